@@ -1,0 +1,69 @@
+/**
+ * The directory as missd sees it: raw record values by key, leases by longest prefix, and word of changes. Two
+ * implementations: `redis.ts` and `file.ts`. Values are returned as written; `record.ts` alone judges them.
+ */
+import type { Observable } from 'rxjs';
+import type { Ip, Mac, Vni } from '../vocabulary.ts';
+
+/** Names one record: `{VNI}:ip:ADDRESS` or `{VNI}:mac:ADDRESS`. */
+export interface RecordKey {
+  vni: Vni;
+  kind: 'ip' | 'mac';
+  address: string;
+}
+
+/** Word from the directory. Nothing is lost silently: where the feed may have missed something it says `gap`. */
+export type DirectoryChange =
+  /** These records were set, deleted or expired; their new values are not in the message. */
+  | { type: 'records'; keys: RecordKey[] }
+  /** A VNI's leases were read again and differ; `leases` answers from the new ones already. */
+  | { type: 'leases'; vni: Vni }
+  /** Everything was deleted at one blow (FLUSHDB, FLUSHALL). */
+  | { type: 'flushed' }
+  /** Changes may have been missed: everything held must be read again. Sent whenever the feed (re)starts. */
+  | { type: 'gap' };
+
+/** `up` answers; `down` does not, with the reason in words. */
+export type DirectoryState = { up: true } | { up: false; reason: string; since: number };
+
+/** A subnet lease whose record was valid as text; the prefix is in canonical form. */
+export interface Lease {
+  cidr: string;
+  /** The record's value, `MAC VTEP`. */
+  value: string;
+}
+
+/** Leases of one VNI. */
+export interface Leases {
+  /** Longest prefix that covers the address. */
+  covering(ip: Ip): Lease | undefined;
+  /** Any lease that names this MAC. */
+  withMac(mac: Mac): Lease | undefined;
+  all(): Lease[];
+}
+
+export interface Directory {
+  /** Replays the state in force, then every change of it. */
+  readonly state$: Observable<DirectoryState>;
+  readonly changes$: Observable<DirectoryChange>;
+  /** Begins connecting; never throws for a directory that is not there yet. */
+  start(): void;
+  /**
+   * Values in the order of the keys, null where there is no record; one round trip.
+   * @throws DirectoryError when the directory does not answer in time
+   */
+  read(keys: RecordKey[]): Promise<(string | null)[]>;
+  /** From memory, kept current by the feed for the VNIs that are followed; empty until first read. */
+  leases(vni: Vni): Leases;
+  /** The VNIs whose leases and changes matter. Replaces what was said before; resolves when their leases were read once or could not be. */
+  follow(vnis: ReadonlySet<Vni>): void;
+  close(): Promise<void>;
+}
+
+/** The directory did not answer, or not usefully. Always worth another try later. */
+export class DirectoryError extends Error {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'DirectoryError';
+  }
+}

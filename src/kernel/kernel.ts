@@ -1,0 +1,129 @@
+/**
+ * The kernel as missd sees it: one `Namespace` per served network namespace. Two implementations: `linux.ts`
+ * (the addon) and the tests' fake. Everything batch-shaped; nothing here decides anything.
+ */
+import type { Observable } from 'rxjs';
+import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour } from '../vocabulary.ts';
+
+export interface OpenOptions {
+  /** Receive buffer wanted for the miss socket, bytes. */
+  receiveBuffer: number;
+}
+
+export interface Kernel {
+  /**
+   * Opens netlink and packet sockets in a namespace: a path such as `/run/netns/blue`, or null for the daemon's own.
+   * @throws KernelError ENOENT when there is no such namespace, EPERM without CAP_SYS_ADMIN
+   */
+  open(path: string | null, options: OpenOptions): Namespace;
+}
+
+/** What a namespace tells us, in the order the kernel said it. */
+export type KernelEvent =
+  | { type: 'misses'; misses: Miss[] }
+  /** The kernel dropped messages for want of buffer (ENOBUFS): of the misses, or of the link and address events. */
+  | { type: 'overrun'; socket: 'miss' | 'link' }
+  /** Messages that could not be decoded. */
+  | { type: 'malformed'; count: number }
+  | { type: 'link'; removed: boolean; link: Link }
+  | { type: 'address'; removed: boolean; address: InterfaceAddress };
+
+export interface Namespace {
+  /** Begins listening on subscription, closes every socket on unsubscription. One subscriber. */
+  readonly events$: Observable<KernelEvent>;
+  /** What the kernel granted for the miss socket, bytes, and whether it took SO_RCVBUFFORCE to get it. */
+  readonly receiveBuffer: { bytes: number; forced: boolean };
+  /** False where AF_PACKET was refused (no CAP_NET_RAW): askers stay unknown and nothing can be announced. */
+  readonly canAnnounce: boolean;
+
+  /** Retried while the kernel reports an interrupted dump (NLM_F_DUMP_INTR). Runs off the main thread. */
+  links(): Promise<Link[]>;
+  /** Addresses of this namespace, or of the peer namespace known here by `netnsid`. */
+  addresses(netnsid?: number): Promise<InterfaceAddress[]>;
+  neighbours(ifindex: number): Promise<Neighbour[]>;
+  /** The `self` entries of one VXLAN device. */
+  fdb(ifindex: number): Promise<FdbEntry[]>;
+  /** The `master` entries of one bridge. */
+  bridgeFdb(bridge: number): Promise<FdbEntry[]>;
+
+  /** Single rows, in one round trip; undefined where there is none. Synchronous: microseconds each. */
+  getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[];
+  getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
+  getBridgeFdb(keys: { bridge: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
+
+  /** Writes in order, in as few sends as possible; one refusal does not stop the rest. Returns the refusals. */
+  write(writes: EntryWrite[]): Refusal[];
+
+  /** Sends an ARP reply or unsolicited neighbour advertisement straight out of bridge ports. Returns how many could not be sent. */
+  announce(announcements: Announcement[]): number;
+
+  /** Tells the asker tap which bridge ports belong to which VXLAN device. Replaces what was said before. */
+  setPorts(ports: { port: number; vxlan: number }[]): void;
+  /** Sets IFLA_BRPORT_MULTICAST_ROUTER. @throws KernelError */
+  setMulticastRouter(port: number, value: 0 | 1 | 2): void;
+  /** Binds an abstract unix socket in this namespace; false when another process holds the name. Held until closed. */
+  lock(name: string): boolean;
+  unlock(name: string): void;
+}
+
+interface WriteBase {
+  ifindex: number;
+  /**
+   * `create` fails with EEXIST where a row stands (NLM_F_CREATE | NLM_F_EXCL), `replace` creates or overwrites
+   * (NLM_F_CREATE | NLM_F_REPLACE), `delete` fails with ENOENT where there is none.
+   */
+  op: 'create' | 'replace' | 'delete';
+  state: number;
+  flags: number;
+}
+
+export type EntryWrite =
+  | (WriteBase & { table: 'neighbour'; ip: Ip; lladdr: Mac; protocol: number })
+  /** AF_BRIDGE. With NTF_SELF a VXLAN device's own row and `vtep` names the remote; with NTF_MASTER a bridge's. */
+  | (WriteBase & { table: 'fdb'; lladdr: Mac; vtep?: Ip });
+
+/** A write the kernel refused. */
+export interface Refusal {
+  /** Position in the batch. */
+  index: number;
+  error: KernelError;
+}
+
+export interface Announcement {
+  /** ifindex of the port to send out of. */
+  port: number;
+  /** The answered address and its MAC. */
+  ip: Ip;
+  lladdr: Mac;
+  /** Whom to tell: a MAC and IP, or absent to tell everybody behind the port. */
+  to?: { lladdr: Mac; ip: Ip };
+  /** Sets the router flag of a neighbour advertisement (RFC 4861 §4.4). */
+  router: boolean;
+}
+
+/** The one shape of a kernel refusal: what was tried, errno, and the kernel's own words where it gave some. */
+export class KernelError extends Error {
+  readonly operation: string;
+  /** Positive errno. */
+  readonly errno: number;
+  /** Symbolic errno, e.g. `EEXIST`. */
+  readonly code: string;
+  /** Extended-ack text (NLMSGERR_ATTR_MSG), empty when the kernel gave none. */
+  readonly extack: string;
+  constructor(operation: string, errno: number, code: string, extack = '') {
+    super(`${operation}: ${code}${extack === '' ? '' : ` (${extack})`}`);
+    this.name = 'KernelError';
+    this.operation = operation;
+    this.errno = errno;
+    this.code = code;
+    this.extack = extack;
+  }
+}
+
+/** A row of that key stands already. */
+export const isTaken = (error: KernelError): boolean => error.code === 'EEXIST';
+/** The row or device is not there (any more). */
+export const isGone = (error: KernelError): boolean =>
+  error.code === 'ENOENT' || error.code === 'ENODEV' || error.code === 'ENXIO';
+/** The neighbour table is at gc_thresh3 (net/core/neighbour.c, `neigh_alloc`). */
+export const isTableFull = (error: KernelError): boolean => error.code === 'ENOBUFS';
