@@ -54,9 +54,21 @@ export class Admission {
     return questions;
   }
 
-  /** A question is over; whoever asks from now on starts a new one. */
-  settle(question: Question): void {
-    if (question.device.inFlight.delete(question.address)) this.#inFlight--;
+  /** A device is gone and its questions with it; they count as failed. */
+  abandon(device: ServedDevice): void {
+    for (const { layer } of device.inFlight.values()) this.#counters.resolutions[layer].failed++;
+    this.#inFlight -= device.inFlight.size;
+    device.inFlight.clear();
+  }
+
+  /** A question is over; whoever asks from now on starts a new one. False where it was abandoned, and counted, before. */
+  settle(question: Question): boolean {
+    const current = question.device.inFlight.get(question.address) === question;
+    if (current) {
+      question.device.inFlight.delete(question.address);
+      this.#inFlight--;
+    }
+    return current;
   }
 }
 

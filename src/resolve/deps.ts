@@ -14,7 +14,6 @@ export interface LookupDeps {
   now: Clock;
 }
 
-
 /** What answering misses takes. */
 export interface PipelineDeps extends LookupDeps {
   admission: Admission;
@@ -22,4 +21,3 @@ export interface PipelineDeps extends LookupDeps {
   report: InstallReport;
   isOwnVtep: (vtep: string) => boolean;
 }
-

@@ -1,16 +1,4 @@
-import {
-  type Observable,
-  catchError,
-  defer,
-  filter,
-  map,
-  of,
-  race,
-  retry,
-  skip,
-  throwError,
-  timer,
-} from 'rxjs';
+import { type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
 import type { RecordKey } from '../directory/directory.ts';
 import type { LookupDeps } from './deps.ts';
 import { type Judge, answerL2, answerL3 } from './judge.ts';
@@ -98,9 +86,9 @@ export function readPatiently(
     return values;
   }).pipe(
     retry({
-      delay: (error: unknown, attempt) => {
+      delay: (error: Error, attempt) => {
         counters.lookupFailures++;
-        if (now() >= deadline) return throwError(() => error);
+        if (now() >= deadline) throw error;
         return race(timer(Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY)), back$);
       },
     }),

@@ -70,7 +70,7 @@ function settle(answered: Answered[], deps: PipelineDeps): Settled[] {
   const placed = new Map<Surroundings, { question: Question; answer: Answer }[]>();
   for (const { question, result } of answered) {
     if (result === 'absent') settled.push({ question, outcome: 'unknown' });
-    else if (result === 'failed') settled.push({ question, outcome: 'failed' });
+    else if (result === 'failed' || !isAwaited(question)) settled.push({ question, outcome: 'failed' });
     else {
       const { namespace } = question.device;
       const together = placed.get(namespace);
@@ -83,10 +83,13 @@ function settle(answered: Answered[], deps: PipelineDeps): Settled[] {
   return settled;
 }
 
+/** A device that went away while its question was looked up took the question with it, and has nowhere to write to. */
+const isAwaited = (question: Question): boolean =>
+  question.device.inFlight.get(question.address) === question;
+
 /** FDB entries, neighbours and announcements of one namespace. */
 function write(together: { question: Question; answer: Answer }[], deps: PipelineDeps): Settled[] {
   const { isOwnVtep, report, announcer, counters, now } = deps;
-  // A device that went away while its question was looked up has nowhere to write to.
   const placements = together.map(({ question: { device, layer, address }, answer }) =>
     layer === 'l3' ? { device, ip: address, answer } : { device, answer },
   );
@@ -117,7 +120,7 @@ function attempt<T>(work: () => T, report: InstallReport): T | undefined {
 /** The books: what it ended as, and what to remember so that the next packet does not ask again. */
 function close({ question, outcome }: Settled, { admission, counters }: PipelineDeps): void {
   const { device, layer, address } = question;
-  admission.settle(question);
+  if (!admission.settle(question)) return;
   if (outcome === 'unknown') device.absent.add(address);
   if (outcome === 'local') device.local.add(address);
   // Guests solicit each other's link-local addresses all the time; it is noise where nobody published one.

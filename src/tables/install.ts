@@ -8,11 +8,10 @@
  * Entries are created with EXCL. Where a row stands already it is looked at before it is touched: an operator's
  * permanent entry wins, foreign ones stay, and only our own and the kernel's leftovers are replaced.
  */
-import { type EntryWrite, type KernelError, isGone, isTaken } from '../kernel/kernel.ts';
-import { NTF_MASTER } from '../kernel/netlink.ts';
+import { type EntryWrite, type KernelError, isTaken } from '../kernel/kernel.ts';
 import type { Answer, Outcome, Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { type BridgePlace, bridgePlaces } from './local-macs.ts';
+import { refuseLocal } from './refuse-local.ts';
 import {
   OUR_FDB,
   OUR_NEIGHBOUR,
@@ -39,51 +38,16 @@ export function install(
     outcomes[index] = outcome;
   };
 
-  refuseLocal(placements, isOwnVtep, report, refuse);
+  refuseLocal(placements, isOwnVtep, report, (index) => {
+    refuse(index, 'local');
+  });
   writeFdb(placements, standing, report, refuse);
   writeNeighbours(placements, standing, report, refuse);
   return outcomes;
 }
 
-type Refuse = (index: number, outcome: InstallOutcome) => void;
+export type Refuse = (index: number, outcome: InstallOutcome) => void;
 type Standing = (index: number) => boolean;
-
-function refuseLocal(
-  placements: readonly Placement[],
-  isOwnVtep: (vtep: string) => boolean,
-  report: InstallReport,
-  refuse: Refuse,
-): void {
-  const places = bridgePlaces(placements);
-  forgetStale(places, report);
-  placements.forEach(({ device, ip, answer }, index) => {
-    const conflict = (reason: 'assigned_here' | 'bridge_knows_mac'): void => {
-      refuse(index, 'local');
-      report.conflict(
-        device,
-        reason,
-        `${ip ?? answer.mac} is ${answer.mac} behind ${answer.vtep} by the directory`,
-      );
-    };
-    // A record that names this host is simply true; one that names another for what is here is a conflict.
-    if (isOwnVtep(answer.vtep)) refuse(index, 'local');
-    else if (ip !== undefined && device.namespace.isAssigned(ip)) conflict('assigned_here');
-    else if (places[index]?.here === true) conflict('bridge_knows_mac');
-  });
-}
-
-/** The bridge would send frames for a guest that moved away to its old port for as long as it remembers (300 s). */
-function forgetStale(places: readonly (BridgePlace | undefined)[], report: InstallReport): void {
-  for (const place of places) {
-    if (place === undefined || place.here) continue;
-    const { device, row } = place;
-    const [refusal] = device.namespace.kernel.write([
-      { table: 'fdb', op: 'delete', ifindex: row.ifindex, lladdr: row.lladdr, state: 0, flags: NTF_MASTER },
-    ]);
-    if (refusal === undefined) report.bridgeForgot(device, row.lladdr);
-    else if (!isGone(refusal.error)) report.failed(device, 'bridge', refusal.error);
-  }
-}
 
 /** One FDB entry to write, and every placement that waits for it: many addresses may share a MAC (leases, routers). */
 interface Claim {
