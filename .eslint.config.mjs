@@ -10,6 +10,7 @@ export default tseslint.config(
     extends: [...tseslint.configs.strictTypeChecked, rxjsX.configs.strict],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       // `$` marks a stream; everything else about the name is its meaning.
       'rxjs-x/finnish': 'off',
       // Numbers and booleans in messages are what messages are for.

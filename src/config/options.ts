@@ -1,0 +1,184 @@
+/**
+ * Every option of the command line in one place. A value comes from the flag, else the environment
+ * (`MISSD_` and the name in capitals), else the YAML file of `--config` (keys are the long names), else the default.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parse as parseYaml } from 'yaml';
+import { UsageError, reasonOf } from '../errors.ts';
+import * as parse from './parse.ts';
+
+export interface DirectoryOptions {
+  redis: string;
+  redisPasswordFile?: string;
+  redisCa?: string;
+  redisCert?: string;
+  redisKey?: string;
+  keyPrefix: string;
+}
+
+export interface ListenOptions {
+  listen: parse.HostPort;
+}
+
+/** Which tables are meant. */
+export interface TablesOptions {
+  /** Paths; empty means the daemon's own namespace. */
+  netns: string[];
+  /** Empty means every VXLAN device with l2miss or l3miss. */
+  device: string[];
+}
+
+export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptions {
+  /** Static YAML directory instead of Redis. */
+  directory?: string;
+  local: string[];
+  vtepAllow: string[];
+  /** Seconds. */
+  negativeLifetime: number;
+  /** Bytes. */
+  receiveBuffer: number;
+  logLevel: string;
+  logFormat?: 'json' | 'pretty';
+}
+
+const option = (flags: string, description: string): Option => {
+  const made = new Option(flags, description);
+  return made.env(`MISSD_${made.name().toUpperCase().replaceAll('-', '_')}`);
+};
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+const CONFIG = new Option(
+  '--config <file>',
+  'YAML file with any of these options, named without the dashes',
+).env('MISSD_CONFIG');
+
+const directoryOptions = (): Option[] => [
+  option(
+    '--redis <url>',
+    'redis://, rediss://, a socket path, redis+sentinel://h:p,h:p/MASTER, redis+cluster://h:p,h:p',
+  ).default('redis://127.0.0.1:6379'),
+  option('--redis-password-file <file>', 'file that holds the password'),
+  option('--redis-ca <file>', 'CA certificate for rediss'),
+  option('--redis-cert <file>', 'client certificate for rediss'),
+  option('--redis-key <file>', 'key of the client certificate'),
+  option('--key-prefix <name>', 'first part of every key').default('missd').argParser(parse.keyPrefix),
+];
+
+const listenOption = (): Option =>
+  option('--listen <host:port>', "the daemon's HTTP address")
+    .default(parse.hostPort('127.0.0.1:9847'), '127.0.0.1:9847')
+    .argParser(parse.hostPort);
+
+/** Namespaces and devices, as `run` and `flush` take them. */
+const netnsOption = (): Option =>
+  option('--netns <name|path>', "namespace to serve; repeatable (default: the daemon's own)")
+    .default([], '')
+    .argParser(parse.list(parse.netns));
+const deviceOption = (): Option =>
+  option('--device <name>', 'VXLAN device to serve; repeatable (default: every one with l2miss or l3miss)')
+    .default([], '')
+    .argParser(parse.list(parse.deviceName));
+
+const runOptions = (): Option[] => [
+  ...directoryOptions(),
+  option('--directory <file>', 'a static YAML directory instead of Redis, read again when it changes'),
+  netnsOption(),
+  deviceOption(),
+  option('--local <ip>', "another address of this host as VTEP, besides its interfaces'; repeatable")
+    .default([], '')
+    .argParser(parse.list(parse.ip)),
+  option('--vtep-allow <cidr>', 'VTEPs that records may name; repeatable (default: any unicast)')
+    .default([], '')
+    .argParser(parse.list(parse.cidr)),
+  option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')
+    .default(5)
+    .argParser(parse.seconds(0)),
+  option('--receive-buffer <bytes>', 'netlink receive buffer')
+    .default(64 * 1024 ** 2, '64MiB')
+    .argParser(parse.bytes),
+  listenOption(),
+  option('--log-level <level>', LOG_LEVELS.join(', ')).default('info').choices(LOG_LEVELS),
+  option('--log-format <format>', 'json or pretty (default: pretty on a terminal)').choices([
+    'json',
+    'pretty',
+  ]),
+];
+
+/** Groups of options a command may take. */
+interface Groups {
+  run: RunOptions;
+  directory: DirectoryOptions;
+  listen: ListenOptions;
+  tables: TablesOptions;
+}
+
+const OPTIONS: Record<keyof Groups, () => Option[]> = {
+  run: runOptions,
+  directory: directoryOptions,
+  listen: () => [listenOption()],
+  tables: () => [netnsOption(), deviceOption()],
+};
+
+/** Declares a group's options and `--config` on a command. */
+export function declare(command: Command, group: keyof Groups): Command {
+  for (const one of OPTIONS[group]()) command.addOption(one);
+  return command.addOption(CONFIG);
+}
+
+/**
+ * The values in force for a command declared with `declare`.
+ * @throws UsageError naming the file and key, for a file that is missing, does not parse or has a wrong value
+ */
+export function resolve<K extends keyof Groups>(command: Command, _group: K): Groups[K] {
+  const file = command.getOptionValue('config') as string | undefined;
+  if (file !== undefined) applyFile(command, file);
+  return command.opts<Groups[K]>();
+}
+
+/** Keys of any command are accepted, so that one file serves `run`, `endpoint`, `status` and `flush`. */
+const KNOWN_KEYS = new Set(runOptions().map((one) => one.name()));
+
+function applyFile(command: Command, file: string): void {
+  let document: unknown;
+  try {
+    document = parseYaml(readFileSync(file, 'utf8')) ?? {};
+  } catch (error) {
+    throw new UsageError(`${file}: ${reasonOf(error)}`, { cause: error });
+  }
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    throw new UsageError(`${file}: expected a mapping of option names to values`);
+  for (const [key, value] of Object.entries(document)) {
+    if (!KNOWN_KEYS.has(key)) throw new UsageError(`${file}: unknown key "${key}"`);
+    const target = command.options.find((one) => one.name() === key);
+    const source = target && command.getOptionValueSource(target.attributeName());
+    if (target === undefined || (source !== undefined && source !== 'default')) continue;
+    command.setOptionValueWithSource(
+      target.attributeName(),
+      fileValue(target, value, `${file}: ${key}`),
+      'config',
+    );
+  }
+}
+
+function fileValue(target: Option, value: unknown, where: string): unknown {
+  try {
+    if (target.isBoolean()) return parse.flag(value);
+    const texts = (Array.isArray(value) ? value : [value]).map((one: unknown) => {
+      if (typeof one !== 'string' && typeof one !== 'number')
+        throw new InvalidArgumentError('expected text or a number.');
+      return String(one);
+    });
+    if (!Array.isArray(target.defaultValue) && texts.length !== 1)
+      throw new InvalidArgumentError('expected one value.');
+    return texts.reduce<unknown>(
+      (before, text) => (target.parseArg === undefined ? text : target.parseArg(text, before as string)),
+      undefined,
+    );
+  } catch (error) {
+    if (error instanceof InvalidArgumentError)
+      throw new UsageError(`${where}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}

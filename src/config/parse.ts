@@ -1,0 +1,97 @@
+/** Parsers of option values. Each takes the text of a flag, variable or file and throws commander's InvalidArgumentError. */
+import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
+import { InvalidArgumentError } from 'commander';
+
+const MAX_VNI = 16_777_215;
+
+/** Seconds, fractions allowed. */
+export const seconds =
+  (least: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value < least)
+      throw new InvalidArgumentError(`expected seconds, at least ${least}.`);
+    return value;
+  };
+
+export const integer =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}.`);
+    return value;
+  };
+
+const UNITS: Record<string, number> = { '': 1, KiB: 1024, MiB: 1024 ** 2 };
+
+/** Bytes, as `67108864` or `64MiB`. */
+export const bytes = (text: string): number => {
+  const match = /^(\d+) ?(KiB|MiB)?$/.exec(text);
+  const value = match === null ? NaN : Number(match[1]) * (UNITS[match[2] ?? ''] ?? NaN);
+  if (!(value >= 1 && value <= 2 ** 30))
+    throw new InvalidArgumentError('expected bytes, such as 64MiB, at most 1024MiB.');
+  return value;
+};
+
+export const vni = integer(1, MAX_VNI);
+
+export const ip = (text: string): string => {
+  if (isIP(text) === 0) throw new InvalidArgumentError('expected an IP address.');
+  const address = ipaddr.parse(text);
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
+};
+
+export const cidr = (text: string): string => {
+  if (!ipaddr.isValidCIDR(text)) throw new InvalidArgumentError('expected a CIDR such as 10.0.0.0/8.');
+  return text;
+};
+
+export const keyPrefix = (text: string): string => {
+  if (!/^[A-Za-z0-9_.-]+$/.test(text))
+    throw new InvalidArgumentError('expected letters, digits, "_", "." and "-".');
+  return text;
+};
+
+export interface HostPort {
+  host: string;
+  port: number;
+}
+
+/** `HOST:PORT`, an IPv6 host in brackets. */
+export const hostPort = (text: string): HostPort => {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65535) throw new InvalidArgumentError('expected HOST:PORT.');
+  return { host: match[1] ?? match[2] ?? '', port };
+};
+
+/** A name under /run/netns, or a path. */
+export const netns = (text: string): string => {
+  if (text === '' || text === '.' || text === '..')
+    throw new InvalidArgumentError('expected a name or a path.');
+  return text.includes('/') ? text : `/run/netns/${text}`;
+};
+
+export const deviceName = (text: string): string => {
+  // dev_valid_name(), net/core/dev.c: at most 15 bytes, no slash, colon or space.
+  if (!/^[^/:\s]{1,15}$/.test(text) || text === '.' || text === '..')
+    throw new InvalidArgumentError('expected an interface name.');
+  return text;
+};
+
+/** Repeatable: each use adds to those before it, and one use may hold several, separated by commas. */
+export const list =
+  <T>(one: (text: string) => T) =>
+  (text: string, before: T[] | undefined): T[] => [
+    ...(before ?? []),
+    ...text.split(',').map((part) => one(part.trim())),
+  ];
+
+/** `true` or `false`, for switches set by environment or file. */
+export const flag = (value: unknown): boolean => {
+  if (value === true || value === 'true' || value === '1') return true;
+  if (value === false || value === 'false' || value === '0') return false;
+  throw new InvalidArgumentError('expected true or false.');
+};
