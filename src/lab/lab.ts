@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { RuntimeFailure } from '../errors.ts';
 import { Host } from './host.ts';
 import { Namespace } from './namespace.ts';
 import { Program } from './program.ts';
@@ -31,6 +32,7 @@ export class Lab {
 
   /** Sweeps what dead labs left, then builds the underlay. */
   static async open(options: LabOptions = {}): Promise<Lab> {
+    if (process.getuid?.() !== 0) throw new RuntimeFailure('a lab is made of network namespaces, which needs root');
     sweepStale();
     const lab = new Lab(options);
     try {
