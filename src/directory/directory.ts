@@ -18,7 +18,7 @@ export type DirectoryChange =
   | { type: 'records'; keys: RecordKey[] }
   /** A VNI's leases were read again and differ; `leases` answers from the new ones already. */
   | { type: 'leases'; vni: Vni }
-  /** Everything was deleted at one blow (FLUSHDB, FLUSHALL). */
+  /** Everything was deleted at one blow (FLUSHDB, FLUSHALL), perhaps in another database of the server: read again to know. */
   | { type: 'flushed' }
   /** Changes may have been missed: everything held must be read again. Sent whenever the feed (re)starts. */
   | { type: 'gap' };
@@ -35,10 +35,10 @@ export interface Lease {
 
 /** Leases of one VNI. */
 export interface Leases {
-  /** Longest prefix that covers the address. */
-  covering(ip: Ip): Lease | undefined;
-  /** Any lease that names this MAC. */
-  withMac(mac: Mac): Lease | undefined;
+  /** Longest prefix that covers the address; one that is not accepted (wrong family for the device) counts as absent. */
+  covering(ip: Ip, accept?: (lease: Lease) => boolean): Lease | undefined;
+  /** The lease that names this MAC; of several the same one on every host. */
+  withMac(mac: Mac, accept?: (lease: Lease) => boolean): Lease | undefined;
   all(): Lease[];
 }
 
@@ -55,8 +55,8 @@ export interface Directory {
   read(keys: RecordKey[]): Promise<(string | null)[]>;
   /** From memory, kept current by the feed for the VNIs that are followed; empty until first read. */
   leases(vni: Vni): Leases;
-  /** The VNIs whose leases and changes matter. Replaces what was said before; resolves when their leases were read once or could not be. */
-  follow(vnis: ReadonlySet<Vni>): void;
+  /** The VNIs whose leases and changes matter. Replaces what was said before; resolves, never rejects, when their leases were read once or could not be. */
+  follow(vnis: ReadonlySet<Vni>): Promise<void>;
   close(): Promise<void>;
 }
 
