@@ -39,6 +39,9 @@ export type Signal =
 /** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
 const RELOAD_DELAY = 1_000;
 
+/** What guests hang on; a bridge port of any other kind may lead out of the host. */
+const GUEST_KINDS = new Set(['veth', 'tun', 'tap', 'netkit']);
+
 export interface ServeOptions {
   /** Whether a device is to be served, if it can be. */
   isWanted: (link: Link) => boolean;
@@ -72,6 +75,12 @@ export class ServedNamespace implements Surroundings {
 
   isAssigned(ip: Ip): boolean {
     return this.#assigned.has(ip);
+  }
+
+  guestPorts(device: ServedDevice): number[] {
+    return [...this.links.values()]
+      .filter(({ master, kind }) => master !== 0 && master === device.bridge && GUEST_KINDS.has(kind))
+      .map(({ ifindex }) => ifindex);
   }
 
   /** Subscribing opens the sockets, unsubscribing closes them. */
