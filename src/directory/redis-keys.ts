@@ -47,7 +47,12 @@ export class RedisKeys {
    */
   decode(raw: Buffer, followed?: ReadonlySet<Vni>): ChangedKey | undefined {
     const start = this.#prefix.length;
-    if (raw.length > start + 128 || raw.compare(this.#prefix, 0, start, 0, start) !== 0) return undefined;
+    if (
+      raw.length <= start ||
+      raw.length > start + 128 ||
+      raw.compare(this.#prefix, 0, start, 0, start) !== 0
+    )
+      return undefined;
     let at = start;
     let vni = 0;
     for (; at < raw.length && raw[at] !== BRACE; at++) {
