@@ -1,0 +1,61 @@
+import { Command } from 'commander';
+import { type RunOptions, declare, resolve } from '../config/options.ts';
+import { Daemon } from '../daemon.ts';
+import { openDirectory } from '../directory/open.ts';
+import { RuntimeFailure } from '../errors.ts';
+import { listen } from '../http/server.ts';
+import { LinuxKernel } from '../kernel/linux.ts';
+import { openLog } from '../log.ts';
+import { openRegistry } from '../metrics/registry.ts';
+
+const HELP = `
+Every option may also be an environment variable (--key-prefix is MISSD_KEY_PREFIX) or a key of the YAML
+file of --config. The flag wins over the variable, the variable over the file. Lists take commas.
+
+Examples:
+  missd run                                          serve every VXLAN device here that raises misses
+  missd run --netns blue --netns /run/docker/netns/1-x   serve these namespaces
+  missd run --redis redis+sentinel://s1:26379,s2:26379/mymaster
+  missd run --directory endpoints.yaml               no Redis at all`;
+
+export function runCommand(): Command {
+  const command = declare(new Command('run'), 'run')
+    .summary('the per-host daemon')
+    .description("Answers the kernel's VXLAN misses from the directory, until told to stop.")
+    .addHelpText('after', HELP);
+  return command.action(async () => {
+    await run(resolve(command, 'run'));
+  });
+}
+
+/** Runs until SIGTERM or SIGINT. @throws RuntimeFailure when nothing can be served */
+async function run(options: RunOptions): Promise<void> {
+  const log = openLog(options);
+  let daemon: Daemon | undefined;
+  const ended = new Promise<void>((resolve, reject) => {
+    const fail = (reason: string): void => {
+      reject(new RuntimeFailure(reason));
+    };
+    const malformed = (vni: number, reason: string, example: string): void =>
+      daemon?.malformed(vni, reason, example);
+    daemon = new Daemon(options, new LinuxKernel(), openDirectory(options, malformed, log), log, fail);
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => {
+        log.info(`${signal}: stopping, entries stay`);
+        resolve();
+      });
+  });
+  // Reported where it is awaited; until then it may be rejected already.
+  ended.catch(() => undefined);
+  if (daemon === undefined) return;
+  const server = await listen(options.listen, daemon, openRegistry(daemon));
+  log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status`);
+  try {
+    daemon.start();
+    await ended;
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    await daemon.stop();
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * Runs other programs to their end: argument arrays, never a shell line, so nothing in them needs quoting.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+
+export interface Outcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** A command of the lab failed: what was tried, and its own words. */
+export class LabError extends Error {
+  constructor(argv: readonly string[], said: string) {
+    super(`${printable(argv)}: ${said.trim() === '' ? 'failed' : said.trim()}`);
+    this.name = 'LabError';
+  }
+}
+
+export interface RunOptions {
+  input?: string;
+  /** Milliseconds after which it is killed; the lab's own commands take tens of them. */
+  timeout?: number;
+}
+
+/** As a person would type it. */
+export function printable(argv: readonly string[]): string {
+  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`)).join(' ');
+}
+
+/** Runs to the end, whatever the exit code. @throws LabError when it cannot be started or takes too long */
+export function attempt(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const [file = '', ...args] = argv;
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      file,
+      args,
+      // C: ping and ip are read by program, so they must not speak the user's language.
+      { timeout: options.timeout ?? 30_000, maxBuffer: 64 << 20, env: { ...process.env, LC_ALL: 'C' } },
+      (error, stdout, stderr) => {
+        if (error === null) resolve({ code: 0, stdout, stderr });
+        else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
+        else reject(new LabError(argv, error.killed === true ? 'took too long' : error.message));
+      },
+    );
+    // The program may end without having read everything; its exit code says the rest.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input ?? '');
+  });
+}
+
+/** Runs to a successful end. @throws LabError otherwise */
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<string> {
+  const outcome = await attempt(argv, options);
+  if (outcome.code !== 0) throw new LabError(argv, outcome.stderr || outcome.stdout);
+  return outcome.stdout;
+}
+
+/** For the way out, where nothing can be awaited any more; failures are not worth a word then. */
+export function runNow(argv: readonly string[], input = ''): string {
+  const [file = '', ...args] = argv;
+  return spawnSync(file, args, { input, encoding: 'utf8', timeout: 30_000 }).stdout;
+}

@@ -1,0 +1,97 @@
+/** A real missd beside the lab, serving a host's namespace from outside of it. */
+import { createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import type { Lab } from './lab.ts';
+import { MetricsText } from './metrics-text.ts';
+import type { Program } from './program.ts';
+
+/** The built command, whether this file runs from src/ or from dist/. */
+export const MISSD = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+export interface DaemonOptions {
+  /** Namespaces to serve, by name. */
+  netns: readonly string[];
+  /** Unix socket path or URL. */
+  redis?: string;
+  /** Static directory file instead. */
+  directory?: string;
+  /** Further flags of `missd run`. */
+  flags?: readonly string[];
+  env?: Record<string, string>;
+}
+
+export class Daemon {
+  readonly program: Program;
+  readonly url: string;
+
+  /** Starts it and returns at once; `ready` waits. */
+  static async start(lab: Lab, options: DaemonOptions): Promise<Daemon> {
+    const listen = `127.0.0.1:${await freePort()}`;
+    const argv = [process.execPath, MISSD, 'run', ...options.netns.flatMap((name) => ['--netns', name])];
+    if (options.redis !== undefined) argv.push('--redis', options.redis);
+    if (options.directory !== undefined) argv.push('--directory', options.directory);
+    argv.push('--listen', listen, '--log-format', 'json', ...(options.flags ?? []));
+    return new Daemon(await lab.start(argv, options.env), `http://${listen}`);
+  }
+
+  private constructor(program: Program, url: string) {
+    this.program = program;
+    this.url = url;
+  }
+
+  /** Waits until it is subscribed, has adopted what it finds and its directory answers. */
+  async ready(): Promise<this> {
+    await this.program.until('missd to be ready', async () => (await this.get('/readyz'))?.status === 200);
+    return this;
+  }
+
+  /** Waits until it serves HTTP, ready or not. */
+  async alive(): Promise<this> {
+    await this.program.until('missd to serve', async () => (await this.get('/healthz'))?.status === 200);
+    return this;
+  }
+
+  /** undefined while nobody listens. */
+  async get(path: string): Promise<{ status: number; body: string } | undefined> {
+    try {
+      const response = await fetch(this.url + path);
+      return { status: response.status, body: await response.text() };
+    } catch {
+      return undefined;
+    }
+  }
+
+  async metrics(): Promise<MetricsText> {
+    const answer = await this.get('/metrics');
+    if (answer === undefined)
+      throw new Error(`${this.program.toString()} does not answer: ${this.log.slice(-5).join(' | ')}`);
+    return new MetricsText(answer.body);
+  }
+
+  /** One number out of /metrics: the sum over the samples that have these labels. */
+  async metric(name: string, labels?: Record<string, string>): Promise<number> {
+    return (await this.metrics()).sum(name, labels);
+  }
+
+  get log(): readonly string[] {
+    return this.program.lines;
+  }
+
+  stop(): Promise<number | string> {
+    return this.program.stop();
+  }
+
+  kill(): Promise<void> {
+    return this.program.kill();
+  }
+}
+
+/** A TCP port of 127.0.0.1 that nobody has at the moment. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}

@@ -1,0 +1,116 @@
+/** A guest: a namespace with one interface on a host's bridge, as a container or virtual machine would be. */
+import { ipBatch, type Namespace, type Words } from './namespace.ts';
+import type { Segment } from './segment.ts';
+import { guestIp4, guestIp6, macOf } from './address.ts';
+import { parsePing, pingArgv, type Pinged, type PingOptions } from './ping.ts';
+import { until } from './wait.ts';
+
+export interface GuestOptions {
+  /** Makes the addresses: guest 2 is 20.0.0.2, fd20::2, 02:42:14:00:00:02. Unique in the lab. */
+  n: number;
+  /** Another address with prefix length, or null for none. */
+  ip4?: string | null;
+  ip6?: string | null;
+  mac?: string;
+  /** Duplicate address detection, which takes a guest one to two seconds. Default on, as it is everywhere. */
+  dad?: boolean;
+  /**
+   * More addresses, each with its own MAC: one more interface per number, with single-address prefixes, so that
+   * routes and answers stay those of eth0. (macvlan would do with one port, but not every kernel has it.)
+   */
+  also?: readonly number[];
+}
+
+export class Guest {
+  readonly n: number;
+  readonly segment: Segment;
+  readonly namespace: Namespace;
+  readonly ip4: string | undefined;
+  readonly ip6: string | undefined;
+  readonly mac: string;
+  /** Name of the bridge port on the host. */
+  readonly port: string;
+  readonly #options: GuestOptions;
+
+  constructor(segment: Segment, options: GuestOptions) {
+    this.n = options.n;
+    this.segment = segment;
+    this.namespace = segment.host.nameGuest(options.n);
+    this.#options = options;
+    this.ip4 = options.ip4 === null ? undefined : (options.ip4?.split('/')[0] ?? guestIp4(options.n));
+    this.ip6 = options.ip6 === null ? undefined : (options.ip6?.split('/')[0] ?? guestIp6(options.n));
+    this.mac = options.mac ?? macOf(this.ip4 ?? guestIp4(options.n));
+    this.port = `g${options.n}`;
+  }
+
+  async build(): Promise<void> {
+    const { n, ip4 = `${guestIp4(n)}/24`, ip6 = `${guestIp6(n)}/64`, dad = true, also = [] } = this.#options;
+    const host = this.segment.host.namespace;
+    const nodad = dad ? [] : ['nodad'];
+    await ipBatch(['ip'], [['netns', 'add', this.namespace.name]], host.record);
+    await host.ip(
+      ...this.#plug('eth0', this.port, this.mac),
+      ...also.flatMap((m) => this.#plug(`eth${m}`, `${this.port}-${m}`, macOf(guestIp4(m)))),
+    );
+    if (also.length > 0) {
+      // Strong host: each address answers on its own interface and with that interface's MAC only.
+      await this.namespace.sysctl({ 'net/ipv4/conf/all/arp_ignore': 1, 'net/ipv4/conf/all/rp_filter': 0 });
+    }
+    await this.namespace.ip(
+      ['link', 'set', 'lo', 'up'],
+      ['link', 'set', 'eth0', 'up'],
+      ...(ip4 === null ? [] : [['address', 'add', ip4, 'dev', 'eth0']]),
+      ...(ip6 === null ? [] : [['address', 'add', ip6, 'dev', 'eth0', ...nodad]]),
+      ...also.flatMap((m): Words[] => [
+        ['link', 'set', `eth${m}`, 'addrgenmode', 'none', 'up'],
+        ['address', 'add', `${guestIp4(m)}/32`, 'dev', `eth${m}`],
+        ['address', 'add', `${guestIp6(m)}/128`, 'dev', `eth${m}`, 'nodad'],
+      ]),
+    );
+  }
+
+  /** Waits until every address is either usable or refused as a duplicate. */
+  async settled(): Promise<void> {
+    await until(`the addresses of guest ${this.n} to leave duplicate address detection`, async () => {
+      const states = Object.values(await this.addressStates());
+      return states.every((state) => state !== 'tentative');
+    });
+  }
+
+  /** `ok`, `tentative` or `dadfailed` for each address of eth0. */
+  async addressStates(): Promise<Record<string, 'ok' | 'tentative' | 'dadfailed'>> {
+    const [link] = await this.namespace.show('address', 'show', 'dev', 'eth0');
+    const addresses = (link?.['addr_info'] ?? []) as Record<string, unknown>[];
+    return Object.fromEntries(
+      addresses
+        .filter((address) => typeof address['local'] === 'string')
+        .map((address) => {
+          const state = 'dadfailed' in address ? 'dadfailed' : 'tentative' in address ? 'tentative' : 'ok';
+          return [address['local'] as string, state];
+        }),
+    );
+  }
+
+  async ping(ip: string, options: PingOptions = {}): Promise<Pinged> {
+    const { count = 1, interval = 0.2, timeout = 2 } = options;
+    const argv = pingArgv(ip, options);
+    const limit = (count * (interval + timeout) + 10) * 1000;
+    const { stdout, stderr } = await this.namespace.attempt(argv, { timeout: limit });
+    return parsePing(ip, stdout, stderr);
+  }
+
+  /** What the guest itself believes, so that a test can make it forget: `ip neigh flush`. */
+  async forgetNeighbours(): Promise<void> {
+    await this.namespace.ip(['neigh', 'flush', 'dev', 'eth0', 'nud', 'all']);
+  }
+
+  #plug(inside: string, port: string, mac: string): Words[] {
+    const { mtu, bridge } = this.segment;
+    const peer = ['peer', 'name', inside, 'netns', this.namespace.name, 'address', mac, 'mtu', mtu];
+    return [
+      ['link', 'add', port, 'mtu', mtu, 'type', 'veth', ...peer],
+      ['link', 'set', port, 'addrgenmode', 'none'],
+      ['link', 'set', port, 'master', bridge, 'up'],
+    ];
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * A host of the lab: a namespace with an uplink to the underlay and, per VNI, a bridge and a VXLAN device.
+ *
+ *   guest ── port ─┐
+ *   guest ── port ─┼─ br0 ── vxlan100 (local 10.99.0.N) ┄┄ eth0 ── underlay
+ */
+import type { Namespace } from './namespace.ts';
+import type { Guest, GuestOptions } from './guest.ts';
+import { Segment, type SegmentOptions } from './segment.ts';
+import type { Underlay } from './underlay.ts';
+
+export class Host {
+  readonly n: number;
+  readonly namespace: Namespace;
+  readonly underlay: Underlay;
+  readonly segments: Segment[] = [];
+  /** Names a namespace for one of its guests. */
+  readonly nameGuest: (n: number) => Namespace;
+
+  constructor(n: number, namespace: Namespace, underlay: Underlay, nameGuest: (n: number) => Namespace) {
+    this.n = n;
+    this.namespace = namespace;
+    this.underlay = underlay;
+    this.nameGuest = nameGuest;
+  }
+
+  /** The address that records name this host by. */
+  get vtep(): string {
+    return this.underlay.addressOf(this.n);
+  }
+
+  /** The first segment, which most labs have only. */
+  get segment(): Segment {
+    const [first] = this.segments;
+    if (first === undefined) throw new Error(`host ${this.n} has no segment`);
+    return first;
+  }
+
+  async build(segments: readonly SegmentOptions[]): Promise<void> {
+    await this.underlay.connect(this.namespace, this.n);
+    for (const options of segments) await this.addSegment(options);
+  }
+
+  async addSegment(options: SegmentOptions = {}): Promise<Segment> {
+    const segment = new Segment(this, options);
+    await segment.build();
+    this.segments.push(segment);
+    return segment;
+  }
+
+  /** A guest on the first segment. */
+  addGuest(options: GuestOptions): Promise<Guest> {
+    return this.segment.addGuest(options);
+  }
+}

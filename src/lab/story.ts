@@ -1,0 +1,60 @@
+/** Print for people: numbered chapters, commands as typed, tables, within 80 columns. */
+import pc from 'picocolors';
+
+const WIDTH = 80;
+
+export class Story {
+  #chapter = 0;
+  readonly #out: NodeJS.WritableStream;
+  readonly #color: ReturnType<typeof pc.createColors>;
+
+  constructor(out: NodeJS.WriteStream = process.stdout) {
+    this.#out = out;
+    this.#color = pc.createColors(out.isTTY && process.env['NO_COLOR'] === undefined);
+  }
+
+  chapter(title: string): void {
+    this.#chapter += 1;
+    this.line('');
+    this.line(this.#color.bold(`${this.#chapter}  ${title}`));
+  }
+
+  /** Prose, wrapped and indented. */
+  say(text: string): void {
+    let line = '  ';
+    for (const word of text.split(/\s+/)) {
+      if (line.length + 1 + word.length > WIDTH && line.trim() !== '') {
+        this.line(line);
+        line = '  ';
+      }
+      line += ` ${word}`;
+    }
+    this.line(line);
+  }
+
+  /** A command as one could type it. */
+  command(text: string): void {
+    this.line(`   ${this.#color.cyan(`$ ${text}`)}`);
+  }
+
+  /** What a command printed. */
+  printed(lines: readonly string[]): void {
+    for (const line of lines) this.line(`     ${this.#color.dim(line)}`);
+  }
+
+  picture(text: string): void {
+    for (const line of text.replace(/^\n|\n\s*$/g, '').split('\n')) this.line(`   ${line}`);
+  }
+
+  good(text: string): void {
+    this.line('');
+    this.line(this.#color.green(text));
+  }
+
+  line(text: string): void {
+    this.#out.write(`${text}\n`);
+  }
+}
+
+/** Milliseconds as ping would say them. */
+export const ms = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;

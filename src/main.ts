@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+/** The front door: every command, and how errors leave the building. */
+import { Command, CommanderError } from 'commander';
+import { endpointCommand } from './cli/endpoint.ts';
+import { flushCommand } from './cli/flush.ts';
+import { labCommand } from './cli/lab.ts';
+import { runCommand } from './cli/run.ts';
+import { statusCommand } from './cli/status.ts';
+import { subnetCommand } from './cli/subnet.ts';
+import { UsageError, reasonOf } from './errors.ts';
+import { VERSION } from './version.ts';
+
+const COMMANDS = [runCommand, endpointCommand, subnetCommand, statusCommand, flushCommand, labCommand];
+
+const USAGE = 2;
+const FAILURE = 1;
+
+function program(): Command {
+  const missd = new Command('missd')
+    .description("Answers the Linux kernel's VXLAN misses from a directory, and owns the entries it writes.")
+    .version(VERSION)
+    .configureHelp({ sortSubcommands: false });
+  for (const make of COMMANDS) missd.addCommand(make());
+  everywhere(missd, (command) => {
+    command.exitOverride().showHelpAfterError(false).configureOutput({ outputError: sayUsageError });
+  });
+  return missd;
+}
+
+function everywhere(command: Command, apply: (command: Command) => void): void {
+  apply(command);
+  for (const one of command.commands) everywhere(one, apply);
+}
+
+/** One line, whatever commander has to say. */
+function sayUsageError(text: string, write: (text: string) => void): void {
+  write(
+    `missd: ${text
+      .replace(/^error: /, '')
+      .trim()
+      .replace(/\s*\n\s*/g, ' ')}\n`,
+  );
+}
+
+function wantsTrace(): boolean {
+  const { argv, env } = process;
+  return (
+    argv.includes('--log-level=debug') ||
+    argv[argv.indexOf('--log-level') + 1] === 'debug' ||
+    env['MISSD_LOG_LEVEL'] === 'debug'
+  );
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // `missd` alone prints the help and is an error; `--help` and `--version` are not. Commander has said the rest.
+    process.exitCode = error.exitCode === 0 ? 0 : USAGE;
+  } else {
+    process.stderr.write(`missd: ${reasonOf(error)}\n`);
+    if (wantsTrace() && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+    process.exitCode = error instanceof UsageError ? USAGE : FAILURE;
+  }
+}

@@ -1,0 +1,23 @@
+import type { Clock } from '../clock.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { Counters } from '../metrics/counters.ts';
+import type { Announcer } from '../tables/announce.ts';
+import type { InstallReport } from '../tables/report.ts';
+import type { Admission } from './admission.ts';
+import type { Judge } from './judge.ts';
+
+/** What reading the directory takes. */
+export interface LookupDeps {
+  directory: Directory;
+  judge: Judge;
+  counters: Counters;
+  now: Clock;
+}
+
+/** What answering misses takes. */
+export interface PipelineDeps extends LookupDeps {
+  admission: Admission;
+  announcer: Announcer;
+  report: InstallReport;
+  isOwnVtep: (vtep: string) => boolean;
+}

@@ -1,0 +1,100 @@
+import {
+  type MalformedReason,
+  isMalformed,
+  parseIpRecord,
+  parseLease,
+  parseMacRecord,
+} from '../directory/record.ts';
+import type { Directory } from '../directory/directory.ts';
+import type { ServedDevice } from '../served/device.ts';
+import type { Ip, Mac } from '../vocabulary.ts';
+import type { Answer } from './question.ts';
+
+/** What judging a record needs besides the device. */
+export interface Judge {
+  leases: Directory['leases'];
+  vtepAllow: (vtep: Ip) => boolean;
+  malformed: (device: ServedDevice, reason: MalformedReason, example: string) => void;
+}
+
+/** Turns record values into answers; malformed ones count as absent. */
+export function answerL3(
+  judge: Judge,
+  device: ServedDevice,
+  ip: Ip,
+  value: string | null,
+): Answer | undefined {
+  return (
+    fromIpRecord(judge, device, ip, value) ?? fromLease(judge, device, judge.leases(device.vni).covering(ip))
+  );
+}
+
+/**
+ * An L2 miss: the `mac:` record, else a lease with that MAC, else the `ip:` record of an address known to use it.
+ * @param addresses what `ipValues` are the records of, in the same order
+ */
+export function answerL2(
+  judge: Judge,
+  device: ServedDevice,
+  mac: Mac,
+  macValue: string | null,
+  addresses: readonly Ip[],
+  ipValues: readonly (string | null)[],
+): Answer | undefined {
+  const named = fromMacRecord(judge, device, mac, macValue);
+  if (named !== undefined) return named;
+  const lease = fromLease(judge, device, judge.leases(device.vni).withMac(mac));
+  if (lease !== undefined) return lease;
+  for (const [index, ip] of addresses.entries()) {
+    const answer = fromIpRecord(judge, device, ip, ipValues[index] ?? null);
+    if (answer?.mac === mac) return answer;
+  }
+  return undefined;
+}
+
+export function fromMacRecord(
+  judge: Judge,
+  device: ServedDevice,
+  mac: Mac,
+  value: string | null,
+): Answer | undefined {
+  if (value === null) return undefined;
+  const record = parseMacRecord(value, context(judge, device));
+  if (isMalformed(record)) {
+    judge.malformed(device, record.malformed, `mac:${mac} = ${value}`);
+    return undefined;
+  }
+  return { mac, vtep: record.vtep, router: false, source: { kind: 'mac', name: mac } };
+}
+
+function fromIpRecord(judge: Judge, device: ServedDevice, ip: Ip, value: string | null): Answer | undefined {
+  if (value === null) return undefined;
+  const record = parseIpRecord(value, context(judge, device));
+  if (isMalformed(record)) {
+    judge.malformed(device, record.malformed, `ip:${ip} = ${value}`);
+    return undefined;
+  }
+  return { ...record, source: { kind: 'ip', name: ip } };
+}
+
+function fromLease(
+  judge: Judge,
+  device: ServedDevice,
+  lease: { cidr: string; value: string } | undefined,
+): Answer | undefined {
+  if (lease === undefined) return undefined;
+  const record = parseLease(lease.value, context(judge, device));
+  if (isMalformed(record)) {
+    judge.malformed(device, record.malformed, `subnet:${lease.cidr} = ${lease.value}`);
+    return undefined;
+  }
+  return { ...record, router: false, source: { kind: 'lease', name: lease.cidr } };
+}
+
+const context = (
+  judge: Judge,
+  device: ServedDevice,
+): { family: 4 | 6; vtepAllow: (vtep: Ip) => boolean } => ({
+  family: device.family,
+  vtepAllow: judge.vtepAllow,
+});

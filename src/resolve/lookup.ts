@@ -1,0 +1,97 @@
+import { type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
+import type { RecordKey } from '../directory/directory.ts';
+import type { LookupDeps } from './deps.ts';
+import { type Judge, answerL2, answerL3 } from './judge.ts';
+import type { Answer, Question } from './question.ts';
+
+/** The directory's word on a question: an answer, nobody, or no word at all. */
+export interface Answered {
+  question: Question;
+  result: Answer | 'absent' | 'failed';
+}
+
+/** How long a question outlives a directory that does not answer, in ms. The application behind it has given up by then. */
+const PATIENCE = 60_000;
+/** Between tries, doubling, in ms; the first word from a directory that is back cuts the wait short. */
+const FIRST_DELAY = 100;
+const LONGEST_DELAY = 2_000;
+
+/** Looks a batch of questions up in one round trip, again and again while the directory is away. Never fails. */
+export function lookup(batch: Question[], deps: LookupDeps): Observable<Answered[]> {
+  const { now } = deps;
+  const patient = batch.filter((question) => now() - question.receivedAt < PATIENCE);
+  const late = batch.filter((question) => !patient.includes(question));
+  const failed = (questions: Question[]): Answered[] =>
+    questions.map((question) => ({ question, result: 'failed' }));
+  if (patient.length === 0) return of(failed(late));
+
+  const asked = patient.map((question) => keysOf(question));
+  return readPatiently(
+    asked.flat(),
+    Math.min(...patient.map(({ receivedAt }) => receivedAt)) + PATIENCE,
+    deps,
+  ).pipe(
+    map((values) => {
+      if (values === undefined) return failed(batch);
+      let next = 0;
+      const answered = patient.map<Answered>((question, index) => {
+        const keys = asked[index] ?? [];
+        const mine = values.slice(next, (next += keys.length));
+        return { question, result: judged(question, keys, mine, deps.judge) ?? 'absent' };
+      });
+      return late.length === 0 ? answered : [...answered, ...failed(late)];
+    }),
+  );
+}
+
+/** The `ip:` record of an L3 miss; for an L2 miss the `mac:` record and those of the addresses known to use the MAC. */
+function keysOf({ device, layer, address }: Question): RecordKey[] {
+  const { vni } = device;
+  if (layer === 'l3') return [{ vni, kind: 'ip', address }];
+  const addresses = device.tables.addressesOf(address);
+  return [
+    { vni, kind: 'mac', address },
+    ...addresses.map<RecordKey>((ip) => ({ vni, kind: 'ip', address: ip })),
+  ];
+}
+
+function judged(
+  question: Question,
+  keys: RecordKey[],
+  values: (string | null)[],
+  judge: Judge,
+): Answer | undefined {
+  const { device, layer, address } = question;
+  const [first = null, ...rest] = values;
+  if (layer === 'l3') return answerL3(judge, device, address, first);
+  const addresses = keys.slice(1).map((key) => key.address);
+  return answerL2(judge, device, address, first, addresses, rest);
+}
+
+/** @returns undefined when the directory has not answered by `deadline` (monotonic ms) */
+export function readPatiently(
+  keys: RecordKey[],
+  deadline: number,
+  { directory, counters, now }: LookupDeps,
+): Observable<(string | null)[] | undefined> {
+  // The state in force is replayed first; what counts is the next word that it is up.
+  const back$ = directory.state$.pipe(
+    skip(1),
+    filter((state) => state.up),
+  );
+  return defer(async () => {
+    const started = now();
+    const values = await directory.read(keys);
+    counters.lookupSeconds.observe((now() - started) / 1000);
+    return values;
+  }).pipe(
+    retry({
+      delay: (error: Error, attempt) => {
+        counters.lookupFailures++;
+        if (now() >= deadline) throw error;
+        return race(timer(Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY)), back$);
+      },
+    }),
+    catchError(() => of(undefined)),
+  );
+}

@@ -1,0 +1,35 @@
+import type { Asker, Ip, Mac } from '../vocabulary.ts';
+import type { Source } from '../tables/held.ts';
+import type { ServedDevice } from '../served/device.ts';
+
+/** A miss that is being answered, with everybody who asked meanwhile. */
+export interface Question {
+  device: ServedDevice;
+  layer: 'l2' | 'l3';
+  /** IP of an L3 miss, MAC of an L2 miss. */
+  address: string;
+  /** Whom to tell. */
+  askers: Asker[];
+  /** Monotonic milliseconds. */
+  receivedAt: number;
+  /** Its record changed while it was being looked up: what was read may be old already, so it is asked again. */
+  changed?: boolean;
+}
+
+/** What the directory says about a question, judged to be usable. */
+export interface Answer {
+  mac: Mac;
+  vtep: Ip;
+  router: boolean;
+  source: Source;
+}
+
+/** How a question ended; the values of a metric label. */
+export type Outcome = 'resolved' | 'unknown' | 'failed' | 'shed' | 'local';
+
+/** An answer to be written: with the address of an L3 miss, or the FDB entry alone. */
+export interface Placement {
+  device: ServedDevice;
+  ip?: Ip;
+  answer: Answer;
+}

@@ -1,0 +1,65 @@
+import type { Link, Vni, VxlanAttributes } from '../vocabulary.ts';
+import type { Namespace } from '../kernel/kernel.ts';
+import type { Question } from '../resolve/question.ts';
+import { HeldTables } from '../tables/held.ts';
+import { ExpiringSet } from './memory.ts';
+import type { Clock } from '../clock.ts';
+
+export type VxlanLink = Link & { vxlan: VxlanAttributes };
+
+/** What a device needs to know of the namespace it is in. */
+export interface Surroundings {
+  /** For logs: a name under /run/netns, a path, or `own`. */
+  readonly name: string;
+  readonly kernel: Namespace;
+  /** Whether an interface of the namespace has this address. */
+  isAssigned(ip: string): boolean;
+}
+
+/** Remembered addresses that nobody has, per device. A guest that scans more than this only costs lookups. */
+const MOST_ABSENT = 65_536;
+
+/** A VXLAN device being served, with everything missd knows about it. Gone with its ifindex. */
+export class ServedDevice {
+  /** As last reported by the kernel. */
+  link: VxlanLink;
+  readonly namespace: Surroundings;
+  /** Misses being looked up, by address: a second one for the same address joins the first. */
+  readonly inFlight = new Map<string, Question>();
+  /** Addresses that nobody has, as of a moment ago. */
+  readonly absent: ExpiringSet;
+  /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */
+  readonly local: ExpiringSet;
+  readonly tables = new HeldTables();
+
+  /** @param negativeLifetime milliseconds */
+  constructor(link: VxlanLink, namespace: Surroundings, negativeLifetime: number, now: Clock) {
+    this.link = link;
+    this.namespace = namespace;
+    this.absent = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
+    this.local = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
+  }
+
+  get ifindex(): number {
+    return this.link.ifindex;
+  }
+
+  get vni(): Vni {
+    return this.link.vxlan.vni;
+  }
+
+  /** Address family of the underlay: what a record's VTEP must be. */
+  get family(): 4 | 6 {
+    return this.link.vxlan.ipv6 ? 6 : 4;
+  }
+
+  /** ifindex of the bridge the device is a port of, 0 in the routed topology. */
+  get bridge(): number {
+    return this.link.bridgePort === undefined ? 0 : this.link.master;
+  }
+
+  /** For logs and status. */
+  get name(): string {
+    return `${this.link.name}@${this.namespace.name}`;
+  }
+}

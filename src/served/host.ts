@@ -1,0 +1,157 @@
+/** This host as missd sees it: the namespaces it serves, as they come and go, and the addresses that are its own. */
+import {
+  EMPTY,
+  type Observable,
+  catchError,
+  concat,
+  defer,
+  filter,
+  from,
+  merge,
+  switchMap,
+  timer,
+} from 'rxjs';
+import { monotonic } from '../clock.ts';
+import { reasonOf } from '../errors.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Logger } from '../log.ts';
+import type { ServedDevice } from './device.ts';
+import { ServedNamespace, type Signal } from './namespace.ts';
+import { OwnVteps } from './own-vteps.ts';
+import { presence$ } from './presence.ts';
+import { isWanted } from './servable.ts';
+
+/** Before a namespace that could not be opened is tried again, ms. */
+const REOPEN_DELAY = 5_000;
+
+/** Path of the daemon's own namespace. */
+const OWN = '/proc/self/ns/net';
+
+export interface HostOptions {
+  /** Paths; empty for the daemon's own namespace. */
+  netns: readonly string[];
+  /** Names; empty for every VXLAN device that raises misses. */
+  device: readonly string[];
+  /** Addresses that are this host's although no interface has them. */
+  local: readonly string[];
+  /** Bytes. */
+  receiveBuffer: number;
+  /** Seconds. */
+  negativeLifetime: number;
+}
+
+export class Host {
+  readonly namespaces = new Map<string, ServedNamespace>();
+  /** Why namespaces could not be opened so far, a line each. */
+  readonly troubles: string[] = [];
+  readonly #options: HostOptions;
+  readonly #kernel: Kernel;
+  readonly #log: Logger;
+  readonly #own = new OwnVteps();
+
+  constructor(options: HostOptions, kernel: Kernel, log: Logger) {
+    this.#options = options;
+    this.#kernel = kernel;
+    this.#log = log;
+    this.#own.set('--local', options.local);
+  }
+
+  readonly isOwnVtep = (vtep: string): boolean => this.#own.has(vtep);
+
+  devices(): ServedDevice[] {
+    return [...this.namespaces.values()].flatMap((namespace) => [...namespace.devices.values()]);
+  }
+
+  /** Names of the namespaces that should be served and are not yet. */
+  missing(): string[] {
+    return this.#paths()
+      .filter((path) => this.namespaces.get(path)?.loaded !== true)
+      .map(nameOf);
+  }
+
+  signals$(): Observable<Signal> {
+    return merge(...this.#paths().map((path) => this.#serve(path)), this.#followOwnAddresses());
+  }
+
+  refresh(): Signal[] {
+    return [...this.namespaces.values()].flatMap((namespace) => namespace.refresh());
+  }
+
+  #paths(): readonly string[] {
+    return this.#options.netns.length === 0 ? [OWN] : this.#options.netns;
+  }
+
+  /** Serves one namespace for as long as it is there, and again when it comes back. */
+  #serve(path: string): Observable<Signal> {
+    return presence$(path).pipe(
+      switchMap((present) => {
+        const gone = this.#leave(path);
+        if (present === undefined) {
+          this.troubles.push(`namespace ${nameOf(path)} does not exist`);
+          this.#log.warn(`namespace ${nameOf(path)} does not exist; waiting for it`);
+          return from(gone);
+        }
+        const served$ = defer(() => this.#open(path)).pipe(
+          catchError((error: unknown, again) => {
+            this.troubles.push(`namespace ${nameOf(path)}: ${reasonOf(error)}`);
+            this.#log.error(`namespace ${nameOf(path)} cannot be served: ${reasonOf(error)}`);
+            return timer(REOPEN_DELAY).pipe(switchMap(() => again));
+          }),
+        );
+        return concat(gone, served$);
+      }),
+    );
+  }
+
+  /** The sockets into a namespace that went away are closed by now; its devices are gone. */
+  #leave(path: string): Signal[] {
+    const namespace = this.namespaces.get(path);
+    if (namespace === undefined) return [];
+    this.namespaces.delete(path);
+    this.#log.info(`namespace ${namespace.name} is no longer there`);
+    return namespace.close();
+  }
+
+  #open(path: string): Observable<Signal> {
+    const { receiveBuffer, device, negativeLifetime } = this.#options;
+    const kernel = this.#kernel.open(path, { receiveBuffer });
+    const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
+      isWanted: (link) => isWanted(link, device),
+      negativeLifetime: negativeLifetime * 1000,
+      now: monotonic,
+    });
+    this.namespaces.set(path, namespace);
+    const { bytes, forced } = kernel.receiveBuffer;
+    this.#log.info(`serving namespace ${namespace.name}, receive buffer ${bytes} bytes`);
+    if (!forced && bytes < receiveBuffer)
+      this.#log.warn(
+        `receive buffer is ${bytes} bytes, not ${receiveBuffer}: raise net.core.rmem_max or give CAP_NET_ADMIN`,
+      );
+    if (!kernel.canAnnounce)
+      this.#log.warn(
+        'no packet socket (CAP_NET_RAW): guests are not told of answers and wait for their own retry',
+      );
+    return namespace.signals$();
+  }
+
+  /** The daemon's own addresses are this host's, too, wherever it serves. */
+  #followOwnAddresses(): Observable<Signal> {
+    if (this.#options.netns.length === 0) return EMPTY;
+    return defer(() => {
+      const kernel = this.#kernel.open(OWN, { receiveBuffer: 0 });
+      const own = new ServedNamespace('own', kernel, this.#own, {
+        isWanted: () => false,
+        negativeLifetime: 0,
+        now: monotonic,
+      });
+      return own.signals$().pipe(filter((signal) => signal.type === 'addresses'));
+    }).pipe(
+      catchError((error: unknown) => {
+        this.#log.warn(`the daemon's own addresses cannot be followed: ${reasonOf(error)}`);
+        return EMPTY;
+      }),
+    );
+  }
+}
+
+const nameOf = (path: string): string => (path === OWN ? 'own' : path.replace(/^\/(var\/)?run\/netns\//, ''));

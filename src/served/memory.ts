@@ -1,0 +1,60 @@
+import type { Clock } from '../clock.ts';
+
+/**
+ * Remembers addresses for a while, all for the same time: a Map in order of insertion is its own queue of what
+ * expires next, so there is no timer. At the bound the oldest is forgotten early, which costs a lookup, not an error.
+ */
+export class ExpiringSet {
+  readonly #until = new Map<string, number>();
+  readonly #lifetime: number;
+  readonly #most: number;
+  readonly #now: Clock;
+
+  /** @param lifetime milliseconds */
+  constructor(lifetime: number, most: number, now: Clock) {
+    this.#lifetime = lifetime;
+    this.#most = most;
+    this.#now = now;
+  }
+
+  get size(): number {
+    this.#expire();
+    return this.#until.size;
+  }
+
+  add(key: string): void {
+    if (this.#lifetime <= 0) return;
+    this.#expire();
+    this.#until.delete(key);
+    if (this.#until.size >= this.#most) this.#forgetOldest();
+    this.#until.set(key, this.#now() + this.#lifetime);
+  }
+
+  has(key: string): boolean {
+    const until = this.#until.get(key);
+    return until !== undefined && until > this.#now();
+  }
+
+  delete(key: string): void {
+    this.#until.delete(key);
+  }
+
+  clear(): void {
+    this.#until.clear();
+  }
+
+  #expire(): void {
+    const now = this.#now();
+    for (const [key, until] of this.#until) {
+      if (until > now) return;
+      this.#until.delete(key);
+    }
+  }
+
+  #forgetOldest(): void {
+    for (const key of this.#until.keys()) {
+      this.#until.delete(key);
+      return;
+    }
+  }
+}

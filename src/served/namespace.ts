@@ -1,0 +1,266 @@
+/**
+ * One served network namespace: its interfaces and addresses followed live, and the VXLAN devices among them that
+ * missd serves. Everything the namespace has to say leaves as one stream of signals.
+ */
+import {
+  type Observable,
+  Subject,
+  defer,
+  from,
+  map,
+  merge,
+  mergeAll,
+  retry,
+  startWith,
+  switchMap,
+} from 'rxjs';
+import type { Clock } from '../clock.ts';
+import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
+import type { MissBatch } from '../resolve/pipeline.ts';
+import type { InterfaceAddress, Ip, Link } from '../vocabulary.ts';
+import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
+import type { OwnVteps } from './own-vteps.ts';
+import { isVxlan, refusal } from './servable.ts';
+
+/** What a namespace reports upwards. */
+export type Signal =
+  | { type: 'misses'; batch: MissBatch }
+  | { type: 'loaded' }
+  | { type: 'overrun'; socket: 'miss' | 'link' }
+  | { type: 'malformed'; count: number }
+  | { type: 'served'; device: ServedDevice }
+  | { type: 'gone'; device: ServedDevice }
+  /** The kernel emptied the device's tables: it went down, or its MAC changed. */
+  | { type: 'emptied'; device: ServedDevice }
+  | { type: 'refused'; name: string; reason: string }
+  /** Addresses of this host came or went. */
+  | { type: 'addresses' };
+
+/** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
+const RELOAD_DELAY = 1_000;
+
+export interface ServeOptions {
+  /** Whether a device is to be served, if it can be. */
+  isWanted: (link: Link) => boolean;
+  /** Milliseconds. */
+  negativeLifetime: number;
+  now: Clock;
+}
+
+export class ServedNamespace implements Surroundings {
+  readonly name: string;
+  readonly kernel: Namespace;
+  readonly devices = new Map<number, ServedDevice>();
+  readonly links = new Map<number, Link>();
+  /** Addresses assigned here, with how many interfaces have each. */
+  readonly #assigned = new Map<Ip, Set<number>>();
+  readonly #own: OwnVteps;
+  readonly #options: ServeOptions;
+  readonly #reload$ = new Subject<void>();
+  /** Refusals said already, by name, so that each is said once. */
+  readonly #refused = new Map<string, string>();
+  /** Events that came while the tables were being read; they are newer than what is read. */
+  #backlog: KernelEvent[] | undefined = [];
+  loaded = false;
+
+  constructor(name: string, kernel: Namespace, own: OwnVteps, options: ServeOptions) {
+    this.name = name;
+    this.kernel = kernel;
+    this.#own = own;
+    this.#options = options;
+  }
+
+  isAssigned(ip: Ip): boolean {
+    return this.#assigned.has(ip);
+  }
+
+  /** Subscribing opens the sockets, unsubscribing closes them. */
+  signals$(): Observable<Signal> {
+    const told$ = this.kernel.events$.pipe(map((event) => this.#hear(event)));
+    const read$ = this.#reload$.pipe(
+      startWith(undefined),
+      switchMap(() => defer(() => from(this.#load())).pipe(retry({ delay: RELOAD_DELAY }))),
+    );
+    return merge(told$, read$).pipe(mergeAll());
+  }
+
+  /** After the sockets were closed, and with them the locks: nothing here is this host's any more. */
+  close(): Signal[] {
+    const signals = [...this.devices.values()].map((device) => this.#forget(device));
+    this.#own.set(`namespace ${this.name}`, []);
+    return signals;
+  }
+
+  readonly #deviceOf = (ifindex: number): ServedDevice | undefined => this.devices.get(ifindex);
+
+  #hear(event: KernelEvent): Signal[] {
+    switch (event.type) {
+      case 'misses':
+        return [{ type: 'misses', batch: { misses: event.misses, deviceOf: this.#deviceOf } }];
+      case 'malformed':
+        return [event];
+      case 'overrun':
+        // What was missed of the links cannot be known: read them all again.
+        if (event.socket === 'link') this.#reload$.next();
+        return [event];
+      default:
+        if (this.#backlog === undefined) return this.#apply(event);
+        this.#backlog.push(event);
+        return [];
+    }
+  }
+
+  async #load(): Promise<Signal[]> {
+    this.#backlog = [];
+    const [links, addresses] = await Promise.all([this.kernel.links(), this.kernel.addresses()]);
+    const signals: Signal[] = [];
+    const present = new Set(links.map((link) => link.ifindex));
+    for (const link of [...this.links.values()])
+      if (!present.has(link.ifindex)) signals.push(...this.#apply({ type: 'link', removed: true, link }));
+    // Bridges before their ports, since whether a device can be served depends on its bridge.
+    for (const link of links) this.links.set(link.ifindex, link);
+    for (const link of links) signals.push(...this.#apply({ type: 'link', removed: false, link }));
+    this.#assigned.clear();
+    for (const address of addresses) this.#assign(address);
+    signals.push(...this.#shareAddresses());
+    const newer = this.#backlog;
+    this.#backlog = undefined;
+    for (const event of newer) signals.push(...this.#apply(event));
+    this.loaded = true;
+    return [...signals, { type: 'loaded' }];
+  }
+
+  #apply(event: KernelEvent): Signal[] {
+    if (event.type === 'address') {
+      if (event.removed) this.#unassign(event.address);
+      else this.#assign(event.address);
+      return this.#shareAddresses();
+    }
+    if (event.type !== 'link') return [];
+    const { link, removed } = event;
+    const before = this.links.get(link.ifindex);
+    if (removed) this.links.delete(link.ifindex);
+    else this.links.set(link.ifindex, link);
+    const signals = this.#serve(link, removed);
+    // Another link's change may free a device that was refused: its bridge, or its rival on the bridge.
+    if (link.kind === 'bridge' || isVxlan(link) || before?.master !== link.master)
+      for (const other of this.links.values())
+        if (isVxlan(other) && other.ifindex !== link.ifindex) signals.push(...this.#serve(other, false));
+    this.#mapPorts();
+    return signals;
+  }
+
+  /** Begins, goes on or ends serving one link. */
+  #serve(link: Link, removed: boolean): Signal[] {
+    const device = this.devices.get(link.ifindex);
+    const wanted = !removed && this.#options.isWanted(link);
+    const reason = wanted ? refusal(link, this.links) : undefined;
+    if (!wanted || reason !== undefined || !isVxlan(link)) {
+      const signals: Signal[] = device === undefined ? [] : [this.#leave(device)];
+      if (reason === undefined) this.#refused.delete(link.name);
+      else if (this.#refused.get(link.name) !== reason) {
+        this.#refused.set(link.name, reason);
+        signals.push({ type: 'refused', name: `${link.name}@${this.name}`, reason });
+      }
+      return signals;
+    }
+    this.#refused.delete(link.name);
+    return device === undefined ? this.#begin(link) : this.#renew(device, link);
+  }
+
+  #begin(link: VxlanLink): Signal[] {
+    if (!this.kernel.lock(lockName(link))) {
+      const reason = 'another missd serves it';
+      if (this.#refused.get(link.name) === reason) return [];
+      this.#refused.set(link.name, reason);
+      return [{ type: 'refused', name: `${link.name}@${this.name}`, reason }];
+    }
+    const device = new ServedDevice(link, this, this.#options.negativeLifetime, this.#options.now);
+    this.devices.set(link.ifindex, device);
+    this.#followUnderlay(device);
+    return [{ type: 'served', device }];
+  }
+
+  #renew(device: ServedDevice, link: VxlanLink): Signal[] {
+    const before = device.link;
+    device.link = link;
+    if (before.vxlan.local !== link.vxlan.local) this.#followUnderlay(device);
+    // Down empties both tables, a new MAC the neighbours (drivers/net/vxlan vxlan_stop; net/core neigh_changeaddr).
+    const emptied = (before.up && !link.up) || before.lladdr !== link.lladdr;
+    return emptied ? [{ type: 'emptied', device }] : [];
+  }
+
+  #leave(device: ServedDevice): Signal {
+    this.kernel.unlock(lockName(device.link));
+    return this.#forget(device);
+  }
+
+  #forget(device: ServedDevice): Signal {
+    this.devices.delete(device.ifindex);
+    this.#own.set(`device ${this.name} ${device.ifindex}`, []);
+    this.#own.set(`underlay ${this.name} ${device.ifindex}`, []);
+    return { type: 'gone', device };
+  }
+
+  /** The device's own VTEP address, and all addresses of the namespace its packets leave from. */
+  #followUnderlay(device: ServedDevice): void {
+    const { vxlan, linkNetnsid, ifindex } = device.link;
+    this.#own.set(`device ${this.name} ${ifindex}`, vxlan.local === undefined ? [] : [vxlan.local]);
+    if (linkNetnsid === undefined) return;
+    this.kernel.addresses(linkNetnsid).then(
+      (addresses) => {
+        if (this.devices.get(ifindex) !== device) return;
+        this.#own.set(
+          `underlay ${this.name} ${ifindex}`,
+          addresses.map(({ ip }) => ip),
+        );
+      },
+      () => {
+        // A namespace that cannot be read any more has gone, and the device with it.
+      },
+    );
+  }
+
+  /** What no event tells, every few seconds: addresses of underlay namespaces, and locks that others have let go. */
+  refresh(): Signal[] {
+    for (const device of this.devices.values()) this.#followUnderlay(device);
+    if (!this.loaded) return [];
+    const waiting = [...this.links.values()].filter(
+      (link) => isVxlan(link) && !this.devices.has(link.ifindex),
+    );
+    const signals = waiting.flatMap((link) => this.#serve(link, false));
+    if (signals.length > 0) this.#mapPorts();
+    return signals;
+  }
+
+  #assign({ ip, ifindex }: InterfaceAddress): void {
+    const interfaces = this.#assigned.get(ip);
+    if (interfaces === undefined) this.#assigned.set(ip, new Set([ifindex]));
+    else interfaces.add(ifindex);
+  }
+
+  #unassign({ ip, ifindex }: InterfaceAddress): void {
+    const interfaces = this.#assigned.get(ip);
+    if (interfaces?.delete(ifindex) === true && interfaces.size === 0) this.#assigned.delete(ip);
+  }
+
+  /** Without a namespace of its own for the underlay, a device's packets leave from here. */
+  #shareAddresses(): Signal[] {
+    return this.#own.set(`namespace ${this.name}`, this.#assigned.keys()) ? [{ type: 'addresses' }] : [];
+  }
+
+  #mapPorts(): void {
+    const byBridge = new Map<number, number>();
+    for (const device of this.devices.values())
+      if (device.bridge !== 0) byBridge.set(device.bridge, device.ifindex);
+    const ports: { port: number; vxlan: number }[] = [];
+    for (const link of this.links.values()) {
+      const vxlan = link.master === 0 || isVxlan(link) ? undefined : byBridge.get(link.master);
+      if (vxlan !== undefined) ports.push({ port: link.ifindex, vxlan });
+    }
+    this.kernel.setPorts(ports);
+  }
+}
+
+/** An ifindex is unique in its namespace, and the lock lives in that namespace. */
+const lockName = (link: Link): string => `missd/device/${link.ifindex}`;

@@ -1,0 +1,50 @@
+import type { Link } from '../vocabulary.ts';
+import type { VxlanLink } from './device.ts';
+
+export const isVxlan = (link: Link): link is VxlanLink => link.vxlan !== undefined;
+
+/** Whether a device is ours to serve: named by `--device`, or raising misses where none is named. */
+export function isWanted(link: Link, names: readonly string[]): boolean {
+  if (names.length > 0) return names.includes(link.name);
+  return link.vxlan !== undefined && (link.vxlan.l2miss || link.vxlan.l3miss);
+}
+
+/** Why a wanted device cannot be served, in words for its operator; undefined when it can. */
+export function refusal(link: Link, links: ReadonlyMap<number, Link>): string | undefined {
+  if (!isVxlan(link)) return 'it is not a VXLAN device';
+  if (link.vxlan.external) return 'it is an external (vnifilter) device, which has no VNI of its own';
+  if (link.bridgePort === undefined) return undefined;
+  const bridge = links.get(link.master);
+  if (bridge?.bridge?.vlanFiltering === true)
+    return `its bridge ${bridge.name} filters VLANs, so one address may be several guests`;
+  const other = [...links.values()].find(
+    (one) => isVxlan(one) && one.master === link.master && one.ifindex < link.ifindex,
+  );
+  if (other !== undefined)
+    return `its bridge ${bridge?.name ?? link.master} has another VXLAN device, ${other.name}`;
+  return undefined;
+}
+
+/** What will keep a served device from working as expected, each with the command that mends it. */
+export function cautions(link: VxlanLink): string[] {
+  const { vxlan, name, bridgePort } = link;
+  const found: string[] = [];
+  const bridged = bridgePort !== undefined;
+  if (vxlan.group !== undefined)
+    found.push(`has a default remote (${vxlan.group}): unknown MACs go there and raise no L2 miss`);
+  if (!vxlan.l3miss)
+    found.push('has no l3miss: unknown addresses raise no miss (ip link set takes it only at creation)');
+  if (!vxlan.l2miss)
+    found.push('has no l2miss: unknown MACs raise no miss (ip link set takes it only at creation)');
+  if (bridged && !vxlan.proxy)
+    found.push('is in a bridge without proxy: the kernel does not answer ARP from its neighbour entries');
+  if (vxlan.learning)
+    found.push(
+      `learns from traffic, so any guest can redirect another's: ip link set ${name} type vxlan nolearning`,
+    );
+  if (bridgePort?.bcastFlood === false)
+    found.push(`gets no broadcasts, so no IPv4 misses: bridge link set dev ${name} bcast_flood on`);
+  if (bridgePort?.neighSuppress === true)
+    found.push(`suppresses neighbour discovery: bridge link set dev ${name} neigh_suppress off`);
+  return found;
+}

@@ -1,0 +1,47 @@
+import type { Announcement } from '../kernel/kernel.ts';
+import type { Asker } from '../vocabulary.ts';
+import type { Answer } from '../resolve/question.ts';
+import type { ServedDevice } from '../served/device.ts';
+
+/** What became of the wish to tell an asker; the values of a metric label. */
+export type AnnouncementOutcome = 'sent' | 'failed' | 'unknown_asker' | 'dad';
+
+/** Duplicate address detection asks from no address (RFC 4862 §5.4.2, RFC 5227 §2.1). */
+const isDad = (asker: Asker): boolean => asker.ip === '::' || asker.ip === '0.0.0.0';
+
+/**
+ * The kernel consumed the question that raised the miss, and the guest asks again only after a second. One reply sent
+ * by us completes its neighbour at once and releases the packet it has queued.
+ *
+ * It goes straight out of the asker's bridge port, to the asker alone: never through the bridge, where it could be
+ * flooded into the tunnel, and never where the asker is not known, since that could be duplicate address detection.
+ */
+export class Announcer {
+  readonly #count: (outcome: AnnouncementOutcome, by: number) => void;
+
+  constructor(count: (outcome: AnnouncementOutcome, by: number) => void) {
+    this.#count = count;
+  }
+
+  /** Tells the askers of freshly written neighbours. All devices must be of one namespace. */
+  tell(told: { device: ServedDevice; ip: string; answer: Answer; askers: readonly Asker[] }[]): void {
+    const announcements: Announcement[] = [];
+    for (const { device, ip, answer, askers } of told) {
+      // Without `proxy` the kernel does not consume the question, and a reply would be tunnelled to other hosts.
+      if (device.bridge === 0 || !device.link.vxlan.proxy) continue;
+      if (askers.length === 0) this.#count('unknown_asker', 1);
+      for (const asker of askers) {
+        if (isDad(asker)) this.#count('dad', 1);
+        else {
+          const to = { lladdr: asker.lladdr, ip: asker.ip };
+          announcements.push({ port: asker.port, ip, lladdr: answer.mac, to, router: answer.router });
+        }
+      }
+    }
+    const kernel = told[0]?.device.namespace.kernel;
+    if (kernel === undefined || announcements.length === 0) return;
+    const failed = kernel.announce(announcements);
+    this.#count('failed', failed);
+    this.#count('sent', announcements.length - failed);
+  }
+}

@@ -1,0 +1,50 @@
+import { type Subscription } from 'rxjs';
+import { type EntryWrite, type Kernel, isGone } from '../kernel/kernel.ts';
+import { OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+
+/** What was removed from one device. */
+export interface Flushed {
+  device: string;
+  neighbours: number;
+  fdb: number;
+}
+
+/**
+ * Removes missd's own entries from the VXLAN devices of a namespace: neighbours first, so that no neighbour is ever
+ * without its FDB entry.
+ * @param names devices to flush; empty for all
+ * @throws KernelError
+ */
+export async function flush(
+  kernel: Kernel,
+  path: string | null,
+  names: readonly string[],
+): Promise<Flushed[]> {
+  const namespace = kernel.open(path, { receiveBuffer: 0 });
+  const open: Subscription = namespace.events$.subscribe();
+  try {
+    const flushed: Flushed[] = [];
+    for (const { ifindex, name, vxlan } of await namespace.links()) {
+      if (vxlan === undefined || (names.length > 0 && !names.includes(name))) continue;
+      const neighbours = (await namespace.neighbours(ifindex))
+        .filter(isOurNeighbour)
+        .map<EntryWrite>(({ ip, lladdr = '' }) => ({
+          table: 'neighbour',
+          op: 'delete',
+          ifindex,
+          ip,
+          lladdr,
+          ...OUR_NEIGHBOUR,
+        }));
+      const fdb = (await namespace.fdb(ifindex))
+        .filter(isOurFdbEntry)
+        .map<EntryWrite>(({ lladdr }) => ({ table: 'fdb', op: 'delete', ifindex, lladdr, ...OUR_FDB }));
+      const refused = namespace.write([...neighbours, ...fdb]).filter(({ error }) => !isGone(error));
+      if (refused[0] !== undefined) throw refused[0].error;
+      flushed.push({ device: name, neighbours: neighbours.length, fdb: fdb.length });
+    }
+    return flushed;
+  } finally {
+    open.unsubscribe();
+  }
+}

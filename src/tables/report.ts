@@ -1,0 +1,27 @@
+import type { KernelError } from '../kernel/kernel.ts';
+import type { ServedDevice } from '../served/device.ts';
+
+/** Disagreements between the directory and this host; the values of a metric label. */
+export const CONFLICTS = [
+  /** An interface of the served namespace has the address. */
+  'assigned_here',
+  /** The bridge knows the MAC on a port that is not the VXLAN device. */
+  'bridge_knows_mac',
+  /** An FDB entry that is not ours stands in the way and names another VTEP. */
+  'foreign_fdb',
+  /** A neighbour that is not ours stands in the way. */
+  'foreign_neighbour',
+  /** Records of one MAC name different VTEPs. */
+  'vtep_disputed',
+] as const;
+export type Conflict = (typeof CONFLICTS)[number];
+
+/** Where `install` says what it could not do as the directory has it. */
+export interface InstallReport {
+  conflict(device: ServedDevice, reason: Conflict, what: string): void;
+  failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge', error: KernelError): void;
+  /** The bridge's own entry for a MAC that moved to another host was removed. */
+  bridgeForgot(device: ServedDevice, mac: string): void;
+  /** Something that should not happen did; what was under way counts as failed. */
+  broken(error: unknown): void;
+}

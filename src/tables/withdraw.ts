@@ -1,0 +1,66 @@
+/** Takes entries out of the kernel's tables: neighbour before FDB entry, and only what is still ours at that moment. */
+import { type EntryWrite, isGone } from '../kernel/kernel.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import type { InstallReport } from './report.ts';
+
+/**
+ * Withdraws neighbours, and the FDB entries that no other held neighbour needs. What an operator has put over ours
+ * meanwhile stays; missd no longer holds it either way.
+ */
+export function withdrawNeighbours(
+  device: ServedDevice,
+  ips: readonly string[],
+  report: InstallReport,
+): void {
+  const { tables, namespace, ifindex } = device;
+  const rows = namespace.kernel.getNeighbours(ips.map((ip) => ({ ifindex, ip })));
+  const writes: EntryWrite[] = [];
+  const macs = new Set<string>();
+  ips.forEach((ip, index) => {
+    const held = tables.neighbours.get(ip);
+    if (held !== undefined) macs.add(held.mac);
+    tables.deleteNeighbour(ip);
+    const row = rows[index];
+    if (row !== undefined && isOurNeighbour(row))
+      writes.push({
+        table: 'neighbour',
+        op: 'delete',
+        ifindex,
+        ip,
+        lladdr: row.lladdr ?? '',
+        ...OUR_NEIGHBOUR,
+      });
+  });
+  remove(device, writes, 'neighbour', report);
+  withdrawFdb(
+    device,
+    [...macs].filter((mac) => tables.users(mac) === 0),
+    report,
+  );
+}
+
+/** Withdraws FDB entries, whoever needs them. */
+export function withdrawFdb(device: ServedDevice, macs: readonly string[], report: InstallReport): void {
+  const { tables, namespace, ifindex } = device;
+  const rows = namespace.kernel.getFdb(macs.map((lladdr) => ({ ifindex, lladdr })));
+  const writes: EntryWrite[] = [];
+  macs.forEach((lladdr, index) => {
+    tables.fdb.delete(lladdr);
+    const row = rows[index];
+    if (row !== undefined && isOurFdbEntry(row))
+      writes.push({ table: 'fdb', op: 'delete', ifindex, lladdr, ...OUR_FDB });
+  });
+  remove(device, writes, 'fdb', report);
+}
+
+function remove(
+  device: ServedDevice,
+  writes: EntryWrite[],
+  table: 'neighbour' | 'fdb',
+  report: InstallReport,
+): void {
+  if (writes.length === 0) return;
+  for (const { error } of device.namespace.kernel.write(writes))
+    if (!isGone(error)) report.failed(device, table, error);
+}

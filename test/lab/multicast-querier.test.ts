@@ -1,0 +1,48 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { until } from '../../src/lab/wait.ts';
+import { BEFORE_THE_RETRY, Pair, tellOnFailure } from './harness.ts';
+
+/**
+ * Once a bridge knows of an MLD querier it forwards solicitations only where somebody listens for their group, and
+ * nobody does behind the VXLAN port: IPv6 misses vanish.
+ */
+let pair: Pair;
+beforeAll(async () => {
+  pair = await Pair.build({ noDaemons: true });
+  // In hundredths of a second; a querier counts as present one response interval after it was switched on.
+  const soon = ['mcast_query_response_interval', 10, 'mcast_startup_query_interval', 50];
+  for (const { namespace } of [pair.host1, pair.host2]) {
+    await namespace.ip(
+      ['link', 'set', 'br0', 'type', 'bridge', 'mcast_snooping', 1, ...soon],
+      ['link', 'set', 'br0', 'type', 'bridge', 'mcast_querier', 1],
+    );
+  }
+  await until('IPv6 misses to vanish', async () => !(await raisesMisses('fd20::77', '20.0.0.77')));
+}, 30_000);
+afterAll(() => pair.close());
+tellOnFailure(() => pair);
+
+/** Whether asking for an IPv6 address raises a miss: an IPv4 one asked for behind it marks the end of waiting. */
+async function raisesMisses(ip6: string, ip4: string): Promise<boolean> {
+  const { host1, guest1, lab } = pair;
+  const monitor = await lab.start(['stdbuf', '-oL', 'ip', '-n', host1.namespace.name, 'monitor', 'neigh']);
+  const seen = (ip: string): boolean => monitor.lines.some((line) => line.startsWith(`miss ${ip} `));
+  try {
+    await until('the IPv4 miss', async () => {
+      await guest1.ping(ip6, { timeout: 0.1 });
+      await guest1.ping(ip4, { timeout: 0.1 });
+      return seen(ip4);
+    });
+    return seen(ip6);
+  } finally {
+    await monitor.stop();
+  }
+}
+
+test('IPv6 is resolved all the same', async () => {
+  await Promise.all([pair.serve(pair.host1), pair.serve(pair.host2)]);
+  await pair.publishGuests(pair.guest1, pair.guest2);
+  const { received, rtts } = await pair.guest1.ping('fd20::2');
+  expect(received).toBe(1);
+  expect(rtts[0]).toBeLessThan(BEFORE_THE_RETRY);
+});

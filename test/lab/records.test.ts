@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ipKey } from '../../src/lab/records.ts';
+import { until } from '../../src/lab/wait.ts';
+import { Pair, arpBurst, booksBalance, counting, tellOnFailure } from './harness.ts';
+
+/** Each is the whole value of an `ip:` record; MAC is replaced by one that no other record has. */
+const malformed = {
+  'an empty value': '',
+  'something else altogether': 'hello world',
+  'no VTEP': 'MAC',
+  'no MAC': '10.99.0.2',
+  'a word too many': 'MAC 10.99.0.2 router yes',
+  'a flag nobody defined': 'MAC 10.99.0.2 gateway',
+  'two spaces': 'MAC  10.99.0.2',
+  'a MAC in upper case': '02:42:14:00:00:AA 10.99.0.2',
+  'a MAC with dashes': '02-42-14-00-00-aa 10.99.0.2',
+  'a MAC too short': '02:42:14:00:00 10.99.0.2',
+  'a multicast MAC': '01:00:5e:00:00:01 10.99.0.2',
+  'the broadcast MAC': 'ff:ff:ff:ff:ff:ff 10.99.0.2',
+  'the zero MAC': '00:00:00:00:00:00 10.99.0.2',
+  'a VTEP that is no address': 'MAC host-2',
+  'a VTEP with leading zeros': 'MAC 10.99.000.2',
+  'the unspecified VTEP': 'MAC 0.0.0.0',
+  'a loopback VTEP': 'MAC 127.0.0.1',
+  'a multicast VTEP': 'MAC 239.1.1.1',
+  'the broadcast VTEP': 'MAC 255.255.255.255',
+  'a VTEP that is not allowed': 'MAC 10.98.0.2',
+  'an IPv6 VTEP on an IPv4 device': 'MAC fd99::2',
+  'a megabyte': 'x'.repeat(1_000_000),
+};
+const cases = Object.entries(malformed).map(([what, value], index) => {
+  const mac = `02:42:14:00:01:${(index + 16).toString(16)}`;
+  return { what, ip: `20.0.0.${index + 20}`, mac, value: value.replace('MAC', mac) };
+});
+const GOOD = '20.0.0.2';
+
+let pair: Pair;
+beforeAll(async () => {
+  pair = await Pair.build({ flags: ['--vtep-allow', '10.99.0.0/24'] });
+  await pair.publishGuests(pair.guest1, pair.guest2);
+  await pair.publish(...cases.map(({ ip, value }) => [ipKey(100, ip), value] as const));
+});
+afterAll(() => pair.close());
+tellOnFailure(() => pair);
+
+const malformedCount = () => pair.daemon.metric('missd_malformed_records_total');
+
+describe('a record with', () => {
+  test.each(cases)('$what is counted and not written', async ({ ip, mac }) => {
+    const before = await malformedCount();
+    const { since } = await counting(pair.daemon, async () => {
+      await arpBurst(pair.guest1, ip);
+      await until('the record to be counted', async () => (await malformedCount()) > before);
+      await booksBalance(pair.daemon);
+    });
+    // Treated as absent.
+    expect(since('missd_resolutions_total', { layer: 'l3', outcome: 'unknown' })).toBe(1);
+    expect(since('missd_entries', { table: 'neighbour' })).toBe(0);
+    expect((await pair.host1.segment.neighbours()).map((row) => row.ip)).not.toContain(ip);
+    expect((await pair.host1.segment.fdb()).map((row) => row.lladdr)).not.toContain(mac);
+  });
+
+  test('a key of another type fails alone', async () => {
+    await pair.redis.cli('RPUSH', ipKey(100, '20.0.0.19'), '02:42:14:00:01:0f', '10.99.0.2');
+    const { since } = await counting(pair.daemon, async () => {
+      await arpBurst(pair.guest1, '20.0.0.19');
+      await booksBalance(pair.daemon);
+    });
+    expect(since('missd_resolutions_total', { outcome: 'resolved' })).toBe(0);
+  });
+});
+
+test('all of them in one burst do no harm to the good ones among them', async () => {
+  pair = await freshPair();
+  // 20.0.0.2 is good and 20.0.0.20 to .41 are bad: one burst over all of them, one batch or a few.
+  const { since } = await counting(pair.daemon, async () => {
+    await arpBurst(pair.guest1, GOOD, 40);
+    await until('the good one to be written', async () =>
+      (await pair.host1.segment.neighbours()).some((row) => row.ip === GOOD),
+    );
+    await booksBalance(pair.daemon);
+  });
+  expect(since('missd_resolutions_total', { layer: 'l3', outcome: 'resolved' })).toBe(1);
+  expect((await pair.host1.segment.neighbours()).map((row) => row.ip)).toEqual([GOOD]);
+  expect((await pair.host1.segment.fdb()).map((row) => row.lladdr)).toEqual([pair.guest2.mac]);
+  expect((await pair.guest1.ping(GOOD)).received).toBe(1);
+});
+
+/** The same directory, a daemon that was not asked for any of it yet. */
+async function freshPair(): Promise<Pair> {
+  await pair.daemon.stop();
+  await pair.serve(pair.host1, ['--vtep-allow', '10.99.0.0/24']);
+  return pair;
+}
