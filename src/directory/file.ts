@@ -2,6 +2,7 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject, type Subscription } from 'rxjs';
+import { type Clock, monotonic } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import type { Vni } from '../vocabulary.ts';
 import {
@@ -24,7 +25,10 @@ export interface FileDirectoryOptions {
   file: string;
   /** Told, in one line with file and line, why what the file says now is not used. */
   onRejected?: (reason: string) => void;
+  /** Drives the poll. */
   scheduler?: SchedulerLike;
+  /** For `since`. */
+  now?: Clock;
 }
 
 export class FileDirectory implements Directory {
@@ -43,14 +47,19 @@ export class FileDirectory implements Directory {
   /** Identity of the file that was read last, for good or bad. */
   #seen = '';
 
-  constructor({ file, onRejected = () => undefined, scheduler = asyncScheduler }: FileDirectoryOptions) {
+  constructor({
+    file,
+    onRejected = () => undefined,
+    scheduler = asyncScheduler,
+    now = monotonic,
+  }: FileDirectoryOptions) {
     this.#file = file;
     this.#onRejected = onRejected;
     this.#scheduler = scheduler;
     this.#state = new BehaviorSubject<DirectoryState>({
       up: false,
       reason: 'connecting',
-      since: scheduler.now(),
+      since: now(),
     });
     this.state$ = this.#state.asObservable();
   }
