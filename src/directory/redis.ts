@@ -137,7 +137,7 @@ export class RedisDirectory implements Directory {
       const changed = this.#keys.decode(bytes, this.#followed);
       if (changed === undefined) continue;
       if (changed.what === 'record') records.push(changed.key);
-      else {
+      else if (changed.what !== 'vteps') {
         this.#leases.invalidate(changed.vni, changed.what === 'lease' ? changed.cidr : undefined);
         leases = true;
       }

@@ -12,7 +12,9 @@ describe('keys', () => {
     );
     expect(keys.lease(100, '10.20.2.0/24')).toBe('missd:{100}:subnet:10.20.2.0/24');
     expect(keys.leases(100)).toBe('missd:{100}:subnets');
-    expect(keys.pattern(undefined, 'ip')).toBe('missd:{*}:ip:*');
+    expect(keys.vteps(100)).toBe('missd:{100}:vteps');
+    expect(keys.pattern(undefined)).toBe('missd:{*}:*');
+    expect(keys.pattern(100)).toBe('missd:{100}:*');
   });
 
   it('are read back', () => {
@@ -43,7 +45,7 @@ describe('keys', () => {
     'missd:{-1}:ip:1.2.3.4',
     'missd:{100}',
     'missd:{100}ip:1.2.3.4',
-    'missd:{100}:vteps',
+    'missd:{100}:vtepsx',
     'missd:{100}:subnetsx',
     'missd:{100}:IP:1.2.3.4',
     'missc:{100}:ip:1.2.3.4',
