@@ -1,4 +1,5 @@
 /** `--vtep-allow`: which VTEPs records may name. */
+import { UsageError } from '../errors.ts';
 import type { Ip } from '../vocabulary.ts';
 import { PrefixTable } from './prefix-table.ts';
 import { hasHostBits, parsePrefixOrAddress } from './prefix.ts';
@@ -8,15 +9,16 @@ const MOST_REMEMBERED = 4096;
 
 /**
  * The predicate for `RecordContext.vtepAllow`; without prefixes every VTEP may be named.
- * @throws TypeError naming the text that is no prefix
+ * @throws UsageError naming the text that is no prefix
  */
 export function vtepAllowance(cidrs: readonly string[]): (vtep: Ip) => boolean {
   if (cidrs.length === 0) return () => true;
   const allowed = new PrefixTable<true>();
   for (const cidr of cidrs) {
     const prefix = parsePrefixOrAddress(cidr);
-    if (prefix === undefined) throw new TypeError(`"${cidr}" is not a prefix such as 10.99.0.0/24`);
-    if (hasHostBits(prefix)) throw new TypeError(`"${cidr}" has bits set behind its prefix`);
+    if (prefix === undefined)
+      throw new UsageError(`--vtep-allow: "${cidr}" is not a prefix such as 10.99.0.0/24`);
+    if (hasHostBits(prefix)) throw new UsageError(`--vtep-allow: "${cidr}" has bits set behind its prefix`);
     allowed.set(prefix, true);
   }
   const remembered = new Map<Ip, boolean>();

@@ -43,7 +43,7 @@ export interface Namespace {
   neighbours(ifindex: number): Promise<Neighbour[]>;
   /** The `self` entries of one VXLAN device. */
   fdb(ifindex: number): Promise<FdbEntry[]>;
-  /** The `master` entries of one bridge. */
+  /** The `master` entries of one bridge, but for those behind a VXLAN port: reading them reads its whole own FDB. */
   bridgeFdb(bridge: number): Promise<FdbEntry[]>;
 
   /** Single rows, in one round trip; undefined where there is none. Synchronous: microseconds each. */
@@ -70,9 +70,10 @@ interface WriteBase {
   ifindex: number;
   /**
    * `create` fails with EEXIST where a row stands (NLM_F_CREATE | NLM_F_EXCL), `replace` creates or overwrites
-   * (NLM_F_CREATE | NLM_F_REPLACE), `delete` fails with ENOENT where there is none.
+   * (NLM_F_CREATE | NLM_F_REPLACE), `append` adds a remote to a broadcast or all-zeros FDB entry (NLM_F_APPEND),
+   * `delete` fails with ENOENT where there is none.
    */
-  op: 'create' | 'replace' | 'delete';
+  op: 'create' | 'replace' | 'append' | 'delete';
   state: number;
   flags: number;
 }

@@ -1,0 +1,34 @@
+{
+  'targets': [
+    {
+      'target_name': 'missd',
+      'sources': [
+        'src/address.cc',
+        'src/asker.cc',
+        'src/binding.cc',
+        'src/decode.cc',
+        'src/decode_link.cc',
+        'src/dump.cc',
+        'src/encode.cc',
+        'src/frames.cc',
+        'src/from_js.cc',
+        'src/js_codec.cc',
+        'src/js_dump.cc',
+        'src/js_namespace.cc',
+        'src/namespace.cc',
+        'src/netns.cc',
+        'src/poll.cc',
+        'src/request.cc',
+        'src/socket.cc',
+        'src/tap.cc',
+        'src/to_js.cc',
+      ],
+      'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      # napi_add_async_cleanup_hook is Node-API 8, which every Node >= 20 has.
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS'],
+      'cflags': ['-Wall', '-Wextra', '-fvisibility=hidden'],
+      'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
+      'cflags_cc': ['-std=c++17', '-fexceptions'],
+    }
+  ]
+}

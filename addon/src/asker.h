@@ -1,0 +1,49 @@
+/** Remembers who asked for what lately, so that a miss, which names only the target, can be paired with its
+ * asker. */
+#ifndef MISSD_ASKER_H_
+#define MISSD_ASKER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "decode.h"
+#include "frames.h"
+
+namespace missd {
+
+/**
+ * Direct-mapped by (VXLAN device, target): a guest that scans a whole subnet evicts other questions but
+ * cannot make the table grow. Each target keeps the last few askers, since guests of one host often want the
+ * same server at the same moment, and every one of them waits for its own answer.
+ */
+class AskerTable {
+ public:
+  AskerTable();
+
+  /** Times are milliseconds of any one clock. */
+  void Store(uint32_t vxlan, const Question& question, uint32_t port, uint64_t now);
+  /** The newest asker not paired yet, else the newest; none when all are too long ago. */
+  std::optional<Asker> Pair(uint32_t vxlan, const Ip& target, uint64_t now);
+
+ private:
+  static constexpr size_t kAskers = 4;
+
+  struct Entry {
+    Asker asker;
+    uint64_t at = 0;
+    bool paired = false;
+  };
+  struct Slot {
+    uint32_t vxlan = 0;
+    Ip target;
+    Entry entries[kAskers];
+  };
+
+  Slot* Find(uint32_t vxlan, const Ip& target);
+
+  std::vector<Slot> slots_;
+};
+
+}  // namespace missd
+
+#endif  // MISSD_ASKER_H_

@@ -1,0 +1,103 @@
+#include "decode.h"
+
+#include <linux/if_addr.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+namespace missd {
+
+namespace {
+
+/** USER_HZ has been 100 on every architecture we can run on; NDA_CACHEINFO counts in it. */
+constexpr uint64_t kMillisecondsPerTick = 10;
+
+bool DecodeMiss(Bytes payload, Miss* miss) {
+  ndmsg header;
+  Attributes<NDA_MAX + 1> attributes;
+  if (!payload.Read(0, &header) || !attributes.Parse(payload.From(NLMSG_ALIGN(sizeof(header))))) return false;
+  miss->ifindex = static_cast<uint32_t>(header.ndm_ifindex);
+  miss->state = header.ndm_state;
+  const Bytes& destination = attributes[NDA_DST];
+  if (destination) {
+    // With an NDA_LLADDR beside it, this is a row in PROBE being solicited again (net/core/neighbour.c,
+    // neigh_app_ns): the question is still who has the address.
+    miss->ip = IpFrom(destination);
+    return miss->ip && header.ndm_family == miss->ip.Family();
+  }
+  // A guest that asks for 0.0.0.0 raises a miss with neither (vxlan_fdb_info leaves both out when zero).
+  return MacFrom(attributes[NDA_LLADDR], &miss->lladdr);
+}
+
+}  // namespace
+
+uint32_t DecodeMisses(Bytes datagram, std::vector<Miss>* misses) {
+  uint32_t malformed = 0;
+  bool whole = ForEachMessage(datagram, [&](const Message& message) {
+    if (message.type != RTM_GETNEIGH) return;
+    Miss miss;
+    if (DecodeMiss(message.payload, &miss)) {
+      misses->push_back(std::move(miss));
+    } else {
+      malformed++;
+    }
+  });
+  return whole ? malformed : malformed + 1;
+}
+
+bool DecodeRow(Bytes payload, Row* row) {
+  ndmsg header;
+  Attributes<NDA_MAX + 1> attributes;
+  if (!payload.Read(0, &header) || !attributes.Parse(payload.From(NLMSG_ALIGN(sizeof(header))))) return false;
+  row->family = header.ndm_family;
+  row->ifindex = static_cast<uint32_t>(header.ndm_ifindex);
+  row->state = header.ndm_state;
+  row->flags = header.ndm_flags;
+  row->protocol = attributes[NDA_PROTOCOL].As<uint8_t>();
+  row->master = attributes[NDA_MASTER].As<uint32_t>();
+  if (attributes[NDA_DST]) {
+    row->ip = IpFrom(attributes[NDA_DST]);
+    if (!row->ip) return false;
+  }
+  Mac lladdr;
+  if (MacFrom(attributes[NDA_LLADDR], &lladdr)) row->lladdr = lladdr;
+  nda_cacheinfo cache;
+  if (attributes[NDA_CACHEINFO].Read(0, &cache)) {
+    row->used_ago = cache.ndm_used * kMillisecondsPerTick;
+    row->updated_ago = cache.ndm_updated * kMillisecondsPerTick;
+  }
+  // A neighbour is its address, an FDB entry its MAC.
+  if (row->family == AF_BRIDGE) return row->lladdr.has_value();
+  return row->ip && row->family == row->ip.Family();
+}
+
+bool DecodeAddress(Bytes payload, InterfaceAddress* address) {
+  ifaddrmsg header;
+  Attributes<IFA_MAX + 1> attributes;
+  if (!payload.Read(0, &header) || !attributes.Parse(payload.From(NLMSG_ALIGN(sizeof(header))))) return false;
+  address->ifindex = header.ifa_index;
+  // On a point-to-point link IFA_ADDRESS is the other end (linux/if_addr.h); IPv6 sends IFA_LOCAL only then.
+  address->ip = IpFrom(attributes[IFA_LOCAL] ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS]);
+  return address->ip && header.ifa_family == address->ip.Family();
+}
+
+bool DecodeAnswer(const Message& message, Answer* answer) {
+  nlmsgerr header;
+  if (!message.payload.Read(0, &header)) return false;
+  answer->error = -header.error;
+  if (!(message.flags & NLM_F_ACK_TLVS)) return true;
+  size_t offset = sizeof(header);
+  if (!(message.flags & NLM_F_CAPPED)) {
+    // The whole refused request stands between the header and the attributes.
+    if (header.msg.nlmsg_len < NLMSG_HDRLEN) return true;
+    offset += NLMSG_ALIGN(header.msg.nlmsg_len - NLMSG_HDRLEN);
+  }
+  ForEachAttribute(message.payload.From(offset), [answer](uint16_t type, Bytes value) {
+    if (type != NLMSGERR_ATTR_MSG) return;
+    const char* text = reinterpret_cast<const char*>(value.data);
+    answer->extack.assign(text, strnlen(text, value.size));
+  });
+  return true;
+}
+
+}  // namespace missd

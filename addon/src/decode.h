@@ -1,0 +1,115 @@
+/**
+ * What the kernel's rtnetlink messages say. Pure functions over bytes: no system call, no N-API, so that a
+ * fuzzer can link them alone.
+ */
+#ifndef MISSD_DECODE_H_
+#define MISSD_DECODE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "address.h"
+#include "bytes.h"
+
+namespace missd {
+
+/** Whose question raised a miss. */
+struct Asker {
+  uint32_t port = 0;
+  Mac lladdr;
+  Ip ip;
+};
+
+struct Miss {
+  uint32_t ifindex = 0;
+  /** What an L3 miss asks for; none for an L2 miss, which asks for `lladdr`. */
+  Ip ip;
+  Mac lladdr;
+  uint16_t state = 0;
+  uint32_t count = 1;
+  std::optional<Asker> asker;
+
+  bool IsLayer3() const { return static_cast<bool>(ip); }
+};
+
+/** A row of a neighbour table or, with family AF_BRIDGE, of a forwarding database. */
+struct Row {
+  uint8_t family = 0;
+  uint32_t ifindex = 0;
+  /** The neighbour's address, or the VTEP of an FDB entry (none on a bridge's). */
+  Ip ip;
+  std::optional<Mac> lladdr;
+  uint16_t state = 0;
+  uint8_t flags = 0;
+  uint8_t protocol = 0;
+  /** ifindex of the bridge, 0 for a device's own FDB. */
+  uint32_t master = 0;
+  /** Milliseconds; NDA_CACHEINFO counts in USER_HZ. */
+  uint64_t used_ago = 0;
+  uint64_t updated_ago = 0;
+};
+
+struct Vxlan {
+  uint32_t vni = 0;
+  uint16_t dstport = 0;
+  Ip local;
+  Ip group;
+  uint32_t link = 0;
+  bool learning = false;
+  bool proxy = false;
+  bool l2miss = false;
+  bool l3miss = false;
+  bool external = false;
+  bool ipv6 = false;
+};
+
+struct BridgePort {
+  uint8_t multicast_router = 0;
+  bool bcast_flood = false;
+  bool mcast_flood = false;
+  bool neigh_suppress = false;
+};
+
+struct Link {
+  /** AF_UNSPEC, or AF_BRIDGE for a bridge's own notification about a port, which lacks most of the rest. */
+  uint8_t family = 0;
+  uint32_t ifindex = 0;
+  std::string name;
+  std::string kind;
+  bool up = false;
+  std::string lladdr;
+  uint32_t mtu = 0;
+  uint32_t master = 0;
+  std::optional<int32_t> link_netnsid;
+  std::optional<Vxlan> vxlan;
+  /** Only on a bridge. */
+  std::optional<bool> vlan_filtering;
+  std::optional<BridgePort> bridge_port;
+};
+
+struct InterfaceAddress {
+  uint32_t ifindex = 0;
+  Ip ip;
+};
+
+/** NLMSG_ERROR: 0 is an acknowledgement, otherwise a positive errno, with the kernel's own words if it gave
+ * any. */
+struct Answer {
+  int error = 0;
+  std::string extack;
+};
+
+/** Appends the misses of one datagram; returns how many messages could not be decoded. */
+uint32_t DecodeMisses(Bytes datagram, std::vector<Miss>* misses);
+
+/** Payloads of RTM_NEWNEIGH, RTM_NEWLINK / DELLINK, RTM_NEWADDR / DELADDR and NLMSG_ERROR. */
+bool DecodeRow(Bytes payload, Row* row);
+bool DecodeLink(Bytes payload, Link* link);
+bool DecodeAddress(Bytes payload, InterfaceAddress* address);
+bool DecodeAnswer(const Message& message, Answer* answer);
+
+}  // namespace missd
+
+#endif  // MISSD_DECODE_H_

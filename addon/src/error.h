@@ -1,0 +1,23 @@
+/** The one shape of a failed system call or refused request; the binding turns it into a JavaScript error. */
+#ifndef MISSD_ERROR_H_
+#define MISSD_ERROR_H_
+
+#include <stdexcept>
+#include <string>
+
+namespace missd {
+
+class KernelError : public std::runtime_error {
+ public:
+  KernelError(const std::string& operation, int error, const std::string& extack = {})
+      : std::runtime_error(operation), error(error), extack(extack) {}
+
+  /** Positive errno. */
+  int error;
+  /** The kernel's own words, empty where it gave none. */
+  std::string extack;
+};
+
+}  // namespace missd
+
+#endif  // MISSD_ERROR_H_

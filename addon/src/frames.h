@@ -1,0 +1,46 @@
+/** The ARP and neighbour discovery frames missd sends and reads. Pure functions over bytes. */
+#ifndef MISSD_FRAMES_H_
+#define MISSD_FRAMES_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "address.h"
+
+namespace missd {
+
+struct Announcement {
+  uint32_t port = 0;
+  Ip ip;
+  Mac lladdr;
+  /** Whom to tell; everybody behind the port where absent. */
+  struct To {
+    Mac lladdr;
+    Ip ip;
+  };
+  std::optional<To> to;
+  bool router = false;
+};
+
+/** False for what must not be sent: an answer to duplicate address detection, or to an asker of the other
+ * family. */
+bool BuildAnnouncement(const Announcement& announcement, std::vector<uint8_t>* frame);
+
+/** Who asks for whom, from an ARP request or a neighbour solicitation. */
+struct Question {
+  Ip target;
+  Mac lladdr;
+  /** Unspecified in duplicate address detection. */
+  Ip ip;
+};
+
+/** False unless the frame is whole and its parts agree with each other: guests write what they like. */
+bool ParseQuestion(Bytes frame, Question* question);
+
+/** The longest part of a frame that ParseQuestion looks at. */
+constexpr size_t kQuestionBytes = 128;
+
+}  // namespace missd
+
+#endif  // MISSD_FRAMES_H_

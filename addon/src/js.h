@@ -1,0 +1,76 @@
+/** Between JavaScript values and ours. The shapes are those of src/vocabulary.ts and src/kernel/kernel.ts. */
+#ifndef MISSD_JS_H_
+#define MISSD_JS_H_
+
+#include <napi.h>
+
+#include <memory>
+#include <vector>
+
+#include "dump.h"
+#include "encode.h"
+#include "error.h"
+#include "frames.h"
+#include "namespace.h"
+
+namespace missd {
+
+Napi::Value ToJs(Napi::Env env, const Miss& miss);
+Napi::Value ToJs(Napi::Env env, const Link& link);
+Napi::Value ToJs(Napi::Env env, const InterfaceAddress& address);
+/** A Neighbour, or an FdbEntry where the family is AF_BRIDGE. */
+Napi::Value ToJs(Napi::Env env, const Row& row);
+Napi::Value ToJs(Napi::Env env, const Refusal& refusal);
+/** KernelEvent objects. */
+Napi::Array ToJs(Napi::Env env, const MissBatch& batch);
+Napi::Array ToJs(Napi::Env env, const LinkBatch& batch);
+/** An error with `operation`, `errno` and `extack`. */
+Napi::Error ToJs(Napi::Env env, const KernelError& error);
+
+template <typename T>
+Napi::Array ToJs(Napi::Env env, const std::vector<T>& values) {
+  Napi::Array array = Napi::Array::New(env, values.size());
+  for (size_t i = 0; i < values.size(); i++) array.Set(static_cast<uint32_t>(i), ToJs(env, values[i]));
+  return array;
+}
+
+/** Each throws a TypeError for what is no such thing. */
+Ip IpFromJs(const Napi::Value& value);
+Mac MacFromJs(const Napi::Value& value);
+EntryWrite WriteFromJs(const Napi::Value& value);
+Announcement AnnouncementFromJs(const Napi::Value& value);
+Bytes BytesFromJs(const Napi::Value& value);
+
+template <typename T>
+std::vector<T> VectorFromJs(const Napi::Value& value, T (*convert)(const Napi::Value&)) {
+  Napi::Array array = value.As<Napi::Array>();
+  std::vector<T> values;
+  values.reserve(array.Length());
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    Napi::HandleScope scope(value.Env());
+    values.push_back(convert(array.Get(i)));
+  }
+  return values;
+}
+
+/** Runs `body` and turns a KernelError into a JavaScript error. */
+template <typename Body>
+auto Throwing(Napi::Env env, Body body) {
+  try {
+    return body();
+  } catch (const KernelError& error) {
+    throw ToJs(env, error);
+  }
+}
+
+/** A promise for a function that hands out the rows, so many at a time: 200,000 objects at once stop the
+ * loop. */
+Napi::Promise DumpToJs(Napi::Env env, std::shared_ptr<const Netns> netns, const DumpRequest& request,
+                       std::shared_ptr<const std::atomic<bool>> cancelled);
+
+void ExportNamespace(Napi::Env env, Napi::Object exports);
+void ExportCodec(Napi::Env env, Napi::Object exports);
+
+}  // namespace missd
+
+#endif  // MISSD_JS_H_

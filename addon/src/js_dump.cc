@@ -1,0 +1,86 @@
+#include <algorithm>
+
+#include "js.h"
+
+namespace missd {
+
+namespace {
+
+/** What a finished dump still has to hand out. */
+struct Rest {
+  DumpResult result;
+  size_t at = 0;
+};
+
+template <typename T>
+Napi::Array Take(Napi::Env env, const std::vector<T>& values, size_t* at, size_t count) {
+  size_t end = std::min(values.size(), *at + count);
+  Napi::Array array = Napi::Array::New(env, end - *at);
+  for (uint32_t i = 0; *at < end; ++*at, ++i) {
+    Napi::HandleScope scope(env);
+    array.Set(i, ToJs(env, values[*at]));
+  }
+  return array;
+}
+
+class DumpWorker : public Napi::AsyncWorker {
+ public:
+  DumpWorker(Napi::Env env, std::shared_ptr<const Netns> netns, const DumpRequest& request,
+             std::shared_ptr<const std::atomic<bool>> cancelled)
+      : Napi::AsyncWorker(env),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        netns_(std::move(netns)),
+        request_(request),
+        cancelled_(std::move(cancelled)),
+        rest_(std::make_shared<Rest>()) {}
+
+  Napi::Promise Promise() const { return deferred_.Promise(); }
+
+ protected:
+  /** On a thread of libuv's pool. */
+  void Execute() override {
+    try {
+      rest_->result = Dump(*netns_, request_, *cancelled_);
+    } catch (const KernelError& error) {
+      failure_ = error;
+      SetError(error.what());
+    }
+    // The namespace must not be kept alive by a worker that waits to be collected.
+    netns_.reset();
+  }
+
+  void OnOK() override {
+    DumpTable table = request_.table;
+    auto take = [rest = rest_, table](const Napi::CallbackInfo& info) -> Napi::Value {
+      size_t count = info[0].As<Napi::Number>().Uint32Value();
+      if (table == DumpTable::kLinks) return Take(info.Env(), rest->result.links, &rest->at, count);
+      if (table == DumpTable::kAddresses) return Take(info.Env(), rest->result.addresses, &rest->at, count);
+      return Take(info.Env(), rest->result.rows, &rest->at, count);
+    };
+    deferred_.Resolve(Napi::Function::New(Env(), take, "take"));
+  }
+
+  void OnError(const Napi::Error& error) override {
+    deferred_.Reject(failure_ ? ToJs(Env(), *failure_).Value() : error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  std::shared_ptr<const Netns> netns_;
+  DumpRequest request_;
+  std::shared_ptr<const std::atomic<bool>> cancelled_;
+  std::shared_ptr<Rest> rest_;
+  std::optional<KernelError> failure_;
+};
+
+}  // namespace
+
+Napi::Promise DumpToJs(Napi::Env env, std::shared_ptr<const Netns> netns, const DumpRequest& request,
+                       std::shared_ptr<const std::atomic<bool>> cancelled) {
+  auto* worker = new DumpWorker(env, std::move(netns), request, std::move(cancelled));
+  Napi::Promise promise = worker->Promise();
+  worker->Queue();
+  return promise;
+}
+
+}  // namespace missd

@@ -1,0 +1,218 @@
+#include "js.h"
+#include "poll.h"
+
+namespace missd {
+
+namespace {
+
+using Info = Napi::CallbackInfo;
+
+/** The JavaScript face of a Namespace. Main thread only, but for the dumps. */
+class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
+ public:
+  explicit NamespaceObject(const Info& info);
+  static Napi::Function Define(Napi::Env env);
+
+ private:
+  void Start(const Info& info);
+  void Close(const Info&) { CloseAll(); }
+  Napi::Value DumpTo(const Info& info);
+  Napi::Value GetNeighbours(const Info& info);
+  Napi::Value GetFdb(const Info& info);
+  Napi::Value GetBridgeFdb(const Info& info);
+  Napi::Value Write(const Info& info);
+  Napi::Value Announce(const Info& info);
+  void SetPorts(const Info& info);
+  void SetMulticastRouter(const Info& info);
+  Napi::Value Lock(const Info& info);
+  void Unlock(const Info& info);
+
+  Namespace& Open(const Info& info);
+  Napi::Value Get(const Info& info, RowKey (*convert)(const Napi::Value&));
+  template <typename Batch>
+  void Emit(const Batch& batch);
+  void CloseAll();
+
+  std::unique_ptr<Namespace> namespace_;
+  std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
+  Polls* polls_ = nullptr;
+  Napi::FunctionReference listener_;
+  std::unique_ptr<Napi::AsyncContext> context_;
+};
+
+RowKey KeyFromJs(const Napi::Value& value, Table table, const char* device) {
+  Napi::Object object = value.As<Napi::Object>();
+  RowKey key;
+  key.table = table;
+  key.ifindex = object.Get(device).As<Napi::Number>().Uint32Value();
+  if (table == Table::kNeighbour) {
+    key.ip = IpFromJs(object.Get("ip"));
+  } else {
+    key.lladdr = MacFromJs(object.Get("lladdr"));
+  }
+  return key;
+}
+
+std::pair<uint32_t, uint32_t> PortFromJs(const Napi::Value& value) {
+  Napi::Object object = value.As<Napi::Object>();
+  return {object.Get("port").As<Napi::Number>().Uint32Value(),
+          object.Get("vxlan").As<Napi::Number>().Uint32Value()};
+}
+
+DumpTable TableFromJs(const Napi::Value& value) {
+  std::string name = value.As<Napi::String>().Utf8Value();
+  if (name == "links") return DumpTable::kLinks;
+  if (name == "addresses") return DumpTable::kAddresses;
+  if (name == "neighbours") return DumpTable::kNeighbours;
+  if (name == "fdb") return DumpTable::kFdb;
+  if (name == "bridgeFdb") return DumpTable::kBridgeFdb;
+  throw Napi::TypeError::New(value.Env(), "not a table: " + name);
+}
+
+NamespaceObject::NamespaceObject(const Info& info) : Napi::ObjectWrap<NamespaceObject>(info) {
+  std::optional<std::string> path;
+  if (info[0].IsString()) path = info[0].As<Napi::String>().Utf8Value();
+  int receive_buffer = info[1].As<Napi::Number>().Int32Value();
+  namespace_ = Throwing(info.Env(), [&] { return std::make_unique<Namespace>(path, receive_buffer); });
+  Napi::Object buffer = Napi::Object::New(info.Env());
+  buffer.Set("bytes", namespace_->receive_buffer().bytes);
+  buffer.Set("forced", namespace_->receive_buffer().forced);
+  Napi::Object self = info.This().As<Napi::Object>();
+  self.Set("receiveBuffer", buffer);
+  self.Set("canAnnounce", namespace_->tap() != nullptr);
+}
+
+Namespace& NamespaceObject::Open(const Info& info) {
+  if (!namespace_) throw Napi::Error::New(info.Env(), "the namespace is closed");
+  return *namespace_;
+}
+
+void NamespaceObject::Start(const Info& info) {
+  Namespace& open = Open(info);
+  if (polls_ != nullptr) throw Napi::Error::New(info.Env(), "the namespace has a listener already");
+  std::vector<Polls::Watch> watches = {
+      {open.miss_fd(), [this] { Emit(namespace_->DrainMisses()); }},
+      {open.link_fd(), [this] { Emit(namespace_->DrainLinks()); }},
+  };
+  if (open.tap() != nullptr) watches.push_back({open.tap()->fd(), [this] { namespace_->tap()->Drain(); }});
+  polls_ = Polls::Start(info.Env(), std::move(watches), [this] { CloseAll(); });
+  if (polls_ == nullptr) throw Napi::Error::New(info.Env(), "the event loop cannot be watched");
+  listener_ = Napi::Persistent(info[0].As<Napi::Function>());
+  context_ = std::make_unique<Napi::AsyncContext>(info.Env(), "missd");
+  // Collected only after it is closed, whatever JavaScript still holds.
+  Ref();
+}
+
+template <typename Batch>
+void NamespaceObject::Emit(const Batch& batch) {
+  Napi::Env env = Env();
+  Napi::HandleScope scope(env);
+  try {
+    Napi::Array events = ToJs(env, batch);
+    if (events.Length() > 0) listener_.MakeCallback(env.Global(), {events}, *context_);
+  } catch (const Napi::Error& error) {
+    // What the listener threw is nobody's to catch here.
+    napi_fatal_exception(env, error.Value());
+  }
+}
+
+void NamespaceObject::CloseAll() {
+  if (!namespace_) return;
+  *closed_ = true;
+  if (polls_ != nullptr) {
+    polls_->Close();
+    polls_ = nullptr;
+    Unref();
+  }
+  namespace_.reset();
+}
+
+Napi::Value NamespaceObject::DumpTo(const Info& info) {
+  Namespace& open = Open(info);
+  DumpRequest request{TableFromJs(info[0]), info[1].As<Napi::Number>().Int32Value()};
+  return DumpToJs(info.Env(), open.netns(), request, closed_);
+}
+
+Napi::Value NamespaceObject::Get(const Info& info, RowKey (*convert)(const Napi::Value&)) {
+  Napi::Env env = info.Env();
+  Namespace& open = Open(info);
+  std::vector<RowKey> keys = VectorFromJs(info[0], convert);
+  auto rows = Throwing(env, [&] { return open.request().Get(keys); });
+  Napi::Array array = Napi::Array::New(env, rows.size());
+  for (uint32_t i = 0; i < rows.size(); i++) array.Set(i, rows[i] ? ToJs(env, *rows[i]) : env.Undefined());
+  return array;
+}
+
+Napi::Value NamespaceObject::GetNeighbours(const Info& info) {
+  return Get(info, [](const Napi::Value& value) { return KeyFromJs(value, Table::kNeighbour, "ifindex"); });
+}
+
+Napi::Value NamespaceObject::GetFdb(const Info& info) {
+  return Get(info, [](const Napi::Value& value) { return KeyFromJs(value, Table::kFdb, "ifindex"); });
+}
+
+Napi::Value NamespaceObject::GetBridgeFdb(const Info& info) {
+  return Get(info, [](const Napi::Value& value) { return KeyFromJs(value, Table::kBridgeFdb, "bridge"); });
+}
+
+Napi::Value NamespaceObject::Write(const Info& info) {
+  Namespace& open = Open(info);
+  return ToJs(info.Env(), open.request().Write(VectorFromJs(info[0], WriteFromJs)));
+}
+
+Napi::Value NamespaceObject::Announce(const Info& info) {
+  Namespace& open = Open(info);
+  std::vector<Announcement> announcements = VectorFromJs(info[0], AnnouncementFromJs);
+  size_t failed = open.tap() ? open.tap()->Announce(announcements) : announcements.size();
+  return Napi::Number::New(info.Env(), static_cast<double>(failed));
+}
+
+void NamespaceObject::SetPorts(const Info& info) {
+  Namespace& open = Open(info);
+  auto ports = VectorFromJs(info[0], PortFromJs);
+  Throwing(info.Env(), [&] {
+    if (open.tap()) open.tap()->SetPorts(ports);
+  });
+}
+
+void NamespaceObject::SetMulticastRouter(const Info& info) {
+  Namespace& open = Open(info);
+  uint32_t port = info[0].As<Napi::Number>().Uint32Value();
+  auto value = static_cast<uint8_t>(info[1].As<Napi::Number>().Uint32Value());
+  Throwing(info.Env(), [&] { open.request().SetMulticastRouter(port, value); });
+}
+
+Napi::Value NamespaceObject::Lock(const Info& info) {
+  Namespace& open = Open(info);
+  std::string name = info[0].As<Napi::String>().Utf8Value();
+  return Napi::Boolean::New(info.Env(), Throwing(info.Env(), [&] { return open.Lock(name); }));
+}
+
+void NamespaceObject::Unlock(const Info& info) { Open(info).Unlock(info[0].As<Napi::String>().Utf8Value()); }
+
+Napi::Function NamespaceObject::Define(Napi::Env env) {
+  using Self = NamespaceObject;
+  return DefineClass(env, "Namespace",
+                     {
+                         InstanceMethod<&Self::Start>("start"),
+                         InstanceMethod<&Self::Close>("close"),
+                         InstanceMethod<&Self::DumpTo>("dump"),
+                         InstanceMethod<&Self::GetNeighbours>("getNeighbours"),
+                         InstanceMethod<&Self::GetFdb>("getFdb"),
+                         InstanceMethod<&Self::GetBridgeFdb>("getBridgeFdb"),
+                         InstanceMethod<&Self::Write>("write"),
+                         InstanceMethod<&Self::Announce>("announce"),
+                         InstanceMethod<&Self::SetPorts>("setPorts"),
+                         InstanceMethod<&Self::SetMulticastRouter>("setMulticastRouter"),
+                         InstanceMethod<&Self::Lock>("lock"),
+                         InstanceMethod<&Self::Unlock>("unlock"),
+                     });
+}
+
+}  // namespace
+
+void ExportNamespace(Napi::Env env, Napi::Object exports) {
+  exports.Set("Namespace", NamespaceObject::Define(env));
+}
+
+}  // namespace missd

@@ -1,0 +1,162 @@
+#include "namespace.h"
+
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cerrno>
+#include <set>
+
+#include "error.h"
+#include "fold.h"
+
+namespace missd {
+
+namespace {
+
+/** What one turn of the event loop may take; the rest waits, in the kernel, for the next. */
+constexpr size_t kMissesPerDrain = 1024;
+constexpr size_t kLinksPerDrain = 256;
+
+/** A miss is about 80 bytes. */
+constexpr size_t kMissBytes = 512;
+constexpr size_t kMissesPerReceive = 64;
+/** A link with hundreds of virtual functions describes itself in tens of kilobytes. */
+constexpr size_t kLinkBytes = 65536;
+/** Thousands of links created at once; a few hundred bytes of buffer would do in ordinary life. */
+constexpr int kLinkBufferBytes = 8 << 20;
+
+/** Only the kernel's port is 0; any process with CAP_NET_ADMIN could send to the group. */
+bool FromKernel(const sockaddr_nl& sender) { return sender.nl_pid == 0; }
+
+void DecodeLinkMessage(const Message& message, LinkBatch* batch, std::set<uint32_t>* ports) {
+  bool removed = message.type == RTM_DELLINK || message.type == RTM_DELADDR;
+  if (message.type == RTM_NEWLINK || message.type == RTM_DELLINK) {
+    Link link;
+    if (!DecodeLink(message.payload, &link)) {
+      batch->malformed++;
+    } else if (link.family != AF_BRIDGE) {
+      batch->events.push_back({removed, std::move(link)});
+    } else if (!removed) {
+      ports->insert(link.ifindex);
+    }
+  } else if (message.type == RTM_NEWADDR || message.type == RTM_DELADDR) {
+    InterfaceAddress address;
+    if (DecodeAddress(message.payload, &address)) {
+      batch->events.push_back({removed, address});
+    } else {
+      batch->malformed++;
+    }
+  }
+}
+
+}  // namespace
+
+Namespace::Namespace(const std::optional<std::string>& path, int receive_buffer)
+    : netns_(std::make_shared<const Netns>(path)), in_(kLinkBytes) {
+  netns_->Run([&] {
+    misses_ = OpenNetlink(true);
+    receive_buffer_ = SetReceiveBuffer(misses_.get(), receive_buffer);
+    PassOnlyMisses(misses_.get());
+    JoinGroups(misses_.get(), {RTNLGRP_NEIGH});
+    links_ = OpenNetlink(true);
+    SetReceiveBuffer(links_.get(), kLinkBufferBytes);
+    JoinGroups(links_.get(), {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR});
+    request_ = std::make_unique<RequestSocket>();
+    try {
+      tap_ = std::make_unique<Tap>(receive_buffer);
+    } catch (const KernelError&) {
+      // No CAP_NET_RAW, or no AF_PACKET in this kernel: askers stay unknown and nothing is announced.
+    }
+  });
+}
+
+MissBatch Namespace::DrainMisses() {
+  MissBatch batch;
+  std::vector<Miss> misses;
+  sockaddr_nl senders[kMissesPerReceive];
+  iovec vectors[kMissesPerReceive];
+  mmsghdr headers[kMissesPerReceive];
+  for (size_t drained = 0; drained < kMissesPerDrain;) {
+    for (size_t i = 0; i < kMissesPerReceive; i++) {
+      vectors[i] = {&in_[i * kMissBytes], kMissBytes};
+      headers[i] = {};
+      headers[i].msg_hdr = {&senders[i], sizeof(senders[i]), &vectors[i], 1, nullptr, 0, 0};
+    }
+    int received = recvmmsg(misses_.get(), headers, kMissesPerReceive, MSG_DONTWAIT, nullptr);
+    if (received < 0 && errno == ENOBUFS) {
+      // Reading the error clears it; the kernel queues nothing more until what is queued has been read.
+      batch.overrun = true;
+      continue;
+    }
+    if (received <= 0) break;
+    for (int i = 0; i < received; i++) {
+      if (!FromKernel(senders[i])) continue;
+      batch.malformed += DecodeMisses({&in_[i * kMissBytes], headers[i].msg_len}, &misses);
+    }
+    drained += static_cast<size_t>(received);
+    if (static_cast<size_t>(received) < kMissesPerReceive) break;
+  }
+  // Only now: a question passes the bridge port, where the tap is, before the VXLAN device raises its miss.
+  if (tap_) tap_->Drain();
+  Fold fold(&batch.misses);
+  for (Miss& miss : misses) {
+    // Any other state is this host's own neighbour asking, not a guest.
+    if (tap_ && miss.IsLayer3() && miss.state == NUD_STALE) miss.asker = tap_->Pair(miss.ifindex, miss.ip);
+    fold.Add(std::move(miss));
+  }
+  return batch;
+}
+
+LinkBatch Namespace::DrainLinks() {
+  LinkBatch batch;
+  std::set<uint32_t> ports;
+  for (size_t drained = 0; drained < kLinksPerDrain; drained++) {
+    sockaddr_nl sender{};
+    socklen_t sender_size = sizeof(sender);
+    ssize_t size = recvfrom(links_.get(), in_.data(), in_.size(), MSG_DONTWAIT | MSG_TRUNC,
+                            reinterpret_cast<sockaddr*>(&sender), &sender_size);
+    if (size < 0 && errno == ENOBUFS) {
+      batch.overrun = true;
+      continue;
+    }
+    if (size < 0) break;
+    if (!FromKernel(sender)) continue;
+    Bytes datagram{in_.data(), std::min(static_cast<size_t>(size), in_.size())};
+    bool whole =
+        ForEachMessage(datagram, [&](const Message& message) { DecodeLinkMessage(message, &batch, &ports); });
+    if (!whole) batch.malformed++;
+  }
+  // A bridge tells of its port's settings in a message that lacks everything else (br_fill_ifinfo): ask for
+  // the whole. Its RTM_DELLINK only means that the port left, and an ordinary RTM_NEWLINK without master
+  // comes with that.
+  for (uint32_t port : ports) {
+    std::optional<Link> link = request_->GetLink(port);
+    if (link) batch.events.push_back({false, std::move(*link)});
+  }
+  return batch;
+}
+
+bool Namespace::Lock(const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (name.empty() || name.size() >= sizeof(address.sun_path))
+    throw KernelError("lock " + name, ENAMETOOLONG);
+  // A leading zero byte makes it abstract: no file, gone with the process, and seen in this namespace alone.
+  name.copy(address.sun_path + 1, name.size());
+  Fd fd;
+  netns_->Run([&] {
+    fd = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!fd) throw KernelError("lock " + name, errno);
+  });
+  socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) {
+    if (errno == EADDRINUSE) return false;
+    throw KernelError("lock " + name, errno);
+  }
+  locks_[name] = std::move(fd);
+  return true;
+}
+
+}  // namespace missd

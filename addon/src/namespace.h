@@ -1,0 +1,73 @@
+/** The sockets of one served network namespace. System calls only: neither N-API nor an event loop. */
+#ifndef MISSD_NAMESPACE_H_
+#define MISSD_NAMESPACE_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "decode.h"
+#include "netns.h"
+#include "request.h"
+#include "tap.h"
+
+namespace missd {
+
+/** What one drain of the miss socket found. */
+struct MissBatch {
+  std::vector<Miss> misses;
+  uint32_t malformed = 0;
+  bool overrun = false;
+};
+
+struct LinkEvent {
+  bool removed;
+  std::variant<Link, InterfaceAddress> subject;
+};
+
+/** What one drain of the link socket found, in the kernel's order. */
+struct LinkBatch {
+  std::vector<LinkEvent> events;
+  uint32_t malformed = 0;
+  bool overrun = false;
+};
+
+class Namespace {
+ public:
+  /** @throws KernelError */
+  Namespace(const std::optional<std::string>& path, int receive_buffer);
+
+  /** Reads a bounded number of messages, pairs them with their askers and folds those that say the same. */
+  MissBatch DrainMisses();
+  LinkBatch DrainLinks();
+
+  /** Binds an abstract unix socket; false when the name is taken. @throws KernelError */
+  bool Lock(const std::string& name);
+  void Unlock(const std::string& name) { locks_.erase(name); }
+
+  const ReceiveBuffer& receive_buffer() const { return receive_buffer_; }
+  const std::shared_ptr<const Netns>& netns() const { return netns_; }
+  RequestSocket& request() { return *request_; }
+  /** Null where AF_PACKET was refused. */
+  Tap* tap() { return tap_.get(); }
+  int miss_fd() const { return misses_.get(); }
+  int link_fd() const { return links_.get(); }
+
+ private:
+  /** Shared with the dumps under way. */
+  std::shared_ptr<const Netns> netns_;
+  ReceiveBuffer receive_buffer_;
+  Fd misses_;
+  Fd links_;
+  std::unique_ptr<RequestSocket> request_;
+  std::unique_ptr<Tap> tap_;
+  std::map<std::string, Fd> locks_;
+  std::vector<uint8_t> in_;
+};
+
+}  // namespace missd
+
+#endif  // MISSD_NAMESPACE_H_

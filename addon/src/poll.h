@@ -1,0 +1,53 @@
+/** Readable sockets on Node's own event loop. */
+#ifndef MISSD_POLL_H_
+#define MISSD_POLL_H_
+
+#include <node_api.h>
+#include <uv.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace missd {
+
+/**
+ * uv_poll handles that begin and end together: with Close, or with the environment (a worker that exits),
+ * which must wait until libuv has let go of them. Owns itself from Close on. Everything on the thread of the
+ * event loop.
+ */
+class Polls {
+ public:
+  struct Watch {
+    int fd;
+    std::function<void()> readable;
+  };
+
+  /** `teardown` is called when the environment ends; it has to Close. Null on failure. */
+  static Polls* Start(napi_env env, std::vector<Watch> watches, std::function<void()> teardown);
+
+  /** The file descriptors may be closed at once; the handles follow on the loop's next turn. */
+  void Close();
+
+ private:
+  struct Handle {
+    uv_poll_t poll;
+    Polls* polls;
+    std::function<void()> readable;
+  };
+
+  Polls() = default;
+  static void OnReadable(uv_poll_t* poll, int status, int events);
+  static void OnClosed(uv_handle_t* handle);
+  static void OnTeardown(napi_async_cleanup_hook_handle hook, void* polls);
+
+  std::vector<std::unique_ptr<Handle>> handles_;
+  size_t open_ = 0;
+  bool closing_ = false;
+  napi_async_cleanup_hook_handle hook_ = nullptr;
+  std::function<void()> teardown_;
+};
+
+}  // namespace missd
+
+#endif  // MISSD_POLL_H_

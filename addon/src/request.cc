@@ -1,0 +1,177 @@
+#include "request.h"
+
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "error.h"
+
+namespace missd {
+
+namespace {
+
+/** Beyond about this many messages a send gets no cheaper per entry. */
+constexpr size_t kWritesPerSend = 128;
+/**
+ * Each answer to an FDB get takes a whole page of socket buffer (rtnl_fdb_get allocates NLMSG_DEFAULT_SIZE),
+ * and an answer that does not fit is lost: 32 fit the buffer net.core.rmem_max allows by default.
+ */
+constexpr size_t kGetsPerSend = 32;
+constexpr int kReceiveBufferBytes = 1 << 20;
+
+constexpr size_t kDatagrams = 32;
+/** More than any link answers without VF details and statistics, which are not asked for. */
+constexpr size_t kDatagramBytes = 16384;
+
+bool IsAbsent(int error) { return error == ENOENT || error == ENODEV || error == ENXIO; }
+
+}  // namespace
+
+RequestSocket::RequestSocket() : fd_(OpenNetlink(false)), in_(kDatagrams * kDatagramBytes) {
+  PrepareForRequests(fd_.get());
+  SetReceiveBuffer(fd_.get(), kReceiveBufferBytes);
+}
+
+int RequestSocket::Send() {
+  sockaddr_nl kernel{};
+  kernel.nl_family = AF_NETLINK;
+  ssize_t sent;
+  do {
+    sent = sendto(fd_.get(), out_.bytes().data(), out_.bytes().size(), 0,
+                  reinterpret_cast<sockaddr*>(&kernel), sizeof(kernel));
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? errno : 0;
+}
+
+int RequestSocket::Receive(const std::function<bool(const Message&)>& visit) {
+  mmsghdr headers[kDatagrams];
+  iovec vectors[kDatagrams];
+  for (bool more = true; more;) {
+    for (size_t i = 0; i < kDatagrams; i++) {
+      vectors[i] = {&in_[i * kDatagramBytes], kDatagramBytes};
+      headers[i] = {};
+      headers[i].msg_hdr.msg_iov = &vectors[i];
+      headers[i].msg_hdr.msg_iovlen = 1;
+    }
+    int received = recvmmsg(fd_.get(), headers, kDatagrams, MSG_WAITFORONE, nullptr);
+    if (received < 0) {
+      if (errno == EINTR) continue;
+      return errno == EAGAIN ? ETIMEDOUT : errno;
+    }
+    for (int i = 0; i < received; i++) {
+      Bytes datagram{&in_[i * kDatagramBytes], headers[i].msg_len};
+      ForEachMessage(datagram, [&](const Message& message) { more = more && visit(message); });
+    }
+  }
+  return 0;
+}
+
+std::vector<Refusal> RequestSocket::Write(const std::vector<EntryWrite>& writes) {
+  std::vector<Refusal> refusals;
+  for (size_t at = 0; at < writes.size(); at += kWritesPerSend) {
+    WriteSome(&writes[at], std::min(kWritesPerSend, writes.size() - at), at, &refusals);
+  }
+  return refusals;
+}
+
+void RequestSocket::WriteSome(const EntryWrite* writes, size_t count, size_t offset,
+                              std::vector<Refusal>* refusals) {
+  uint32_t first = seq_ + 1;
+  out_.Clear();
+  for (size_t i = 0; i < count; i++) EncodeWrite(writes[i], ++seq_, &out_);
+  out_.AcknowledgeLast();
+  std::vector<bool> refused(count);
+  int error = Send();
+  if (error == 0) {
+    error = Receive([&](const Message& message) {
+      uint32_t index = message.seq - first;
+      Answer answer;
+      // An answer from before the last timeout has an older number.
+      if (message.type != NLMSG_ERROR || index >= count || !DecodeAnswer(message, &answer)) return true;
+      if (answer.error != 0) {
+        refused[index] = true;
+        refusals->push_back({offset + index, answer.error, std::move(answer.extack)});
+      }
+      return index != count - 1;
+    });
+  }
+  // Without the closing acknowledgement nothing is known of those not refused; the caller must not believe in
+  // them.
+  for (size_t i = 0; error != 0 && i < count; i++) {
+    if (!refused[i]) refusals->push_back({offset + i, error, {}});
+  }
+}
+
+std::vector<std::optional<Row>> RequestSocket::Get(const std::vector<RowKey>& keys) {
+  std::vector<std::optional<Row>> rows;
+  rows.reserve(keys.size());
+  for (size_t at = 0; at < keys.size(); at += kGetsPerSend) {
+    GetSome(&keys[at], std::min(kGetsPerSend, keys.size() - at), &rows);
+  }
+  return rows;
+}
+
+void RequestSocket::GetSome(const RowKey* keys, size_t count, std::vector<std::optional<Row>>* rows) {
+  uint32_t first = seq_ + 1;
+  size_t offset = rows->size();
+  rows->resize(offset + count);
+  out_.Clear();
+  for (size_t i = 0; i < count; i++) EncodeGet(keys[i], ++seq_, &out_);
+  size_t unanswered = count;
+  Answer refusal;
+  int error = Send();
+  if (error == 0) {
+    error = Receive([&](const Message& message) {
+      uint32_t index = message.seq - first;
+      if (index >= count) return true;
+      Answer answer;
+      Row row;
+      if (message.type == RTM_NEWNEIGH && DecodeRow(message.payload, &row)) {
+        (*rows)[offset + index] = row;
+      } else if (message.type == NLMSG_ERROR && DecodeAnswer(message, &answer) && !IsAbsent(answer.error)) {
+        refusal = std::move(answer);
+      }
+      return --unanswered > 0;
+    });
+  }
+  if (error != 0) throw KernelError("get", error);
+  if (refusal.error != 0) throw KernelError("get", refusal.error, refusal.extack);
+}
+
+std::optional<Link> RequestSocket::GetLink(uint32_t ifindex) {
+  std::optional<Link> link;
+  Answer answer;
+  out_.Clear();
+  EncodeGetLink(ifindex, ++seq_, &out_);
+  int error = Send();
+  if (error == 0) {
+    error = Receive([&](const Message& message) {
+      if (message.seq != seq_) return true;
+      if (message.type == NLMSG_ERROR) DecodeAnswer(message, &answer);
+      if (message.type == RTM_NEWLINK && !DecodeLink(message.payload, &link.emplace())) link.reset();
+      return false;
+    });
+  }
+  if (error != 0) throw KernelError("get link", error);
+  if (answer.error != 0 && !IsAbsent(answer.error))
+    throw KernelError("get link", answer.error, answer.extack);
+  return link;
+}
+
+void RequestSocket::SetMulticastRouter(uint32_t port, uint8_t value) {
+  Answer answer;
+  out_.Clear();
+  EncodeSetMulticastRouter(port, value, ++seq_, &out_);
+  int error = Send();
+  if (error == 0) {
+    error = Receive([&](const Message& message) {
+      return message.seq != seq_ || message.type != NLMSG_ERROR || !DecodeAnswer(message, &answer);
+    });
+  }
+  if (error != 0) throw KernelError("set multicast router", error);
+  if (answer.error != 0) throw KernelError("set multicast router", answer.error, answer.extack);
+}
+
+}  // namespace missd

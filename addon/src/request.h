@@ -1,0 +1,54 @@
+/** Requests that are answered at once: writes and single-row gets, many per send. Main thread, synchronous.
+ */
+#ifndef MISSD_REQUEST_H_
+#define MISSD_REQUEST_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "decode.h"
+#include "encode.h"
+#include "socket.h"
+
+namespace missd {
+
+struct Refusal {
+  size_t index;
+  int error;
+  std::string extack;
+};
+
+class RequestSocket {
+ public:
+  /** Opens in the calling thread's namespace. @throws KernelError */
+  RequestSocket();
+
+  /** In order, in as few sends as possible; a refusal stops nothing. */
+  std::vector<Refusal> Write(const std::vector<EntryWrite>& writes);
+  /** None where the row or its device is not there. @throws KernelError on any other refusal */
+  std::vector<std::optional<Row>> Get(const std::vector<RowKey>& keys);
+  /** None where there is no such link. @throws KernelError */
+  std::optional<Link> GetLink(uint32_t ifindex);
+  /** @throws KernelError */
+  void SetMulticastRouter(uint32_t port, uint8_t value);
+
+ private:
+  void WriteSome(const EntryWrite* writes, size_t count, size_t offset, std::vector<Refusal>* refusals);
+  void GetSome(const RowKey* keys, size_t count, std::vector<std::optional<Row>>* rows);
+  /** Sends what `out_` holds. Returns 0 or an errno. */
+  int Send();
+  /** Receives until `visit` returns false. Returns 0, or the errno that ended it (ETIMEDOUT: no answer came).
+   */
+  int Receive(const std::function<bool(const Message&)>& visit);
+
+  Fd fd_;
+  Writer out_;
+  uint32_t seq_ = 0;
+  std::vector<uint8_t> in_;
+};
+
+}  // namespace missd
+
+#endif  // MISSD_REQUEST_H_

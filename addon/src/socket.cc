@@ -1,0 +1,93 @@
+#include "socket.h"
+
+#include <arpa/inet.h>
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <utility>
+
+#include "error.h"
+
+namespace missd {
+
+namespace {
+
+/** A dump's every part and a request's answer are there within microseconds; this is against hanging for
+ * ever. */
+constexpr timeval kReceiveTimeout = {5, 0};
+
+void SetNetlinkOption(int fd, int option, int value, const char* name) {
+  if (setsockopt(fd, SOL_NETLINK, option, &value, sizeof(value)) != 0) throw KernelError(name, errno);
+}
+
+}  // namespace
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    Close();
+    fd_ = other.Release();
+  }
+  return *this;
+}
+
+void Fd::Close() {
+  if (fd_ >= 0) close(fd_);
+  fd_ = -1;
+}
+
+int Fd::Release() { return std::exchange(fd_, -1); }
+
+ReceiveBuffer SetReceiveBuffer(int fd, int bytes) {
+  ReceiveBuffer granted;
+  granted.forced = setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) == 0;
+  if (!granted.forced) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+  socklen_t size = sizeof(granted.bytes);
+  getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted.bytes, &size);
+  return granted;
+}
+
+Fd OpenNetlink(bool nonblocking) {
+  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | (nonblocking ? SOCK_NONBLOCK : 0), NETLINK_ROUTE));
+  if (!fd) throw KernelError("open netlink socket", errno);
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    throw KernelError("bind netlink socket", errno);
+  }
+  return fd;
+}
+
+void JoinGroups(int fd, std::initializer_list<int> groups) {
+  for (int group : groups) SetNetlinkOption(fd, NETLINK_ADD_MEMBERSHIP, group, "join netlink group");
+}
+
+void PassOnlyMisses(int fd) {
+  // BPF_H loads in network order what netlink writes in host order, hence htons.
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_GETNEIGH), 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  sock_fprog program{sizeof(code) / sizeof(*code), code};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
+    throw KernelError("attach netlink filter", errno);
+  }
+}
+
+void PrepareForRequests(int fd) {
+  SetNetlinkOption(fd, NETLINK_EXT_ACK, 1, "set NETLINK_EXT_ACK");
+  SetNetlinkOption(fd, NETLINK_CAP_ACK, 1, "set NETLINK_CAP_ACK");
+  SetNetlinkOption(fd, NETLINK_GET_STRICT_CHK, 1, "set NETLINK_GET_STRICT_CHK");
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kReceiveTimeout, sizeof(kReceiveTimeout)) != 0) {
+    throw KernelError("set receive timeout", errno);
+  }
+}
+
+}  // namespace missd

@@ -1,0 +1,57 @@
+/** Opening netlink sockets, and what every socket here has in common. */
+#ifndef MISSD_SOCKET_H_
+#define MISSD_SOCKET_H_
+
+#include <initializer_list>
+
+namespace missd {
+
+/** A file descriptor with an owner. */
+class Fd {
+ public:
+  Fd() = default;
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(other.Release()) {}
+  Fd& operator=(Fd&& other) noexcept;
+  ~Fd() { Close(); }
+
+  explicit operator bool() const { return fd_ >= 0; }
+  int get() const { return fd_; }
+  void Close();
+
+ private:
+  int Release();
+
+  int fd_ = -1;
+};
+
+struct ReceiveBuffer {
+  /** As getsockopt reports it: twice what was asked for, the kernel counts its own overhead. */
+  int bytes = 0;
+  /** Whether it took SO_RCVBUFFORCE, i.e. whether net.core.rmem_max was overruled. */
+  bool forced = false;
+};
+
+/** Asks with SO_RCVBUFFORCE, and where that is refused (a user namespace) with SO_RCVBUF, which rmem_max
+ * caps. */
+ReceiveBuffer SetReceiveBuffer(int fd, int bytes);
+
+/** A NETLINK_ROUTE socket bound in the calling thread's namespace. @throws KernelError */
+Fd OpenNetlink(bool nonblocking);
+
+/** @throws KernelError */
+void JoinGroups(int fd, std::initializer_list<int> groups);
+
+/**
+ * Lets only RTM_GETNEIGH pass, in the kernel: the group also carries an RTM_NEWNEIGH for every entry written,
+ * and those echoes alone overflowed 64 MiB at 100,000 misses. @throws KernelError
+ */
+void PassOnlyMisses(int fd);
+
+/** Strict requests (dumps filtered by the kernel), extended acks, and a receive timeout. @throws KernelError
+ */
+void PrepareForRequests(int fd);
+
+}  // namespace missd
+
+#endif  // MISSD_SOCKET_H_

@@ -1,0 +1,169 @@
+#include "tap.h"
+
+#include <arpa/inet.h>
+#include <linux/filter.h>
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "error.h"
+
+namespace missd {
+
+namespace {
+
+constexpr size_t kFramesPerReceive = 64;
+/** A drain ends even where guests send faster than we read; what is left is read after the next batch of
+ * misses. */
+constexpr size_t kFramesPerDrain = 65536;
+constexpr size_t kFramesPerSend = 256;
+/** Above this many ports the kernel's filter would be walked longer than the frame takes to receive. */
+constexpr size_t kFilteredPorts = 1024;
+
+uint64_t Now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return static_cast<uint64_t>(time.tv_sec) * 1000 + static_cast<uint64_t>(time.tv_nsec) / 1000000;
+}
+
+Fd OpenPacket(int protocol) {
+  Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  if (!fd) throw KernelError("open packet socket", errno);
+  return fd;
+}
+
+/** Untagged ARP requests and neighbour solicitations directly in IPv6, entering by one of `ports`. */
+void AttachFilter(int fd, const std::vector<uint32_t>& ports) {
+  constexpr auto kAncillary = [](int what) { return static_cast<uint32_t>(SKF_AD_OFF + what); };
+  std::vector<sock_filter> code = {
+      // The kernel has taken the VLAN tag out of the frame by now.
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kAncillary(SKF_AD_VLAN_TAG_PRESENT)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 10),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 0, 2),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 20),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPOP_REQUEST, 5, 6),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 5),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 3),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 54),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_SOLICIT, 0, 1),
+      BPF_STMT(BPF_JMP | BPF_JA, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kAncillary(SKF_AD_IFINDEX)),
+  };
+  bool all = ports.size() > kFilteredPorts;
+  for (size_t i = 0; !all && i < ports.size(); i++) {
+    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1));
+    code.push_back(BPF_STMT(BPF_RET | BPF_K, kQuestionBytes));
+  }
+  code.push_back(BPF_STMT(BPF_RET | BPF_K, all ? static_cast<uint32_t>(kQuestionBytes) : 0));
+  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
+    throw KernelError("attach packet filter", errno);
+  }
+}
+
+}  // namespace
+
+Tap::Tap(int receive_buffer) : listen_(OpenPacket(0)), send_(OpenPacket(0)) {
+  AttachFilter(listen_.get(), {});
+  SetReceiveBuffer(listen_.get(), receive_buffer);
+  int on = 1;
+  if (setsockopt(listen_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0) {
+    throw KernelError("set PACKET_IGNORE_OUTGOING", errno);
+  }
+  // Bound to a protocol only now: nothing unfiltered has come in.
+  sockaddr_ll everywhere{};
+  everywhere.sll_family = AF_PACKET;
+  everywhere.sll_protocol = htons(ETH_P_ALL);
+  if (bind(listen_.get(), reinterpret_cast<sockaddr*>(&everywhere), sizeof(everywhere)) != 0) {
+    throw KernelError("bind packet socket", errno);
+  }
+}
+
+void Tap::SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports) {
+  std::vector<uint32_t> distinct;
+  for (const auto& [port, vxlan] : ports) distinct.push_back(port);
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  AttachFilter(listen_.get(), distinct);
+  ports_ = {ports.begin(), ports.end()};
+}
+
+void Tap::Drain() {
+  uint8_t frames[kFramesPerReceive][kQuestionBytes];
+  sockaddr_ll from[kFramesPerReceive];
+  iovec vectors[kFramesPerReceive];
+  mmsghdr headers[kFramesPerReceive];
+  uint64_t now = Now();
+  for (size_t drained = 0; drained < kFramesPerDrain;) {
+    for (size_t i = 0; i < kFramesPerReceive; i++) {
+      vectors[i] = {frames[i], kQuestionBytes};
+      headers[i] = {};
+      headers[i].msg_hdr = {&from[i], sizeof(from[i]), &vectors[i], 1, nullptr, 0, 0};
+    }
+    int received = recvmmsg(listen_.get(), headers, kFramesPerReceive, MSG_DONTWAIT, nullptr);
+    // ENETDOWN comes once for each interface that goes away; the frames behind it are still there.
+    if (received < 0 && (errno == ENETDOWN || errno == EINTR)) {
+      drained++;
+      continue;
+    }
+    if (received <= 0) return;
+    for (int i = 0; i < received; i++) {
+      auto [at, end] = ports_.equal_range(static_cast<uint32_t>(from[i].sll_ifindex));
+      Question question;
+      if (at == end || !ParseQuestion({frames[i], headers[i].msg_len}, &question)) continue;
+      for (; at != end; ++at) askers_.Store(at->second, question, at->first, now);
+    }
+    drained += static_cast<size_t>(received);
+    if (static_cast<size_t>(received) < kFramesPerReceive) return;
+  }
+}
+
+std::optional<Asker> Tap::Pair(uint32_t vxlan, const Ip& target) {
+  return askers_.Pair(vxlan, target, Now());
+}
+
+size_t Tap::Announce(const std::vector<Announcement>& announcements) {
+  std::vector<std::vector<uint8_t>> frames;
+  std::vector<sockaddr_ll> to;
+  for (const Announcement& announcement : announcements) {
+    std::vector<uint8_t> frame;
+    if (!BuildAnnouncement(announcement, &frame)) continue;
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    address.sll_ifindex = static_cast<int>(announcement.port);
+    // The kernel fills in skb->protocol from this, and bridges and filters look at it.
+    std::memcpy(&address.sll_protocol, &frame[offsetof(ethhdr, h_proto)], sizeof(address.sll_protocol));
+    address.sll_halen = ETH_ALEN;
+    std::memcpy(address.sll_addr, frame.data(), ETH_ALEN);
+    frames.push_back(std::move(frame));
+    to.push_back(address);
+  }
+  size_t failed = announcements.size() - frames.size();
+  for (size_t at = 0; at < frames.size();) {
+    mmsghdr headers[kFramesPerSend] = {};
+    iovec vectors[kFramesPerSend];
+    size_t count = std::min(kFramesPerSend, frames.size() - at);
+    for (size_t i = 0; i < count; i++) {
+      vectors[i] = {frames[at + i].data(), frames[at + i].size()};
+      headers[i].msg_hdr = {&to[at + i], sizeof(to[at + i]), &vectors[i], 1, nullptr, 0, 0};
+    }
+    int sent = sendmmsg(send_.get(), headers, static_cast<unsigned>(count), 0);
+    if (sent < 0 && errno == EINTR) continue;
+    // sendmmsg stops at the first frame it cannot send, and says so only when called with that one in front.
+    if (sent <= 0) failed++;
+    at += static_cast<size_t>(std::max(sent, 1));
+  }
+  return failed;
+}
+
+}  // namespace missd

@@ -1,0 +1,40 @@
+/** Listens for the questions guests ask, where they enter the bridge; and sends announcements back. */
+#ifndef MISSD_TAP_H_
+#define MISSD_TAP_H_
+
+#include <cstdint>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "asker.h"
+#include "frames.h"
+#include "socket.h"
+
+namespace missd {
+
+class Tap {
+ public:
+  /** Opens in the calling thread's namespace. @throws KernelError where AF_PACKET is refused */
+  explicit Tap(int receive_buffer);
+
+  /** Which ports lead to which VXLAN device. Frames of other ports are dropped in the kernel from now on. */
+  void SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports);
+  /** Reads every waiting frame into the table. */
+  void Drain();
+  std::optional<Asker> Pair(uint32_t vxlan, const Ip& target);
+  /** Returns how many could not be sent. */
+  size_t Announce(const std::vector<Announcement>& announcements);
+
+  int fd() const { return listen_.get(); }
+
+ private:
+  Fd listen_;
+  Fd send_;
+  std::unordered_multimap<uint32_t, uint32_t> ports_;
+  AskerTable askers_;
+};
+
+}  // namespace missd
+
+#endif  // MISSD_TAP_H_

@@ -1,0 +1,160 @@
+/** Reading from one server or from a cluster: values by key, sets, and whether it answers at all. */
+import { Cluster, type Redis } from 'ioredis';
+import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
+import { DirectoryError } from './directory.ts';
+import { clusterClient, COMMAND_TIMEOUT, redisClient } from './redis-client.ts';
+import { isTimeout, redisReason } from './redis-reason.ts';
+import type { RedisTarget } from './redis-url.ts';
+
+/** Keys in one MGET. Two in flight keep server and client both busy: 0.97 µs a key, and no single one blocks the server for long. */
+const MGET_KEYS = 512;
+const MGETS_IN_FLIGHT = 2;
+/** How often an idle connection is asked whether it is still there. */
+const PROBE_INTERVAL = 1000;
+/** A redirection and a retry fit in. */
+const CLUSTER_DEADLINE = 2 * COMMAND_TIMEOUT;
+
+export class RedisReader {
+  readonly #client: Redis | Cluster;
+  readonly #target: RedisTarget;
+  readonly #answering: (reason: string | undefined) => void;
+  readonly #scheduler: SchedulerLike;
+  #probes: Subscription | undefined;
+  #closed = false;
+  #lastError: unknown;
+
+  /** @param answering is told the reason when the server stops answering, and nothing when it answers; also repeatedly */
+  constructor(
+    target: RedisTarget,
+    answering: (reason: string | undefined) => void,
+    scheduler: SchedulerLike,
+  ) {
+    this.#target = target;
+    this.#answering = answering;
+    this.#scheduler = scheduler;
+    this.#client = target.where.kind === 'cluster' ? clusterClient(target) : redisClient(target);
+    this.#client.on('error', (error: unknown) => (this.#lastError = error));
+    this.#client.on('node error', (error: unknown) => (this.#lastError = error));
+    this.#client.on('ready', () => void this.#probe());
+    this.#client.on('connect', () => (this.#lastError = undefined));
+    this.#client.on('close', () => {
+      this.#fail(new Error('Connection is closed.'));
+    });
+  }
+
+  /** Present when the target is a cluster. */
+  get cluster(): Cluster | undefined {
+    return this.#client instanceof Cluster ? this.#client : undefined;
+  }
+
+  start(): void {
+    this.#client.connect().catch((error: unknown) => (this.#lastError = error));
+    this.#scheduleProbe();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#probes?.unsubscribe();
+    this.#client.disconnect();
+  }
+
+  /**
+   * Values in the order of the keys.
+   * @param tags which keys may share an MGET: one number per key, the VNI
+   * @throws DirectoryError
+   */
+  async values(keys: string[], tags: number[]): Promise<(string | null)[]> {
+    if (keys.length <= MGET_KEYS && (this.cluster === undefined || tags.every((tag) => tag === tags[0]))) {
+      return keys.length === 0 ? [] : this.#asked(() => this.#client.mget(keys));
+    }
+    const values = Array<string | null>(keys.length).fill(null);
+    const inFlight = this.cluster === undefined ? MGETS_IN_FLIGHT : Infinity;
+    const batches = this.#batches(tags);
+    await this.#asked(() =>
+      lastValueFrom(
+        from(batches).pipe(
+          mergeMap(async (indices) => {
+            const read = await this.#client.mget(indices.map((index) => keys[index] ?? ''));
+            for (const [at, index] of indices.entries()) values[index] = read[at] ?? null;
+          }, inFlight),
+        ),
+        { defaultValue: undefined },
+      ),
+    );
+    return values;
+  }
+
+  /** @throws DirectoryError */
+  members(key: string): Promise<string[]> {
+    return this.#asked(() => this.#client.smembers(key));
+  }
+
+  /** Indices of keys that may be read with one MGET. */
+  #batches(tags: number[]): number[][] {
+    const batches: number[][] = [];
+    const open = new Map<number, number[]>();
+    for (const [index, tag] of tags.entries()) {
+      const slot = this.cluster === undefined ? 0 : tag;
+      let batch = open.get(slot);
+      if (batch === undefined || batch.length === MGET_KEYS) {
+        open.set(slot, (batch = []));
+        batches.push(batch);
+      }
+      batch.push(index);
+    }
+    return batches;
+  }
+
+  async #asked<T>(command: () => Promise<T>): Promise<T> {
+    try {
+      return await (this.cluster === undefined ? command() : withDeadline(command()));
+    } catch (error) {
+      // One answer that is late says little; whether the next one comes says more.
+      if (isTimeout(error)) void this.#probe();
+      throw new DirectoryError(redisReason(error, this.#target), { cause: error });
+    }
+  }
+
+  #scheduleProbe(): void {
+    this.#probes?.unsubscribe();
+    if (!this.#closed) this.#probes = this.#scheduler.schedule(() => void this.#probe(), PROBE_INTERVAL);
+  }
+
+  async #probe(): Promise<void> {
+    this.#scheduleProbe();
+    try {
+      if (this.#client instanceof Cluster) await withDeadline(probeCluster(this.#client));
+      else if (this.#client.status === 'ready') await this.#client.ping();
+      else return;
+      if (!this.#closed) this.#answering(undefined);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** What happened to the connection explains more than what became of a command. */
+  #fail(error: unknown): void {
+    if (!this.#closed) this.#answering(redisReason(this.#lastError ?? error, this.#target));
+  }
+}
+
+async function probeCluster(cluster: Cluster): Promise<void> {
+  const masters = cluster.nodes('master');
+  if (cluster.status !== 'ready' || masters.length === 0) throw new Error('Connection is closed.');
+  await Promise.all(masters.map((master) => master.ping()));
+}
+
+/** ioredis gives each attempt its time, a cluster command may take several attempts. */
+async function withDeadline<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error('Command timed out'));
+    }, CLUSTER_DEADLINE);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * The directory in Redis. Three parts, each of which may be down by itself, and only together are they up:
+ *
+ *   reader   one connection (or a cluster's) that answers lookups
+ *   feeds    word of every changed key, from one server or from each master of a cluster
+ *   leases   of the followed VNIs, read by the reader, kept current by the feeds
+ */
+import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs';
+import type { Vni } from '../vocabulary.ts';
+import type { Directory, DirectoryChange, DirectoryState, Leases, RecordKey } from './directory.ts';
+import { RedisFeeds } from './redis-feeds.ts';
+import { RedisKeys } from './redis-keys.ts';
+import { type OnMalformed, RedisLeases } from './redis-leases.ts';
+import { RedisReader } from './redis-reader.ts';
+import type { RedisTarget } from './redis-url.ts';
+import { reasonOf } from '../errors.ts';
+
+export interface RedisDirectoryOptions {
+  target: RedisTarget;
+  keyPrefix?: string;
+  /** Told of leases that do not count; values that `read` returns are the caller's to judge. */
+  onMalformed?: OnMalformed;
+  /** Drives the pings and tells the time; ioredis keeps its own timers. */
+  scheduler?: SchedulerLike;
+}
+
+export class RedisDirectory implements Directory {
+  readonly #state: BehaviorSubject<DirectoryState>;
+  readonly #changes = new Subject<DirectoryChange>();
+  readonly state$;
+  readonly changes$ = this.#changes.asObservable();
+  readonly #scheduler: SchedulerLike;
+  readonly #keys: RedisKeys;
+  readonly #reader: RedisReader;
+  readonly #feeds: RedisFeeds;
+  readonly #leases: RedisLeases;
+  #followed: ReadonlySet<Vni> = new Set();
+  #readerReason: string | undefined = 'connecting';
+  #leasesReason: string | undefined;
+  /** A feed was armed since the last `gap`. */
+  #gap = false;
+
+  constructor({
+    target,
+    keyPrefix = 'missd',
+    onMalformed = () => undefined,
+    scheduler = asyncScheduler,
+  }: RedisDirectoryOptions) {
+    this.#scheduler = scheduler;
+    this.#state = new BehaviorSubject<DirectoryState>({
+      up: false,
+      reason: 'connecting',
+      since: scheduler.now(),
+    });
+    this.state$ = this.#state.asObservable();
+    this.#keys = new RedisKeys(keyPrefix);
+    this.#reader = new RedisReader(
+      target,
+      (reason) => {
+        this.#answering(reason);
+      },
+      scheduler,
+    );
+    this.#leases = new RedisLeases(
+      this.#reader,
+      this.#keys,
+      (vni) => {
+        this.#changes.next({ type: 'leases', vni });
+      },
+      onMalformed,
+    );
+    const events = {
+      armed: () => {
+        this.#gap = true;
+        this.#leases.invalidate();
+        void this.#refreshLeases();
+      },
+      changed: () => {
+        this.#publish();
+      },
+      keys: (keys: Buffer[]) => {
+        this.#heard(keys);
+      },
+      flushed: () => {
+        this.#changes.next({ type: 'flushed' });
+        this.#leases.invalidate();
+        void this.#refreshLeases();
+      },
+    };
+    this.#feeds = new RedisFeeds(target, this.#reader.cluster, this.#keys.prefix, events, scheduler);
+  }
+
+  start(): void {
+    this.#feeds.start();
+    this.#reader.start();
+  }
+
+  read(keys: RecordKey[]): Promise<(string | null)[]> {
+    return this.#reader.values(
+      keys.map((key) => this.#keys.record(key)),
+      keys.map(({ vni }) => vni),
+    );
+  }
+
+  leases(vni: Vni): Leases {
+    return this.#leases.of(vni);
+  }
+
+  follow(vnis: ReadonlySet<Vni>): Promise<void> {
+    this.#followed = new Set(vnis);
+    this.#leases.follow(vnis);
+    return this.#refreshLeases();
+  }
+
+  close(): Promise<void> {
+    this.#feeds.close();
+    this.#reader.close();
+    this.#changes.complete();
+    this.#state.complete();
+    return Promise.resolve();
+  }
+
+  #answering(reason: string | undefined): void {
+    this.#readerReason = reason;
+    if (reason === undefined && !this.#leases.current) void this.#refreshLeases();
+    else this.#publish();
+  }
+
+  #heard(raw: Buffer[]): void {
+    const records: RecordKey[] = [];
+    let leases = false;
+    for (const bytes of raw) {
+      const changed = this.#keys.decode(bytes, this.#followed);
+      if (changed === undefined) continue;
+      if (changed.what === 'record') records.push(changed.key);
+      else {
+        this.#leases.invalidate(changed.vni, changed.what === 'lease' ? changed.cidr : undefined);
+        leases = true;
+      }
+    }
+    if (records.length > 0) this.#changes.next({ type: 'records', keys: records });
+    if (leases) void this.#refreshLeases();
+  }
+
+  /** Never rejects. What could not be read is tried again when the reader answers. */
+  async #refreshLeases(): Promise<void> {
+    try {
+      do await this.#leases.refresh();
+      while (!this.#leases.current);
+      this.#leasesReason = undefined;
+    } catch (error) {
+      this.#leasesReason = `leases cannot be read: ${reasonOf(error)}`;
+    }
+    this.#publish();
+  }
+
+  #publish(): void {
+    const reason = this.#readerReason ?? this.#feeds.reason ?? this.#leasesReason;
+    const before = this.#state.value;
+    if (reason !== undefined) {
+      if (before.up) this.#state.next({ up: false, reason, since: this.#scheduler.now() });
+      else if (before.reason !== reason) this.#state.next({ ...before, reason });
+      return;
+    }
+    // A change of the feed that is being read in must not count as heard of.
+    if (this.#gap && !this.#leases.current) return;
+    if (!before.up) this.#state.next({ up: true });
+    if (!this.#gap) return;
+    this.#gap = false;
+    this.#changes.next({ type: 'gap' });
+  }
+}

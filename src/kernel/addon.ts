@@ -1,0 +1,66 @@
+/** The native addon as it is: `addon/src/js_namespace.cc` and `js_codec.cc`, with their JavaScript shapes. */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour } from '../vocabulary.ts';
+import type { Announcement, EntryWrite, KernelEvent } from './kernel.ts';
+
+/** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
+export type Take<T> = (count: number) => T[];
+
+/** What a refusal and a thrown error have in common; positive errno. */
+interface Failure {
+  errno: number;
+  extack: string;
+}
+
+/** An error the addon throws for a failed system call. */
+export type NativeError = Error & Failure & { operation: string };
+
+export interface NativeNamespace {
+  readonly receiveBuffer: { bytes: number; forced: boolean };
+  readonly canAnnounce: boolean;
+  /** Keeps the event loop alive until `close`. */
+  start(listener: (events: KernelEvent[]) => void): void;
+  close(): void;
+  dump(table: 'links', key: -1): Promise<Take<Link>>;
+  dump(table: 'addresses', netnsid: number): Promise<Take<InterfaceAddress>>;
+  dump(table: 'neighbours', ifindex: number): Promise<Take<Neighbour>>;
+  dump(table: 'fdb' | 'bridgeFdb', ifindex: number): Promise<Take<FdbEntry>>;
+  getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[];
+  getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
+  getBridgeFdb(keys: { bridge: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
+  write(writes: EntryWrite[]): (Failure & { index: number })[];
+  announce(announcements: Announcement[]): number;
+  setPorts(ports: { port: number; vxlan: number }[]): void;
+  setMulticastRouter(port: number, value: number): void;
+  lock(name: string): boolean;
+  unlock(name: string): void;
+}
+
+interface Decoded<T> {
+  values: T[];
+  malformed: number;
+}
+
+export interface Addon {
+  Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
+
+  // The pure functions, for tests on bytes.
+  decodeMisses(datagram: Buffer): { misses: Miss[]; malformed: number };
+  decodeLinks(datagram: Buffer): Decoded<Link>;
+  decodeAddresses(datagram: Buffer): Decoded<InterfaceAddress>;
+  decodeRows(datagram: Buffer): Decoded<Neighbour | FdbEntry>;
+  decodeAnswers(datagram: Buffer): (Failure & { seq: number })[];
+  encodeWrites(writes: EntryWrite[]): Buffer;
+  /** Undefined for what must not be sent. */
+  buildAnnouncement(announcement: Announcement): Buffer | undefined;
+  /** Who asks for what, undefined where the frame is no well-formed question. */
+  parseQuestion(frame: Buffer): { target: Ip; lladdr: Mac; ip: Ip } | undefined;
+}
+
+/** Where `addon/` lies, seen from `src/kernel` and from `dist/kernel` alike. */
+const directory = fileURLToPath(new URL('../../addon', import.meta.url));
+const require = createRequire(import.meta.url);
+const load = require('node-gyp-build') as (directory: string) => Addon;
+
+export const addon = load(directory);

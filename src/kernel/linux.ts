@@ -1,0 +1,133 @@
+/** The port `Kernel` on the real kernel: a thin coat over the addon, which has the batches and the bytes. */
+import { setImmediate as turn } from 'node:timers/promises';
+import { getSystemErrorName } from 'node:util';
+import { Observable } from 'rxjs';
+import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour } from '../vocabulary.ts';
+import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
+import { KernelError } from './kernel.ts';
+import type {
+  Announcement,
+  EntryWrite,
+  Kernel,
+  KernelEvent,
+  Namespace,
+  OpenOptions,
+  Refusal,
+} from './kernel.ts';
+
+export class LinuxKernel implements Kernel {
+  open(path: string | null, options: OpenOptions): Namespace {
+    return new LinuxNamespace(translated(() => new addon.Namespace(path, options.receiveBuffer)));
+  }
+}
+
+class LinuxNamespace implements Namespace {
+  readonly events$: Observable<KernelEvent>;
+  readonly receiveBuffer: Namespace['receiveBuffer'];
+  readonly canAnnounce: boolean;
+  readonly #native: NativeNamespace;
+
+  constructor(native: NativeNamespace) {
+    this.#native = native;
+    this.receiveBuffer = native.receiveBuffer;
+    this.canAnnounce = native.canAnnounce;
+    this.events$ = new Observable((subscriber) => {
+      native.start((events) => {
+        for (const event of events) subscriber.next(event);
+      });
+      return () => {
+        native.close();
+      };
+    });
+  }
+
+  links(): Promise<Link[]> {
+    return collected(this.#native.dump('links', -1));
+  }
+  addresses(netnsid?: number): Promise<InterfaceAddress[]> {
+    return collected(this.#native.dump('addresses', netnsid ?? -1));
+  }
+  neighbours(ifindex: number): Promise<Neighbour[]> {
+    return collected(this.#native.dump('neighbours', ifindex));
+  }
+  fdb(ifindex: number): Promise<FdbEntry[]> {
+    return collected(this.#native.dump('fdb', ifindex));
+  }
+  bridgeFdb(bridge: number): Promise<FdbEntry[]> {
+    return collected(this.#native.dump('bridgeFdb', bridge));
+  }
+
+  getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[] {
+    return translated(() => this.#native.getNeighbours(keys));
+  }
+  getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[] {
+    return translated(() => this.#native.getFdb(keys));
+  }
+  getBridgeFdb(keys: { bridge: number; lladdr: Mac }[]): (FdbEntry | undefined)[] {
+    return translated(() => this.#native.getBridgeFdb(keys));
+  }
+
+  write(writes: EntryWrite[]): Refusal[] {
+    return this.#native.write(writes).map(({ index, errno, extack }) => ({
+      index,
+      error: new KernelError(operation(writes[index]), errno, errorName(errno), extack),
+    }));
+  }
+
+  announce(announcements: Announcement[]): number {
+    return this.#native.announce(announcements);
+  }
+  setPorts(ports: { port: number; vxlan: number }[]): void {
+    translated(() => {
+      this.#native.setPorts(ports);
+    });
+  }
+  setMulticastRouter(port: number, value: 0 | 1 | 2): void {
+    translated(() => {
+      this.#native.setMulticastRouter(port, value);
+    });
+  }
+  lock(name: string): boolean {
+    return translated(() => this.#native.lock(name));
+  }
+  unlock(name: string): void {
+    this.#native.unlock(name);
+  }
+}
+
+/** Rows made into objects before other work of the event loop gets its turn: about a millisecond's worth. */
+const ROWS_PER_TURN = 1000;
+
+async function collected<T>(dump: Promise<Take<T>>): Promise<T[]> {
+  const rows: T[] = [];
+  const take = await dump.catch((error: unknown) => {
+    throw translate(error);
+  });
+  for (;;) {
+    const some = take(ROWS_PER_TURN);
+    for (const row of some) rows.push(row);
+    if (some.length < ROWS_PER_TURN) return rows;
+    await turn();
+  }
+}
+
+function translated<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+function translate(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  if (!isNative(error)) return error;
+  return new KernelError(error.operation, error.errno, errorName(error.errno), error.extack);
+}
+
+const isNative = (error: Error): error is NativeError => 'operation' in error && 'errno' in error;
+
+const errorName = (errno: number): string => getSystemErrorName(-errno);
+
+const operation = (write: EntryWrite | undefined): string =>
+  write === undefined ? 'write' : `${write.op} ${write.table}`;
