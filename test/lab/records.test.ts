@@ -43,7 +43,7 @@ beforeAll(async () => {
 afterAll(() => pair.close());
 tellOnFailure(() => pair);
 
-const malformedCount = () => pair.daemon.metric('missd_malformed_records_total');
+const malformedCount = () => pair.daemon.metric('missd_directory_malformed_records_total');
 
 describe('a record with', () => {
   test.each(cases)('$what is counted and not written', async ({ ip, mac }) => {
