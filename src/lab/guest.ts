@@ -94,7 +94,7 @@ export class Guest {
   async ping(ip: string, options: PingOptions = {}): Promise<Pinged> {
     const { count = 1, interval = 0.2, timeout = 2 } = options;
     const argv = pingArgv(ip, options);
-    const limit = (count * (interval + timeout) + 10) * 1000;
+    const limit = Math.ceil((count * interval + timeout + 10) * 1000);
     const { stdout, stderr } = await this.namespace.attempt(argv, { timeout: limit });
     return parsePing(ip, stdout, stderr);
   }
