@@ -3,7 +3,6 @@
  * records in a directory. Everything in it is real: kernel, Redis, daemons, pings.
  */
 import { RuntimeFailure } from '../errors.ts';
-import { run } from './command.ts';
 import { Daemon } from './daemon.ts';
 import type { Guest } from './guest.ts';
 import type { Host } from './host.ts';
@@ -113,13 +112,13 @@ async function publish(story: Story, redis: RedisServer, guest: Guest): Promise<
 }
 
 async function showTables(story: Story, host: Host): Promise<void> {
-  const { name } = host.namespace;
-  for (const argv of [
-    ['ip', '-n', name, 'neigh', 'show', 'dev', host.segment.device],
-    ['bridge', '-n', name, 'fdb', 'show', 'dev', host.segment.device],
-  ]) {
-    story.command(argv.join(' '));
-    const rows = (await run(argv)).split('\n').map((row) => row.trim());
+  const { namespace, segment } = host;
+  for (const [program, ...words] of [
+    ['ip', 'neigh', 'show', 'dev', segment.device],
+    ['bridge', 'fdb', 'show', 'dev', segment.device],
+  ] as const) {
+    story.command([program, '-n', namespace.name, ...words].join(' '));
+    const rows = (await namespace.exec([program, ...words])).split('\n').map((row) => row.trim());
     // The bridge port's own permanent rows say nothing about other hosts.
     const relevant = rows.filter((row) => row !== '' && !/ permanent$/.test(row));
     story.printed(relevant.length === 0 ? ['(nothing)'] : relevant);

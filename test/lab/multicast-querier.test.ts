@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
-import { BEFORE_THE_RETRY, Pair, tellOnFailure } from './harness.ts';
+import { BEFORE_THE_RETRY, Pair, close, tellOnFailure } from './harness.ts';
 
 /**
  * Once a bridge knows of an MLD querier it forwards solicitations only where somebody listens for their group, and
@@ -19,13 +19,13 @@ beforeAll(async () => {
   }
   await until('IPv6 misses to vanish', async () => !(await raisesMisses('fd20::77', '20.0.0.77')));
 }, 30_000);
-afterAll(() => pair.close());
+afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
 /** Whether asking for an IPv6 address raises a miss: an IPv4 one asked for behind it marks the end of waiting. */
 async function raisesMisses(ip6: string, ip4: string): Promise<boolean> {
   const { host1, guest1, lab } = pair;
-  const monitor = await lab.start(['stdbuf', '-oL', 'ip', '-n', host1.namespace.name, 'monitor', 'neigh']);
+  const monitor = await lab.start(host1.namespace.inside(['stdbuf', '-oL', 'ip', 'monitor', 'neigh']));
   const seen = (ip: string): boolean => monitor.lines.some((line) => line.startsWith(`miss ${ip} `));
   try {
     await until('the IPv4 miss', async () => {
