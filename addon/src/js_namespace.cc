@@ -111,8 +111,9 @@ void NamespaceObject::Emit(const Batch& batch) {
     Napi::Array events = ToJs(env, batch);
     if (events.Length() > 0) listener_.MakeCallback(env.Global(), {events}, *context_);
   } catch (const Napi::Error& error) {
-    // What the listener threw is nobody's to catch here.
-    napi_fatal_exception(env, error.Value());
+    // What the listener threw is nobody's to catch here. There is nothing to report where a worker was
+    // terminated.
+    if (!error.IsEmpty()) napi_fatal_exception(env, error.Value());
   }
 }
 
