@@ -90,11 +90,12 @@ Namespace& NamespaceObject::Open(const Info& info) {
 void NamespaceObject::Start(const Info& info) {
   Namespace& open = Open(info);
   if (polls_ != nullptr) throw Napi::Error::New(info.Env(), "the namespace has a listener already");
+  auto misses = [this] { Emit(namespace_->DrainMisses()); };
   std::vector<Polls::Watch> watches = {
-      {open.miss_fd(), [this] { Emit(namespace_->DrainMisses()); }},
+      {open.miss_fd(), misses},
       {open.link_fd(), [this] { Emit(namespace_->DrainLinks()); }},
   };
-  if (open.tap() != nullptr) watches.push_back({open.tap()->fd(), [this] { namespace_->tap()->Drain(); }});
+  if (open.tap() != nullptr) watches.push_back({open.tap()->fd(), misses});
   polls_ = Polls::Start(info.Env(), std::move(watches), [this] { CloseAll(); });
   if (polls_ == nullptr) throw Napi::Error::New(info.Env(), "the event loop cannot be watched");
   listener_ = Napi::Persistent(info[0].As<Napi::Function>());
