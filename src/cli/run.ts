@@ -33,7 +33,9 @@ async function run(options: RunOptions): Promise<void> {
   const log = openLog(options);
   const directory = openDirectory(
     options,
-    (vni, reason, example) => daemon.malformed(vni, reason, example),
+    (vni, reason, example) => {
+      daemon.malformed(vni, reason, example);
+    },
     log,
   );
   const daemon = new Daemon(options, new LinuxKernel(), directory, log);
