@@ -29,9 +29,7 @@ export class Daemon {
   readonly startedAt = monotonic();
   readonly host: Host;
   readonly admission: Admission;
-  directoryState: DirectoryState = { up: false, reason: 'connecting', since: 0 };
-  /** When the directory last went up or down, monotonic ms. */
-  directorySince = monotonic();
+  directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   #everUp = false;
   readonly #options: RunOptions;
   readonly #directory: Directory;
@@ -40,24 +38,21 @@ export class Daemon {
   readonly #deps: PipelineDeps;
   readonly #subscriptions = new Subscription();
   readonly #refused = new Set<string>();
-  readonly #fail: (reason: string) => void;
+  #fail: (reason: string) => void = () => undefined;
 
-  /** @param fail called with the reason once it is known that nothing can be served */
-  constructor(
-    options: RunOptions,
-    kernel: Kernel,
-    directory: Directory,
-    log: Logger,
-    fail: (reason: string) => void,
-  ) {
+  constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
     this.#options = options;
     this.host = new Host(options, kernel, log);
-    this.#fail = fail;
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters);
     this.#deps = this.#dependencies();
+  }
+
+  /** Called with the reason once it is known that nothing can be served. */
+  onFailure(fail: (reason: string) => void): void {
+    this.#fail = fail;
   }
 
   /** Subscribes to everything, once. */
@@ -110,7 +105,7 @@ export class Daemon {
   missing(): string[] {
     const missing = this.host.missing().map((name) => `namespace ${name}`);
     const state = this.directoryState;
-    if (!state.up && (!this.#everUp || monotonic() - this.directorySince > DIRECTORY_GRACE))
+    if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);
     return missing;
   }
@@ -227,7 +222,6 @@ export class Daemon {
     if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
     if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
       this.#log.warn(`the directory does not answer: ${state.reason}`);
-    if (state.up !== this.directoryState.up) this.directorySince = monotonic();
     this.directoryState = state;
     this.#everUp ||= state.up;
   }

@@ -32,7 +32,8 @@ export class Lab {
 
   /** Sweeps what dead labs left, then builds the underlay. */
   static async open(options: LabOptions = {}): Promise<Lab> {
-    if (process.getuid?.() !== 0) throw new RuntimeFailure('a lab is made of network namespaces, which needs root');
+    if (process.getuid?.() !== 0)
+      throw new RuntimeFailure('a lab is made of network namespaces, which needs root');
     sweepStale();
     const lab = new Lab(options);
     try {
