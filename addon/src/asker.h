@@ -32,6 +32,8 @@ class AskerTable {
   std::optional<Asker> PairAgain(uint32_t vxlan, const Ip& target, uint64_t now) {
     return Newest(vxlan, target, now, true);
   }
+  /** When anybody was last seen to ask for it, duplicate address detection included. */
+  std::optional<uint64_t> LastAsked(uint32_t vxlan, const Ip& target);
 
  private:
   static constexpr size_t kAskers = 4;

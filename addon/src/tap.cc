@@ -123,6 +123,12 @@ void Tap::Drain() {
   for (size_t some = 1; some > 0 && drained < kFramesPerDrain; drained += some) some = ReadSome(now);
 }
 
+std::optional<uint64_t> Tap::LastAsked(uint32_t vxlan, const Ip& target) {
+  std::optional<uint64_t> at = askers_.LastAsked(vxlan, target);
+  if (!at) return std::nullopt;
+  return Now() - *at;
+}
+
 Tap::Pairing::Pairing(Tap* tap) : tap_(tap), now_(Now()), ahead_(kFramesPerDrain) {
   // Unless there is a backlog these are all there are, and the newest asker is found first.
   tap_->ReadSome(now_);

@@ -34,7 +34,7 @@ async function run(options: RunOptions): Promise<void> {
   const directory = openDirectory(
     options,
     (vni, reason, example) => {
-      daemon.malformed(vni, reason, example);
+      daemon.report.malformed(vni, reason, example);
     },
     log,
   );

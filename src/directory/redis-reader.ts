@@ -4,6 +4,7 @@ import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } 
 import { DirectoryError } from './directory.ts';
 import { clusterClient, COMMAND_TIMEOUT, redisClient } from './redis-client.ts';
 import { isTimeout, redisReason } from './redis-reason.ts';
+import { scanKeys } from './redis-scan.ts';
 import type { RedisTarget } from './redis-url.ts';
 
 /** Keys in one MGET. Two in flight keep server and client both busy: 0.97 µs a key, and no single one blocks the server for long. */
@@ -87,6 +88,14 @@ export class RedisReader {
   /** @throws DirectoryError */
   members(key: string): Promise<string[]> {
     return this.#asked(() => this.#client.smembers(key));
+  }
+
+  /** Whether no key matches; ends at the first that does. @throws DirectoryError */
+  none(pattern: string): Promise<boolean> {
+    return this.#asked(async () => {
+      const first = await scanKeys(this.#client, pattern).next();
+      return first.done === true;
+    });
   }
 
   /** Indices of keys that may be read with one MGET. */

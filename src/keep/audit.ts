@@ -6,6 +6,7 @@
  *   permanent over ours               an operator's override: it wins, is counted and reported
  *   ours by its marks, but not held   adopted, and its record read
  *   the kernel's leftovers, bridged   removed: they swallow questions without raising a miss
+ *   at home here by now               withdrawn
  *   unused for long                   withdrawn (idle.ts)
  *
  * A dump is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
@@ -20,6 +21,7 @@ import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import { fdbWrite, neighbourWrite } from '../tables/install.ts';
 import { isKernelLeftover, isOurFdbEntry, isOurNeighbour, isPermanent } from '../tables/ownership.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import { withdrawIdle } from './idle.ts';
 import type { Recheck } from './recheck.ts';
 
@@ -40,6 +42,7 @@ export async function audit(
   const fdb = new Map((await kernel.fdb(device.ifindex)).map((row) => [row.lladdr, row]));
   const neighbours = new Map((await kernel.neighbours(device.ifindex)).map((row) => [row.ip, row]));
   const { tables } = device;
+  withdrawLocal(device, deps);
 
   const macs = [...tables.fdb.values()]
     .filter((held) => !isAsHeld(held, fdb.get(held.mac)))
@@ -73,6 +76,18 @@ const isAsHeld = (held: HeldFdbEntry, row: FdbEntry | undefined): boolean =>
 
 const isNeighbourAsHeld = (held: HeldNeighbour, row: Neighbour | undefined): boolean =>
   row !== undefined && isOurNeighbour(row) && row.lladdr === held.mac;
+
+/** What is at home here by now: this host's VTEP or an interface's address changed since it was written. */
+function withdrawLocal(device: ServedDevice, { isOwnVtep, report, counters }: PipelineDeps): void {
+  const { tables, namespace } = device;
+  const macs = [...tables.fdb.values()].filter(({ vtep }) => isOwnVtep(vtep)).map(({ mac }) => mac);
+  const assigned = [...tables.neighbours.keys()].filter((ip) => namespace.isAssigned(ip));
+  const ips = [...new Set([...assigned, ...macs.flatMap((mac) => tables.users(mac))])];
+  if (ips.length + macs.length === 0) return;
+  increment(counters.reconcileChanges, 'withdrawn_local', ips.length + macs.length);
+  withdrawNeighbours(device, ips, report);
+  withdrawFdb(device, macs, report);
+}
 
 function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void {
   const { tables, namespace, ifindex } = device;

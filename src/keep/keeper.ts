@@ -11,7 +11,7 @@
  *
  * and beside it the kernel's tables are compared with what is held                 audit.ts
  */
-import { type Observable, Subject, filter, from, map, merge, mergeMap } from 'rxjs';
+import { EMPTY, type Observable, Subject, filter, from, map, merge, mergeMap } from 'rxjs';
 import type { DirectoryChange } from '../directory/directory.ts';
 import { reasonOf } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
@@ -71,10 +71,7 @@ export class Keeper {
     return merge(
       this.#rechecks$.pipe(
         filter((rechecks) => rechecks.length > 0),
-        batchWhileBusy(
-          (batch) => readAgain(batch, this.#deps).pipe(map((verdicts) => ({ batch, verdicts }))),
-          RECHECKS,
-        ),
+        batchWhileBusy((batch) => this.#readAgain(batch), RECHECKS),
         map(({ batch, verdicts }) => {
           this.#conclude(batch, verdicts);
         }),
@@ -109,6 +106,13 @@ export class Keeper {
   }
 
   directory(up: boolean): void {
+    if (up && !this.#directoryUp) {
+      this.#directoryUp = true;
+      this.#read(
+        'start',
+        this.#devices().filter((device) => device.adopted && !device.verified),
+      );
+    }
     this.#directoryUp = up;
   }
 
@@ -183,6 +187,12 @@ export class Keeper {
     this.#blows.add(blow);
     if (all.length === 0) this.#conclusion(blow);
     this.#rechecks$.next(all.map((recheck) => ({ ...recheck, cause: blow })));
+  }
+
+  #readAgain(queued: Recheck[]): Observable<{ batch: Recheck[]; verdicts: Verdict[] | undefined }> {
+    const batch = queued.filter(({ cause }) => !(cause instanceof Blow && cause.overtaken));
+    if (batch.length === 0) return EMPTY;
+    return readAgain(batch, this.#deps).pipe(map((verdicts) => ({ batch, verdicts })));
   }
 
   /** What a batch of records that was read means for the tables. */

@@ -32,6 +32,8 @@ export type Signal =
   | { type: 'gone'; device: ServedDevice }
   /** The kernel emptied the device's tables: it went down, or its MAC changed. */
   | { type: 'emptied'; device: ServedDevice }
+  /** It can be written to again. */
+  | { type: 'up'; device: ServedDevice }
   | { type: 'refused'; name: string; reason: string }
   /** Addresses of this host came or went. */
   | { type: 'addresses' };
@@ -195,8 +197,8 @@ export class ServedNamespace implements Surroundings {
     device.link = link;
     if (before.vxlan.local !== link.vxlan.local) this.#followUnderlay(device);
     // Down empties both tables, a new MAC the neighbours (drivers/net/vxlan vxlan_stop; net/core neigh_changeaddr).
-    const emptied = (before.up && !link.up) || before.lladdr !== link.lladdr;
-    return emptied ? [{ type: 'emptied', device }] : [];
+    if ((before.up && !link.up) || before.lladdr !== link.lladdr) return [{ type: 'emptied', device }];
+    return !before.up && link.up ? [{ type: 'up', device }] : [];
   }
 
   #leave(device: ServedDevice): Signal {
