@@ -125,6 +125,9 @@ void NamespaceObject::CloseAll() {
   if (polls_ != nullptr) {
     polls_->Close();
     polls_ = nullptr;
+    // Or the listener, and through it all that it knows, would be held for ever. The context has to stay:
+    // this may be a call from within the listener.
+    listener_.Reset();
     Unref();
   }
   namespace_.reset();
