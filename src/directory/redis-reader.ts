@@ -38,6 +38,7 @@ export class RedisReader {
         if (this.#lastError === undefined || !isAftermath(error)) this.#lastError = error;
       });
     }
+    this.#client.on('ready', () => void this.#probe());
     this.#client.on('connect', () => (this.#lastError = undefined));
     this.#client.on('close', () => {
       this.#fail(new Error('Connection is closed.'));

@@ -80,7 +80,8 @@ describe('a directory on one server', () => {
     );
     await server.cli('SADD', 'missd:{100}:ip:20.0.0.9', 'of another type');
     const watched = directory(server.url);
-    await up(watched);
+    // Not only with the first periodic probe.
+    await up(watched, 800);
     expect(watched.states[0]).toMatchObject({ up: false, reason: 'connecting' });
     const wrongType: RecordKey = { vni: 100, kind: 'ip', address: '20.0.0.9' };
     const absent: RecordKey = { vni: 100, kind: 'ip', address: '20.0.0.3' };
