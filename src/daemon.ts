@@ -38,24 +38,21 @@ export class Daemon {
   readonly #deps: PipelineDeps;
   readonly #subscriptions = new Subscription();
   readonly #refused = new Set<string>();
-  readonly #fail: (reason: string) => void;
+  #fail: (reason: string) => void = () => undefined;
 
-  /** @param fail called with the reason once it is known that nothing can be served */
-  constructor(
-    options: RunOptions,
-    kernel: Kernel,
-    directory: Directory,
-    log: Logger,
-    fail: (reason: string) => void,
-  ) {
+  constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
     this.#options = options;
     this.host = new Host(options, kernel, log);
-    this.#fail = fail;
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters);
     this.#deps = this.#dependencies();
+  }
+
+  /** Called with the reason once it is known that nothing can be served. */
+  onFailure(fail: (reason: string) => void): void {
+    this.#fail = fail;
   }
 
   /** Subscribes to everything, once. */

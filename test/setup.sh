@@ -70,7 +70,8 @@ fi
 
 apt() {
   # The lock may be held by an unattended upgrade: wait for it rather than fail.
-  DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 "$@"
+  # Its progress is of no use to anybody; what it has to complain about goes to stderr.
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 "$@" >/dev/null
 }
 
 # While this file exists, Debian starts no service that is being installed. Where the administrator has put one

@@ -47,7 +47,11 @@ export function statusOf(daemon: Daemon): Status {
     missing,
     directory: state.up
       ? { up: true }
-      : { up: false, reason: state.reason, forSeconds: Math.round((monotonic() - state.since) / 1000) },
+      : {
+          up: false,
+          reason: state.reason,
+          forSeconds: Math.round((monotonic() - state.since) / 1000),
+        },
     devices: daemon.host.devices().map(({ link, namespace, bridge, tables, absent, inFlight }) => ({
       name: link.name,
       namespace: namespace.name,

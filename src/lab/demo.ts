@@ -3,7 +3,6 @@
  * records in a directory. Everything in it is real: kernel, Redis, daemons, pings.
  */
 import { RuntimeFailure } from '../errors.ts';
-import { run } from './command.ts';
 import { Daemon } from './daemon.ts';
 import type { Guest } from './guest.ts';
 import type { Host } from './host.ts';
@@ -102,7 +101,7 @@ function showCommands(story: Story, lab: Lab, all: boolean): void {
     story.say(
       `Made with ${lab.transcript.length} ip commands (--commands shows them), of which these matter:`,
     );
-  for (const command of said) story.command(command.replace(/ (local|proxy) /, ' \\\n         $1 '));
+  for (const command of said) story.command(command);
 }
 
 async function publish(story: Story, redis: RedisServer, guest: Guest): Promise<void> {
@@ -113,13 +112,13 @@ async function publish(story: Story, redis: RedisServer, guest: Guest): Promise<
 }
 
 async function showTables(story: Story, host: Host): Promise<void> {
-  const { name } = host.namespace;
-  for (const argv of [
-    ['ip', '-n', name, 'neigh', 'show', 'dev', host.segment.device],
-    ['bridge', '-n', name, 'fdb', 'show', 'dev', host.segment.device],
-  ]) {
-    story.command(argv.join(' '));
-    const rows = (await run(argv)).split('\n').map((row) => row.trim());
+  const { namespace, segment } = host;
+  for (const [program, ...words] of [
+    ['ip', 'neigh', 'show', 'dev', segment.device],
+    ['bridge', 'fdb', 'show', 'dev', segment.device],
+  ] as const) {
+    story.command([program, '-n', namespace.name, ...words].join(' '));
+    const rows = (await namespace.exec([program, ...words])).split('\n').map((row) => row.trim());
     // The bridge port's own permanent rows say nothing about other hosts.
     const relevant = rows.filter((row) => row !== '' && !/ permanent$/.test(row));
     story.printed(relevant.length === 0 ? ['(nothing)'] : relevant);
@@ -143,10 +142,10 @@ async function explained(
     const lookup = since('missd_directory_lookup_seconds_sum') / Math.max(1, lookups);
     const resolution =
       since('missd_resolution_seconds_sum') / Math.max(1, since('missd_resolution_seconds_count'));
-    const plural = l3 === 1 ? '' : 'es';
+    const announced = since('missd_announcements_total', { outcome: 'sent' });
     story.say(
-      `host ${host.n}: ${l3} L3 miss${plural} → Redis answered in ${ms(lookup * 1000)} → FDB entry and neighbour ` +
-        `written ${ms(resolution * 1000)} after the miss → the answer announced to the guest that asked`,
+      `host ${host.n}: ${l3} L3 miss${l3 === 1 ? '' : 'es'} → Redis answered in ${ms(lookup * 1000)} → FDB entry and ` +
+        `neighbour written ${ms(resolution * 1000)} after the miss → ${announced} announcement to the guest that asked`,
     );
   }
 }
@@ -158,7 +157,7 @@ function conclude(story: Story, pings: readonly { first: boolean; pinged: Pinged
   const firsts = pings.filter(({ first }) => first).flatMap(({ pinged }) => pinged.rtts);
   if (received < sent) throw new RuntimeFailure(`${sent - received} of ${sent} pings were lost`);
   story.good(
-    `All ${sent} pings answered. First packets took ${ms(Math.min(...firsts))} to ${ms(Math.max(...firsts))}; a guest left to its own\n` +
+    `All ${sent} pings answered. First packets took ${ms(Math.min(...firsts))} to ${ms(Math.max(...firsts))}; a guest left to its own ` +
       'ARP retry waits about 1,020 ms. Nothing was configured but the records.',
   );
 }

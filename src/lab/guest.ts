@@ -1,5 +1,5 @@
 /** A guest: a namespace with one interface on a host's bridge, as a container or virtual machine would be. */
-import { ipBatch, type Namespace, type Words } from './namespace.ts';
+import { type Namespace, type Words, ip } from './namespace.ts';
 import type { Segment } from './segment.ts';
 import { guestIp4, guestIp6, macOf } from './address.ts';
 import { parsePing, pingArgv, type Pinged, type PingOptions } from './ping.ts';
@@ -47,7 +47,7 @@ export class Guest {
     const { n, ip4 = `${guestIp4(n)}/24`, ip6 = `${guestIp6(n)}/64`, dad = true, also = [] } = this.#options;
     const host = this.segment.host.namespace;
     const nodad = dad ? [] : ['nodad'];
-    await ipBatch(['ip'], [['netns', 'add', this.namespace.name]], host.record);
+    await ip(host.record, ['netns', 'add', this.namespace.name]);
     await host.ip(
       ...this.#plug('eth0', this.port, this.mac),
       ...also.flatMap((m) => this.#plug(`eth${m}`, `${this.port}-${m}`, macOf(guestIp4(m)))),
@@ -94,7 +94,7 @@ export class Guest {
   async ping(ip: string, options: PingOptions = {}): Promise<Pinged> {
     const { count = 1, interval = 0.2, timeout = 2 } = options;
     const argv = pingArgv(ip, options);
-    const limit = (count * (interval + timeout) + 10) * 1000;
+    const limit = Math.ceil((count * interval + timeout + 10) * 1000);
     const { stdout, stderr } = await this.namespace.attempt(argv, { timeout: limit });
     return parsePing(ip, stdout, stderr);
   }

@@ -21,22 +21,22 @@ export class Namespace {
 
   /** Runs `ip` commands in order, in one process. @throws LabError at the first that fails */
   async ip(...commands: Words[]): Promise<void> {
-    await ipBatch(['ip', '-n', this.name], commands, this.record);
+    await batch(this.inside(['ip']), ['ip', '-n', this.name], commands, this.record);
   }
 
   /** Runs `bridge` commands in order, in one process. */
   async bridge(...commands: Words[]): Promise<void> {
-    await ipBatch(['bridge', '-n', this.name], commands, this.record);
+    await batch(this.inside(['bridge']), ['bridge', '-n', this.name], commands, this.record);
   }
 
   /** What an `ip … show` says, as objects. */
   async show(...words: Words): Promise<Record<string, unknown>[]> {
-    return json(await run(['ip', '-j', '-d', '-n', this.name, ...words.map(String)]));
+    return json(await this.exec(['ip', '-j', '-d', ...words.map(String)]));
   }
 
   /** Every neighbour row of a device, the proxies and NOARP ones included. */
   async neighbours(device: string): Promise<NeighbourRow[]> {
-    const rows = json(await run(['ip', '-j', '-n', this.name, 'neigh', 'show', 'dev', device, 'nud', 'all']));
+    const rows = json(await this.exec(['ip', '-j', 'neigh', 'show', 'dev', device, 'nud', 'all']));
     return rows.map((row) => ({
       ip: row['dst'] as string,
       lladdr: row['lladdr'] as string | undefined,
@@ -49,7 +49,7 @@ export class Namespace {
 
   /** Every FDB row of a device, `self` and `master`. */
   async fdb(device: string): Promise<FdbRow[]> {
-    const rows = json(await run(['bridge', '-j', '-n', this.name, 'fdb', 'show', 'dev', device]));
+    const rows = json(await this.exec(['bridge', '-j', 'fdb', 'show', 'dev', device]));
     return rows.map((row) => {
       const flags = (row['flags'] ?? []) as string[];
       return {
@@ -74,8 +74,9 @@ export class Namespace {
     return attempt(this.inside(argv), options);
   }
 
+  /** nsenter where one would type `ip -n` or `ip netns exec`: those remount /sys and refuse to in a chroot. */
   inside(argv: readonly string[]): string[] {
-    return ['ip', 'netns', 'exec', this.name, ...argv];
+    return ['nsenter', `--net=${this.path}`, '--', ...argv];
   }
 
   /** Sets kernel parameters by their path below /proc/sys, e.g. `net/ipv4/ip_forward`. */
@@ -88,24 +89,33 @@ export class Namespace {
   }
 }
 
-/** Many commands in one process: a lab of five namespaces is built in tenths of a second this way. */
-export async function ipBatch(
+/** `ip` outside of any namespace, to make them. */
+export async function ip(record: (command: string) => void, ...commands: Words[]): Promise<void> {
+  await batch(['ip'], ['ip'], commands, record);
+}
+
+/**
+ * Many commands in one process: a lab of five namespaces is built in tenths of a second this way.
+ * @param shown the program as one would type it
+ */
+async function batch(
   program: readonly string[],
+  shown: readonly string[],
   commands: readonly Words[],
-  record: (command: string) => void = () => undefined,
+  record: (command: string) => void,
 ): Promise<void> {
   const lines = commands.map((words) => words.map(String));
   for (const words of lines) {
     const bad = words.find((word) => !/^[^\s'"\\#]+$/.test(word));
-    if (bad !== undefined) throw new LabError([...program, ...words], `"${bad}" cannot be in a batch`);
-    record(printable([...program, ...words]));
+    if (bad !== undefined) throw new LabError([...shown, ...words], `"${bad}" cannot be in a batch`);
+    record(printable([...shown, ...words]));
   }
   const input = lines.map((words) => `${words.join(' ')}\n`).join('');
   const outcome = await attempt([...program, '-batch', '-'], { input });
   if (outcome.code === 0) return;
   // "Command failed -:3" names the line that stopped it.
   const failed = lines[Number(/-:(\d+)\s*$/.exec(outcome.stderr)?.[1] ?? 1) - 1] ?? [];
-  throw new LabError([...program, ...failed], outcome.stderr.replace(/Command failed -:\d+\s*$/, ''));
+  throw new LabError([...shown, ...failed], outcome.stderr.replace(/Command failed -:\d+\s*$/, ''));
 }
 
 /** iproute2 prints nothing at all where there is nothing to show. */

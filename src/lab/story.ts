@@ -21,20 +21,14 @@ export class Story {
 
   /** Prose, wrapped and indented. */
   say(text: string): void {
-    let line = '  ';
-    for (const word of text.split(/\s+/)) {
-      if (line.length + 1 + word.length > WIDTH && line.trim() !== '') {
-        this.line(line);
-        line = '  ';
-      }
-      line += ` ${word}`;
-    }
-    this.line(line);
+    for (const line of wrapped(text.split(/\s+/), WIDTH - 3)) this.line(`   ${line}`);
   }
 
-  /** A command as one could type it. */
+  /** A command as one could type it, continued with backslashes where it is long. */
   command(text: string): void {
-    this.line(`   ${this.#color.cyan(`$ ${text}`)}`);
+    const words = text.match(/'[^']*'|\S+/g) ?? [];
+    const lines = wrapped(words, WIDTH - '     $  \\'.length);
+    this.line(this.#color.cyan(`   $ ${lines.join(' \\\n       ')}`));
   }
 
   /** What a command printed. */
@@ -48,7 +42,7 @@ export class Story {
 
   good(text: string): void {
     this.line('');
-    this.line(this.#color.green(text));
+    for (const line of wrapped(text.split(/\s+/), WIDTH)) this.line(this.#color.green(line));
   }
 
   line(text: string): void {
@@ -58,3 +52,13 @@ export class Story {
 
 /** Milliseconds as ping would say them. */
 export const ms = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
+
+function wrapped(words: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines.push(`${lines.pop()} ${word}`);
+    else lines.push(word);
+  }
+  return lines;
+}

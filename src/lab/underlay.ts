@@ -5,8 +5,7 @@
  *   host 2 eth0 ──┼── switch "sw", MTU 1500, nothing but the hosts' own traffic
  *   host N eth0 ──┘
  */
-import { ipBatch } from './namespace.ts';
-import type { Namespace } from './namespace.ts';
+import { type Namespace, ip } from './namespace.ts';
 import { hostIp4, hostIp6 } from './address.ts';
 
 export const UNDERLAY_MTU = 1500;
@@ -26,7 +25,7 @@ export class Underlay {
   }
 
   async build(): Promise<void> {
-    await ipBatch(['ip'], [['netns', 'add', this.namespace.name]], this.#record);
+    await ip(this.#record, ['netns', 'add', this.namespace.name]);
     await this.namespace.ip(
       ['link', 'add', 'sw', 'type', 'bridge', 'mcast_snooping', 0],
       ['link', 'set', 'sw', 'up', 'addrgenmode', 'none'],
@@ -44,26 +43,11 @@ export class Underlay {
 
   /** Makes a host's namespace and plugs it in. */
   async connect(host: Namespace, n: number): Promise<void> {
-    await ipBatch(
-      ['ip'],
-      [
-        ['netns', 'add', host.name],
-        [
-          'link',
-          'add',
-          'eth0',
-          'netns',
-          host.name,
-          'type',
-          'veth',
-          'peer',
-          'name',
-          `h${n}`,
-          'netns',
-          this.namespace.name,
-        ],
-      ],
+    const peer = ['peer', 'name', `h${n}`, 'netns', this.namespace.name];
+    await ip(
       this.#record,
+      ['netns', 'add', host.name],
+      ['link', 'add', 'eth0', 'netns', host.name, 'type', 'veth', ...peer],
     );
     await this.namespace.ip(
       ['link', 'set', `h${n}`, 'addrgenmode', 'none'],

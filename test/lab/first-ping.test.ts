@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guestIp4, guestIp6, macOf } from '../../src/lab/address.ts';
 import { ipKey } from '../../src/lab/records.ts';
-import { BEFORE_THE_RETRY, Pair, booksBalance, counting, median, tellOnFailure } from './harness.ts';
+import { BEFORE_THE_RETRY, Pair, booksBalance, counting, median, close, tellOnFailure } from './harness.ts';
 
 const hundred = Array.from({ length: 100 }, (_, index) => 101 + index);
 
@@ -18,7 +18,7 @@ describe.each([
       ...hundred.map((n) => [ipKey(100, address(n)), `${macOf(guestIp4(n))} ${pair.host2.vtep}`] as const),
     );
   });
-  afterAll(() => pair.close());
+  afterAll(() => close(pair));
   tellOnFailure(() => pair);
 
   test('between guests that never talked is answered before the guest asks again', async () => {

@@ -165,3 +165,6 @@ export async function arpBurst(guest: Guest, first: string, count = 1): Promise<
 
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+
+/** For `afterAll`, which runs also where building failed. */
+export const close = async (pair: Pair | undefined): Promise<void> => pair?.close();

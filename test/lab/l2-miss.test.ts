@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
 import { macRecord } from '../../src/lab/records.ts';
-import { Pair, booksBalance, counting, tellOnFailure } from './harness.ts';
+import { Pair, booksBalance, counting, close, tellOnFailure } from './harness.ts';
 
 let pair: Pair;
 beforeAll(async () => {
   pair = await Pair.build();
   await pair.publishGuests(pair.guest1, pair.guest2);
 });
-afterAll(() => pair.close());
+afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
-import { BEFORE_THE_RETRY, Pair, tellOnFailure } from './harness.ts';
+import { BEFORE_THE_RETRY, Pair, close, tellOnFailure } from './harness.ts';
 
 /**
  * Once a bridge knows of an MLD querier it forwards solicitations only where somebody listens for their group, and
@@ -10,7 +10,8 @@ let pair: Pair;
 beforeAll(async () => {
   pair = await Pair.build({ noDaemons: true });
   // In hundredths of a second; a querier counts as present one response interval after it was switched on.
-  const soon = ['mcast_query_response_interval', 10, 'mcast_startup_query_interval', 50];
+  // A query that finds the bridge's address still tentative does not count, hence many.
+  const soon = ['mcast_query_response_interval', 10, 'mcast_query_interval', 50];
   for (const { namespace } of [pair.host1, pair.host2]) {
     await namespace.ip(
       ['link', 'set', 'br0', 'type', 'bridge', 'mcast_snooping', 1, ...soon],
@@ -19,13 +20,13 @@ beforeAll(async () => {
   }
   await until('IPv6 misses to vanish', async () => !(await raisesMisses('fd20::77', '20.0.0.77')));
 }, 30_000);
-afterAll(() => pair.close());
+afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
 /** Whether asking for an IPv6 address raises a miss: an IPv4 one asked for behind it marks the end of waiting. */
 async function raisesMisses(ip6: string, ip4: string): Promise<boolean> {
   const { host1, guest1, lab } = pair;
-  const monitor = await lab.start(['stdbuf', '-oL', 'ip', '-n', host1.namespace.name, 'monitor', 'neigh']);
+  const monitor = await lab.start(host1.namespace.inside(['stdbuf', '-oL', 'ip', 'monitor', 'neigh']));
   const seen = (ip: string): boolean => monitor.lines.some((line) => line.startsWith(`miss ${ip} `));
   try {
     await until('the IPv4 miss', async () => {

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { BEFORE_THE_RETRY, Pair, arpBurst, booksBalance, counting, tellOnFailure } from './harness.ts';
+import { BEFORE_THE_RETRY, Pair, arpBurst, booksBalance, counting, close, tellOnFailure } from './harness.ts';
 
 let pair: Pair;
 beforeAll(async () => {
   pair = await Pair.build({ flags: ['--receive-buffer', '4096'] });
   await pair.publishGuests(pair.guest1, pair.guest2);
 });
-afterAll(() => pair.close());
+afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
 test('misses lost for want of buffer are noticed, and the next one still resolves', async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addressRecords, ipKey } from '../../src/lab/records.ts';
 import { macOf } from '../../src/lab/address.ts';
 import { until } from '../../src/lab/wait.ts';
-import { Pair, arpBurst, booksBalance, counting, tellOnFailure } from './harness.ts';
+import { Pair, booksBalance, counting, close, tellOnFailure } from './harness.ts';
 
 /** What lives on this host must never be written or announced by it, whatever the directory says. */
 let pair: Pair;
@@ -18,7 +18,7 @@ beforeAll(async () => {
     [ipKey(100, 'fd20::254'), `${gatewayMac[1]} ${pair.host2.vtep}`],
   );
 });
-afterAll(() => pair.close());
+afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
 const written = async () => [

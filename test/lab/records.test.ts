@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ipKey } from '../../src/lab/records.ts';
 import { until } from '../../src/lab/wait.ts';
-import { Pair, arpBurst, booksBalance, counting, tellOnFailure } from './harness.ts';
+import { Pair, arpBurst, booksBalance, counting, close, tellOnFailure } from './harness.ts';
 
 /** Each is the whole value of an `ip:` record; MAC is replaced by one that no other record has. */
 const malformed = {
@@ -40,10 +40,10 @@ beforeAll(async () => {
   await pair.publishGuests(pair.guest1, pair.guest2);
   await pair.publish(...cases.map(({ ip, value }) => [ipKey(100, ip), value] as const));
 });
-afterAll(() => pair.close());
+afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
-const malformedCount = () => pair.daemon.metric('missd_malformed_records_total');
+const malformedCount = () => pair.daemon.metric('missd_directory_malformed_records_total');
 
 describe('a record with', () => {
   test.each(cases)('$what is counted and not written', async ({ ip, mac }) => {

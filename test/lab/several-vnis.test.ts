@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Guest } from '../../src/lab/guest.ts';
-import { BEFORE_THE_RETRY, Pair, tellOnFailure } from './harness.ts';
+import { BEFORE_THE_RETRY, Pair, close, tellOnFailure } from './harness.ts';
 
 /** Two tenants with the same addresses on the same hosts, and devices of differing make. */
 let pair: Pair;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   };
   await pair.publishGuests(pair.guest1, pair.guest2, others.from, others.to);
 });
-afterAll(() => pair.close());
+afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
 test.each(['20.0.0.2', 'fd20::2'])('%s is somebody else in each VNI', async (ip) => {
