@@ -3,7 +3,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
 import { DirectoryError } from './directory.ts';
 import { clusterClient, COMMAND_TIMEOUT, redisClient } from './redis-client.ts';
-import { isTimeout, redisReason } from './redis-reason.ts';
+import { isAftermath, isTimeout, redisReason } from './redis-reason.ts';
 import { scanKeys } from './redis-scan.ts';
 import type { RedisTarget } from './redis-url.ts';
 
@@ -34,8 +34,11 @@ export class RedisReader {
     this.#answering = answering;
     this.#scheduler = scheduler;
     this.#client = target.where.kind === 'cluster' ? clusterClient(target) : redisClient(target);
-    this.#client.on('error', (error: unknown) => (this.#lastError = error));
-    this.#client.on('node error', (error: unknown) => (this.#lastError = error));
+    for (const event of ['error', 'node error']) {
+      this.#client.on(event, (error: unknown) => {
+        if (this.#lastError === undefined || !isAftermath(error)) this.#lastError = error;
+      });
+    }
     this.#client.on('ready', () => void this.#probe());
     this.#client.on('connect', () => (this.#lastError = undefined));
     this.#client.on('close', () => {
@@ -49,7 +52,8 @@ export class RedisReader {
   }
 
   start(): void {
-    this.#client.connect().catch((error: unknown) => (this.#lastError = error));
+    // What goes wrong is also an event.
+    this.#client.connect().catch(() => undefined);
     this.#scheduleProbe();
   }
 

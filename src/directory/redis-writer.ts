@@ -4,8 +4,8 @@ import { RuntimeFailure } from '../errors.ts';
 import type { Vni } from '../vocabulary.ts';
 import { clusterClient, redisClient } from './redis-client.ts';
 import { RedisKeys } from './redis-keys.ts';
+import { isAftermath, isWrongDatabase, redisReason } from './redis-reason.ts';
 import { scanKeys } from './redis-scan.ts';
-import { isWrongDatabase, redisReason } from './redis-reason.ts';
 import type { RedisTarget } from './redis-url.ts';
 
 /** A person waits, so there is time for a server that is busy; the daemon's 200 ms are for packets that wait. */
@@ -27,8 +27,11 @@ export class RedisWriter {
   ): Promise<T> {
     const writer = new RedisWriter(target, keyPrefix);
     let lastError: unknown;
-    for (const event of ['error', 'node error'])
-      writer.client.on(event, (error: unknown) => (lastError = error));
+    for (const event of ['error', 'node error']) {
+      writer.client.on(event, (error: unknown) => {
+        if (lastError === undefined || !isAftermath(error)) lastError = error;
+      });
+    }
     try {
       await withinDeadline(writer.client.connect());
       // Connected all the same; a database that is not there is found out only now.
