@@ -25,7 +25,8 @@
       ],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       # napi_add_async_cleanup_hook is Node-API 8, which every Node >= 20 has.
-      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS'],
+      # An exception that comes up while a worker is being terminated cannot be thrown into it, and must not abort.
+      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
       'cflags': ['-Wall', '-Wextra', '-fvisibility=hidden'],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
       'cflags_cc': ['-std=c++17', '-fexceptions'],

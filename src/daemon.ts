@@ -29,9 +29,7 @@ export class Daemon {
   readonly startedAt = monotonic();
   readonly host: Host;
   readonly admission: Admission;
-  directoryState: DirectoryState = { up: false, reason: 'connecting', since: 0 };
-  /** When the directory last went up or down, monotonic ms. */
-  directorySince = monotonic();
+  directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   #everUp = false;
   readonly #options: RunOptions;
   readonly #directory: Directory;
@@ -110,7 +108,7 @@ export class Daemon {
   missing(): string[] {
     const missing = this.host.missing().map((name) => `namespace ${name}`);
     const state = this.directoryState;
-    if (!state.up && (!this.#everUp || monotonic() - this.directorySince > DIRECTORY_GRACE))
+    if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);
     return missing;
   }
@@ -227,7 +225,6 @@ export class Daemon {
     if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
     if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
       this.#log.warn(`the directory does not answer: ${state.reason}`);
-    if (state.up !== this.directoryState.up) this.directorySince = monotonic();
     this.directoryState = state;
     this.#everUp ||= state.up;
   }

@@ -19,7 +19,10 @@ export interface Asker {
   /** ifindex of the bridge port the question came in on. The port is a fact; the addresses are the guest's to forge. */
   port: number;
   lladdr: Mac;
-  /** Source address of the question; `0.0.0.0` or `::` where it was duplicate address detection. */
+  /**
+   * Source address of the question; `0.0.0.0` or `::` where it was duplicate address detection, or contradicted
+   * itself (another MAC inside than outside, a wrong length or hop limit). Such a one is not answered.
+   */
   ip: Ip;
 }
 

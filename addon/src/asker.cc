@@ -6,7 +6,8 @@ namespace missd {
 
 namespace {
 
-constexpr size_t kSlots = 1 << 16;
+constexpr size_t kPages = 256;
+constexpr size_t kSlotsPerPage = 256;
 /** A guest asks again after a second (ARP and neighbour discovery both): older than two is no longer the
  * cause. */
 constexpr uint64_t kFreshMilliseconds = 2000;
@@ -25,14 +26,19 @@ bool Fresh(uint64_t at, uint64_t now) { return at != 0 && now - at <= kFreshMill
 
 }  // namespace
 
-static_assert(kSlots == 1 << 16, "Hash gives 16 bits");
+static_assert(kPages * kSlotsPerPage == 1 << 16, "Hash gives 16 bits");
 
-AskerTable::AskerTable() : slots_(kSlots) {}
+AskerTable::AskerTable() : pages_(kPages) {}
 
-AskerTable::Slot* AskerTable::Find(uint32_t vxlan, const Ip& target) { return &slots_[Hash(vxlan, target)]; }
+AskerTable::Slot* AskerTable::Find(uint32_t vxlan, const Ip& target, bool make) {
+  size_t hash = Hash(vxlan, target);
+  std::unique_ptr<Slot[]>& page = pages_[hash / kSlotsPerPage];
+  if (!page && make) page = std::make_unique<Slot[]>(kSlotsPerPage);
+  return page ? &page[hash % kSlotsPerPage] : nullptr;
+}
 
 void AskerTable::Store(uint32_t vxlan, const Question& question, uint32_t port, uint64_t now) {
-  Slot* slot = Find(vxlan, question.target);
+  Slot* slot = Find(vxlan, question.target, true);
   if (slot->vxlan != vxlan || !(slot->target == question.target)) {
     *slot = Slot{};
     slot->vxlan = vxlan;
@@ -48,19 +54,17 @@ void AskerTable::Store(uint32_t vxlan, const Question& question, uint32_t port, 
   *entry = Entry{Asker{port, question.lladdr, question.ip}, now, false};
 }
 
-std::optional<Asker> AskerTable::Pair(uint32_t vxlan, const Ip& target, uint64_t now) {
-  Slot* slot = Find(vxlan, target);
-  if (slot->vxlan != vxlan || !(slot->target == target)) return std::nullopt;
-  Entry* best = nullptr;
+std::optional<Asker> AskerTable::Newest(uint32_t vxlan, const Ip& target, uint64_t now, bool paired) {
+  Slot* slot = Find(vxlan, target, false);
+  if (slot == nullptr || slot->vxlan != vxlan || !(slot->target == target)) return std::nullopt;
+  Entry* newest = nullptr;
   for (Entry& entry : slot->entries) {
-    if (!Fresh(entry.at, now)) continue;
-    bool better = best == nullptr || (best->paired && !entry.paired) ||
-                  (best->paired == entry.paired && entry.at > best->at);
-    if (better) best = &entry;
+    if (entry.paired != paired || !Fresh(entry.at, now)) continue;
+    if (newest == nullptr || entry.at > newest->at) newest = &entry;
   }
-  if (best == nullptr) return std::nullopt;
-  best->paired = true;
-  return best->asker;
+  if (newest == nullptr) return std::nullopt;
+  newest->paired = true;
+  return newest->asker;
 }
 
 }  // namespace missd

@@ -4,6 +4,8 @@
 #define MISSD_ASKER_H_
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "decode.h"
@@ -22,8 +24,14 @@ class AskerTable {
 
   /** Times are milliseconds of any one clock. */
   void Store(uint32_t vxlan, const Question& question, uint32_t port, uint64_t now);
-  /** The newest asker not paired yet, else the newest; none when all are too long ago. */
-  std::optional<Asker> Pair(uint32_t vxlan, const Ip& target, uint64_t now);
+  /** The newest asker not paired with a miss yet; none when all are paired or too long ago. */
+  std::optional<Asker> Pair(uint32_t vxlan, const Ip& target, uint64_t now) {
+    return Newest(vxlan, target, now, false);
+  }
+  /** The newest asker paired before: a miss without a question of its own is most likely its again. */
+  std::optional<Asker> PairAgain(uint32_t vxlan, const Ip& target, uint64_t now) {
+    return Newest(vxlan, target, now, true);
+  }
 
  private:
   static constexpr size_t kAskers = 4;
@@ -39,9 +47,12 @@ class AskerTable {
     Entry entries[kAskers];
   };
 
-  Slot* Find(uint32_t vxlan, const Ip& target);
+  std::optional<Asker> Newest(uint32_t vxlan, const Ip& target, uint64_t now, bool paired);
+  /** Null where its page is not there and `make` is false. */
+  Slot* Find(uint32_t vxlan, const Ip& target, bool make);
 
-  std::vector<Slot> slots_;
+  /** 12 MiB when full, so they come as they are needed. */
+  std::vector<std::unique_ptr<Slot[]>> pages_;
 };
 
 }  // namespace missd

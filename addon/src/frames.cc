@@ -44,10 +44,18 @@ static_assert(sizeof(NeighbourFrame) == 86, "RFC 4861 over Ethernet");
 constexpr size_t kIcmpBytes = sizeof(NeighbourFrame) - offsetof(NeighbourFrame, icmp);
 /** RFC 4861 §7.1: anything else has crossed a router, and is to be ignored. */
 constexpr uint8_t kHopLimit = 255;
+/** First byte of every IPv6 multicast address. */
+constexpr uint8_t kMulticastPrefix = 0xff;
 
 const Mac kBroadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 const Mac kAllNodesLladdr{{0x33, 0x33, 0, 0, 0, 1}};
 const std::array<uint8_t, 16> kAllNodes{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+
+Ip Nowhere(uint8_t size) {
+  Ip ip;
+  ip.size = size;
+  return ip;
+}
 
 ethhdr Ethernet(const Mac& destination, const Mac& source, uint16_t protocol) {
   ethhdr header;
@@ -122,8 +130,8 @@ bool ParseArp(Bytes bytes, Question* question) {
     return false;
   }
   // A sender that names another MAC than the frame's would have somebody else answered.
-  if (std::memcmp(frame.sender_lladdr, frame.ethernet.h_source, ETH_ALEN) != 0) return false;
-  question->ip = IpFrom({frame.sender_ip, 4});
+  bool agrees = std::memcmp(frame.sender_lladdr, frame.ethernet.h_source, ETH_ALEN) == 0;
+  question->ip = agrees ? IpFrom({frame.sender_ip, 4}) : Nowhere(4);
   question->target = IpFrom({frame.target_ip, 4});
   return true;
 }
@@ -134,16 +142,18 @@ bool ParseSolicitation(Bytes bytes, Question* question) {
   if (bytes.size < kWithoutOption) return false;
   NeighbourFrame frame{};
   std::memcpy(&frame, bytes.data, std::min(bytes.size, sizeof(frame)));
-  size_t payload = ntohs(frame.ip.ip6_plen);
-  if (frame.ip.ip6_vfc >> 4 != 6 || frame.ip.ip6_nxt != IPPROTO_ICMPV6 || frame.ip.ip6_hlim != kHopLimit ||
-      frame.icmp.icmp6_type != ND_NEIGHBOR_SOLICIT || frame.icmp.icmp6_code != 0 || frame.target[0] == 0xff ||
-      payload < kWithoutOption - offsetof(NeighbourFrame, icmp) ||
-      payload > bytes.size - offsetof(NeighbourFrame, icmp) || frame.ip.ip6_src.s6_addr[0] == 0xff) {
+  if (frame.ip.ip6_nxt != IPPROTO_ICMPV6 || frame.icmp.icmp6_type != ND_NEIGHBOR_SOLICIT ||
+      frame.icmp.icmp6_code != 0 || frame.target[0] == kMulticastPrefix) {
     return false;
   }
+  size_t payload = ntohs(frame.ip.ip6_plen);
+  bool whole = payload >= kWithoutOption - offsetof(NeighbourFrame, icmp) &&
+               payload <= bytes.size - offsetof(NeighbourFrame, icmp);
   bool has_option = payload >= kIcmpBytes && frame.option.type == ND_OPT_SOURCE_LINKADDR;
-  if (has_option && std::memcmp(frame.option.lladdr, frame.ethernet.h_source, ETH_ALEN) != 0) return false;
-  question->ip = IpFrom({frame.ip.ip6_src.s6_addr, 16});
+  bool agrees = !has_option || std::memcmp(frame.option.lladdr, frame.ethernet.h_source, ETH_ALEN) == 0;
+  bool sound = frame.ip.ip6_vfc >> 4 == 6 && frame.ip.ip6_hlim == kHopLimit && whole && agrees &&
+               frame.ip.ip6_src.s6_addr[0] != kMulticastPrefix;
+  question->ip = sound ? IpFrom({frame.ip.ip6_src.s6_addr, 16}) : Nowhere(16);
   question->target = IpFrom({frame.target, 16});
   return true;
 }

@@ -31,11 +31,15 @@ bool BuildAnnouncement(const Announcement& announcement, std::vector<uint8_t>* f
 struct Question {
   Ip target;
   Mac lladdr;
-  /** Unspecified in duplicate address detection. */
+  /** Unspecified in duplicate address detection, and where the frame contradicts itself. */
   Ip ip;
 };
 
-/** False unless the frame is whole and its parts agree with each other: guests write what they like. */
+/**
+ * True for what makes a VXLAN device raise a miss (arp_reduce, neigh_reduce), so that it can be charged to
+ * its port. Guests write what they like: a question whose parts disagree comes from nowhere, and so is never
+ * answered.
+ */
 bool ParseQuestion(Bytes frame, Question* question);
 
 /** The longest part of a frame that ParseQuestion looks at. */

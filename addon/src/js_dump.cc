@@ -57,14 +57,23 @@ class DumpWorker : public Napi::AsyncWorker {
       if (table == DumpTable::kAddresses) return Take(info.Env(), rest->result.addresses, &rest->at, count);
       return Take(info.Env(), rest->result.rows, &rest->at, count);
     };
-    deferred_.Resolve(Napi::Function::New(Env(), take, "take"));
+    Settle([&] { deferred_.Resolve(Napi::Function::New(Env(), take, "take")); });
   }
 
   void OnError(const Napi::Error& error) override {
-    deferred_.Reject(failure_ ? ToJs(Env(), *failure_).Value() : error.Value());
+    Settle([&] { deferred_.Reject(failure_ ? ToJs(Env(), *failure_).Value() : error.Value()); });
   }
 
  private:
+  template <typename Body>
+  static void Settle(Body body) {
+    try {
+      body();
+    } catch (const Napi::Error&) {
+      // A worker being terminated runs no JavaScript any more: nobody waits for this promise.
+    }
+  }
+
   Napi::Promise::Deferred deferred_;
   std::shared_ptr<const Netns> netns_;
   DumpRequest request_;

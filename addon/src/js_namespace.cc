@@ -90,11 +90,12 @@ Namespace& NamespaceObject::Open(const Info& info) {
 void NamespaceObject::Start(const Info& info) {
   Namespace& open = Open(info);
   if (polls_ != nullptr) throw Napi::Error::New(info.Env(), "the namespace has a listener already");
+  auto misses = [this] { Emit(namespace_->DrainMisses()); };
   std::vector<Polls::Watch> watches = {
-      {open.miss_fd(), [this] { Emit(namespace_->DrainMisses()); }},
+      {open.miss_fd(), misses},
       {open.link_fd(), [this] { Emit(namespace_->DrainLinks()); }},
   };
-  if (open.tap() != nullptr) watches.push_back({open.tap()->fd(), [this] { namespace_->tap()->Drain(); }});
+  if (open.tap() != nullptr) watches.push_back({open.tap()->fd(), misses});
   polls_ = Polls::Start(info.Env(), std::move(watches), [this] { CloseAll(); });
   if (polls_ == nullptr) throw Napi::Error::New(info.Env(), "the event loop cannot be watched");
   listener_ = Napi::Persistent(info[0].As<Napi::Function>());
@@ -111,8 +112,9 @@ void NamespaceObject::Emit(const Batch& batch) {
     Napi::Array events = ToJs(env, batch);
     if (events.Length() > 0) listener_.MakeCallback(env.Global(), {events}, *context_);
   } catch (const Napi::Error& error) {
-    // What the listener threw is nobody's to catch here.
-    napi_fatal_exception(env, error.Value());
+    // What the listener threw is nobody's to catch here. There is nothing to report where a worker was
+    // terminated.
+    if (!error.IsEmpty()) napi_fatal_exception(env, error.Value());
   }
 }
 

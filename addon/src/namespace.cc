@@ -98,12 +98,18 @@ MissBatch Namespace::DrainMisses() {
     drained += static_cast<size_t>(received);
     if (static_cast<size_t>(received) < kMissesPerReceive) break;
   }
+  if (misses.empty()) {
+    if (tap_) tap_->Drain();
+    return batch;
+  }
   // Only now: a question passes the bridge port, where the tap is, before the VXLAN device raises its miss.
-  if (tap_) tap_->Drain();
+  std::optional<Tap::Pairing> pairing;
+  if (tap_) pairing.emplace(tap_.get());
   Fold fold(&batch.misses);
   for (Miss& miss : misses) {
     // Any other state is this host's own neighbour asking, not a guest.
-    if (tap_ && miss.IsLayer3() && miss.state == NUD_STALE) miss.asker = tap_->Pair(miss.ifindex, miss.ip);
+    if (pairing && miss.IsLayer3() && miss.state == NUD_STALE)
+      miss.asker = pairing->Find(miss.ifindex, miss.ip);
     fold.Add(std::move(miss));
   }
   return batch;

@@ -40,7 +40,10 @@ class Namespace {
   /** @throws KernelError */
   Namespace(const std::optional<std::string>& path, int receive_buffer);
 
-  /** Reads a bounded number of messages, pairs them with their askers and folds those that say the same. */
+  /**
+   * Reads a bounded number of messages, pairs them with their askers and folds those that say the same.
+   * Without any, it empties the tap.
+   */
   MissBatch DrainMisses();
   LinkBatch DrainLinks();
 

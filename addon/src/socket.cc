@@ -49,6 +49,8 @@ ReceiveBuffer SetReceiveBuffer(int fd, int bytes) {
   if (!granted.forced) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
   socklen_t size = sizeof(granted.bytes);
   getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted.bytes, &size);
+  // The kernel doubles what it grants, for its own overhead (sock_set_rcvbuf), and reports the double.
+  granted.bytes /= 2;
   return granted;
 }
 

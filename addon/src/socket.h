@@ -26,7 +26,7 @@ class Fd {
 };
 
 struct ReceiveBuffer {
-  /** As getsockopt reports it: twice what was asked for, the kernel counts its own overhead. */
+  /** Comparable with what was asked for; smaller where net.core.rmem_max capped it. */
   int bytes = 0;
   /** Whether it took SO_RCVBUFFORCE, i.e. whether net.core.rmem_max was overruled. */
   bool forced = false;

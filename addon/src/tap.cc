@@ -20,9 +20,8 @@ namespace missd {
 namespace {
 
 constexpr size_t kFramesPerReceive = 64;
-/** A drain ends even where guests send faster than we read; what is left is read after the next batch of
- * misses. */
-constexpr size_t kFramesPerDrain = 65536;
+/** What one turn of the event loop may read, about 5 ms: guests may send faster than we read. */
+constexpr size_t kFramesPerDrain = 8192;
 constexpr size_t kFramesPerSend = 256;
 /** Above this many ports the kernel's filter would be walked longer than the frame takes to receive. */
 constexpr size_t kFilteredPorts = 1024;
@@ -98,38 +97,45 @@ void Tap::SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports) {
   ports_ = {ports.begin(), ports.end()};
 }
 
-void Tap::Drain() {
+size_t Tap::ReadSome(uint64_t now) {
   uint8_t frames[kFramesPerReceive][kQuestionBytes];
   sockaddr_ll from[kFramesPerReceive];
   iovec vectors[kFramesPerReceive];
   mmsghdr headers[kFramesPerReceive];
-  uint64_t now = Now();
-  for (size_t drained = 0; drained < kFramesPerDrain;) {
-    for (size_t i = 0; i < kFramesPerReceive; i++) {
-      vectors[i] = {frames[i], kQuestionBytes};
-      headers[i] = {};
-      headers[i].msg_hdr = {&from[i], sizeof(from[i]), &vectors[i], 1, nullptr, 0, 0};
-    }
-    int received = recvmmsg(listen_.get(), headers, kFramesPerReceive, MSG_DONTWAIT, nullptr);
-    // ENETDOWN comes once for each interface that goes away; the frames behind it are still there.
-    if (received < 0 && (errno == ENETDOWN || errno == EINTR)) {
-      drained++;
-      continue;
-    }
-    if (received <= 0) return;
-    for (int i = 0; i < received; i++) {
-      auto [at, end] = ports_.equal_range(static_cast<uint32_t>(from[i].sll_ifindex));
-      Question question;
-      if (at == end || !ParseQuestion({frames[i], headers[i].msg_len}, &question)) continue;
-      for (; at != end; ++at) askers_.Store(at->second, question, at->first, now);
-    }
-    drained += static_cast<size_t>(received);
-    if (static_cast<size_t>(received) < kFramesPerReceive) return;
+  for (size_t i = 0; i < kFramesPerReceive; i++) {
+    vectors[i] = {frames[i], kQuestionBytes};
+    headers[i] = {};
+    headers[i].msg_hdr = {&from[i], sizeof(from[i]), &vectors[i], 1, nullptr, 0, 0};
   }
+  int received = recvmmsg(listen_.get(), headers, kFramesPerReceive, MSG_DONTWAIT, nullptr);
+  for (int i = 0; i < received; i++) {
+    auto [at, end] = ports_.equal_range(static_cast<uint32_t>(from[i].sll_ifindex));
+    Question question;
+    if (at == end || !ParseQuestion({frames[i], headers[i].msg_len}, &question)) continue;
+    for (; at != end; ++at) askers_.Store(at->second, question, at->first, now);
+  }
+  return received < 0 ? 0 : static_cast<size_t>(received);
 }
 
-std::optional<Asker> Tap::Pair(uint32_t vxlan, const Ip& target) {
-  return askers_.Pair(vxlan, target, Now());
+void Tap::Drain() {
+  uint64_t now = Now();
+  size_t drained = 0;
+  for (size_t some = 1; some > 0 && drained < kFramesPerDrain; drained += some) some = ReadSome(now);
+}
+
+Tap::Pairing::Pairing(Tap* tap) : tap_(tap), now_(Now()), ahead_(kFramesPerDrain) {
+  // Unless there is a backlog these are all there are, and the newest asker is found first.
+  tap_->ReadSome(now_);
+}
+
+std::optional<Asker> Tap::Pairing::Find(uint32_t vxlan, const Ip& target) {
+  for (;;) {
+    std::optional<Asker> asker = tap_->askers_.Pair(vxlan, target, now_);
+    if (asker) return asker;
+    size_t some = ahead_ > 0 ? tap_->ReadSome(now_) : 0;
+    if (some == 0) return tap_->askers_.PairAgain(vxlan, target, now_);
+    ahead_ -= std::min(ahead_, some);
+  }
 }
 
 size_t Tap::Announce(const std::vector<Announcement>& announcements) {

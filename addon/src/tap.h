@@ -20,15 +20,34 @@ class Tap {
 
   /** Which ports lead to which VXLAN device. Frames of other ports are dropped in the kernel from now on. */
   void SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports);
-  /** Reads every waiting frame into the table. */
+  /** Reads every waiting frame into the table. Right when no miss is waiting, see Pairing. */
   void Drain();
-  std::optional<Asker> Pair(uint32_t vxlan, const Ip& target);
   /** Returns how many could not be sent. */
   size_t Announce(const std::vector<Announcement>& announcements);
 
   int fd() const { return listen_.get(); }
 
+  /**
+   * Finds the askers of one batch of misses. Questions and misses come in about the same order, so it reads
+   * only as far as the misses at hand need: read to the end while a backlog of misses waits, the questions
+   * ahead would overwrite in the table those still to be paired.
+   */
+  class Pairing {
+   public:
+    explicit Pairing(Tap* tap);
+    std::optional<Asker> Find(uint32_t vxlan, const Ip& target);
+
+   private:
+    Tap* tap_;
+    uint64_t now_;
+    /** Frames this batch may still read, against misses that have no question. */
+    size_t ahead_;
+  };
+
  private:
+  /** Returns how many frames were read, 0 when none is waiting. */
+  size_t ReadSome(uint64_t now);
+
   Fd listen_;
   Fd send_;
   std::unordered_multimap<uint32_t, uint32_t> ports_;

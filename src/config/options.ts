@@ -42,6 +42,9 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   logFormat?: 'json' | 'pretty';
 }
 
+/** Options that may be given several times; their value is a list, empty when they are not given. */
+const LISTS = new Set(['netns', 'device', 'local', 'vtep-allow']);
+
 const option = (flags: string, description: string): Option => {
   const made = new Option(flags, description);
   return made.env(`MISSD_${made.name().toUpperCase().replaceAll('-', '_')}`);
@@ -73,25 +76,27 @@ const listenOption = (): Option =>
 
 /** Namespaces and devices, as `run` and `flush` take them. */
 const netnsOption = (): Option =>
-  option('--netns <name|path>', "namespace to serve; repeatable (default: the daemon's own)")
-    .default([], '')
-    .argParser(parse.list(parse.netns));
+  option('--netns <name|path>', "namespace to serve; repeatable (default: the daemon's own)").argParser(
+    parse.list(parse.netns),
+  );
 const deviceOption = (): Option =>
-  option('--device <name>', 'VXLAN device to serve; repeatable (default: every one with l2miss or l3miss)')
-    .default([], '')
-    .argParser(parse.list(parse.deviceName));
+  option(
+    '--device <name>',
+    'VXLAN device to serve; repeatable (default: every one with l2miss or l3miss)',
+  ).argParser(parse.list(parse.deviceName));
 
 const runOptions = (): Option[] => [
   ...directoryOptions(),
   option('--directory <file>', 'a static YAML directory instead of Redis, read again when it changes'),
   netnsOption(),
   deviceOption(),
-  option('--local <ip>', "another address of this host as VTEP, besides its interfaces'; repeatable")
-    .default([], '')
-    .argParser(parse.list(parse.ip)),
-  option('--vtep-allow <cidr>', 'VTEPs that records may name; repeatable (default: any unicast)')
-    .default([], '')
-    .argParser(parse.list(parse.cidr)),
+  option(
+    '--local <ip>',
+    "another address of this host as VTEP, besides its interfaces'; repeatable",
+  ).argParser(parse.list(parse.ip)),
+  option('--vtep-allow <cidr>', 'VTEPs that records may name; repeatable (default: any unicast)').argParser(
+    parse.list(parse.cidr),
+  ),
   option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')
     .default(5)
     .argParser(parse.seconds(0)),
@@ -99,11 +104,8 @@ const runOptions = (): Option[] => [
     .default(64 * 1024 ** 2, '64MiB')
     .argParser(parse.bytes),
   listenOption(),
-  option('--log-level <level>', LOG_LEVELS.join(', ')).default('info').choices(LOG_LEVELS),
-  option('--log-format <format>', 'json or pretty (default: pretty on a terminal)').choices([
-    'json',
-    'pretty',
-  ]),
+  option('--log-level <level>', 'how much to say').default('info').choices(LOG_LEVELS),
+  option('--log-format <format>', 'of the log (default: pretty on a terminal)').choices(['json', 'pretty']),
 ];
 
 /** Groups of options a command may take. */
@@ -134,6 +136,9 @@ export function declare(command: Command, group: keyof Groups): Command {
 export function resolve<K extends keyof Groups>(command: Command, _group: K): Groups[K] {
   const file = command.getOptionValue('config') as string | undefined;
   if (file !== undefined) applyFile(command, file);
+  for (const one of command.options)
+    if (LISTS.has(one.name()) && command.getOptionValue(one.attributeName()) === undefined)
+      command.setOptionValueWithSource(one.attributeName(), [], 'default');
   return command.opts<Groups[K]>();
 }
 
@@ -170,7 +175,7 @@ function fileValue(target: Option, value: unknown, where: string): unknown {
         throw new InvalidArgumentError('expected text or a number.');
       return String(one);
     });
-    if (!Array.isArray(target.defaultValue) && texts.length !== 1)
+    if (!LISTS.has(target.name()) && texts.length !== 1)
       throw new InvalidArgumentError('expected one value.');
     return texts.reduce<unknown>(
       (before, text) => (target.parseArg === undefined ? text : target.parseArg(text, before as string)),

@@ -23,7 +23,7 @@ export type DirectoryChange =
   /** Changes may have been missed: everything held must be read again. Sent whenever the feed (re)starts. */
   | { type: 'gap' };
 
-/** `up` answers; `down` does not, with the reason in words. */
+/** `up` answers; `down` does not, with the reason in words and when that began on the clock of `clock.ts`. */
 export type DirectoryState = { up: true } | { up: false; reason: string; since: number };
 
 /** A subnet lease whose record was valid as text; the prefix is in canonical form. */

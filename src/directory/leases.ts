@@ -42,6 +42,10 @@ export class LeaseTable implements Leases {
     return [...this.#leases];
   }
 
+  equals(other: LeaseTable): boolean {
+    return this.says(other.#values);
+  }
+
   says(values: ReadonlyMap<string, string>): boolean {
     if (values.size !== this.#values.size) return false;
     for (const [cidr, value] of values) if (this.#values.get(cidr) !== value) return false;

@@ -82,11 +82,22 @@ export function parseMacRecord(value: string, context: RecordContext): MacRecord
 
 /** What can be said of a lease without knowing the device it will be used for. */
 export function judgeLease(cidr: string, value: string): MalformedReason | undefined {
-  const canonical = canonicalCidr(cidr);
-  if (canonical === undefined) return 'cidr';
-  if (canonical !== cidr) return 'not_canonical';
+  const reason = judgeCidr(cidr);
+  if (reason !== undefined) return reason;
   const lease = parseLease(value, value.includes(':', 18) ? ANY_IPV6 : ANY_IPV4);
   return 'malformed' in lease ? lease.malformed : undefined;
+}
+
+export function judgeCidr(text: string): MalformedReason | undefined {
+  const canonical = canonicalCidr(text);
+  if (canonical === undefined) return 'cidr';
+  return canonical === text ? undefined : 'not_canonical';
+}
+
+/** Without regard to family and `--vtep-allow`. */
+export function judgeVtep(text: string): MalformedReason | undefined {
+  const family = classifyVtep(text);
+  return typeof family === 'string' ? family : undefined;
 }
 
 const ANY_IPV4: RecordContext = { family: 4, vtepAllow: () => true };

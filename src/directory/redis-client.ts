@@ -81,8 +81,8 @@ function location({ where, tls }: RedisTarget): ClientOptions {
   }
 }
 
-export function clusterClient(target: RedisTarget): Cluster {
-  const { lazyConnect, ...redisOptions } = commonOptions(target);
+export function clusterClient(target: RedisTarget, more: ClientOptions = {}): Cluster {
+  const { lazyConnect, ...redisOptions } = { ...commonOptions(target), ...more };
   return new Cluster(target.where.kind === 'cluster' ? target.where.nodes : [], {
     lazyConnect: lazyConnect ?? true,
     enableOfflineQueue: false,

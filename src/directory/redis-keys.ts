@@ -6,7 +6,8 @@ import type { RecordKey } from './directory.ts';
 export type ChangedKey =
   | { what: 'record'; key: RecordKey }
   | { what: 'lease'; vni: Vni; cidr: string }
-  | { what: 'leases'; vni: Vni };
+  | { what: 'leases'; vni: Vni }
+  | { what: 'vteps'; vni: Vni };
 
 const BRACE = 0x7d;
 const COLON = 0x3a;
@@ -36,9 +37,13 @@ export class RedisKeys {
     return `${this.prefix}${vni}}:subnets`;
   }
 
-  /** A pattern for SCAN. The prefix has none of the characters that mean something in one. */
-  pattern(vni: Vni | undefined, kind: 'ip' | 'mac' | 'subnet'): string {
-    return `${this.prefix}${vni ?? '*'}}:${kind}:*`;
+  vteps(vni: Vni): string {
+    return `${this.prefix}${vni}}:vteps`;
+  }
+
+  /** For SCAN: every key of a VNI, or of all. The prefix has none of the characters that mean something in a pattern. */
+  pattern(vni: Vni | undefined): string {
+    return `${this.prefix}${vni ?? '*'}}:*`;
   }
 
   /**
@@ -47,7 +52,12 @@ export class RedisKeys {
    */
   decode(raw: Buffer, followed?: ReadonlySet<Vni>): ChangedKey | undefined {
     const start = this.#prefix.length;
-    if (raw.length > start + 128 || raw.compare(this.#prefix, 0, start, 0, start) !== 0) return undefined;
+    if (
+      raw.length <= start ||
+      raw.length > start + 128 ||
+      raw.compare(this.#prefix, 0, start, 0, start) !== 0
+    )
+      return undefined;
     let at = start;
     let vni = 0;
     for (; at < raw.length && raw[at] !== BRACE; at++) {
@@ -62,6 +72,7 @@ export class RedisKeys {
     if (rest.startsWith('ip:')) return { what: 'record', key: { vni, kind: 'ip', address: rest.slice(3) } };
     if (rest.startsWith('mac:')) return { what: 'record', key: { vni, kind: 'mac', address: rest.slice(4) } };
     if (rest.startsWith('subnet:')) return { what: 'lease', vni, cidr: rest.slice(7) };
-    return rest === 'subnets' ? { what: 'leases', vni } : undefined;
+    if (rest === 'subnets') return { what: 'leases', vni };
+    return rest === 'vteps' ? { what: 'vteps', vni } : undefined;
   }
 }

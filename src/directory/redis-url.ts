@@ -1,5 +1,6 @@
 /** `--redis` and what goes with it, as a target to connect to. Nothing here connects. */
 import { readFileSync } from 'node:fs';
+import type { DirectoryOptions } from '../config/options.ts';
 import { UsageError } from '../errors.ts';
 
 export interface RedisAddress {
@@ -38,6 +39,16 @@ export interface RedisTarget {
 
 const FORMS =
   'redis://HOST:PORT, rediss://HOST:PORT, /path/to/socket, redis+sentinel://H1:P,H2:P/MASTER or redis+cluster://H1:P,H2:P';
+
+/** @throws UsageError */
+export function redisTarget(options: DirectoryOptions): RedisTarget {
+  return parseRedisUrl(options.redis, {
+    passwordFile: options.redisPasswordFile,
+    ca: options.redisCa,
+    cert: options.redisCert,
+    key: options.redisKey,
+  });
+}
 
 /** @throws UsageError in one line that names neither user nor password */
 export function parseRedisUrl(text: string, access: RedisAccess = {}): RedisTarget {

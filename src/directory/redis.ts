@@ -6,6 +6,7 @@
  *   leases   of the followed VNIs, read by the reader, kept current by the feeds
  */
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs';
+import { type Clock, monotonic } from '../clock.ts';
 import type { Vni } from '../vocabulary.ts';
 import type { Directory, DirectoryChange, DirectoryState, Leases, RecordKey } from './directory.ts';
 import { RedisFeeds } from './redis-feeds.ts';
@@ -20,8 +21,10 @@ export interface RedisDirectoryOptions {
   keyPrefix?: string;
   /** Told of leases that do not count; values that `read` returns are the caller's to judge. */
   onMalformed?: OnMalformed;
-  /** Drives the pings and tells the time; ioredis keeps its own timers. */
+  /** Drives the pings; ioredis keeps its own timers. */
   scheduler?: SchedulerLike;
+  /** For `since`. */
+  now?: Clock;
 }
 
 export class RedisDirectory implements Directory {
@@ -29,7 +32,7 @@ export class RedisDirectory implements Directory {
   readonly #changes = new Subject<DirectoryChange>();
   readonly state$;
   readonly changes$ = this.#changes.asObservable();
-  readonly #scheduler: SchedulerLike;
+  readonly #now: Clock;
   readonly #keys: RedisKeys;
   readonly #reader: RedisReader;
   readonly #feeds: RedisFeeds;
@@ -45,12 +48,13 @@ export class RedisDirectory implements Directory {
     keyPrefix = 'missd',
     onMalformed = () => undefined,
     scheduler = asyncScheduler,
+    now = monotonic,
   }: RedisDirectoryOptions) {
-    this.#scheduler = scheduler;
+    this.#now = now;
     this.#state = new BehaviorSubject<DirectoryState>({
       up: false,
       reason: 'connecting',
-      since: scheduler.now(),
+      since: now(),
     });
     this.state$ = this.#state.asObservable();
     this.#keys = new RedisKeys(keyPrefix);
@@ -133,7 +137,7 @@ export class RedisDirectory implements Directory {
       const changed = this.#keys.decode(bytes, this.#followed);
       if (changed === undefined) continue;
       if (changed.what === 'record') records.push(changed.key);
-      else {
+      else if (changed.what !== 'vteps') {
         this.#leases.invalidate(changed.vni, changed.what === 'lease' ? changed.cidr : undefined);
         leases = true;
       }
@@ -158,7 +162,7 @@ export class RedisDirectory implements Directory {
     const reason = this.#readerReason ?? this.#feeds.reason ?? this.#leasesReason;
     const before = this.#state.value;
     if (reason !== undefined) {
-      if (before.up) this.#state.next({ up: false, reason, since: this.#scheduler.now() });
+      if (before.up) this.#state.next({ up: false, reason, since: this.#now() });
       else if (before.reason !== reason) this.#state.next({ ...before, reason });
       return;
     }

@@ -50,7 +50,7 @@ export function statusOf(daemon: Daemon): Status {
       : {
           up: false,
           reason: state.reason,
-          forSeconds: Math.round((monotonic() - daemon.directorySince) / 1000),
+          forSeconds: Math.round((monotonic() - state.since) / 1000),
         },
     devices: daemon.host.devices().map(({ link, namespace, bridge, tables, absent, inFlight }) => ({
       name: link.name,

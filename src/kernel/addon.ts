@@ -46,16 +46,16 @@ export interface Addon {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
 
   // The pure functions, for tests on bytes.
-  decodeMisses(datagram: Buffer): { misses: Miss[]; malformed: number };
-  decodeLinks(datagram: Buffer): Decoded<Link>;
-  decodeAddresses(datagram: Buffer): Decoded<InterfaceAddress>;
-  decodeRows(datagram: Buffer): Decoded<Neighbour | FdbEntry>;
-  decodeAnswers(datagram: Buffer): (Failure & { seq: number })[];
-  encodeWrites(writes: EntryWrite[]): Buffer;
+  decodeMisses: (datagram: Buffer) => { misses: Miss[]; malformed: number };
+  decodeLinks: (datagram: Buffer) => Decoded<Link>;
+  decodeAddresses: (datagram: Buffer) => Decoded<InterfaceAddress>;
+  decodeRows: (datagram: Buffer) => Decoded<Neighbour | FdbEntry>;
+  decodeAnswers: (datagram: Buffer) => (Failure & { seq: number })[];
+  encodeWrites: (writes: EntryWrite[]) => Buffer;
   /** Undefined for what must not be sent. */
-  buildAnnouncement(announcement: Announcement): Buffer | undefined;
+  buildAnnouncement: (announcement: Announcement) => Buffer | undefined;
   /** Who asks for what, undefined where the frame is no well-formed question. */
-  parseQuestion(frame: Buffer): { target: Ip; lladdr: Mac; ip: Ip } | undefined;
+  parseQuestion: (frame: Buffer) => { target: Ip; lladdr: Mac; ip: Ip } | undefined;
 }
 
 /** Where `addon/` lies, seen from `src/kernel` and from `dist/kernel` alike. */

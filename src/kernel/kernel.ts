@@ -31,7 +31,10 @@ export type KernelEvent =
 export interface Namespace {
   /** Begins listening on subscription, closes every socket on unsubscription. One subscriber. */
   readonly events$: Observable<KernelEvent>;
-  /** What the kernel granted for the miss socket, bytes, and whether it took SO_RCVBUFFORCE to get it. */
+  /**
+   * What the kernel granted for the miss socket, in bytes comparable with those asked for (less where
+   * net.core.rmem_max caps it), and whether it took SO_RCVBUFFORCE.
+   */
   readonly receiveBuffer: { bytes: number; forced: boolean };
   /** False where AF_PACKET was refused (no CAP_NET_RAW): askers stay unknown and nothing can be announced. */
   readonly canAnnounce: boolean;

@@ -42,19 +42,19 @@ class LinuxNamespace implements Namespace {
   }
 
   links(): Promise<Link[]> {
-    return collected(this.#native.dump('links', -1));
+    return collected(() => this.#native.dump('links', -1));
   }
   addresses(netnsid?: number): Promise<InterfaceAddress[]> {
-    return collected(this.#native.dump('addresses', netnsid ?? -1));
+    return collected(() => this.#native.dump('addresses', netnsid ?? -1));
   }
   neighbours(ifindex: number): Promise<Neighbour[]> {
-    return collected(this.#native.dump('neighbours', ifindex));
+    return collected(() => this.#native.dump('neighbours', ifindex));
   }
   fdb(ifindex: number): Promise<FdbEntry[]> {
-    return collected(this.#native.dump('fdb', ifindex));
+    return collected(() => this.#native.dump('fdb', ifindex));
   }
   bridgeFdb(bridge: number): Promise<FdbEntry[]> {
-    return collected(this.#native.dump('bridgeFdb', bridge));
+    return collected(() => this.#native.dump('bridgeFdb', bridge));
   }
 
   getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[] {
@@ -98,9 +98,9 @@ class LinuxNamespace implements Namespace {
 /** Rows made into objects before other work of the event loop gets its turn: about a millisecond's worth. */
 const ROWS_PER_TURN = 1000;
 
-async function collected<T>(dump: Promise<Take<T>>): Promise<T[]> {
+async function collected<T>(dump: () => Promise<Take<T>>): Promise<T[]> {
   const rows: T[] = [];
-  const take = await dump.catch((error: unknown) => {
+  const take = await dump().catch((error: unknown) => {
     throw translate(error);
   });
   for (;;) {

@@ -1,0 +1,21 @@
+/** Arguments that are addresses: what people write becomes the canonical form, what cannot be meant is refused. */
+import { InvalidArgumentError } from 'commander';
+import { canonicalIp, canonicalMac } from '../directory/address.ts';
+import { malformedText } from '../directory/format.ts';
+import { canonicalCidr } from '../directory/prefix.ts';
+import { judgeCidr, judgeIp, judgeMac, judgeVtep, type MalformedReason } from '../directory/record.ts';
+import type { Ip, Mac } from '../vocabulary.ts';
+
+const argument =
+  (canonical: (text: string) => string | undefined, judge: (text: string) => MalformedReason | undefined) =>
+  (text: string): string => {
+    const address = canonical(text.trim()) ?? text;
+    const reason = judge(address);
+    if (reason !== undefined) throw new InvalidArgumentError(`${malformedText(text, reason)}.`);
+    return address;
+  };
+
+export const ipArgument: (text: string) => Ip = argument(canonicalIp, judgeIp);
+export const vtepArgument: (text: string) => Ip = argument(canonicalIp, judgeVtep);
+export const macArgument: (text: string) => Mac = argument(canonicalMac, judgeMac);
+export const cidrArgument: (text: string) => string = argument(canonicalCidr, judgeCidr);

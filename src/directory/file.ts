@@ -1,0 +1,167 @@
+/** The directory as a file, for labs, tests and networks that do not change: read whole, and again when it changes. */
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import { dirname } from 'node:path';
+import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject, type Subscription } from 'rxjs';
+import { type Clock, monotonic } from '../clock.ts';
+import { reasonOf } from '../errors.ts';
+import type { Vni } from '../vocabulary.ts';
+import {
+  type Directory,
+  type DirectoryChange,
+  DirectoryError,
+  type DirectoryState,
+  type Leases,
+  type RecordKey,
+} from './directory.ts';
+import { difference, type FileContents, readDirectoryFile } from './file-records.ts';
+import { LeaseTable } from './leases.ts';
+
+/** A file that is written in place is not read half: it must be left alone this long first. */
+const SETTLE = 100;
+/** Network file systems and some containers report nothing. */
+const POLL_INTERVAL = 1000;
+
+export interface FileDirectoryOptions {
+  file: string;
+  /** Told, in one line with file and line, why what the file says now is not used. */
+  onRejected?: (reason: string) => void;
+  /** Drives the poll. */
+  scheduler?: SchedulerLike;
+  /** For `since`. */
+  now?: Clock;
+}
+
+export class FileDirectory implements Directory {
+  readonly #state: BehaviorSubject<DirectoryState>;
+  readonly #changes = new Subject<DirectoryChange>();
+  readonly state$;
+  readonly changes$ = this.#changes.asObservable();
+  readonly #file: string;
+  readonly #onRejected: (reason: string) => void;
+  readonly #scheduler: SchedulerLike;
+  #contents: FileContents | undefined;
+  #followed: ReadonlySet<Vni> = new Set();
+  #watcher: FSWatcher | undefined;
+  #poll: Subscription | undefined;
+  #settling: Subscription | undefined;
+  /** Identity of the file that was read last, for good or bad. */
+  #seen = '';
+
+  constructor({
+    file,
+    onRejected = () => undefined,
+    scheduler = asyncScheduler,
+    now = monotonic,
+  }: FileDirectoryOptions) {
+    this.#file = file;
+    this.#onRejected = onRejected;
+    this.#scheduler = scheduler;
+    this.#state = new BehaviorSubject<DirectoryState>({
+      up: false,
+      reason: 'connecting',
+      since: now(),
+    });
+    this.state$ = this.#state.asObservable();
+  }
+
+  /** Reads the file before it returns. One that is bad leaves the directory down until it is good. */
+  start(): void {
+    this.#seen = identity(this.#file);
+    this.#reread();
+    try {
+      // The directory, since a rename puts another file in the place of the one that would be watched.
+      this.#watcher = watch(dirname(this.#file), () => {
+        this.#look();
+      });
+      this.#watcher.on('error', () => this.#watcher?.close());
+    } catch {
+      // The poll finds out, if later.
+    }
+    this.#schedulePoll();
+  }
+
+  read(keys: RecordKey[]): Promise<(string | null)[]> {
+    const contents = this.#contents;
+    if (contents === undefined) {
+      const state = this.#state.value;
+      return Promise.reject(new DirectoryError(state.up ? 'nothing was read yet' : state.reason));
+    }
+    return Promise.resolve(
+      keys.map(({ vni, kind, address }) => contents.get(vni)?.values.get(`${kind}:${address}`) ?? null),
+    );
+  }
+
+  leases(vni: Vni): Leases {
+    return (this.#followed.has(vni) ? this.#contents?.get(vni)?.leases : undefined) ?? LeaseTable.EMPTY;
+  }
+
+  follow(vnis: ReadonlySet<Vni>): Promise<void> {
+    const added = [...vnis].filter((vni) => !this.#followed.has(vni));
+    this.#followed = new Set(vnis);
+    for (const vni of added)
+      if (this.leases(vni).all().length > 0) this.#changes.next({ type: 'leases', vni });
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    this.#watcher?.close();
+    this.#poll?.unsubscribe();
+    this.#settling?.unsubscribe();
+    this.#changes.complete();
+    this.#state.complete();
+    return Promise.resolve();
+  }
+
+  #schedulePoll(): void {
+    this.#poll = this.#scheduler.schedule(() => {
+      this.#look();
+      this.#schedulePoll();
+    }, POLL_INTERVAL);
+  }
+
+  /** Any event in the directory is only a hint: what counts is whether the file is another one. */
+  #look(): void {
+    const now = identity(this.#file);
+    if (now === this.#seen) return;
+    this.#settling?.unsubscribe();
+    this.#settling = this.#scheduler.schedule(() => {
+      if (identity(this.#file) !== now) {
+        this.#look();
+        return;
+      }
+      this.#seen = now;
+      this.#reread();
+    }, SETTLE);
+  }
+
+  #reread(): void {
+    let contents: FileContents;
+    try {
+      contents = readDirectoryFile(this.#file);
+    } catch (error) {
+      const reason = reasonOf(error);
+      const state = this.#state.value;
+      if (!state.up) this.#state.next({ ...state, reason });
+      this.#onRejected(reason);
+      return;
+    }
+    const before = this.#contents;
+    this.#contents = contents;
+    const { keys, leases, blow } = difference(before ?? new Map(), contents, this.#followed);
+    for (const vni of leases) this.#changes.next({ type: 'leases', vni });
+    if (before === undefined) this.#state.next({ up: true });
+    // A file emptied by mistake is like a Redis that came back empty: whoever holds entries decides what to believe.
+    if (before === undefined || blow) this.#changes.next({ type: 'gap' });
+    else if (keys.length > 0) this.#changes.next({ type: 'records', keys });
+  }
+}
+
+/** Follows symbolic links, which is how files mounted into containers are replaced. */
+function identity(file: string): string {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join(':');
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
+}

@@ -1,0 +1,135 @@
+/** Commands that write and list records, for the command line: one connection, opened, used and closed. */
+import { type ChainableCommander, type Cluster, Redis } from 'ioredis';
+import { RuntimeFailure } from '../errors.ts';
+import type { Vni } from '../vocabulary.ts';
+import { clusterClient, redisClient } from './redis-client.ts';
+import { RedisKeys } from './redis-keys.ts';
+import { isWrongDatabase, redisReason } from './redis-reason.ts';
+import type { RedisTarget } from './redis-url.ts';
+
+/** A person waits, so there is time for a server that is busy; the daemon's 200 ms are for packets that wait. */
+const DEADLINE = 1500;
+/** Keys looked at by one SCAN: some hundred microseconds in which the server does nothing else. */
+const SCAN_COUNT = 1000;
+const MGET_KEYS = 512;
+/** Attempts at a transaction that others disturb. */
+const MOST_ATTEMPTS = 10;
+
+export class RedisWriter {
+  readonly keys: RedisKeys;
+  readonly client: Redis | Cluster;
+  readonly #target: RedisTarget;
+
+  /** @throws RuntimeFailure in one line when Redis cannot be reached or refuses; so do all others */
+  static async use<T>(
+    target: RedisTarget,
+    keyPrefix: string,
+    act: (writer: RedisWriter) => Promise<T>,
+  ): Promise<T> {
+    const writer = new RedisWriter(target, keyPrefix);
+    let lastError: unknown;
+    for (const event of ['error', 'node error'])
+      writer.client.on(event, (error: unknown) => (lastError = error));
+    try {
+      await withinDeadline(writer.client.connect());
+      // Connected all the same; a database that is not there is found out only now.
+      if (!(lastError instanceof Error && isWrongDatabase(lastError))) lastError = undefined;
+      return await act(writer);
+    } catch (error) {
+      if (error instanceof RuntimeFailure) throw error;
+      throw new RuntimeFailure(`Redis: ${redisReason(lastError ?? error, target)}`, { cause: error });
+    } finally {
+      writer.client.disconnect();
+    }
+  }
+
+  private constructor(target: RedisTarget, keyPrefix: string) {
+    this.#target = target;
+    this.keys = new RedisKeys(keyPrefix);
+    const patient = { commandTimeout: DEADLINE, socketTimeout: DEADLINE, connectTimeout: DEADLINE };
+    const once = { ...patient, retryStrategy: () => null, sentinelRetryStrategy: () => null };
+    this.client =
+      target.where.kind === 'cluster' ? clusterClient(target, patient) : redisClient(target, once);
+  }
+
+  /** Every key of a VNI, or of all, in no order and perhaps some twice, by the thousand. Never KEYS, which stops the server. */
+  async *scan(vni?: Vni): AsyncGenerator<Buffer[]> {
+    const nodes = this.client instanceof Redis ? [this.client] : this.client.nodes('master');
+    for (const node of nodes) {
+      let cursor: string | Buffer = '0';
+      do {
+        const [next, found]: [Buffer, Buffer[]] = await node.scanBuffer(
+          cursor,
+          'MATCH',
+          this.keys.pattern(vni),
+          'COUNT',
+          SCAN_COUNT,
+        );
+        cursor = next.toString();
+        if (found.length > 0) yield found;
+      } while (cursor !== '0');
+    }
+  }
+
+  /** Values of keys of one VNI, in their order. */
+  async values(keys: string[]): Promise<(string | null)[]> {
+    const values: (string | null)[] = [];
+    for (let from = 0; from < keys.length; from += MGET_KEYS) {
+      values.push(...(await this.client.mget(keys.slice(from, from + MGET_KEYS))));
+    }
+    return values;
+  }
+
+  /** Seconds until each of a VNI's keys expires, nothing for those that do not. */
+  async ttls(keys: string[]): Promise<(number | undefined)[]> {
+    const ttls: (number | undefined)[] = [];
+    for (let from = 0; from < keys.length; from += MGET_KEYS) {
+      const asked = this.client.pipeline();
+      for (const key of keys.slice(from, from + MGET_KEYS)) asked.pttl(key);
+      for (const [error, ttl] of (await asked.exec()) ?? []) {
+        if (error !== null) throw error;
+        ttls.push(typeof ttl === 'number' && ttl >= 0 ? ttl / 1000 : undefined);
+      }
+    }
+    return ttls;
+  }
+
+  /**
+   * Reads, then writes in one MULTI what `prepare` made of it; again from the start where a watched key changed
+   * meanwhile.
+   */
+  async transaction<T>(watched: string[], prepare: (multi: ChainableCommander) => Promise<T>): Promise<T> {
+    for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+      await this.client.watch(watched);
+      const multi = this.client.multi();
+      const result = await prepare(multi);
+      const replies = await multi.exec();
+      if (replies === null) continue;
+      const failed = replies.find(([error]) => error !== null)?.[0];
+      if (failed != null) throw failed;
+      return result;
+    }
+    throw new RuntimeFailure(`Redis: ${this.#target.name}: somebody else keeps writing the same records`);
+  }
+
+  /** The server's clock in milliseconds, by which the scores of VTEPs are judged. */
+  async now(): Promise<number> {
+    const node = this.client instanceof Redis ? this.client : this.client.nodes('master')[0];
+    const [seconds = 0, microseconds = 0] = (await node?.time()) ?? [];
+    return seconds * 1000 + microseconds / 1000;
+  }
+}
+
+async function withinDeadline<T>(answer: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error('Command timed out'));
+    }, DEADLINE);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
