@@ -47,7 +47,8 @@ async function run(options: RunOptions): Promise<void> {
   });
   // Reported where it is awaited; until then it may be rejected already.
   ended.catch(() => undefined);
-  if (daemon === undefined) return;
+  // What kept it from being made is what `ended` was rejected with.
+  if (daemon === undefined) return ended;
   const server = await listen(options.listen, daemon, openRegistry(daemon));
   log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status`);
   try {
