@@ -3,7 +3,7 @@ import { MISSD } from '../../src/lab/daemon.ts';
 import { macOf } from '../../src/lab/address.ts';
 import { run } from '../../src/lab/command.ts';
 import { ipKey } from '../../src/lab/records.ts';
-import { Pair, arpBurst, booksBalance, counting, tellOnFailure } from './harness.ts';
+import { Pair, ask, counting, tellOnFailure } from './harness.ts';
 
 let pair: Pair | undefined;
 tellOnFailure(() => pair);
@@ -22,9 +22,9 @@ test('a permanent forwarding entry is the operator’s word: it stays, and the p
   await host1.namespace.bridge(['fdb', 'add', ...entry]);
   const before = await host1.segment.fdb();
   expect(before).toHaveLength(1);
-  await guest1.ping('20.0.0.2');
-  await booksBalance(pair.daemon);
+  await ask(pair.daemon, guest1, '20.0.0.2');
   expect(await host1.segment.fdb()).toEqual(before);
+  expect((await guest1.ping('20.0.0.2')).received).toBe(1);
 });
 
 test('flush removes our own entries and no others', async () => {
@@ -56,10 +56,7 @@ test('where the forwarding entry is refused no neighbour stays', async () => {
   await pair.publish([ipKey(100, '20.0.0.3'), `${macOf('20.0.0.3')} ${host2.vtep}`]);
   expect((await guest1.ping('20.0.0.2')).received).toBe(1);
   const { daemon } = pair;
-  const { since } = await counting(daemon, async () => {
-    await arpBurst(guest1, '20.0.0.3');
-    await booksBalance(daemon);
-  });
+  const { since } = await counting(daemon, () => ask(daemon, guest1, '20.0.0.3'));
   expect(since('missd_resolutions_total', { layer: 'l3', outcome: 'failed' })).toBe(1);
   expect((await host1.segment.neighbours()).map((row) => row.ip)).toEqual(['20.0.0.2']);
   // A refusal is not remembered as an answer: with room it works.

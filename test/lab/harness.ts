@@ -163,6 +163,15 @@ export async function arpBurst(guest: Guest, first: string, count = 1): Promise<
   await guest.namespace.exec(['python3', script, 'eth0', guest.mac, guest.ip4 ?? '', first, String(count)]);
 }
 
+/** The same, and waits until the daemon has heard of it all and nothing is in flight any more. */
+export async function ask(daemon: Daemon, guest: Guest, first: string, count = 1): Promise<void> {
+  const heard = async () => daemon.metric('missd_misses_total', { layer: 'l3' });
+  const before = await heard();
+  await arpBurst(guest, first, count);
+  await until('the misses to arrive', async () => (await heard()) >= before + count);
+  await booksBalance(daemon);
+}
+
 export const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 

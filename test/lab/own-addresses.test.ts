@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { addressRecords, ipKey } from '../../src/lab/records.ts';
 import { macOf } from '../../src/lab/address.ts';
-import { until } from '../../src/lab/wait.ts';
-import { Pair, booksBalance, counting, close, tellOnFailure } from './harness.ts';
+import { Pair, ask, booksBalance, close, counting, tellOnFailure } from './harness.ts';
 
 /** What lives on this host must never be written or announced by it, whatever the directory says. */
 let pair: Pair;
@@ -77,13 +76,8 @@ test('a MAC that the bridge knows on another port is not put behind another host
   expect((await local.ping('20.0.0.254')).received).toBe(1);
   const claimed = addressRecords(local).map(([key]) => [key, `${local.mac} ${pair.host2.vtep}`] as const);
   await pair.publish(...claimed);
-  const { since } = await counting(pair.daemon, async () => {
-    expect((await pair.guest1.ping('20.0.0.5')).received).toBe(1);
-    await until('the miss to be judged', async () => {
-      return (await pair.daemon.metric('missd_resolutions_total', { outcome: 'local' })) > 0;
-    });
-    await booksBalance(pair.daemon);
-  });
+  const { since } = await counting(pair.daemon, () => ask(pair.daemon, pair.guest1, '20.0.0.5'));
+  expect((await pair.guest1.ping('20.0.0.5')).received).toBe(1);
   expect(since('missd_resolutions_total', { layer: 'l3', outcome: 'local' })).toBeGreaterThanOrEqual(1);
   expect(await written()).not.toContain('20.0.0.5');
   expect(await written()).not.toContain(local.mac);

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ipKey } from '../../src/lab/records.ts';
-import { until } from '../../src/lab/wait.ts';
-import { Pair, arpBurst, booksBalance, counting, close, tellOnFailure } from './harness.ts';
+import { Pair, ask, close, counting, tellOnFailure } from './harness.ts';
 
 /** Each is the whole value of an `ip:` record; MAC is replaced by one that no other record has. */
 const malformed = {
@@ -43,16 +42,10 @@ beforeAll(async () => {
 afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
-const malformedCount = () => pair.daemon.metric('missd_directory_malformed_records_total');
-
 describe('a record with', () => {
   test.each(cases)('$what is counted and not written', async ({ ip, mac }) => {
-    const before = await malformedCount();
-    const { since } = await counting(pair.daemon, async () => {
-      await arpBurst(pair.guest1, ip);
-      await until('the record to be counted', async () => (await malformedCount()) > before);
-      await booksBalance(pair.daemon);
-    });
+    const { since } = await counting(pair.daemon, () => ask(pair.daemon, pair.guest1, ip));
+    expect(since('missd_directory_malformed_records_total')).toBe(1);
     // Treated as absent.
     expect(since('missd_resolutions_total', { layer: 'l3', outcome: 'unknown' })).toBe(1);
     expect(since('missd_entries', { table: 'neighbour' })).toBe(0);
@@ -62,10 +55,7 @@ describe('a record with', () => {
 
   test('a key of another type fails alone', async () => {
     await pair.redis.cli('RPUSH', ipKey(100, '20.0.0.19'), '02:42:14:00:01:0f', '10.99.0.2');
-    const { since } = await counting(pair.daemon, async () => {
-      await arpBurst(pair.guest1, '20.0.0.19');
-      await booksBalance(pair.daemon);
-    });
+    const { since } = await counting(pair.daemon, () => ask(pair.daemon, pair.guest1, '20.0.0.19'));
     expect(since('missd_resolutions_total', { outcome: 'resolved' })).toBe(0);
   });
 });
@@ -73,13 +63,8 @@ describe('a record with', () => {
 test('all of them in one burst do no harm to the good ones among them', async () => {
   pair = await freshPair();
   // 20.0.0.2 is good and 20.0.0.20 to .41 are bad: one burst over all of them, one batch or a few.
-  const { since } = await counting(pair.daemon, async () => {
-    await arpBurst(pair.guest1, GOOD, 40);
-    await until('the good one to be written', async () =>
-      (await pair.host1.segment.neighbours()).some((row) => row.ip === GOOD),
-    );
-    await booksBalance(pair.daemon);
-  });
+  const { since } = await counting(pair.daemon, () => ask(pair.daemon, pair.guest1, GOOD, 40));
+  expect(since('missd_directory_malformed_records_total')).toBeGreaterThanOrEqual(cases.length);
   expect(since('missd_resolutions_total', { layer: 'l3', outcome: 'resolved' })).toBe(1);
   expect((await pair.host1.segment.neighbours()).map((row) => row.ip)).toEqual([GOOD]);
   expect((await pair.host1.segment.fdb()).map((row) => row.lladdr)).toEqual([pair.guest2.mac]);
