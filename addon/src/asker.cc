@@ -93,8 +93,9 @@ std::optional<Asker> AskerTable::Newest(uint32_t vxlan, const Ip& target, uint64
 }
 
 std::optional<uint64_t> AskerTable::LastAsked(uint32_t vxlan, const Ip& target) {
-  const Slot* slot = Find(vxlan, target, false);
-  if (slot == nullptr || slot->vxlan != vxlan || !(slot->target == target)) return std::nullopt;
+  Slot* set = Set(vxlan, target, false);
+  Slot* slot = set == nullptr ? nullptr : Find(set, vxlan, target);
+  if (slot == nullptr) return std::nullopt;
   uint64_t last = 0;
   for (const Entry& entry : slot->entries) last = std::max(last, entry.at);
   return last;
