@@ -18,7 +18,7 @@ import { increment } from '../metrics/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
-import { fdbWrite, neighbourWrite } from '../tables/install.ts';
+import { fdbWrite, neighbourWrite } from '../tables/writes.ts';
 import { isKernelLeftover, isOurFdbEntry, isOurNeighbour, isPermanent } from '../tables/ownership.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';

@@ -17,7 +17,8 @@ import {
 import type { Clock } from '../clock.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
-import type { InterfaceAddress, Ip, Link } from '../vocabulary.ts';
+import type { Ip, Link } from '../vocabulary.ts';
+import { AssignedAddresses } from './assigned.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import { isVxlan, refusal } from './servable.ts';
@@ -57,8 +58,7 @@ export class ServedNamespace implements Surroundings {
   readonly kernel: Namespace;
   readonly devices = new Map<number, ServedDevice>();
   readonly links = new Map<number, Link>();
-  /** Addresses assigned here, with how many interfaces have each. */
-  readonly #assigned = new Map<Ip, Set<number>>();
+  readonly #assigned = new AssignedAddresses();
   readonly #own: OwnVteps;
   readonly #options: ServeOptions;
   readonly #reload$ = new Subject<void>();
@@ -132,7 +132,7 @@ export class ServedNamespace implements Surroundings {
     for (const link of links) this.links.set(link.ifindex, link);
     for (const link of links) signals.push(...this.#apply({ type: 'link', removed: false, link }));
     this.#assigned.clear();
-    for (const address of addresses) this.#assign(address);
+    for (const address of addresses) this.#assigned.add(address);
     signals.push(...this.#shareAddresses());
     const newer = this.#backlog;
     this.#backlog = undefined;
@@ -143,8 +143,8 @@ export class ServedNamespace implements Surroundings {
 
   #apply(event: KernelEvent): Signal[] {
     if (event.type === 'address') {
-      if (event.removed) this.#unassign(event.address);
-      else this.#assign(event.address);
+      if (event.removed) this.#assigned.delete(event.address);
+      else this.#assigned.add(event.address);
       return this.#shareAddresses();
     }
     if (event.type !== 'link') return [];
@@ -244,20 +244,9 @@ export class ServedNamespace implements Surroundings {
     return signals;
   }
 
-  #assign({ ip, ifindex }: InterfaceAddress): void {
-    const interfaces = this.#assigned.get(ip);
-    if (interfaces === undefined) this.#assigned.set(ip, new Set([ifindex]));
-    else interfaces.add(ifindex);
-  }
-
-  #unassign({ ip, ifindex }: InterfaceAddress): void {
-    const interfaces = this.#assigned.get(ip);
-    if (interfaces?.delete(ifindex) === true && interfaces.size === 0) this.#assigned.delete(ip);
-  }
-
   /** Without a namespace of its own for the underlay, a device's packets leave from here. */
   #shareAddresses(): Signal[] {
-    return this.#own.set(`namespace ${this.name}`, this.#assigned.keys()) ? [{ type: 'addresses' }] : [];
+    return this.#own.set(`namespace ${this.name}`, this.#assigned.all()) ? [{ type: 'addresses' }] : [];
   }
 
   #mapPorts(): void {
