@@ -21,6 +21,7 @@ import type { Ip, Link } from '../vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';
+import { askingPorts, guestPorts } from './ports.ts';
 import { isVxlan, refusal } from './servable.ts';
 
 /** What a namespace reports upwards. */
@@ -41,9 +42,6 @@ export type Signal =
 
 /** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
 const RELOAD_DELAY = 1_000;
-
-/** What guests hang on; a bridge port of any other kind may lead out of the host. */
-const GUEST_KINDS = new Set(['veth', 'tun', 'tap', 'netkit']);
 
 export interface ServeOptions {
   /** Whether a device is to be served, if it can be. */
@@ -80,9 +78,7 @@ export class ServedNamespace implements Surroundings {
   }
 
   guestPorts(device: ServedDevice): number[] {
-    return [...this.links.values()]
-      .filter(({ master, kind }) => master !== 0 && master === device.bridge && GUEST_KINDS.has(kind))
-      .map(({ ifindex }) => ifindex);
+    return guestPorts(this.links.values(), device.bridge);
   }
 
   /** Subscribing opens the sockets, unsubscribing closes them. */
@@ -250,15 +246,7 @@ export class ServedNamespace implements Surroundings {
   }
 
   #mapPorts(): void {
-    const byBridge = new Map<number, number>();
-    for (const device of this.devices.values())
-      if (device.bridge !== 0) byBridge.set(device.bridge, device.ifindex);
-    const ports: { port: number; vxlan: number }[] = [];
-    for (const link of this.links.values()) {
-      const vxlan = link.master === 0 || isVxlan(link) ? undefined : byBridge.get(link.master);
-      if (vxlan !== undefined) ports.push({ port: link.ifindex, vxlan });
-    }
-    this.kernel.setPorts(ports);
+    this.kernel.setPorts(askingPorts(this.links.values(), this.devices.values()));
   }
 }
 
