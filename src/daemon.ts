@@ -16,7 +16,7 @@ import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
 import { type MissBatch, resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
-import type { Signal } from './served/namespace.ts';
+import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
 import { tellSettled } from './resolve/tell.ts';
 import { prepare } from './served/prepare.ts';

@@ -16,29 +16,13 @@ import {
 } from 'rxjs';
 import type { Clock } from '../clock.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
-import type { MissBatch } from '../resolve/pipeline.ts';
 import type { Ip, Link } from '../vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import { askingPorts, guestPorts } from './ports.ts';
+import type { Signal } from './signal.ts';
 import { isVxlan, refusal } from './servable.ts';
-
-/** What a namespace reports upwards. */
-export type Signal =
-  | { type: 'misses'; batch: MissBatch }
-  | { type: 'loaded' }
-  | { type: 'overrun'; socket: 'miss' | 'link' }
-  | { type: 'malformed'; count: number }
-  | { type: 'served'; device: ServedDevice }
-  | { type: 'gone'; device: ServedDevice }
-  /** The kernel emptied the device's tables: it went down, or its MAC changed. */
-  | { type: 'emptied'; device: ServedDevice }
-  /** It can be written to again. */
-  | { type: 'up'; device: ServedDevice }
-  | { type: 'refused'; name: string; reason: string }
-  /** Addresses of this host came or went. */
-  | { type: 'addresses' };
 
 /** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
 const RELOAD_DELAY = 1_000;
