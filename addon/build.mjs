@@ -4,7 +4,7 @@
 // 2. otherwise node-gyp compiles: ours where the development dependencies are installed, else the one npm brings.
 //    It is configured only when something it depends on has changed, so doing it again costs what `make` costs.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 const log = join(here, 'build', 'missd-build.log');
+/** What the build directory was configured for. */
+const mark = join(here, 'build', 'missd-configured.json');
 
 function prebuilt() {
   process.env.PREBUILDS_ONLY = '1';
@@ -72,6 +74,8 @@ function fail(reason) {
 function run(command, args) {
   const result = spawnSync(command, args, { cwd: here, encoding: 'utf8', maxBuffer: 1 << 28 });
   if (result.status === 0) return;
+  // The generated Makefile remembers the compiler it was configured with: begin anew once that is put right.
+  rmSync(mark, { force: true });
   mkdirSync(dirname(log), { recursive: true });
   writeFileSync(log, `${result.stdout ?? ''}${result.stderr ?? ''}${result.error?.message ?? ''}`);
   fail(
@@ -93,7 +97,6 @@ function build() {
     nodedir: directory,
     at: here,
   });
-  const mark = join(here, 'build', 'missd-configured.json');
   const fresh =
     existsSync(mark) && readFileSync(mark, 'utf8') === configured && !newerThan('binding.gyp', mark);
   if (!fresh) {

@@ -10,18 +10,22 @@ import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { FoldedLog, type Logger } from './log.ts';
-import { Counters, increment } from './metrics/counters.ts';
-import { applyChange } from './resolve/changes.ts';
+import { Counters } from './metrics/counters.ts';
+import { Keeper } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
-import { type MissBatch, type Settled, resolveMisses } from './resolve/pipeline.ts';
+import { type MissBatch, resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
-import type { Signal } from './served/namespace.ts';
+import type { Signal } from './served/signal.ts';
+import { Report } from './report.ts';
+import { tellSettled } from './resolve/tell.ts';
 import { prepare } from './served/prepare.ts';
 import { Announcer } from './tables/announce.ts';
 
 /** Between rounds of housekeeping, ms. */
 const HOUSEKEEPING = 10_000;
+/** Between looks for answers that have become old, ms. */
+const SECOND = 1_000;
 /** A directory lost for less than this is a hiccup, ms (the contract's `/readyz`). */
 const DIRECTORY_GRACE = 10_000;
 export class Daemon {
@@ -29,6 +33,8 @@ export class Daemon {
   readonly startedAt = monotonic();
   readonly host: Host;
   readonly admission: Admission;
+  readonly keeper: Keeper;
+  readonly report: Report;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   #everUp = false;
   readonly #options: RunOptions;
@@ -38,24 +44,23 @@ export class Daemon {
   readonly #deps: PipelineDeps;
   readonly #subscriptions = new Subscription();
   readonly #refused = new Set<string>();
-  readonly #fail: (reason: string) => void;
+  #fail: (reason: string) => void = () => undefined;
 
-  /** @param fail called with the reason once it is known that nothing can be served */
-  constructor(
-    options: RunOptions,
-    kernel: Kernel,
-    directory: Directory,
-    log: Logger,
-    fail: (reason: string) => void,
-  ) {
+  constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
     this.#options = options;
     this.host = new Host(options, kernel, log);
-    this.#fail = fail;
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters);
+    this.report = new Report(this.counters, this.#complaints);
     this.#deps = this.#dependencies();
+    this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
+  }
+
+  /** Called with the reason once it is known that nothing can be served. */
+  onFailure(fail: (reason: string) => void): void {
+    this.#fail = fail;
   }
 
   /** Subscribes to everything, once. */
@@ -64,7 +69,8 @@ export class Daemon {
     const work$ = merge(
       resolveMisses(batches$, this.#deps).pipe(
         map((settled) => {
-          this.#tell(settled);
+          this.keeper.secondLook(settled);
+          tellSettled(settled, this.#log);
         }),
       ),
       this.host.signals$().pipe(
@@ -74,12 +80,24 @@ export class Daemon {
       ),
       this.#directory.changes$.pipe(
         map((change) => {
-          applyChange(change, this.host.devices());
+          this.keeper.heed(change);
+          if (change.type === 'gap') this.keeper.audit(this.host.devices());
         }),
       ),
       this.#directory.state$.pipe(
         map((state) => {
           this.#heedDirectory(state);
+        }),
+      ),
+      this.keeper.work$(),
+      interval(SECOND).pipe(
+        map(() => {
+          this.keeper.tick();
+        }),
+      ),
+      interval(this.#options.audit * 1000).pipe(
+        map(() => {
+          this.keeper.audit(this.host.devices());
         }),
       ),
       interval(HOUSEKEEPING).pipe(
@@ -110,6 +128,10 @@ export class Daemon {
     const state = this.directoryState;
     if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);
+    for (const device of this.host.devices())
+      if (!device.adopted) missing.push(`entries of ${device.name} adopted`);
+      else if (!device.verified && state.up)
+        missing.push(`entries of ${device.name} compared with the directory`);
     return missing;
   }
 
@@ -128,36 +150,11 @@ export class Daemon {
         leases: (vni) => this.#directory.leases(vni),
         vtepAllow: vtepAllowance(this.#options.vtepAllow),
         malformed: (device, reason, example) => {
-          this.malformed(device.vni, reason, example);
+          this.report.malformed(device.vni, reason, example);
         },
       },
-      report: {
-        conflict: (device, reason, what) => {
-          counters.conflicts[reason]++;
-          this.#complaints.warn(`${device.name}: conflict (${reason})`, what);
-        },
-        failed: (device, table, error) => {
-          counters.writeFailures[table]++;
-          this.#complaints.warn(`${device.name}: ${table} entry refused`, error.message);
-        },
-        bridgeForgot: (device, mac) => {
-          increment(counters.reconcileChanges, 'bridge_entry_removed');
-          this.#complaints.warn(
-            `${device.name}: removed the bridge's own entry for a MAC that is behind another host`,
-            mac,
-          );
-        },
-        broken: (error) => {
-          this.#complaints.warn('a batch of answers could not be written', reasonOf(error));
-        },
-      },
+      report: this.report,
     };
-  }
-
-  /** Counts a record that counts as absent, and says so once a minute. */
-  malformed(vni: number, reason: string, example: string): void {
-    increment(this.counters.malformedRecords, reason);
-    this.#complaints.warn(`VNI ${vni}: malformed record (${reason}) ignored`, example);
   }
 
   #heed(signal: Signal, batches$: Subject<MissBatch>): void {
@@ -166,28 +163,32 @@ export class Daemon {
         batches$.next(signal.batch);
         return;
       case 'overrun':
-        this.counters.overruns[signal.socket]++;
-        this.#complaints.warn(
-          'netlink overrun',
-          `the kernel dropped ${signal.socket} messages for want of buffer`,
-        );
+        this.report.overrun(signal.socket);
+        this.keeper.audit(this.host.devices());
         return;
       case 'malformed':
-        this.counters.malformedMessages += signal.count;
-        this.#complaints.warn('malformed netlink messages', String(signal.count));
+        this.report.malformedMessages(signal.count);
         return;
       case 'served':
         prepare(signal.device, this.#log);
         this.#follow();
+        this.keeper.begin(signal.device);
         return;
       case 'gone':
         this.admission.abandon(signal.device);
+        this.keeper.forget(signal.device);
         this.#log.info(`${signal.device.name} is no longer served`);
         this.#follow();
         return;
       case 'emptied':
-        signal.device.tables.clear();
-        this.#log.info(`${signal.device.name}: the kernel emptied its tables`);
+        this.#log.info(
+          `${signal.device.name} ${signal.device.link.up ? 'has another MAC' : 'went down'}: the kernel emptied its tables`,
+        );
+        this.keeper.audit([signal.device]);
+        return;
+      case 'up':
+        this.#log.info(`${signal.device.name} is up again`);
+        this.keeper.audit([signal.device]);
         return;
       case 'refused':
         this.#refused.add(signal.name);
@@ -197,6 +198,8 @@ export class Daemon {
         this.#checkDevices();
         return;
       case 'addresses':
+        for (const device of this.host.devices()) device.local.clear();
+        this.keeper.audit(this.host.devices());
         return;
     }
   }
@@ -226,35 +229,12 @@ export class Daemon {
     if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
       this.#log.warn(`the directory does not answer: ${state.reason}`);
     this.directoryState = state;
+    this.keeper.directory(state.up);
     this.#everUp ||= state.up;
   }
 
   #keepHouse(batches$: Subject<MissBatch>): void {
     this.#complaints.flush();
     for (const signal of this.host.refresh()) this.#heed(signal, batches$);
-  }
-
-  /** One line per settled miss, for whoever asks for that much. */
-  #tell(settled: Settled[]): void {
-    if (!this.#log.isLevelEnabled('debug')) return;
-    for (const { question, outcome, answer } of settled) {
-      const { device, layer, address, askers, receivedAt } = question;
-      const ms = Number((monotonic() - receivedAt).toFixed(3));
-      const asked = askers.map((asker) => asker.ip);
-      this.#log.debug(
-        {
-          device: device.name,
-          vni: device.vni,
-          layer,
-          address,
-          outcome,
-          ...answer,
-          source: answer?.source.kind,
-          asked,
-          ms,
-        },
-        `${layer.toUpperCase()} miss ${address}: ${outcome}`,
-      );
-    }
   }
 }

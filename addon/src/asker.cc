@@ -7,7 +7,10 @@ namespace missd {
 namespace {
 
 constexpr size_t kPages = 256;
-constexpr size_t kSlotsPerPage = 256;
+constexpr size_t kSetsPerPage = 64;
+/** With one, two questions of a storm collided often enough to leave 1 miss in 300 unpaired, at 75,000 a
+ * second. */
+constexpr size_t kWays = 4;
 /** A guest asks again after a second (ARP and neighbour discovery both): older than two is no longer the
  * cause. */
 constexpr uint64_t kFreshMilliseconds = 2000;
@@ -19,31 +22,52 @@ size_t Hash(uint32_t vxlan, const Ip& target) {
   std::memcpy(&low, target.bytes.data() + 8, 8);
   uint64_t hash = (high ^ vxlan) * 0x9e3779b97f4a7c15u;
   hash = (hash ^ (hash >> 32) ^ low) * 0x9e3779b97f4a7c15u;
-  return hash >> 48;
+  return hash >> 50;
 }
 
 bool Fresh(uint64_t at, uint64_t now) { return at != 0 && now - at <= kFreshMilliseconds; }
 
 }  // namespace
 
-static_assert(kPages * kSlotsPerPage == 1 << 16, "Hash gives 16 bits");
+static_assert(kPages * kSetsPerPage == 1 << 14, "Hash gives 14 bits");
 
 AskerTable::AskerTable() : pages_(kPages) {}
 
-AskerTable::Slot* AskerTable::Find(uint32_t vxlan, const Ip& target, bool make) {
+bool AskerTable::Slot::Waits() const {
+  return std::any_of(entries, entries + kAskers,
+                     [](const Entry& entry) { return entry.at != 0 && !entry.paired; });
+}
+
+AskerTable::Slot* AskerTable::Set(uint32_t vxlan, const Ip& target, bool make) {
   size_t hash = Hash(vxlan, target);
-  std::unique_ptr<Slot[]>& page = pages_[hash / kSlotsPerPage];
-  if (!page && make) page = std::make_unique<Slot[]>(kSlotsPerPage);
-  return page ? &page[hash % kSlotsPerPage] : nullptr;
+  std::unique_ptr<Slot[]>& page = pages_[hash / kSetsPerPage];
+  if (!page && make) page = std::make_unique<Slot[]>(kSetsPerPage * kWays);
+  return page ? &page[hash % kSetsPerPage * kWays] : nullptr;
+}
+
+AskerTable::Slot* AskerTable::Find(Slot* set, uint32_t vxlan, const Ip& target) {
+  Slot* found = std::find_if(set, set + kWays, [&](const Slot& slot) { return slot.Is(vxlan, target); });
+  return found == set + kWays ? nullptr : found;
+}
+
+AskerTable::Slot* AskerTable::Victim(Slot* set) {
+  return std::min_element(set, set + kWays, [](const Slot& a, const Slot& b) {
+    bool a_waits = a.Waits();
+    bool b_waits = b.Waits();
+    return a_waits != b_waits ? b_waits : a.order < b.order;
+  });
 }
 
 void AskerTable::Store(uint32_t vxlan, const Question& question, uint32_t port, uint64_t now) {
-  Slot* slot = Find(vxlan, question.target, true);
-  if (slot->vxlan != vxlan || !(slot->target == question.target)) {
+  Slot* set = Set(vxlan, question.target, true);
+  Slot* slot = Find(set, vxlan, question.target);
+  if (slot == nullptr) {
+    slot = Victim(set);
     *slot = Slot{};
     slot->vxlan = vxlan;
     slot->target = question.target;
   }
+  slot->order = ++order_;
   auto same = [&](const Entry& entry) {
     return entry.at != 0 && entry.asker.port == port && entry.asker.lladdr == question.lladdr;
   };
@@ -55,8 +79,9 @@ void AskerTable::Store(uint32_t vxlan, const Question& question, uint32_t port, 
 }
 
 std::optional<Asker> AskerTable::Newest(uint32_t vxlan, const Ip& target, uint64_t now, bool paired) {
-  Slot* slot = Find(vxlan, target, false);
-  if (slot == nullptr || slot->vxlan != vxlan || !(slot->target == target)) return std::nullopt;
+  Slot* set = Set(vxlan, target, false);
+  Slot* slot = set == nullptr ? nullptr : Find(set, vxlan, target);
+  if (slot == nullptr) return std::nullopt;
   Entry* newest = nullptr;
   for (Entry& entry : slot->entries) {
     if (entry.paired != paired || !Fresh(entry.at, now)) continue;
@@ -65,6 +90,15 @@ std::optional<Asker> AskerTable::Newest(uint32_t vxlan, const Ip& target, uint64
   if (newest == nullptr) return std::nullopt;
   newest->paired = true;
   return newest->asker;
+}
+
+std::optional<uint64_t> AskerTable::LastAsked(uint32_t vxlan, const Ip& target) {
+  Slot* set = Set(vxlan, target, false);
+  Slot* slot = set == nullptr ? nullptr : Find(set, vxlan, target);
+  if (slot == nullptr) return std::nullopt;
+  uint64_t last = 0;
+  for (const Entry& entry : slot->entries) last = std::max(last, entry.at);
+  return last;
 }
 
 }  // namespace missd

@@ -14,9 +14,10 @@
 namespace missd {
 
 /**
- * Direct-mapped by (VXLAN device, target): a guest that scans a whole subnet evicts other questions but
- * cannot make the table grow. Each target keeps the last few askers, since guests of one host often want the
- * same server at the same moment, and every one of them waits for its own answer.
+ * A set-associative table by (VXLAN device, target) of fixed size: a guest that scans a whole subnet evicts
+ * other questions, those already paired first, but cannot make the table grow. Each target keeps the last few
+ * askers, since guests of one host often want the same server at the same moment, and every one of them waits
+ * for its own answer.
  */
 class AskerTable {
  public:
@@ -32,6 +33,8 @@ class AskerTable {
   std::optional<Asker> PairAgain(uint32_t vxlan, const Ip& target, uint64_t now) {
     return Newest(vxlan, target, now, true);
   }
+  /** When anybody was last seen to ask for it, duplicate address detection included. */
+  std::optional<uint64_t> LastAsked(uint32_t vxlan, const Ip& target);
 
  private:
   static constexpr size_t kAskers = 4;
@@ -45,14 +48,23 @@ class AskerTable {
     uint32_t vxlan = 0;
     Ip target;
     Entry entries[kAskers];
+    /** Counts up with every question; the clock is too coarse to tell which slot is older. */
+    uint64_t order = 0;
+
+    bool Is(uint32_t device, const Ip& ip) const { return vxlan == device && target == ip; }
+    bool Waits() const;
   };
 
   std::optional<Asker> Newest(uint32_t vxlan, const Ip& target, uint64_t now, bool paired);
-  /** Null where its page is not there and `make` is false. */
-  Slot* Find(uint32_t vxlan, const Ip& target, bool make);
+  /** The slots a target may be in; null where they are not there yet and `make` is false. */
+  Slot* Set(uint32_t vxlan, const Ip& target, bool make);
+  static Slot* Find(Slot* set, uint32_t vxlan, const Ip& target);
+  /** The slot to give to a new target. */
+  static Slot* Victim(Slot* set);
 
   /** 12 MiB when full, so they come as they are needed. */
   std::vector<std::unique_ptr<Slot[]>> pages_;
+  uint64_t order_ = 0;
 };
 
 }  // namespace missd

@@ -23,6 +23,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   Napi::Value Write(const Info& info);
   Napi::Value Announce(const Info& info);
   void SetPorts(const Info& info);
+  Napi::Value LastAsked(const Info& info);
   void SetMulticastRouter(const Info& info);
   Napi::Value Lock(const Info& info);
   void Unlock(const Info& info);
@@ -124,6 +125,9 @@ void NamespaceObject::CloseAll() {
   if (polls_ != nullptr) {
     polls_->Close();
     polls_ = nullptr;
+    // Or the listener, and through it all that it knows, would be held for ever. The context has to stay:
+    // this may be a call from within the listener.
+    listener_.Reset();
     Unref();
   }
   namespace_.reset();
@@ -177,6 +181,21 @@ void NamespaceObject::SetPorts(const Info& info) {
   });
 }
 
+Napi::Value NamespaceObject::LastAsked(const Info& info) {
+  Napi::Env env = info.Env();
+  Namespace& open = Open(info);
+  auto keys = info[0].As<Napi::Array>();
+  Napi::Array ages = Napi::Array::New(env, keys.Length());
+  for (uint32_t i = 0; i < keys.Length(); i++) {
+    auto key = keys.Get(i).As<Napi::Object>();
+    uint32_t vxlan = key.Get("vxlan").As<Napi::Number>().Uint32Value();
+    std::optional<uint64_t> age;
+    if (open.tap()) age = open.tap()->LastAsked(vxlan, IpFromJs(key.Get("ip")));
+    ages.Set(i, age ? Napi::Number::New(env, static_cast<double>(*age)) : env.Undefined());
+  }
+  return ages;
+}
+
 void NamespaceObject::SetMulticastRouter(const Info& info) {
   Namespace& open = Open(info);
   uint32_t port = info[0].As<Napi::Number>().Uint32Value();
@@ -205,6 +224,7 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                          InstanceMethod<&Self::Write>("write"),
                          InstanceMethod<&Self::Announce>("announce"),
                          InstanceMethod<&Self::SetPorts>("setPorts"),
+                         InstanceMethod<&Self::LastAsked>("lastAsked"),
                          InstanceMethod<&Self::SetMulticastRouter>("setMulticastRouter"),
                          InstanceMethod<&Self::Lock>("lock"),
                          InstanceMethod<&Self::Unlock>("unlock"),

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -138,8 +139,13 @@ LinkBatch Namespace::DrainLinks() {
   // the whole. Its RTM_DELLINK only means that the port left, and an ordinary RTM_NEWLINK without master
   // comes with that.
   for (uint32_t port : ports) {
-    std::optional<Link> link = request_->GetLink(port);
-    if (link) batch.events.push_back({false, std::move(*link)});
+    try {
+      std::optional<Link> link = request_->GetLink(port);
+      if (link) batch.events.push_back({false, std::move(*link)});
+    } catch (const KernelError&) {
+      // Something changed and we cannot say what: as good as a message lost.
+      batch.overrun = true;
+    }
   }
   return batch;
 }

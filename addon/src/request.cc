@@ -58,7 +58,9 @@ int RequestSocket::Receive(const std::function<bool(const Message&)>& visit) {
     int received = recvmmsg(fd_.get(), headers, kDatagrams, MSG_WAITFORONE, nullptr);
     if (received < 0) {
       if (errno == EINTR) continue;
-      return errno == EAGAIN ? ETIMEDOUT : errno;
+      // ENOBUFS is an answer lost for want of buffer; as an errno of a write it would mean that the table is
+      // full.
+      return errno == EAGAIN || errno == ENOBUFS ? ETIMEDOUT : errno;
     }
     for (int i = 0; i < received; i++) {
       Bytes datagram{&in_[i * kDatagramBytes], headers[i].msg_len};

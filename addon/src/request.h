@@ -39,7 +39,8 @@ class RequestSocket {
   void GetSome(const RowKey* keys, size_t count, std::vector<std::optional<Row>>* rows);
   /** Sends what `out_` holds. Returns 0 or an errno. */
   int Send();
-  /** Receives until `visit` returns false. Returns 0, or the errno that ended it (ETIMEDOUT: no answer came).
+  /** Receives until `visit` returns false. Returns 0, or the errno that ended it (ETIMEDOUT: an answer is
+   * missing).
    */
   int Receive(const std::function<bool(const Message&)>& visit);
 

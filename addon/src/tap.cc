@@ -22,6 +22,9 @@ namespace {
 constexpr size_t kFramesPerReceive = 64;
 /** What one turn of the event loop may read, about 5 ms: guests may send faster than we read. */
 constexpr size_t kFramesPerDrain = 8192;
+/** How far ahead the question of one miss may lie: processors that take turns, questions that raised no miss.
+ */
+constexpr size_t kFramesPerSearch = 1024;
 constexpr size_t kFramesPerSend = 256;
 /** Above this many ports the kernel's filter would be walked longer than the frame takes to receive. */
 constexpr size_t kFilteredPorts = 1024;
@@ -123,17 +126,24 @@ void Tap::Drain() {
   for (size_t some = 1; some > 0 && drained < kFramesPerDrain; drained += some) some = ReadSome(now);
 }
 
+std::optional<uint64_t> Tap::LastAsked(uint32_t vxlan, const Ip& target) {
+  std::optional<uint64_t> at = askers_.LastAsked(vxlan, target);
+  if (!at) return std::nullopt;
+  return Now() - *at;
+}
+
 Tap::Pairing::Pairing(Tap* tap) : tap_(tap), now_(Now()), ahead_(kFramesPerDrain) {
   // Unless there is a backlog these are all there are, and the newest asker is found first.
   tap_->ReadSome(now_);
 }
 
 std::optional<Asker> Tap::Pairing::Find(uint32_t vxlan, const Ip& target) {
-  for (;;) {
+  for (size_t search = std::min(ahead_, kFramesPerSearch);;) {
     std::optional<Asker> asker = tap_->askers_.Pair(vxlan, target, now_);
     if (asker) return asker;
-    size_t some = ahead_ > 0 ? tap_->ReadSome(now_) : 0;
+    size_t some = search > 0 ? tap_->ReadSome(now_) : 0;
     if (some == 0) return tap_->askers_.PairAgain(vxlan, target, now_);
+    search -= std::min(search, some);
     ahead_ -= std::min(ahead_, some);
   }
 }

@@ -25,6 +25,9 @@ class Tap {
   /** Returns how many could not be sent. */
   size_t Announce(const std::vector<Announcement>& announcements);
 
+  /** Milliseconds since anybody was seen to ask for the target; none when not seen, or not lately. */
+  std::optional<uint64_t> LastAsked(uint32_t vxlan, const Ip& target);
+
   int fd() const { return listen_.get(); }
 
   /**

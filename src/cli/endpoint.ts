@@ -16,13 +16,19 @@ import { ipArgument, macArgument, vtepArgument } from './arguments.ts';
 import { columns, say, sayJson } from './output.ts';
 import { withRedis } from './redis.ts';
 
+const EXAMPLE = `
+Example:
+  missd endpoint set 100 20.0.0.2 02:42:14:00:00:02 10.99.0.2
+  missd endpoint ls 100`;
+
 export function endpointCommand(): Command {
   return new Command('endpoint')
     .summary('endpoint records: which MAC an IP has, and which VTEP that is behind')
     .description(
-      'Endpoint records in the Redis directory: which MAC an IP has and which VTEP that MAC is behind.\n' +
+      'Endpoint records in the Redis directory: which MAC an IP has and which VTEP that MAC is behind. ' +
         'Running daemons hear of every change at once. Any other program may write the same keys.',
     )
+    .addHelpText('after', EXAMPLE)
     .addCommand(setCommand())
     .addCommand(removeCommand())
     .addCommand(listCommand())
@@ -34,7 +40,7 @@ function setCommand(): Command {
   const command = new Command('set')
     .summary('says where an IP is')
     .description(
-      'Writes the ip: and the mac: record in one transaction. If the IP had another MAC before that no other IP\n' +
+      'Writes the ip: and the mac: record in one transaction. If the IP had another MAC before that no other IP ' +
         'uses, the mac: record of that one is removed.',
     )
     .argument('<vni>', '1 to 16777215', parse.vni)
@@ -112,7 +118,7 @@ function importCommand(): Command {
   const command = new Command('import')
     .summary('takes records from a YAML file')
     .description(
-      'Writes what the file has, of endpoints and subnets, and leaves the rest. The format is that of --directory\n' +
+      'Writes what the file has, of endpoints and subnets, and leaves the rest. The format is that of --directory ' +
         'and of export. A file with any mistake in it changes nothing.',
     )
     .argument('<file>', 'YAML file')
@@ -135,7 +141,7 @@ function exportCommand(): Command {
   const command = new Command('export')
     .summary('prints the records as YAML')
     .description(
-      'Prints the records of one VNI or of all, in the format that import and --directory take. What the format\n' +
+      'Prints the records of one VNI or of all, in the format that import and --directory take. What the format ' +
         'has no place for (a MAC without an address, lifetimes) is left out; records left out are told on stderr.',
     )
     .argument('[vni]', '1 to 16777215', parse.vni)

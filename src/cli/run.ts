@@ -31,14 +31,18 @@ export function runCommand(): Command {
 /** Runs until SIGTERM or SIGINT. @throws RuntimeFailure when nothing can be served */
 async function run(options: RunOptions): Promise<void> {
   const log = openLog(options);
-  let daemon: Daemon | undefined;
+  const directory = openDirectory(
+    options,
+    (vni, reason, example) => {
+      daemon.report.malformed(vni, reason, example);
+    },
+    log,
+  );
+  const daemon = new Daemon(options, new LinuxKernel(), directory, log);
   const ended = new Promise<void>((resolve, reject) => {
-    const fail = (reason: string): void => {
+    daemon.onFailure((reason) => {
       reject(new RuntimeFailure(reason));
-    };
-    const malformed = (vni: number, reason: string, example: string): void =>
-      daemon?.malformed(vni, reason, example);
-    daemon = new Daemon(options, new LinuxKernel(), openDirectory(options, malformed, log), log, fail);
+    });
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => {
         log.info(`${signal}: stopping, entries stay`);
@@ -47,8 +51,6 @@ async function run(options: RunOptions): Promise<void> {
   });
   // Reported where it is awaited; until then it may be rejected already.
   ended.catch(() => undefined);
-  // What kept it from being made is what `ended` was rejected with.
-  if (daemon === undefined) return ended;
   const server = await listen(options.listen, daemon, openRegistry(daemon));
   log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status`);
   try {

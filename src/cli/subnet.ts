@@ -8,13 +8,19 @@ import { cidrArgument, macArgument, vtepArgument } from './arguments.ts';
 import { columns, say, sayJson } from './output.ts';
 import { withRedis } from './redis.ts';
 
+const EXAMPLE = `
+Example:
+  missd subnet set 100 10.20.2.0/24 02:f0:00:00:00:02 10.99.0.2
+  missd subnet ls 100`;
+
 export function subnetCommand(): Command {
   return new Command('subnet')
     .summary('subnet leases: which host routes a whole prefix')
     .description(
-      'Subnet leases in the Redis directory, as Flannel has them: every address of a prefix is behind one host.\n' +
+      'Subnet leases in the Redis directory, as Flannel has them: every address of a prefix is behind one host. ' +
         'The longest prefix wins, and an endpoint record wins over any lease.',
     )
+    .addHelpText('after', EXAMPLE)
     .addCommand(setCommand())
     .addCommand(removeCommand())
     .addCommand(listCommand());

@@ -34,8 +34,14 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   directory?: string;
   local: string[];
   vtepAllow: string[];
-  /** Seconds. */
+  /** Seconds, all of them. */
   negativeLifetime: number;
+  lifetime: number;
+  idle: number;
+  audit: number;
+  withdrawalGrace: number;
+  flushOnExit?: boolean;
+  wait?: boolean;
   /** Bytes. */
   receiveBuffer: number;
   logLevel: string;
@@ -97,6 +103,18 @@ const runOptions = (): Option[] => [
   option('--vtep-allow <cidr>', 'VTEPs that records may name; repeatable (default: any unicast)').argParser(
     parse.list(parse.cidr),
   ),
+  option('--lifetime <s>', 'an answer older than this is checked again')
+    .default(60)
+    .argParser(parse.seconds(0.1)),
+  option('--idle <s>', 'an entry unused this long is removed').default(3600).argParser(parse.seconds(0.1)),
+  option('--audit <s>', 'how often the kernel tables are compared with what should be there')
+    .default(10)
+    .argParser(parse.seconds(0.1)),
+  option('--withdrawal-grace <s>', 'how long entries stay that lost their records all at once; 0: not at all')
+    .default(300)
+    .argParser(parse.seconds(0)),
+  option('--flush-on-exit', 'remove own entries when told to stop (default: entries outlive the daemon)'),
+  option('--wait', 'wait while another missd serves the device, instead of refusing'),
   option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')
     .default(5)
     .argParser(parse.seconds(0)),

@@ -57,6 +57,8 @@ export interface Directory {
   leases(vni: Vni): Leases;
   /** The VNIs whose leases and changes matter. Replaces what was said before; resolves, never rejects, when their leases were read once or could not be. */
   follow(vnis: ReadonlySet<Vni>): Promise<void>;
+  /** Whether a VNI has no record of any kind. Looks through the whole directory where it must. @throws DirectoryError */
+  isEmpty(vni: Vni): Promise<boolean>;
   close(): Promise<void>;
 }
 

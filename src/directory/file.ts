@@ -103,6 +103,11 @@ export class FileDirectory implements Directory {
     return Promise.resolve();
   }
 
+  isEmpty(vni: Vni): Promise<boolean> {
+    const found = this.#contents?.get(vni);
+    return Promise.resolve(found === undefined || found.values.size + found.leases.all().length === 0);
+  }
+
   close(): Promise<void> {
     this.#watcher?.close();
     this.#poll?.unsubscribe();

@@ -30,6 +30,8 @@ function commonOptions(target: RedisTarget): ClientOptions {
     ...(target.password !== undefined && { password: target.password }),
     ...(target.tls !== undefined && { tls: target.tls }),
     connectTimeout: CONNECT_TIMEOUT,
+    // A frozen server does not answer a goodbye either.
+    disconnectTimeout: COMMAND_TIMEOUT,
     commandTimeout: COMMAND_TIMEOUT,
     socketTimeout: SOCKET_TIMEOUT,
     maxRetriesPerRequest: 0,

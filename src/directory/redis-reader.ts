@@ -3,7 +3,8 @@ import { Cluster, type Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
 import { DirectoryError } from './directory.ts';
 import { clusterClient, COMMAND_TIMEOUT, redisClient } from './redis-client.ts';
-import { isTimeout, redisReason } from './redis-reason.ts';
+import { isAftermath, isTimeout, redisReason } from './redis-reason.ts';
+import { scanKeys } from './redis-scan.ts';
 import type { RedisTarget } from './redis-url.ts';
 
 /** Keys in one MGET. Two in flight keep server and client both busy: 0.97 µs a key, and no single one blocks the server for long. */
@@ -33,8 +34,11 @@ export class RedisReader {
     this.#answering = answering;
     this.#scheduler = scheduler;
     this.#client = target.where.kind === 'cluster' ? clusterClient(target) : redisClient(target);
-    this.#client.on('error', (error: unknown) => (this.#lastError = error));
-    this.#client.on('node error', (error: unknown) => (this.#lastError = error));
+    for (const event of ['error', 'node error']) {
+      this.#client.on(event, (error: unknown) => {
+        if (this.#lastError === undefined || !isAftermath(error)) this.#lastError = error;
+      });
+    }
     this.#client.on('ready', () => void this.#probe());
     this.#client.on('connect', () => (this.#lastError = undefined));
     this.#client.on('close', () => {
@@ -48,7 +52,8 @@ export class RedisReader {
   }
 
   start(): void {
-    this.#client.connect().catch((error: unknown) => (this.#lastError = error));
+    // What goes wrong is also an event.
+    this.#client.connect().catch(() => undefined);
     this.#scheduleProbe();
   }
 
@@ -87,6 +92,14 @@ export class RedisReader {
   /** @throws DirectoryError */
   members(key: string): Promise<string[]> {
     return this.#asked(() => this.#client.smembers(key));
+  }
+
+  /** Whether no key matches; ends at the first that does. @throws DirectoryError */
+  none(pattern: string): Promise<boolean> {
+    return this.#asked(async () => {
+      const first = await scanKeys(this.#client, pattern).next();
+      return first.done === true;
+    });
   }
 
   /** Indices of keys that may be read with one MGET. */

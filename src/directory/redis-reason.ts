@@ -14,6 +14,7 @@ export function redisReason(error: unknown, target: RedisTarget): string {
   if (message.startsWith('CLUSTERDOWN')) return 'the cluster is down: some of its slots have no master';
   if (message.startsWith('MASTERDOWN')) return 'a replica that has lost its master';
   if (isWrongDatabase(raw)) return `no database ${target.db} on this server`;
+  if (/All sentinels are unreachable/.test(message)) return `no sentinel of ${target.name} answers`;
   if (code === 'ECONNREFUSED') return `connection refused by ${target.name}`;
   if (code === 'ENOENT') return `no socket at ${target.name}`;
   if (code === 'EACCES') return `permission denied for ${target.name}`;
@@ -29,12 +30,16 @@ export function redisReason(error: unknown, target: RedisTarget): string {
   }
   if (/CERT|certificate|SSL|TLS/i.test(`${code} ${message}`))
     return `TLS with ${target.name} failed: ${firstLine(message)}`;
-  if (/All sentinels are unreachable/.test(message)) return `no sentinel of ${target.name} answers`;
   return firstLine(message) || code;
 }
 
 export function isWrongDatabase(error: Error): boolean {
   return /DB index|invalid DB|SELECT is not allowed/.test(error.message);
+}
+
+/** What ioredis says after the fact, when the cause was told before. */
+export function isAftermath(error: unknown): boolean {
+  return innermost(error).message === 'Connection is closed.';
 }
 
 export function isTimeout(error: unknown): boolean {

@@ -4,13 +4,12 @@ import { RuntimeFailure } from '../errors.ts';
 import type { Vni } from '../vocabulary.ts';
 import { clusterClient, redisClient } from './redis-client.ts';
 import { RedisKeys } from './redis-keys.ts';
-import { isWrongDatabase, redisReason } from './redis-reason.ts';
+import { isAftermath, isWrongDatabase, redisReason } from './redis-reason.ts';
+import { scanKeys } from './redis-scan.ts';
 import type { RedisTarget } from './redis-url.ts';
 
 /** A person waits, so there is time for a server that is busy; the daemon's 200 ms are for packets that wait. */
 const DEADLINE = 1500;
-/** Keys looked at by one SCAN: some hundred microseconds in which the server does nothing else. */
-const SCAN_COUNT = 1000;
 const MGET_KEYS = 512;
 /** Attempts at a transaction that others disturb. */
 const MOST_ATTEMPTS = 10;
@@ -28,8 +27,11 @@ export class RedisWriter {
   ): Promise<T> {
     const writer = new RedisWriter(target, keyPrefix);
     let lastError: unknown;
-    for (const event of ['error', 'node error'])
-      writer.client.on(event, (error: unknown) => (lastError = error));
+    for (const event of ['error', 'node error']) {
+      writer.client.on(event, (error: unknown) => {
+        if (lastError === undefined || !isAftermath(error)) lastError = error;
+      });
+    }
     try {
       await withinDeadline(writer.client.connect());
       // Connected all the same; a database that is not there is found out only now.
@@ -53,22 +55,8 @@ export class RedisWriter {
   }
 
   /** Every key of a VNI, or of all, in no order and perhaps some twice, by the thousand. Never KEYS, which stops the server. */
-  async *scan(vni?: Vni): AsyncGenerator<Buffer[]> {
-    const nodes = this.client instanceof Redis ? [this.client] : this.client.nodes('master');
-    for (const node of nodes) {
-      let cursor: string | Buffer = '0';
-      do {
-        const [next, found]: [Buffer, Buffer[]] = await node.scanBuffer(
-          cursor,
-          'MATCH',
-          this.keys.pattern(vni),
-          'COUNT',
-          SCAN_COUNT,
-        );
-        cursor = next.toString();
-        if (found.length > 0) yield found;
-      } while (cursor !== '0');
-    }
+  scan(vni?: Vni): AsyncGenerator<Buffer[]> {
+    return scanKeys(this.client, this.keys.pattern(vni));
   }
 
   /** Values of keys of one VNI, in their order. */

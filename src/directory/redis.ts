@@ -116,6 +116,10 @@ export class RedisDirectory implements Directory {
     return this.#refreshLeases();
   }
 
+  isEmpty(vni: Vni): Promise<boolean> {
+    return this.#reader.none(this.#keys.pattern(vni));
+  }
+
   close(): Promise<void> {
     this.#feeds.close();
     this.#reader.close();

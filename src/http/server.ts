@@ -43,7 +43,11 @@ async function answer(
       send(response, 200, 'text/plain', 'ok\n');
       return;
     case '/readyz':
-      sendJson(response, missing.length === 0 ? 200 : 503, { ready: missing.length === 0, missing });
+      sendJson(response, missing.length === 0 ? 200 : 503, {
+        ready: missing.length === 0,
+        missing,
+        ...(daemon.keeper.guard.active.length > 0 ? { degraded: 'withdrawal' } : {}),
+      });
       return;
     case '/status':
       sendJson(response, 200, statusOf(daemon));

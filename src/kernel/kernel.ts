@@ -62,6 +62,8 @@ export interface Namespace {
 
   /** Tells the asker tap which bridge ports belong to which VXLAN device. Replaces what was said before. */
   setPorts(ports: { port: number; vxlan: number }[]): void;
+  /** Milliseconds since a guest was last seen to ask for an address; undefined when not seen, or long ago. */
+  lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
   /** Sets IFLA_BRPORT_MULTICAST_ROUTER. @throws KernelError */
   setMulticastRouter(port: number, value: 0 | 1 | 2): void;
   /** Binds an abstract unix socket in this namespace; false when another process holds the name. Held until closed. */

@@ -82,6 +82,9 @@ class LinuxNamespace implements Namespace {
       this.#native.setPorts(ports);
     });
   }
+  lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[] {
+    return translated(() => this.#native.lastAsked(keys));
+  }
   setMulticastRouter(port: number, value: 0 | 1 | 2): void {
     translated(() => {
       this.#native.setMulticastRouter(port, value);

@@ -1,6 +1,7 @@
 /** Publishes what was counted, under the names of the public contract. Nothing here runs unless somebody scrapes. */
 import { Counter, Gauge, type Metric, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Daemon } from '../daemon.ts';
+import { monotonic } from '../clock.ts';
 import type { PlainHistogram } from './histogram.ts';
 
 type Labels = Record<string, string>;
@@ -89,6 +90,13 @@ export function openRegistry(daemon: Daemon): Registry {
     [{}, counters.lookupFailures],
   ]);
   gauge('directory_up', 'Whether the directory answers', [], () => [[{}, daemon.directoryState.up ? 1 : 0]]);
+  gauge('withdrawal_guard', 'VNIs whose entries are kept although their records are gone', [], () => [
+    [{}, daemon.keeper.guard.active.length],
+  ]);
+  gauge('oldest_check_seconds', 'Since the record of the entry longest unread was read', [], () => {
+    const oldest = daemon.keeper.oldestCheck();
+    return [[{}, oldest === undefined ? 0 : (monotonic() - oldest) / 1000]];
+  });
   histogram(
     registry,
     'missd_resolution_seconds',

@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Announcer } from '../tables/announce.ts';
-import type { InstallReport } from '../tables/report.ts';
+import type { InstallDeps } from '../tables/install.ts';
 import type { Admission } from './admission.ts';
 import type { Judge } from './judge.ts';
 
@@ -15,9 +15,7 @@ export interface LookupDeps {
 }
 
 /** What answering misses takes. */
-export interface PipelineDeps extends LookupDeps {
+export interface PipelineDeps extends LookupDeps, InstallDeps {
   admission: Admission;
   announcer: Announcer;
-  report: InstallReport;
-  isOwnVtep: (vtep: string) => boolean;
 }

@@ -1,11 +1,12 @@
 import {
+  type LeaseRecord,
   type MalformedReason,
   isMalformed,
   parseIpRecord,
   parseLease,
   parseMacRecord,
 } from '../directory/record.ts';
-import type { Directory } from '../directory/directory.ts';
+import type { Directory, Lease } from '../directory/directory.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Ip, Mac } from '../vocabulary.ts';
 import type { Answer } from './question.ts';
@@ -25,7 +26,8 @@ export function answerL3(
   value: string | null,
 ): Answer | undefined {
   return (
-    fromIpRecord(judge, device, ip, value) ?? fromLease(judge, device, judge.leases(device.vni).covering(ip))
+    fromIpRecord(judge, device, ip, value) ??
+    fromLease(judge, device, (accept) => judge.leases(device.vni).covering(ip, accept))
   );
 }
 
@@ -43,7 +45,7 @@ export function answerL2(
 ): Answer | undefined {
   const named = fromMacRecord(judge, device, mac, macValue);
   if (named !== undefined) return named;
-  const lease = fromLease(judge, device, judge.leases(device.vni).withMac(mac));
+  const lease = fromLease(judge, device, (accept) => judge.leases(device.vni).withMac(mac, accept));
   if (lease !== undefined) return lease;
   for (const [index, ip] of addresses.entries()) {
     const answer = fromIpRecord(judge, device, ip, ipValues[index] ?? null);
@@ -77,18 +79,21 @@ function fromIpRecord(judge: Judge, device: ServedDevice, ip: Ip, value: string 
   return { ...record, source: { kind: 'ip', name: ip } };
 }
 
+/** A lease that this device cannot use counts as absent, so that a shorter prefix may answer. */
 function fromLease(
   judge: Judge,
   device: ServedDevice,
-  lease: { cidr: string; value: string } | undefined,
+  find: (accept: (lease: Lease) => boolean) => Lease | undefined,
 ): Answer | undefined {
-  if (lease === undefined) return undefined;
-  const record = parseLease(lease.value, context(judge, device));
-  if (isMalformed(record)) {
-    judge.malformed(device, record.malformed, `subnet:${lease.cidr} = ${lease.value}`);
-    return undefined;
-  }
-  return { ...record, router: false, source: { kind: 'lease', name: lease.cidr } };
+  let usable: LeaseRecord | undefined;
+  const lease = find(({ cidr, value }) => {
+    const record = parseLease(value, context(judge, device));
+    if (isMalformed(record)) judge.malformed(device, record.malformed, `subnet:${cidr} = ${value}`);
+    else usable = record;
+    return usable !== undefined;
+  });
+  if (lease === undefined || usable === undefined) return undefined;
+  return { ...usable, router: false, source: { kind: 'lease', name: lease.cidr } };
 }
 
 const context = (

@@ -8,19 +8,19 @@
  *   5. FDB entry, then neighbour       tables/install.ts    never for what lives here, never over somebody else's
  *   6. announcement to the asker       tables/announce.ts   the packet its guest holds back goes out at once
  *   7. outcome                         below                counted; the address is nobody's in flight any more
- *   8. second look                     mac-check.ts         a `mac:` record may know better where the MAC is
+ *   8. second look                     keep/recheck.ts      a `mac:` record may know better where the MAC is
  *
  * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
  */
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
+import { groupBy } from '../group-by.ts';
 import { install } from '../tables/install.ts';
-import type { ServedDevice, Surroundings } from '../served/device.ts';
+import type { ServedDevice } from '../served/device.ts';
 import type { InstallReport } from '../tables/report.ts';
 import type { Miss } from '../vocabulary.ts';
 import { batchWhileBusy } from './batch-while-busy.ts';
 import type { PipelineDeps } from './deps.ts';
 import { type Answered, lookup } from './lookup.ts';
-import { type MacCheck, checkMacs } from './mac-check.ts';
 import type { Answer, Outcome, Question } from './question.ts';
 
 /** A drain of misses, and how to find the device of each. */
@@ -37,48 +37,37 @@ export interface Settled {
 }
 
 const QUESTIONS = { size: 256, underWay: 2 };
-const MAC_CHECKS = { size: 256, underWay: 1 };
 
 export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDeps): Observable<Settled[]> {
-  const checks$ = new Subject<MacCheck[]>();
   const again$ = new Subject<Question[]>();
   const questions$ = batches$.pipe(
     map(({ misses, deviceOf }) => deps.admission.admit(misses, deviceOf)),
     filter((questions) => questions.length > 0),
   );
-  const settled$ = merge(questions$, again$).pipe(
+  return merge(questions$, again$).pipe(
     batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS),
     map((answered) => {
       const [stale, current] = partition(answered, ({ question }) => question.changed === true);
       for (const { question } of stale) question.changed = false;
       const settled = settle(current, deps);
       again$.next(stale.map(({ question }) => question));
-      checks$.next(macChecksAfter(settled));
       return settled;
     }),
+    filter((settled) => settled.length > 0),
   );
-  const checked$ = checks$.pipe(
-    batchWhileBusy((batch) => checkMacs(batch, deps), MAC_CHECKS),
-    map((): Settled[] => []),
-  );
-  return merge(settled$, checked$).pipe(filter((settled) => settled.length > 0));
 }
 
 /** Stages 5 to 7 for a batch that the directory has answered. */
 function settle(answered: Answered[], deps: PipelineDeps): Settled[] {
   const settled: Settled[] = [];
-  const placed = new Map<Surroundings, { question: Question; answer: Answer }[]>();
+  const placed: { question: Question; answer: Answer }[] = [];
   for (const { question, result } of answered) {
     if (result === 'absent') settled.push({ question, outcome: 'unknown' });
     else if (result === 'failed' || !isAwaited(question)) settled.push({ question, outcome: 'failed' });
-    else {
-      const { namespace } = question.device;
-      const together = placed.get(namespace);
-      if (together === undefined) placed.set(namespace, [{ question, answer: result }]);
-      else together.push({ question, answer: result });
-    }
+    else placed.push({ question, answer: result });
   }
-  for (const together of placed.values()) settled.push(...write(together, deps));
+  const namespaces = groupBy(placed, ({ question }) => question.device.namespace);
+  for (const together of namespaces.values()) settled.push(...write(together, deps));
   for (const one of settled) close(one, deps);
   return settled;
 }
@@ -89,11 +78,11 @@ const isAwaited = (question: Question): boolean =>
 
 /** FDB entries, neighbours and announcements of one namespace. */
 function write(together: { question: Question; answer: Answer }[], deps: PipelineDeps): Settled[] {
-  const { isOwnVtep, report, announcer, counters, now } = deps;
+  const { report, announcer, counters, now } = deps;
   const placements = together.map(({ question: { device, layer, address }, answer }) =>
     layer === 'l3' ? { device, ip: address, answer } : { device, answer },
   );
-  const outcomes = attempt(() => install(placements, isOwnVtep, report), report) ?? [];
+  const outcomes = attempt(() => install(placements, deps), report) ?? [];
   const settled = together.map<Settled>((one, index) => ({ ...one, outcome: outcomes[index] ?? 'failed' }));
   const written = now();
   const resolved = settled.filter(({ outcome }) => outcome === 'resolved');
@@ -130,11 +119,6 @@ function close({ question, outcome }: Settled, { admission, counters }: Pipeline
 
 /** fe80::/10 (RFC 4291 §2.5.6); canonical text has all four digits of the first group. */
 const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);
-
-const macChecksAfter = (settled: Settled[]): MacCheck[] =>
-  settled.flatMap(({ question: { device }, outcome, answer }) =>
-    outcome === 'resolved' && answer?.source.kind === 'ip' ? [{ device, mac: answer.mac }] : [],
-  );
 
 function partition<T>(items: T[], first: (item: T) => boolean): [T[], T[]] {
   return [items.filter(first), items.filter((item) => !first(item))];

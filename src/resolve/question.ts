@@ -22,6 +22,8 @@ export interface Answer {
   vtep: Ip;
   router: boolean;
   source: Source;
+  /** The `mac:` record that decided the VTEP, where there is one. */
+  vtepSource?: Source;
 }
 
 /** How a question ended; the values of a metric label. */

@@ -14,6 +14,8 @@ export interface Surroundings {
   readonly kernel: Namespace;
   /** Whether an interface of the namespace has this address. */
   isAssigned(ip: string): boolean;
+  /** Ports of the device's bridge with a guest of this host behind them. */
+  guestPorts(device: ServedDevice): number[];
 }
 
 /** Remembered addresses that nobody has, per device. A guest that scans more than this only costs lookups. */
@@ -31,6 +33,10 @@ export class ServedDevice {
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */
   readonly local: ExpiringSet;
   readonly tables = new HeldTables();
+  /** What a predecessor left in the kernel's tables has been taken over. */
+  adopted = false;
+  /** Everything adopted has been compared with the directory since. */
+  verified = false;
 
   /** @param negativeLifetime milliseconds */
   constructor(link: VxlanLink, namespace: Surroundings, negativeLifetime: number, now: Clock) {

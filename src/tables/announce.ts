@@ -44,4 +44,16 @@ export class Announcer {
     this.#count('failed', failed);
     this.#count('sent', announcements.length - failed);
   }
+
+  /** An address has another MAC now: every guest of the bridge may remember the old one. */
+  tellAll(device: ServedDevice, ip: string, answer: Answer): void {
+    if (device.bridge === 0 || !device.link.vxlan.proxy) return;
+    const announcements = device.namespace
+      .guestPorts(device)
+      .map((port) => ({ port, ip, lladdr: answer.mac, router: answer.router }));
+    if (announcements.length === 0) return;
+    const failed = device.namespace.kernel.announce(announcements);
+    this.#count('failed', failed);
+    this.#count('sent', announcements.length - failed);
+  }
 }

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import type { Ip, Mac } from '../vocabulary.ts';
 
-/** The record an entry was written from. */
+/** The record an entry was written from; `adopted` entries were found in the kernel and wait for their record to be read. */
 export interface Source {
-  kind: 'ip' | 'mac' | 'lease';
+  kind: 'ip' | 'mac' | 'lease' | 'adopted';
   /** The record's address, or the lease's CIDR. */
   name: string;
 }
@@ -13,6 +13,10 @@ export interface HeldNeighbour {
   ip: Ip;
   mac: Mac;
   source: Source;
+  /** When its record was last read, monotonic ms. */
+  checkedAt: number;
+  /** When it was last seen to be wanted: a miss, or another sign of use. Monotonic ms. */
+  usedAt: number;
 }
 
 /** An FDB entry that missd wrote and answers for. */
@@ -21,6 +25,8 @@ export interface HeldFdbEntry {
   vtep: Ip;
   router: boolean;
   source: Source;
+  checkedAt: number;
+  usedAt: number;
 }
 
 /** A MAC may have many addresses (two families, aliases); these are enough to find its record again. */
@@ -29,31 +35,68 @@ const REMEMBERED_MACS = 65_536;
 
 /** What missd holds on one device: the tables as they should be. Pure memory; `install.ts` keeps the kernel in step. */
 export class HeldTables {
-  readonly neighbours = new Map<Ip, HeldNeighbour>();
-  readonly fdb = new Map<Mac, HeldFdbEntry>();
-  /** How many held neighbours need an FDB entry; a MAC that none needs is not in it. */
-  readonly #users = new Map<Mac, number>();
+  /** In order of `checkedAt`, the longest unread first: `setNeighbour` puts at the end. */
+  readonly neighbours: ReadonlyMap<Ip, HeldNeighbour>;
+  readonly fdb: ReadonlyMap<Mac, HeldFdbEntry>;
+  /** Neighbours rewritten as STALE to see whether they are used, and since when (monotonic ms); see `keep/idle.ts`. */
+  readonly probation = new Map<Ip, number>();
+  readonly #neighbours = new Map<Ip, HeldNeighbour>();
+  readonly #fdb = new Map<Mac, HeldFdbEntry>();
+  /** Held neighbours that need an FDB entry. Mostly one, which then costs no Set. */
+  readonly #users = new Map<Mac, Ip | Set<Ip>>();
+  /** FDB entries written from an `ip:` record, by that address. */
+  readonly #bySource = new Map<Ip, Mac>();
   /** Addresses known to use a MAC, newest first; outlives the entries, for the L2 miss that comes after. */
   readonly #addresses = new LRUCache<Mac, Ip[]>({ max: REMEMBERED_MACS });
 
+  constructor() {
+    this.neighbours = this.#neighbours;
+    this.fdb = this.#fdb;
+  }
+
+  /** Holds a neighbour, or holds it anew: it is then the one most lately checked. */
   setNeighbour(neighbour: HeldNeighbour): void {
     this.deleteNeighbour(neighbour.ip);
-    this.neighbours.set(neighbour.ip, neighbour);
-    this.#users.set(neighbour.mac, this.users(neighbour.mac) + 1);
+    this.#neighbours.set(neighbour.ip, neighbour);
+    const users = this.#users.get(neighbour.mac);
+    if (users === undefined) this.#users.set(neighbour.mac, neighbour.ip);
+    else if (typeof users === 'string') this.#users.set(neighbour.mac, new Set([users, neighbour.ip]));
+    else users.add(neighbour.ip);
     this.remember(neighbour.mac, neighbour.ip);
   }
 
   deleteNeighbour(ip: Ip): void {
-    const held = this.neighbours.get(ip);
+    const held = this.#neighbours.get(ip);
     if (held === undefined) return;
-    this.neighbours.delete(ip);
-    const users = this.users(held.mac) - 1;
-    if (users > 0) this.#users.set(held.mac, users);
+    this.#neighbours.delete(ip);
+    const users = this.#users.get(held.mac);
+    if (typeof users === 'object' && users.size > 1) users.delete(ip);
     else this.#users.delete(held.mac);
   }
 
-  users(mac: Mac): number {
-    return this.#users.get(mac) ?? 0;
+  setFdb(entry: HeldFdbEntry): void {
+    this.deleteFdb(entry.mac);
+    this.#fdb.set(entry.mac, entry);
+    if (entry.source.kind === 'ip') this.#bySource.set(entry.source.name, entry.mac);
+  }
+
+  deleteFdb(mac: Mac): void {
+    const held = this.#fdb.get(mac);
+    if (held === undefined) return;
+    this.#fdb.delete(mac);
+    if (this.#bySource.get(held.source.name) === mac) this.#bySource.delete(held.source.name);
+  }
+
+  /** Addresses of the held neighbours with this MAC. */
+  users(mac: Mac): readonly Ip[] {
+    const users = this.#users.get(mac);
+    if (users === undefined) return [];
+    return typeof users === 'string' ? [users] : [...users];
+  }
+
+  /** The FDB entry that was written from an address's record. */
+  fdbFrom(ip: Ip): Mac | undefined {
+    return this.#bySource.get(ip);
   }
 
   remember(mac: Mac, ip: Ip): void {
@@ -62,13 +105,13 @@ export class HeldTables {
     this.#addresses.set(mac, [ip, ...(known ?? []).filter((one) => one !== ip)].slice(0, REMEMBERED_PER_MAC));
   }
 
-  addressesOf(mac: Mac): readonly Ip[] {
-    return this.#addresses.get(mac) ?? [];
+  /** MACs that an address is known to have used. */
+  macsOf(ip: Ip): Mac[] {
+    const mac = this.neighbours.get(ip)?.mac ?? this.fdbFrom(ip);
+    return mac === undefined ? [] : [mac];
   }
 
-  clear(): void {
-    this.neighbours.clear();
-    this.fdb.clear();
-    this.#users.clear();
+  addressesOf(mac: Mac): readonly Ip[] {
+    return this.#addresses.get(mac) ?? [];
   }
 }

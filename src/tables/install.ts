@@ -8,28 +8,29 @@
  * Entries are created with EXCL. Where a row stands already it is looked at before it is touched: an operator's
  * permanent entry wins, foreign ones stay, and only our own and the kernel's leftovers are replaced.
  */
-import { type EntryWrite, type KernelError, isTaken } from '../kernel/kernel.ts';
+import ipaddr from 'ipaddr.js';
+import { type EntryWrite, type KernelError } from '../kernel/kernel.ts';
 import type { Answer, Outcome, Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
+import type { Clock } from '../clock.ts';
+import type { HeldFdbEntry, Source } from './held.ts';
 import { refuseLocal } from './refuse-local.ts';
-import {
-  OUR_FDB,
-  OUR_NEIGHBOUR,
-  OUR_ROUTER_FDB,
-  isKernelLeftover,
-  isLearned,
-  isOurFdbEntry,
-  isOurNeighbour,
-} from './ownership.ts';
 import type { InstallReport } from './report.ts';
+import { settleFdb, settleNeighbour } from './settle.ts';
+import { fdbWrite, neighbourWrite } from './writes.ts';
 
 export type InstallOutcome = Extract<Outcome, 'resolved' | 'local' | 'failed'>;
+
+export interface InstallDeps {
+  isOwnVtep: (vtep: string) => boolean;
+  report: InstallReport;
+  now: Clock;
+}
 
 /** @returns one outcome per placement. All placements must be of one namespace. */
 export function install(
   placements: readonly Placement[],
-  isOwnVtep: (vtep: string) => boolean,
-  report: InstallReport,
+  { isOwnVtep, report, now }: InstallDeps,
 ): InstallOutcome[] {
   const outcomes = placements.map<InstallOutcome>(() => 'resolved');
   if (placements.length === 0) return outcomes;
@@ -41,8 +42,8 @@ export function install(
   refuseLocal(placements, isOwnVtep, report, (index) => {
     refuse(index, 'local');
   });
-  writeFdb(placements, standing, report, refuse);
-  writeNeighbours(placements, standing, report, refuse);
+  writeFdb(placements, standing, report, refuse, now());
+  writeNeighbours(placements, standing, report, refuse, now());
   return outcomes;
 }
 
@@ -61,6 +62,7 @@ function writeFdb(
   standing: Standing,
   report: InstallReport,
   refuse: Refuse,
+  now: number,
 ): void {
   const claims = new Map<string, Claim>();
   placements.forEach(({ device, ip, answer }, index) => {
@@ -68,8 +70,12 @@ function writeFdb(
     const held = device.tables.fdb.get(answer.mac);
     // An L2 miss says that the kernel has no such entry, whatever we hold; an L3 miss says nothing about the FDB.
     if (held !== undefined && ip !== undefined) {
-      if (held.vtep === answer.vtep && (held.router || !answer.router)) return;
-      if (!overrides(answer, held.source)) {
+      const decides = overrides(answer, held, device);
+      if (held.vtep === answer.vtep && (held.router || !answer.router)) {
+        device.tables.setFdb({ ...held, source: decides ? decider(answer) : held.source, checkedAt: now });
+        return;
+      }
+      if (!decides) {
         report.conflict(device, 'vtep_disputed', disputed(answer, held.vtep));
         return;
       }
@@ -94,8 +100,8 @@ function writeFdb(
     const failure = error === undefined ? undefined : settleFdb(device, answer, error, report);
     if (failure === 'foreign') return;
     if (failure === undefined) {
-      const { mac, vtep, router, source } = answer;
-      device.tables.fdb.set(mac, { mac, vtep, router, source });
+      const { mac, vtep, router } = answer;
+      device.tables.setFdb({ mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now });
       return;
     }
     report.failed(device, 'fdb', failure);
@@ -103,14 +109,30 @@ function writeFdb(
   });
 }
 
-const disputed = (answer: Answer, vtep: string): string =>
-  `${answer.mac} is behind ${vtep} and, by the ${answer.source.kind} record of ${answer.source.name}, behind ${answer.vtep}`;
+const decider = (answer: Answer): Source => answer.vtepSource ?? answer.source;
 
-/** `mac:` records win over everything; any other record only over itself: the VTEP in force stays until its record changes. */
-function overrides(answer: Answer, held: Answer['source']): boolean {
+const disputed = (answer: Answer, vtep: string): string =>
+  `${answer.mac} is behind ${vtep} and, by the ${decider(answer).kind}: record of ${decider(answer).name}, behind ${answer.vtep}`;
+
+/**
+ * Whether an answer may change the VTEP in force. A `mac:` record wins over everything; any other record only over
+ * itself. At start, when what is in force came from the kernel, the lowest wins, so that every host chooses the same.
+ */
+function overrides(answer: Answer, held: HeldFdbEntry, device: ServedDevice): boolean {
+  const { vtep } = answer;
+  const source = decider(answer);
+  if (source.kind === 'mac' || held.source.kind === 'adopted') return true;
+  if (held.source.kind === source.kind && held.source.name === source.name) return true;
   return (
-    answer.source.kind === 'mac' || (held.kind === answer.source.kind && held.name === answer.source.name)
+    !device.verified && held.source.kind === 'ip' && source.kind === 'ip' && compareIps(vtep, held.vtep) < 0
   );
+}
+
+/** By number, not by text: 10.0.0.9 is lower than 10.0.0.10. */
+function compareIps(one: string, other: string): number {
+  const [a, b] = [ipaddr.parse(one).toByteArray(), ipaddr.parse(other).toByteArray()];
+  const differing = a.findIndex((byte, index) => byte !== b[index]);
+  return differing < 0 ? 0 : (a[differing] ?? 0) - (b[differing] ?? 0);
 }
 
 function writeNeighbours(
@@ -118,13 +140,14 @@ function writeNeighbours(
   standing: Standing,
   report: InstallReport,
   refuse: Refuse,
+  now: number,
 ): void {
   const writes: EntryWrite[] = [];
   const owners: number[] = [];
   placements.forEach(({ device, ip, answer }, index) => {
     if (ip === undefined || !standing(index)) return;
     owners.push(index);
-    writes.push(neighbourWrite(device, ip, answer));
+    writes.push(neighbourWrite(device, ip, answer.mac));
   });
 
   const refused = write(placements, writes);
@@ -133,7 +156,8 @@ function writeNeighbours(
     if (ip === undefined) return;
     const error = refused.get(position);
     const failure = error === undefined ? undefined : settleNeighbour(device, ip, answer, error, report);
-    if (failure === undefined) device.tables.setNeighbour({ ip, mac: answer.mac, source: answer.source });
+    if (failure === undefined)
+      device.tables.setNeighbour({ ip, mac: answer.mac, source: answer.source, checkedAt: now, usedAt: now });
     else refuse(owner, 'failed');
     if (failure !== undefined && failure !== 'foreign') report.failed(device, 'neighbour', failure);
   });
@@ -144,83 +168,6 @@ function write(placements: readonly Placement[], writes: EntryWrite[]): Map<numb
   if (writes.length === 0) return new Map();
   const { kernel } = at(placements, 0).device.namespace;
   return new Map(kernel.write(writes).map(({ index, error }) => [index, error]));
-}
-
-export const fdbWrite = (device: ServedDevice, answer: Answer): EntryWrite & { table: 'fdb' } => ({
-  table: 'fdb',
-  op: 'create',
-  ifindex: device.ifindex,
-  lladdr: answer.mac,
-  vtep: answer.vtep,
-  ...(answer.router ? OUR_ROUTER_FDB : OUR_FDB),
-});
-
-export const neighbourWrite = (
-  device: ServedDevice,
-  ip: string,
-  answer: Answer,
-): EntryWrite & { table: 'neighbour' } => ({
-  table: 'neighbour',
-  op: 'create',
-  ifindex: device.ifindex,
-  ip,
-  lladdr: answer.mac,
-  ...OUR_NEIGHBOUR,
-});
-
-/** A refused FDB entry: undefined when it stands as it should after all, `foreign` when somebody else's stands in its place. */
-function settleFdb(
-  device: ServedDevice,
-  answer: Answer,
-  error: KernelError,
-  report: InstallReport,
-): KernelError | 'foreign' | undefined {
-  if (!isTaken(error)) return error;
-  const { kernel } = device.namespace;
-  const [row] = kernel.getFdb([{ ifindex: device.ifindex, lladdr: answer.mac }]);
-  const wanted = fdbWrite(device, answer);
-  // Gone between the two looks: the next miss asks again.
-  if (row === undefined) return error;
-  if (isOurFdbEntry(row)) {
-    if (row.flags === wanted.flags) {
-      if (row.vtep === answer.vtep) return undefined;
-      return kernel.write([{ ...wanted, op: 'replace' }])[0]?.error;
-    }
-  } else if (!isLearned(row, device.link.vxlan.learning)) {
-    if (row.vtep !== answer.vtep)
-      report.conflict(
-        device,
-        'foreign_fdb',
-        `${answer.mac} is behind ${answer.vtep} by the directory, ${row.vtep ?? 'nowhere'} by hand`,
-      );
-    return 'foreign';
-  }
-  // Flags cannot be changed in place (vxlan_fdb_update_existing): delete and create.
-  return kernel.write([{ ...wanted, op: 'delete' }, wanted]).find(({ index }) => index === 1)?.error;
-}
-
-/** The same for a neighbour. */
-function settleNeighbour(
-  device: ServedDevice,
-  ip: string,
-  answer: Answer,
-  error: KernelError,
-  report: InstallReport,
-): KernelError | 'foreign' | undefined {
-  if (!isTaken(error)) return error;
-  const { kernel } = device.namespace;
-  const [row] = kernel.getNeighbours([{ ifindex: device.ifindex, ip }]);
-  if (row === undefined) return error;
-  if (isOurNeighbour(row) && row.lladdr === answer.mac) return undefined;
-  if (!isOurNeighbour(row) && !isKernelLeftover(row)) {
-    report.conflict(
-      device,
-      'foreign_neighbour',
-      `${ip} is ${answer.mac} by the directory, ${row.lladdr ?? 'nothing'} by hand`,
-    );
-    return 'foreign';
-  }
-  return kernel.write([{ ...neighbourWrite(device, ip, answer), op: 'replace' }])[0]?.error;
 }
 
 function at<T>(items: readonly T[], index: number): T {

@@ -73,11 +73,44 @@ function bridgePlaces(placements: readonly Placement[]): (BridgePlace | undefine
 function forgetStale(places: readonly (BridgePlace | undefined)[], report: InstallReport): void {
   for (const place of places) {
     if (place === undefined || place.here) continue;
-    const { device, row } = place;
-    const [refusal] = device.namespace.kernel.write([
-      { table: 'fdb', op: 'delete', ifindex: row.ifindex, lladdr: row.lladdr, state: 0, flags: NTF_MASTER },
-    ]);
-    if (refusal === undefined) report.bridgeForgot(device, row.lladdr);
-    else if (!isGone(refusal.error)) report.failed(device, 'bridge', refusal.error);
+    forgetOnBridge(place.device, place.row, report);
+  }
+}
+
+/** An endpoint that came to this host: what the bridge learned of its MAC from the tunnel would send frames there still. */
+export function forgetBehindTunnel(
+  device: ServedDevice,
+  macs: readonly string[],
+  report: InstallReport,
+): void {
+  if (device.bridge === 0) return;
+  const { kernel } = device.namespace;
+  const rows = kernel.getBridgeFdb(macs.map((lladdr) => ({ bridge: device.bridge, lladdr })));
+  for (const row of rows)
+    if (row?.ifindex === device.ifindex && !isPermanent(row)) forgetOnBridge(device, row, report);
+}
+
+function forgetOnBridge(device: ServedDevice, row: FdbEntry, report: InstallReport): void {
+  const [refusal] = device.namespace.kernel.write([
+    { table: 'fdb', op: 'delete', ifindex: row.ifindex, lladdr: row.lladdr, state: 0, flags: NTF_MASTER },
+  ]);
+  if (refusal === undefined) report.bridgeForgot(device, row.lladdr);
+  else if (!isGone(refusal.error)) report.failed(device, 'bridge', refusal.error);
+}
+
+/**
+ * Records that changed to another host: what the bridge remembers of those MACs on a guest's port goes, however fresh,
+ * because the record is newer. A permanent entry is reported.
+ */
+export function forgetMovedAway(device: ServedDevice, macs: readonly string[], report: InstallReport): void {
+  if (device.bridge === 0 || macs.length === 0) return;
+  const rows = device.namespace.kernel.getBridgeFdb(
+    macs.map((lladdr) => ({ bridge: device.bridge, lladdr })),
+  );
+  for (const row of rows) {
+    if (row === undefined || row.ifindex === device.ifindex) continue;
+    if (isPermanent(row))
+      report.conflict(device, 'bridge_knows_mac', `${row.lladdr} is permanent on another port`);
+    else forgetOnBridge(device, row, report);
   }
 }

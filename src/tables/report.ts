@@ -11,6 +11,8 @@ export const CONFLICTS = [
   'foreign_fdb',
   /** A neighbour that is not ours stands in the way. */
   'foreign_neighbour',
+  /** A permanent entry was put over ours. */
+  'overridden',
   /** Records of one MAC name different VTEPs. */
   'vtep_disputed',
 ] as const;
@@ -20,6 +22,8 @@ export type Conflict = (typeof CONFLICTS)[number];
 export interface InstallReport {
   conflict(device: ServedDevice, reason: Conflict, what: string): void;
   failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge', error: KernelError): void;
+  /** The kernel's tables differed from what is held and were brought in line. */
+  mended(device: ServedDevice, action: string, what: string): void;
   /** The bridge's own entry for a MAC that moved to another host was removed. */
   bridgeForgot(device: ServedDevice, mac: string): void;
   /** Something that should not happen did; what was under way counts as failed. */

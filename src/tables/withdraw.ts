@@ -7,12 +7,13 @@ import type { InstallReport } from './report.ts';
 /**
  * Withdraws neighbours, and the FDB entries that no other held neighbour needs. What an operator has put over ours
  * meanwhile stays; missd no longer holds it either way.
+ * @returns the MACs concerned
  */
 export function withdrawNeighbours(
   device: ServedDevice,
   ips: readonly string[],
   report: InstallReport,
-): void {
+): ReadonlySet<string> {
   const { tables, namespace, ifindex } = device;
   const rows = namespace.kernel.getNeighbours(ips.map((ip) => ({ ifindex, ip })));
   const writes: EntryWrite[] = [];
@@ -35,9 +36,10 @@ export function withdrawNeighbours(
   remove(device, writes, 'neighbour', report);
   withdrawFdb(
     device,
-    [...macs].filter((mac) => tables.users(mac) === 0),
+    [...macs].filter((mac) => tables.users(mac).length === 0),
     report,
   );
+  return macs;
 }
 
 /** Withdraws FDB entries, whoever needs them. */
@@ -46,7 +48,7 @@ export function withdrawFdb(device: ServedDevice, macs: readonly string[], repor
   const rows = namespace.kernel.getFdb(macs.map((lladdr) => ({ ifindex, lladdr })));
   const writes: EntryWrite[] = [];
   macs.forEach((lladdr, index) => {
-    tables.fdb.delete(lladdr);
+    tables.deleteFdb(lladdr);
     const row = rows[index];
     if (row !== undefined && isOurFdbEntry(row))
       writes.push({ table: 'fdb', op: 'delete', ifindex, lladdr, ...OUR_FDB });

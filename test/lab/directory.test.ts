@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { DirectoryChange, DirectoryState, RecordKey } from '../../src/directory/directory.ts';
 import { parseRedisUrl } from '../../src/directory/redis-url.ts';
 import { RedisDirectory } from '../../src/directory/redis.ts';
+import { startProxy } from './stalling-proxy.ts';
 import { freePort, type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
 
 const ends: (() => Promise<void>)[] = [];
@@ -80,7 +81,8 @@ describe('a directory on one server', () => {
     );
     await server.cli('SADD', 'missd:{100}:ip:20.0.0.9', 'of another type');
     const watched = directory(server.url);
-    await up(watched);
+    // Not only with the first periodic probe.
+    await up(watched, 800);
     expect(watched.states[0]).toMatchObject({ up: false, reason: 'connecting' });
     const wrongType: RecordKey = { vni: 100, kind: 'ip', address: '20.0.0.9' };
     const absent: RecordKey = { vni: 100, kind: 'ip', address: '20.0.0.3' };
@@ -252,6 +254,25 @@ describe('a lost server', () => {
     await down(watched, /no answer from/, 3000);
     server.thaw();
     await up(watched);
+  });
+
+  it.each([
+    ['the feed', 'tracking', /feed of changes is down: no answer/],
+    ['the reader', 'smembers', /^no answer/],
+  ])('of which only %s is silently dead is noticed', async (_, sent, reason) => {
+    const server = await redis();
+    const proxy = await startProxy(server.port);
+    ends.push(() => proxy.close());
+    const watched = directory(`redis://127.0.0.1:${proxy.port}`);
+    await change(watched, 'gap');
+    const lost = down(watched, reason, 3000);
+    expect(proxy.stall(sent)).toBe(1);
+    // Lost with the connection; the gap that follows makes up for it.
+    await server.cli('SADD', 'missd:{100}:subnets', '10.20.2.0/24');
+    await server.cli('SET', 'missd:{100}:subnet:10.20.2.0/24', VALUE);
+    await lost;
+    await up(watched);
+    expect(watched.directory.leases(100).all()).toHaveLength(1);
   });
 
   it('never was there: start does not throw and reads fail at once', async () => {

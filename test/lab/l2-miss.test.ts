@@ -32,6 +32,9 @@ test.each(['from the record of the address', 'from the mac record'])(
       await pair.publish(macRecord(pair.guest2));
       await pair.redis.cli('del', 'missd:{100}:ip:20.0.0.2', 'missd:{100}:ip:fd20::2');
       // The record is gone and its neighbour with it; the guest's own cache still knows the MAC.
+      await until('the neighbour to be withdrawn', async () =>
+        (await pair.host1.segment.neighbours()).every((row) => row.ip !== '20.0.0.2'),
+      );
     }
     const { since } = await counting(pair.daemon, async () => {
       await forgetTheWay().catch(() => undefined);

@@ -1,7 +1,7 @@
 /** A redis-server of a test's own: own directory, no persistence, gone with the test. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,8 +19,8 @@ export interface RedisServerOptions {
   args?: string[];
   /** Arguments every redis-cli of this server needs, such as `-a` or `--tls`. */
   cliArgs?: string[];
-  /** Program to run instead of redis-server, for sentinels. */
-  program?: string;
+  /** Be a sentinel with these lines of configuration, which it insists on having in a file. */
+  sentinel?: string[];
 }
 
 export interface RedisServer {
@@ -60,12 +60,16 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const dir = mkdtempSync(join(tmpdir(), 'missd-redis-'));
   const port = options.unixsocket === true ? 0 : (options.port ?? (await freePort()));
   const socket = join(dir, 'redis.sock');
+  const config = join(dir, 'redis.conf');
+  if (options.sentinel !== undefined) writeFileSync(config, `${options.sentinel.join('\n')}\n`);
   // The kernel ends the server when its parent dies without a chance to.
   const child = spawn(
     'setpriv',
     [
-      ...['--pdeathsig', 'KILL', options.program ?? 'redis-server'],
-      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir, '--save', '', '--appendonly', 'no'],
+      ...['--pdeathsig', 'KILL', 'redis-server'],
+      ...(options.sentinel === undefined ? [] : [config, '--sentinel']),
+      ...['--port', String(port), '--bind', '127.0.0.1', '--dir', dir],
+      ...(options.sentinel === undefined ? ['--save', '', '--appendonly', 'no'] : []),
       ...(options.unixsocket === true ? ['--unixsocket', socket] : []),
       ...(options.args ?? []),
     ],

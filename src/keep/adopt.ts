@@ -1,0 +1,29 @@
+import { NTF_ROUTER } from '../kernel/netlink.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
+
+/**
+ * Takes over what a predecessor wrote, as it stands in the kernel. Its records are read afterwards; until then the
+ * entries serve, since they were true a moment ago. What has been answered meanwhile is newer and stays.
+ * @throws KernelError
+ */
+export async function adopt(device: ServedDevice, now: () => number): Promise<void> {
+  const { kernel } = device.namespace;
+  const { tables, ifindex } = device;
+  for (const row of await kernel.fdb(ifindex)) {
+    const { lladdr: mac, vtep } = row;
+    if (vtep === undefined || isMulticast(mac) || !isOurFdbEntry(row) || tables.fdb.has(mac)) continue;
+    const source = { kind: 'adopted' as const, name: mac };
+    const router = (row.flags & NTF_ROUTER) !== 0;
+    tables.setFdb({ mac, vtep, router, source, checkedAt: now(), usedAt: now() - row.usedAgo });
+  }
+  for (const row of await kernel.neighbours(ifindex)) {
+    const { ip, lladdr: mac } = row;
+    if (mac === undefined || !isOurNeighbour(row) || tables.neighbours.has(ip)) continue;
+    tables.setNeighbour({ ip, mac, source: { kind: 'adopted', name: ip }, checkedAt: now(), usedAt: now() });
+  }
+  device.adopted = true;
+}
+
+/** The broadcast and multicast rows of head-end replication are no endpoint's. */
+const isMulticast = (mac: string): boolean => (parseInt(mac.slice(0, 2), 16) & 1) === 1;

@@ -1,0 +1,150 @@
+/** Brings held entries in line with what their records say now. */
+import { groupBy } from '../group-by.ts';
+import type { PipelineDeps } from '../resolve/deps.ts';
+import type { Answer, Placement } from '../resolve/question.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { install } from '../tables/install.ts';
+import { forgetBehindTunnel } from '../tables/refuse-local.ts';
+import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
+import type { Recheck, Verdict } from './recheck.ts';
+
+/** What applying verdicts leaves to do. */
+export interface Applied {
+  /** Entries that nobody has a record for any more; the caller decides when they go. */
+  lost: Recheck[];
+  /** Entries whose FDB entry lost the record it was written from, while others still need it. */
+  again: Recheck[];
+}
+
+/** All verdicts may be of any device. */
+export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied {
+  const lost: Recheck[] = [];
+  const again: Recheck[] = [];
+  const placements: Placement[] = [];
+  for (const { recheck, answer } of verdicts) {
+    const { device, table, key } = recheck;
+    const held = table === 'neighbour' ? device.tables.neighbours.get(key) : device.tables.fdb.get(key);
+    // Withdrawn while it was read.
+    if (held === undefined) continue;
+    if (answer === undefined) lost.push(recheck);
+    else if (deps.isOwnVtep(answer.vtep)) again.push(...comeHome(device, recheck, answer, deps));
+    else if (!isAsHeld(device, recheck, answer)) {
+      release(device, answer);
+      placements.push(table === 'neighbour' ? { device, ip: key, answer } : { device, answer });
+    } else touch(device, recheck, answer, deps.now());
+  }
+  for (const [device, together] of groupBy(placements, (placement) => placement.device))
+    again.push(...change(device, together, deps));
+  return { lost, again };
+}
+
+/** Takes entries out whose records are gone. @returns what has to be read again because of it */
+export function withdrawLost(lost: readonly Recheck[], deps: PipelineDeps): Recheck[] {
+  const again: Recheck[] = [];
+  for (const [device, rechecks] of groupBy(lost, ({ device }) => device)) {
+    const ips = rechecks.filter(({ table }) => table === 'neighbour').map(({ key }) => key);
+    const macs = rechecks.filter(({ table }) => table === 'fdb').map(({ key }) => key);
+    again.push(...withdraw(device, ips, deps));
+    // One that has users by now is theirs.
+    withdrawFdb(
+      device,
+      macs.filter((mac) => device.tables.users(mac).length === 0),
+      deps.report,
+    );
+  }
+  return again;
+}
+
+function withdraw(device: ServedDevice, ips: string[], deps: PipelineDeps): Recheck[] {
+  if (ips.length === 0) return [];
+  const macs = withdrawNeighbours(device, ips, deps.report);
+  return [...macs].flatMap((mac) => resource(device, mac));
+}
+
+/** Whether the tables say already what the record says. */
+function isAsHeld({ tables }: ServedDevice, { table, key }: Recheck, answer: Answer): boolean {
+  if (table === 'neighbour' && tables.neighbours.get(key)?.mac !== answer.mac) return false;
+  const fdb = tables.fdb.get(answer.mac);
+  return fdb?.vtep === answer.vtep && (fdb.router || !answer.router);
+}
+
+function touch({ tables }: ServedDevice, { table, key }: Recheck, answer: Answer, now: number): void {
+  const fdb = tables.fdb.get(answer.mac);
+  if (fdb !== undefined) {
+    const decides =
+      answer.vtepSource !== undefined || fdb.source.kind === 'adopted' || fdb.source.kind === 'mac';
+    tables.setFdb({
+      ...fdb,
+      source: decides ? (answer.vtepSource ?? answer.source) : fdb.source,
+      checkedAt: now,
+    });
+  }
+  if (table !== 'neighbour') return;
+  const neighbour = tables.neighbours.get(key);
+  if (neighbour !== undefined) tables.setNeighbour({ ...neighbour, source: answer.source, checkedAt: now });
+}
+
+/** An FDB entry that followed a `mac:` record which is gone follows whatever is asked next. */
+function release({ tables }: ServedDevice, answer: Answer): void {
+  const fdb = tables.fdb.get(answer.mac);
+  if (fdb?.source.kind !== 'mac' || answer.vtepSource !== undefined || answer.source.kind === 'mac') return;
+  tables.setFdb({ ...fdb, source: { kind: 'adopted', name: fdb.mac } });
+}
+
+/** Records of one device that say something new: a move rewrites the FDB entry in place, a new MAC both entries. */
+function change(device: ServedDevice, placements: Placement[], deps: PipelineDeps): Recheck[] {
+  const again: Recheck[] = [];
+  const before = placements.map(({ ip }) =>
+    ip === undefined ? undefined : device.tables.neighbours.get(ip)?.mac,
+  );
+  const outcomes = install(placements, deps);
+  placements.forEach(({ ip, answer }, index) => {
+    const old = before[index];
+    if (outcomes[index] === 'local') {
+      if (ip !== undefined) again.push(...withdraw(device, [ip], deps));
+      else withdrawFdb(device, [answer.mac], deps.report);
+    } else if (
+      outcomes[index] === 'resolved' &&
+      ip !== undefined &&
+      old !== undefined &&
+      old !== answer.mac
+    ) {
+      again.push(...resource(device, old), { device, table: 'neighbour', key: ip, cause: 'second_look' });
+      deps.announcer.tellAll(device, ip, answer);
+    }
+  });
+  return again;
+}
+
+/** The endpoint is on this host now: its entries go, and what the bridge learned of it from the tunnel. */
+function comeHome(
+  device: ServedDevice,
+  { table, key }: Recheck,
+  answer: Answer,
+  deps: PipelineDeps,
+): Recheck[] {
+  const macs = new Set([answer.mac]);
+  const again: Recheck[] = [];
+  if (table === 'fdb') withdrawFdb(device, [key], deps.report);
+  else {
+    const held = device.tables.neighbours.get(key)?.mac;
+    if (held !== undefined) macs.add(held);
+    again.push(...withdraw(device, [key], deps));
+    // A mac: record that says so speaks for all addresses of the MAC.
+    for (const ip of answer.vtepSource === undefined ? [] : device.tables.users(answer.mac))
+      again.push({ device, table: 'neighbour', key: ip, cause: 'change' });
+  }
+  forgetBehindTunnel(device, [...macs], deps.report);
+  return again;
+}
+
+/** An FDB entry whose record spoke for an address that is gone: without users it goes, else another user's record decides. */
+function resource(device: ServedDevice, mac: string): Recheck[] {
+  const { tables } = device;
+  const fdb = tables.fdb.get(mac);
+  const [user] = tables.users(mac);
+  if (fdb === undefined || user === undefined) return [];
+  if (fdb.source.kind !== 'ip' || tables.neighbours.get(fdb.source.name)?.mac === mac) return [];
+  tables.setFdb({ ...fdb, source: { kind: 'adopted', name: mac } });
+  return [{ device, table: 'neighbour', key: user, cause: 'change' }];
+}

@@ -1,0 +1,202 @@
+/**
+ * Compares a device's tables with what is held, and mends the difference:
+ *
+ *   missing                           written again
+ *   changed, not permanent            deleted and written again: flags cannot be changed in place
+ *   permanent over ours               an operator's override: it wins, is counted and reported
+ *   ours by its marks, but not held   adopted, and its record read
+ *   the kernel's leftovers, bridged   removed: they swallow questions without raising a miss
+ *   at home here by now               withdrawn
+ *   unused for long                   withdrawn (idle.ts)
+ *
+ * A dump is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import type { EntryWrite } from '../kernel/kernel.ts';
+import { NTF_ROUTER } from '../kernel/netlink.ts';
+import { increment } from '../metrics/counters.ts';
+import type { PipelineDeps } from '../resolve/deps.ts';
+import type { ServedDevice } from '../served/device.ts';
+import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
+import { fdbWrite, neighbourWrite } from '../tables/writes.ts';
+import { isKernelLeftover, isOurFdbEntry, isOurNeighbour, isPermanent } from '../tables/ownership.ts';
+import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
+import { withdrawIdle } from './idle.ts';
+import type { Recheck } from './recheck.ts';
+
+/** Differences mended in one go; the event loop turns in between. */
+const AT_ONCE = 500;
+
+/**
+ * @param idleBefore entries last used before this go, monotonic ms
+ * @returns what was adopted and is to be read
+ * @throws KernelError when a table cannot be dumped
+ */
+export async function audit(
+  device: ServedDevice,
+  idleBefore: number,
+  deps: PipelineDeps,
+): Promise<Recheck[]> {
+  const { kernel } = device.namespace;
+  const fdb = new Map((await kernel.fdb(device.ifindex)).map((row) => [row.lladdr, row]));
+  const neighbours = new Map((await kernel.neighbours(device.ifindex)).map((row) => [row.ip, row]));
+  const { tables } = device;
+  withdrawLocal(device, deps);
+
+  const macs = [...tables.fdb.values()]
+    .filter((held) => !isAsHeld(held, fdb.get(held.mac)))
+    .map(({ mac }) => mac);
+  for (const some of chunks(macs)) {
+    mendFdb(device, some, deps);
+    await turn();
+  }
+  const ips = [...tables.neighbours.values()]
+    .filter((held) => !isNeighbourAsHeld(held, neighbours.get(held.ip)))
+    .map(({ ip }) => ip);
+  for (const some of chunks(ips)) {
+    mendNeighbours(device, some, deps);
+    await turn();
+  }
+  const adopted = adoptOrphans(device, [...fdb.values()], [...neighbours.values()], deps);
+  removeLeftovers(device, [...neighbours.values()], deps);
+  withdrawIdle(device, fdb, neighbours, idleBefore, deps);
+  return adopted;
+}
+
+function* chunks<T>(items: T[]): Generator<T[]> {
+  for (let start = 0; start < items.length; start += AT_ONCE) yield items.slice(start, start + AT_ONCE);
+}
+
+const isAsHeld = (held: HeldFdbEntry, row: FdbEntry | undefined): boolean =>
+  row !== undefined &&
+  isOurFdbEntry(row) &&
+  row.vtep === held.vtep &&
+  ((row.flags & NTF_ROUTER) !== 0) === held.router;
+
+const isNeighbourAsHeld = (held: HeldNeighbour, row: Neighbour | undefined): boolean =>
+  row !== undefined && isOurNeighbour(row) && row.lladdr === held.mac;
+
+/** What is at home here by now: this host's VTEP or an interface's address changed since it was written. */
+function withdrawLocal(device: ServedDevice, { isOwnVtep, report, counters }: PipelineDeps): void {
+  const { tables, namespace } = device;
+  const macs = [...tables.fdb.values()].filter(({ vtep }) => isOwnVtep(vtep)).map(({ mac }) => mac);
+  const assigned = [...tables.neighbours.keys()].filter((ip) => namespace.isAssigned(ip));
+  const ips = [...new Set([...assigned, ...macs.flatMap((mac) => tables.users(mac))])];
+  if (ips.length + macs.length === 0) return;
+  increment(counters.reconcileChanges, 'withdrawn_local', ips.length + macs.length);
+  withdrawNeighbours(device, ips, report);
+  withdrawFdb(device, macs, report);
+}
+
+function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void {
+  const { tables, namespace, ifindex } = device;
+  const rows = namespace.kernel.getFdb(macs.map((lladdr) => ({ ifindex, lladdr })));
+  const writes: EntryWrite[] = [];
+  macs.forEach((mac, index) => {
+    const held = tables.fdb.get(mac);
+    const row = rows[index];
+    if (held === undefined || isAsHeld(held, row)) return;
+    const wanted = fdbWrite(device, held);
+    if (row !== undefined && isPermanent(row)) {
+      deps.report.conflict(
+        device,
+        'overridden',
+        `${mac} is behind ${row.vtep ?? 'nowhere'} by a permanent entry`,
+      );
+      return;
+    }
+    if (row !== undefined) writes.push({ ...wanted, op: 'delete' });
+    writes.push(wanted);
+    mended(device, row === undefined ? 'restored_fdb' : 'repaired_fdb', mac, deps);
+  });
+  write(device, writes, 'fdb', deps);
+}
+
+function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps): void {
+  const { tables, namespace, ifindex } = device;
+  const rows = namespace.kernel.getNeighbours(ips.map((ip) => ({ ifindex, ip })));
+  const writes: EntryWrite[] = [];
+  ips.forEach((ip, index) => {
+    const held = tables.neighbours.get(ip);
+    const row = rows[index];
+    if (held === undefined || isNeighbourAsHeld(held, row) || tables.probation.has(ip)) return;
+    if (row !== undefined && isPermanent(row)) {
+      deps.report.conflict(device, 'overridden', `${ip} is ${row.lladdr ?? 'nothing'} by a permanent entry`);
+      return;
+    }
+    const wanted = neighbourWrite(device, ip, held.mac);
+    if (row !== undefined) writes.push({ ...wanted, op: 'delete' });
+    writes.push(wanted);
+    mended(device, row === undefined ? 'restored_neighbour' : 'repaired_neighbour', ip, deps);
+  });
+  write(device, writes, 'neighbour', deps);
+}
+
+/** Rows with our marks that nobody here wrote: a predecessor's, or somebody's who copied them. Their record decides. */
+function adoptOrphans(
+  device: ServedDevice,
+  fdb: FdbEntry[],
+  neighbours: Neighbour[],
+  deps: PipelineDeps,
+): Recheck[] {
+  const { tables, namespace, ifindex } = device;
+  const now = deps.now();
+  const rechecks: Recheck[] = [];
+  const macs = fdb.filter(
+    (row) => isOurFdbEntry(row) && !tables.fdb.has(row.lladdr) && !isMulticast(row.lladdr),
+  );
+  for (const row of namespace.kernel.getFdb(macs.map(({ lladdr }) => ({ ifindex, lladdr })))) {
+    if (row?.vtep === undefined || !isOurFdbEntry(row) || tables.fdb.has(row.lladdr)) continue;
+    const { lladdr: mac, vtep, flags } = row;
+    const source = { kind: 'adopted' as const, name: mac };
+    tables.setFdb({ mac, vtep, router: (flags & NTF_ROUTER) !== 0, source, checkedAt: now, usedAt: now });
+    rechecks.push({ device, table: 'fdb', key: mac, cause: 'change' });
+    mended(device, 'adopted_fdb', mac, deps);
+  }
+  const ips = neighbours.filter((row) => isOurNeighbour(row) && !tables.neighbours.has(row.ip));
+  for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
+    if (row?.lladdr === undefined || !isOurNeighbour(row) || tables.neighbours.has(row.ip)) continue;
+    const { ip, lladdr: mac } = row;
+    tables.setNeighbour({ ip, mac, source: { kind: 'adopted', name: ip }, checkedAt: now, usedAt: now });
+    rechecks.push({ device, table: 'neighbour', key: ip, cause: 'change' });
+    mended(device, 'adopted_neighbour', ip, deps);
+  }
+  return rechecks;
+}
+
+function removeLeftovers(device: ServedDevice, neighbours: Neighbour[], deps: PipelineDeps): void {
+  if (device.bridge === 0) return;
+  const { tables, namespace, ifindex } = device;
+  const ips = neighbours.filter((row) => isKernelLeftover(row) && !tables.neighbours.has(row.ip));
+  const writes: EntryWrite[] = [];
+  for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
+    if (row === undefined || !isKernelLeftover(row) || tables.neighbours.has(row.ip)) continue;
+    writes.push({ ...neighbourWrite(device, row.ip, row.lladdr ?? ''), op: 'delete' });
+    mended(device, 'removed_leftover', row.ip, deps);
+  }
+  write(device, writes, 'neighbour', deps);
+}
+
+function mended(
+  device: ServedDevice,
+  action: string,
+  what: string,
+  { counters, report }: PipelineDeps,
+): void {
+  increment(counters.reconcileChanges, action);
+  report.mended(device, action, what);
+}
+
+function write(
+  device: ServedDevice,
+  writes: EntryWrite[],
+  table: 'neighbour' | 'fdb',
+  { report }: PipelineDeps,
+): void {
+  if (writes.length === 0) return;
+  for (const { index, error } of device.namespace.kernel.write(writes))
+    if (writes[index]?.op !== 'delete') report.failed(device, table, error);
+}
+
+const isMulticast = (mac: string): boolean => (parseInt(mac.slice(0, 2), 16) & 1) === 1;

@@ -1,0 +1,37 @@
+import type { ServedDevice } from '../served/device.ts';
+import type { Vni } from '../vocabulary.ts';
+import type { Recheck } from './recheck.ts';
+
+/**
+ * Everything held, read again at one blow: after a gap in the feed, a flush, or at start. What is lost is judged when
+ * all of it has been read, because only together do losses tell a mass withdrawal from single deletions.
+ */
+export class Blow {
+  readonly reason: 'gap' | 'flush' | 'start' | 'grace_over';
+  /** Everything these held was read, so they are verified when it is over. */
+  readonly devices: readonly ServedDevice[];
+  /** Entries read by VNI, the losses among them. */
+  readonly held = new Map<Vni, number>();
+  readonly lost = new Map<Vni, Recheck[]>();
+  #remaining: number;
+  /** A later blow reads everything again: this one concludes nothing. */
+  overtaken = false;
+
+  constructor(reason: Blow['reason'], devices: readonly ServedDevice[], size: number) {
+    this.reason = reason;
+    this.devices = devices;
+    this.#remaining = size;
+  }
+
+  /** Notes what was read. @returns whether that was the last of it */
+  note(read: readonly Recheck[], lost: readonly Recheck[]): boolean {
+    for (const { device } of read) this.held.set(device.vni, (this.held.get(device.vni) ?? 0) + 1);
+    for (const recheck of lost) {
+      const sofar = this.lost.get(recheck.device.vni);
+      if (sofar === undefined) this.lost.set(recheck.device.vni, [recheck]);
+      else sofar.push(recheck);
+    }
+    this.#remaining -= read.length;
+    return this.#remaining <= 0 && !this.overtaken;
+  }
+}

@@ -1,0 +1,160 @@
+import { type Observable, Subject, filter, map } from 'rxjs';
+import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
+import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
+import type { PipelineDeps } from '../resolve/deps.ts';
+import { answerL3, fromMacRecord } from '../resolve/judge.ts';
+import { readPatiently } from '../resolve/lookup.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { forgetMovedAway } from '../tables/refuse-local.ts';
+import type { Recheck } from './recheck.ts';
+
+/** A new record ends the memory of its absence at once, and one being looked up is looked up again. */
+export function forgetAbsence(change: DirectoryChange, devices: readonly ServedDevice[]): void {
+  for (const device of devices) {
+    if (change.type === 'records') {
+      for (const { vni, address } of change.keys) if (vni === device.vni) forget(device, address);
+    } else if (change.type !== 'leases' || change.vni === device.vni) forgetAll(device);
+  }
+}
+
+function forget(device: ServedDevice, address: string): void {
+  device.absent.delete(address);
+  device.local.delete(address);
+  const question = device.inFlight.get(address);
+  if (question !== undefined) question.changed = true;
+  // An L2 miss may have been answered by the absence of another record: that of an address with the MAC.
+  for (const mac of device.absent.size === 0 ? [] : device.tables.macsOf(address)) device.absent.delete(mac);
+}
+
+function forgetAll(device: ServedDevice): void {
+  device.absent.clear();
+  device.local.clear();
+  for (const question of device.inFlight.values()) question.changed = true;
+}
+
+/** The held entries that a change of records or leases concerns. */
+export function rechecksFor(change: DirectoryChange, devices: readonly ServedDevice[]): Recheck[] {
+  if (change.type === 'records')
+    return devices.flatMap((device) =>
+      change.keys.flatMap((key) => (key.vni === device.vni ? ofRecord(device, key) : [])),
+    );
+  if (change.type !== 'leases') return [];
+  return devices.filter(({ vni }) => vni === change.vni).flatMap((device) => ofLeases(device));
+}
+
+function ofRecord(device: ServedDevice, { kind, address }: RecordKey): Recheck[] {
+  const { tables } = device;
+  if (kind === 'ip') {
+    const own = tables.neighbours.has(address) ? [neighbour(device, address)] : [];
+    // An FDB entry may follow this record although no neighbour does, or the neighbour has another MAC by now.
+    const mac = tables.fdbFrom(address);
+    return mac === undefined || tables.neighbours.get(address)?.mac === mac
+      ? own
+      : [...own, ...ofMac(device, mac)];
+  }
+  return tables.fdb.has(address) ? ofMac(device, address) : [];
+}
+
+/** One user's recheck reads the `mac:` record with it, and the FDB entry is one for all users. */
+function ofMac(device: ServedDevice, mac: string): Recheck[] {
+  const [user] = device.tables.users(mac);
+  return [user === undefined ? { device, table: 'fdb', key: mac, cause: 'change' } : neighbour(device, user)];
+}
+
+/** Everything that follows a lease, and what a lease may speak for now that nothing else does. */
+function ofLeases(device: ServedDevice): Recheck[] {
+  const { neighbours, fdb } = device.tables;
+  return [
+    ...[...neighbours.values()]
+      .filter(({ source }) => source.kind === 'lease')
+      .map(({ ip }) => neighbour(device, ip)),
+    ...[...fdb.values()]
+      .filter(({ source, mac }) => source.kind === 'lease' && device.tables.users(mac).length === 0)
+      .map<Recheck>(({ mac }) => ({ device, table: 'fdb', key: mac, cause: 'change' })),
+  ];
+}
+
+const neighbour = (device: ServedDevice, ip: string): Recheck => ({
+  device,
+  table: 'neighbour',
+  key: ip,
+  cause: 'change',
+});
+
+/** Changed records of addresses not held that are read at once in a second, for all that happens in a VNI elsewhere. */
+const MOST_READ = 1_000;
+const PATIENCE = 5_000;
+
+interface Moved {
+  device: ServedDevice;
+  key: RecordKey;
+}
+
+/**
+ * A guest that moves from here to another host was never held here, so its changed record is nobody's recheck. Yet the
+ * bridge goes on sending its frames to the old port. So changed records of addresses not held are read, too, as far as
+ * a budget goes, and where one names another host the bridge's entry for the MAC goes.
+ */
+export class MovedAway {
+  readonly #deps: PipelineDeps;
+  readonly #moved$ = new Subject<Moved[]>();
+  #budget = MOST_READ;
+  #budgetSince = 0;
+
+  constructor(deps: PipelineDeps) {
+    this.#deps = deps;
+  }
+
+  look(change: DirectoryChange, devices: readonly ServedDevice[]): void {
+    if (change.type !== 'records') return;
+    const now = this.#deps.now();
+    if (now - this.#budgetSince > 1_000) {
+      this.#budget = MOST_READ;
+      this.#budgetSince = now;
+    }
+    for (const device of devices) {
+      if (device.bridge === 0) continue;
+      const keys = change.keys
+        .filter((key) => key.vni === device.vni && !isHeld(device, key))
+        .slice(0, this.#budget);
+      this.#budget -= keys.length;
+      if (keys.length > 0) this.#moved$.next(keys.map((key) => ({ device, key })));
+    }
+  }
+
+  work$(): Observable<void> {
+    return this.#moved$.pipe(
+      filter((moved) => moved.length > 0),
+      batchWhileBusy((batch) => this.#read(batch), { size: 256, underWay: 1 }),
+    );
+  }
+
+  #read(batch: Moved[]): Observable<void> {
+    const { isOwnVtep, report } = this.#deps;
+    // Nobody asked: whoever does will hear that the record is malformed.
+    const judge = { ...this.#deps.judge, malformed: () => undefined };
+    return readPatiently(
+      batch.map(({ key }) => key),
+      this.#deps.now() + PATIENCE,
+      this.#deps,
+    ).pipe(
+      map((values) => {
+        batch.forEach(({ device, key }, index) => {
+          const value = values?.[index] ?? null;
+          const answer =
+            key.kind === 'ip'
+              ? value === null
+                ? undefined
+                : answerL3(judge, device, key.address, value)
+              : fromMacRecord(judge, device, key.address, value);
+          if (answer === undefined || isOwnVtep(answer.vtep)) return;
+          if (key.kind === 'ip') device.tables.remember(answer.mac, key.address);
+          forgetMovedAway(device, [answer.mac], report);
+        });
+      }),
+    );
+  }
+}
+
+const isHeld = ({ tables }: ServedDevice, { kind, address }: RecordKey): boolean =>
+  kind === 'ip' ? tables.neighbours.has(address) : tables.fdb.has(address);

@@ -1,0 +1,83 @@
+import type { Vni } from '../vocabulary.ts';
+import type { ServedDevice } from '../served/device.ts';
+import type { Blow } from './blow.ts';
+import type { Recheck } from './recheck.ts';
+
+/** Losses up to this many are taken as meant, whatever share they are. */
+const FEW = 10;
+
+/** Entries of one VNI that lost their records all at once and are kept for a while. */
+interface Guarded {
+  /** Monotonic ms; from the first loss, never extended. */
+  until: number;
+  entries: Map<ServedDevice, Map<string, Recheck>>;
+}
+
+/**
+ * A directory that comes back empty must not take the network down. When at one blow more than half of a VNI's held
+ * entries, and more than ten, lose their records, they stay for the grace; records that return take them out of here.
+ */
+export class WithdrawalGuard {
+  readonly #grace: number;
+  readonly #vnis = new Map<Vni, Guarded>();
+
+  /** @param grace milliseconds; 0 turns the guard off */
+  constructor(grace: number) {
+    this.#grace = grace;
+  }
+
+  /** VNIs with entries being kept. */
+  get active(): Vni[] {
+    return [...this.#vnis.keys()];
+  }
+
+  /** Whether these losses of a blow are too many to be believed. */
+  isMass(blow: Blow, vni: Vni): boolean {
+    const lost = blow.lost.get(vni)?.length ?? 0;
+    return this.#grace > 0 && lost > FEW && lost > (blow.held.get(vni) ?? 0) / 2;
+  }
+
+  /** Keeps entries; those of a VNI that is being guarded already join it. */
+  keep(vni: Vni, lost: readonly Recheck[], now: number): void {
+    const guarded = this.#vnis.get(vni) ?? {
+      until: now + this.#grace,
+      entries: new Map<ServedDevice, Map<string, Recheck>>(),
+    };
+    this.#vnis.set(vni, guarded);
+    for (const recheck of lost) {
+      const entries = guarded.entries.get(recheck.device);
+      if (entries === undefined) guarded.entries.set(recheck.device, new Map([[recheck.key, recheck]]));
+      else entries.set(recheck.key, recheck);
+    }
+  }
+
+  keeps({ device, key }: Recheck): boolean {
+    return this.#vnis.get(device.vni)?.entries.get(device)?.has(key) ?? false;
+  }
+
+  /** Its record is back, or it is held no more. */
+  release({ device, key }: Recheck): void {
+    const guarded = this.#vnis.get(device.vni);
+    const entries = guarded?.entries.get(device);
+    if (guarded === undefined || entries?.delete(key) !== true) return;
+    if (entries.size === 0) guarded.entries.delete(device);
+    if (guarded.entries.size === 0) this.#vnis.delete(device.vni);
+  }
+
+  forget(device: ServedDevice): void {
+    const guarded = this.#vnis.get(device.vni);
+    guarded?.entries.delete(device);
+    if (guarded?.entries.size === 0) this.#vnis.delete(device.vni);
+  }
+
+  /** Takes out what has been kept for the whole grace; the caller reads it one last time. */
+  expire(now: number): Recheck[] {
+    const over: Recheck[] = [];
+    for (const [vni, { until, entries }] of this.#vnis) {
+      if (until > now) continue;
+      this.#vnis.delete(vni);
+      for (const kept of entries.values()) over.push(...kept.values());
+    }
+    return over;
+  }
+}

@@ -1,0 +1,83 @@
+/**
+ * Reads the records of held entries again. One neighbour is read with the `mac:` record of its MAC, so that the pair
+ * is judged together; an FDB entry that no neighbour uses is read like an L2 miss.
+ */
+import { type Observable, map } from 'rxjs';
+import type { RecordKey } from '../directory/directory.ts';
+import type { LookupDeps } from '../resolve/deps.ts';
+import { answerL2, answerL3, fromMacRecord } from '../resolve/judge.ts';
+import { readPatiently } from '../resolve/lookup.ts';
+import type { Answer } from '../resolve/question.ts';
+import type { ServedDevice } from '../served/device.ts';
+import type { Blow } from './blow.ts';
+
+/** A held entry whose record is to be read again. */
+export interface Recheck {
+  device: ServedDevice;
+  table: 'neighbour' | 'fdb';
+  /** IP of a neighbour, MAC of an FDB entry. */
+  key: string;
+  /**
+   * Why: its record changed; it was written a moment ago and its `mac:` record has not been seen; its answer is old;
+   * or everything is read again at one blow.
+   */
+  cause: 'change' | 'second_look' | 'lifetime' | Blow;
+}
+
+/** What the directory says of it now. */
+export interface Verdict {
+  recheck: Recheck;
+  answer: Answer | undefined;
+}
+
+/** How long a batch waits for a directory that does not answer before it makes room, ms. */
+const PATIENCE = 60_000;
+
+/** @returns undefined when the directory did not answer; nothing may be concluded then */
+export function readAgain(batch: Recheck[], deps: LookupDeps): Observable<Verdict[] | undefined> {
+  const asked = batch.map((recheck) => keysOf(recheck));
+  return readPatiently(asked.flat(), deps.now() + PATIENCE, deps).pipe(
+    map((values) => {
+      if (values === undefined) return undefined;
+      let next = 0;
+      return batch.map((recheck, index) => {
+        const keys = asked[index] ?? [];
+        const mine = values.slice(next, (next += keys.length));
+        return { recheck, answer: judged(recheck, keys, mine, deps) };
+      });
+    }),
+  );
+}
+
+function keysOf({ device, table, key }: Recheck): RecordKey[] {
+  const { vni, tables } = device;
+  if (table === 'neighbour') {
+    const mac = tables.neighbours.get(key)?.mac;
+    return [
+      { vni, kind: 'ip', address: key },
+      ...(mac === undefined ? [] : [{ vni, kind: 'mac', address: mac } as const]),
+    ];
+  }
+  const addresses = tables.addressesOf(key);
+  return [
+    { vni, kind: 'mac', address: key },
+    ...addresses.map<RecordKey>((ip) => ({ vni, kind: 'ip', address: ip })),
+  ];
+}
+
+function judged(
+  { device, table, key }: Recheck,
+  keys: RecordKey[],
+  [first = null, ...rest]: (string | null)[],
+  { judge }: LookupDeps,
+): Answer | undefined {
+  if (table === 'fdb') {
+    const addresses = keys.slice(1).map(({ address }) => address);
+    return answerL2(judge, device, key, first, addresses, rest);
+  }
+  const answer = answerL3(judge, device, key, first);
+  const mac = keys[1]?.address;
+  if (answer === undefined || mac !== answer.mac) return answer;
+  const named = fromMacRecord(judge, device, mac, rest[0] ?? null);
+  return named === undefined ? answer : { ...answer, vtep: named.vtep, vtepSource: named.source };
+}

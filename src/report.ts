@@ -1,0 +1,57 @@
+import { reasonOf } from './errors.ts';
+import type { KernelError } from './kernel/kernel.ts';
+import type { FoldedLog } from './log.ts';
+import { type Counters, increment } from './metrics/counters.ts';
+import type { ServedDevice } from './served/device.ts';
+import type { Conflict, InstallReport } from './tables/report.ts';
+
+/** What does not go as the directory has it: counted every time, said once a minute. */
+export class Report implements InstallReport {
+  readonly #counters: Counters;
+  readonly #complaints: FoldedLog;
+
+  constructor(counters: Counters, complaints: FoldedLog) {
+    this.#counters = counters;
+    this.#complaints = complaints;
+  }
+
+  conflict(device: ServedDevice, reason: Conflict, what: string): void {
+    this.#counters.conflicts[reason]++;
+    this.#complaints.warn(`${device.name}: conflict (${reason})`, what);
+  }
+
+  failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge', error: KernelError): void {
+    this.#counters.writeFailures[table]++;
+    this.#complaints.warn(`${device.name}: ${table} entry refused`, error.message);
+  }
+
+  mended(device: ServedDevice, action: string, what: string): void {
+    increment(this.#counters.reconcileChanges, action);
+    this.#complaints.warn(`${device.name}: ${action.replace('_', ' ')} entry`, what);
+  }
+
+  bridgeForgot(device: ServedDevice, mac: string): void {
+    increment(this.#counters.reconcileChanges, 'removed_bridge_entry');
+    this.#complaints.warn(`${device.name}: removed the bridge's own entry for a MAC that moved`, mac);
+  }
+
+  broken(error: unknown): void {
+    this.#complaints.warn('a batch of answers could not be written', reasonOf(error));
+  }
+
+  /** A record that counts as absent. */
+  malformed(vni: number, reason: string, example: string): void {
+    increment(this.#counters.malformedRecords, reason);
+    this.#complaints.warn(`VNI ${vni}: malformed record (${reason}) ignored`, example);
+  }
+
+  overrun(socket: 'miss' | 'link'): void {
+    this.#counters.overruns[socket]++;
+    this.#complaints.warn('netlink overrun', `the kernel dropped ${socket} messages for want of buffer`);
+  }
+
+  malformedMessages(count: number): void {
+    this.#counters.malformedMessages += count;
+    this.#complaints.warn('malformed netlink messages', String(count));
+  }
+}

@@ -1,0 +1,276 @@
+/** The directory where it is more than one server, or an encrypted one. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { filter, firstValueFrom, type Observable, timeout } from 'rxjs';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { DirectoryChange, RecordKey } from '../../src/directory/directory.ts';
+import { parseRedisUrl, type RedisAccess } from '../../src/directory/redis-url.ts';
+import { RedisDirectory } from '../../src/directory/redis.ts';
+import { RedisWriter } from '../../src/directory/redis-writer.ts';
+import { listEndpoints, removeEndpoint, setEndpoint } from '../../src/directory/redis-endpoints.ts';
+import { exportRecords, importRecords } from '../../src/directory/redis-import.ts';
+import { freePort, type RedisServer, startRedis } from './redis-server.ts';
+
+const ends: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+// A stream that ends without it must fail the test.
+/* eslint-disable rxjs-x/no-ignored-default-value */
+const first = <T>(stream$: Observable<T>, is: (value: T) => boolean, within = 10_000): Promise<T> =>
+  firstValueFrom(stream$.pipe(filter(is), timeout(within)));
+/* eslint-enable rxjs-x/no-ignored-default-value */
+const up = ({ state$ }: RedisDirectory, within?: number) => first(state$, (state) => state.up, within);
+const down = ({ state$ }: RedisDirectory, within?: number) => first(state$, (state) => !state.up, within);
+const change = ({ changes$ }: RedisDirectory, is: (one: DirectoryChange) => boolean, within?: number) =>
+  first(changes$, is, within);
+const names = (vni: number) => (one: DirectoryChange) =>
+  one.type === 'records' && one.keys.some((key) => key.vni === vni);
+const key = (vni: number): RecordKey => ({ vni, kind: 'ip', address: '20.0.0.2' });
+const VALUE = '02:42:14:00:00:02 10.99.0.2';
+const redisKey = (vni: number): string => `missd:{${vni}}:ip:20.0.0.2`;
+
+function open(url: string, vnis: number[], access: RedisAccess = {}): RedisDirectory {
+  const directory = new RedisDirectory({ target: parseRedisUrl(url, access) });
+  ends.push(() => directory.close());
+  void directory.follow(new Set(vnis));
+  directory.start();
+  return directory;
+}
+
+describe('a cluster of three masters', () => {
+  let nodes: RedisServer[];
+  let url: string;
+  /** VNIs whose keys are on the first, second and third node. */
+  const vnis: number[] = [];
+
+  beforeAll(async () => {
+    // The bus port is the port and 10000, which has to be a port too.
+    const port = async (): Promise<number> => {
+      const free = await freePort();
+      return free < 50_000 ? free : port();
+    };
+    const args = [
+      '--cluster-enabled',
+      'yes',
+      '--cluster-node-timeout',
+      '1000',
+      '--cluster-require-full-coverage',
+      'no',
+    ];
+    nodes = [];
+    for (let i = 0; i < 4; i++) nodes.push(await startRedis({ port: await port(), args, cliArgs: ['-c'] }));
+    const [a, b, c] = nodes;
+    const addresses = [a, b, c].map((node) => `127.0.0.1:${node?.port ?? 0}`);
+    await a?.cli('--cluster', 'create', ...addresses, '--cluster-yes');
+    url = `redis+cluster://${addresses.join(',')}`;
+    for (const node of [a, b, c]) {
+      for (;;) {
+        const info = (await node?.cli('CLUSTER', 'INFO')) ?? '';
+        if (info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3')) break;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+    const slots = [5460, 10922, 16383];
+    for (const [index, last] of slots.entries()) {
+      for (let vni = 100; vnis.length <= index; vni++) {
+        const slot = Number(await a?.cli('CLUSTER', 'KEYSLOT', redisKey(vni)));
+        if (slot <= last && (index === 0 || slot > (slots[index - 1] ?? 0))) vnis.push(vni);
+      }
+    }
+  });
+  afterAll(async () => {
+    for (const node of nodes) await node.kill();
+  });
+
+  it('answers one read from all of them, and each is heard of', async () => {
+    const [node] = nodes;
+    for (const vni of vnis) {
+      await node?.cli('SET', redisKey(vni), `${VALUE}${vni}`);
+      await node?.cli('SADD', `missd:{${vni}}:subnets`, '10.20.2.0/24');
+      await node?.cli('SET', `missd:{${vni}}:subnet:10.20.2.0/24`, VALUE);
+    }
+    const directory = open(url, vnis);
+    await up(directory);
+    expect(await directory.read([...vnis, ...vnis].map(key))).toEqual(
+      [...vnis, ...vnis].map((vni) => `${VALUE}${vni}`),
+    );
+    for (const vni of vnis) expect(directory.leases(vni).all()).toHaveLength(1);
+    for (const vni of vnis) {
+      const heard = change(directory, names(vni));
+      await node?.cli('SET', redisKey(vni), VALUE);
+      await heard;
+    }
+    const flushed = change(directory, (one) => one.type === 'flushed');
+    await nodes[2]?.cli('FLUSHALL');
+    await flushed;
+  });
+
+  it('is written and listed through any of its nodes', async () => {
+    await RedisWriter.use(parseRedisUrl(url), 'missd', async (redis) => {
+      const endpoint = { ip: '20.0.0.7', mac: '02:42:14:00:00:07', vtep: '10.99.0.2', router: false };
+      for (const vni of vnis) await setEndpoint(redis, vni, endpoint, 100);
+      const listed = await listEndpoints(redis);
+      for (const vni of vnis) {
+        expect(listed.filter((one) => one.vni === vni && one.ip === '20.0.0.7')).toHaveLength(1);
+        expect(await removeEndpoint(redis, vni, '20.0.0.7')).toHaveLength(2);
+      }
+      const records = new Map(
+        vnis.map((vni) => [vni, { endpoints: [endpoint], subnets: [], vteps: ['10.99.0.2'] }]),
+      );
+      await importRecords(redis, records, true);
+      expect(await exportRecords(redis, undefined, () => undefined)).toEqual(records);
+    });
+  });
+
+  it('says down while a master does not answer, and up when it does', async () => {
+    const directory = open(url, vnis);
+    await up(directory);
+    const lost = down(directory, 4000);
+    nodes[1]?.freeze();
+    await lost;
+    await expect(directory.read(vnis.map(key))).rejects.toHaveProperty('name', 'DirectoryError');
+    nodes[1]?.thaw();
+    await up(directory);
+    expect(await directory.read(vnis.map(key))).toHaveLength(3);
+  });
+
+  it('goes on with the replica when a master dies, after a gap', async () => {
+    const [a, b, , spare] = nodes;
+    const id = (await b?.cli('CLUSTER', 'MYID')) ?? '';
+    await spare?.cli(
+      '--cluster',
+      'add-node',
+      `127.0.0.1:${spare.port}`,
+      `127.0.0.1:${a?.port ?? 0}`,
+      '--cluster-slave',
+      '--cluster-master-id',
+      id,
+    );
+    while (!((await spare?.cli('INFO', 'replication')) ?? '').includes('master_link_status:up')) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const directory = open(url, vnis);
+    await up(directory);
+    const lost = down(directory);
+    const gap = change(directory, (one) => one.type === 'gap', 30_000);
+    await b?.kill();
+    await lost;
+    await gap;
+    await up(directory);
+    const second = vnis[1] ?? 0;
+    const heard = change(directory, names(second));
+    await spare?.cli('SET', redisKey(second), VALUE);
+    await heard;
+    expect(await directory.read([key(second)])).toEqual([VALUE]);
+  });
+});
+
+describe('a master found by sentinels', () => {
+  it('is followed when another one takes over', async () => {
+    const master = await startRedis();
+    ends.push(() => master.kill());
+    const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] });
+    ends.push(() => replica.kill());
+    while (!(await replica.cli('INFO', 'replication')).includes('master_link_status:up')) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const sentinel = await startRedis({
+      sentinel: [
+        `sentinel monitor home 127.0.0.1 ${master.port} 1`,
+        'sentinel down-after-milliseconds home 500',
+        'sentinel failover-timeout home 2000',
+      ],
+    });
+    ends.push(() => sentinel.kill());
+    while (!(await sentinel.cli('SENTINEL', 'replicas', 'home')).includes(String(replica.port))) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    await master.cli('SET', redisKey(100), VALUE);
+    const directory = open(`redis+sentinel://127.0.0.1:${sentinel.port}/home`, [100]);
+    await up(directory);
+    expect(await directory.read([key(100)])).toEqual([VALUE]);
+    const lost = down(directory);
+    const gap = change(directory, (one) => one.type === 'gap', 30_000);
+    await master.kill();
+    await lost;
+    await gap;
+    const heard = change(directory, names(100));
+    await replica.cli('DEL', redisKey(100));
+    await heard;
+    expect(await directory.read([key(100)])).toEqual([null]);
+  });
+});
+
+describe('TLS', () => {
+  let dir: string;
+  const at = (name: string): string => join(dir, name);
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'missd-tls-'));
+    const openssl = (...args: string[]): unknown =>
+      execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
+    const request = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+    ];
+    openssl(...request, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=test CA');
+    for (const name of ['server', 'client']) {
+      openssl(
+        ...request,
+        '-CA',
+        'ca.crt',
+        '-CAkey',
+        'ca.key',
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.crt`,
+        '-subj',
+        `/CN=${name}`,
+        '-addext',
+        'subjectAltName=IP:127.0.0.1',
+        '-addext',
+        'basicConstraints=critical,CA:FALSE',
+      );
+    }
+  });
+  afterAll(() => {
+    rmSync(dir, { recursive: true });
+  });
+
+  it('is spoken, with the certificate of the client', async () => {
+    const port = await freePort();
+    const files = [
+      '--tls-cert-file',
+      at('server.crt'),
+      '--tls-key-file',
+      at('server.key'),
+      '--tls-ca-cert-file',
+      at('ca.crt'),
+    ];
+    const server = await startRedis({ port: 0, args: ['--tls-port', String(port), ...files] });
+    ends.push(() => server.kill());
+    const url = `rediss://127.0.0.1:${port}`;
+    const access = { ca: at('ca.crt'), cert: at('client.crt'), key: at('client.key') };
+    await up(open(url, [100], access));
+    const reasonOf = async (directory: RedisDirectory): Promise<string> => {
+      const state = await first(directory.state$, (one) => !one.up && one.reason !== 'connecting');
+      return state.up ? '' : state.reason;
+    };
+    expect(await reasonOf(open(url, [100]))).toMatch(/^TLS with 127\.0\.0\.1:\d+ failed: .*certificate/);
+    expect(await reasonOf(open(url, [100], { ca: at('ca.crt') }))).toMatch(
+      /^TLS with 127\.0\.0\.1:\d+ failed: /,
+    );
+    expect(await reasonOf(open(`redis://127.0.0.1:${port}`, [100]))).toMatch(/not connected to 127/);
+  });
+});
