@@ -138,12 +138,13 @@ function comeHome(
   return again;
 }
 
-/** An FDB entry whose record spoke for an address that is gone: without users it goes, else another user's record decides. */
+/** An FDB entry whose record spoke for an address that is gone: without users its own record decides whether it goes, else another user's. */
 function resource(device: ServedDevice, mac: string): Recheck[] {
   const { tables } = device;
   const fdb = tables.fdb.get(mac);
   const [user] = tables.users(mac);
-  if (fdb === undefined || user === undefined) return [];
+  if (fdb === undefined) return [];
+  if (user === undefined) return [{ device, table: 'fdb', key: mac, cause: 'change' }];
   if (fdb.source.kind !== 'ip' || tables.neighbours.get(fdb.source.name)?.mac === mac) return [];
   tables.setFdb({ ...fdb, source: { kind: 'adopted', name: mac } });
   return [{ device, table: 'neighbour', key: user, cause: 'change' }];
