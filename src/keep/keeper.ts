@@ -27,7 +27,7 @@ import { audit } from './audit.ts';
 import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
 import { WithdrawalGuard } from './guard.ts';
-import { type Recheck, type Verdict, readAgain } from './recheck.ts';
+import { type HeldEntry, type Recheck, type Verdict, readAgain } from './recheck.ts';
 
 export interface KeepOptions {
   /** Seconds, all three. */
@@ -142,9 +142,7 @@ export class Keeper {
     const over = this.guard.expire(now);
     if (over.length === 0) return;
     this.#log.warn(`the grace for ${over.length} entries without records is over`);
-    const blow = new Blow('grace_over', [], over.length);
-    this.#blows.add(blow);
-    this.#rechecks$.next(over.map((recheck) => ({ ...recheck, cause: blow })));
+    this.#readTogether(new Blow('grace_over', [], over));
   }
 
   /** When the entry longest unread was read, monotonic ms; undefined when nothing is held. */
@@ -173,8 +171,12 @@ export class Keeper {
 
   /** Reads every held entry again and judges the losses together. What of it was under way is overtaken. */
   #readAll(reason: 'gap' | 'flush'): void {
-    for (const blow of this.#blows) blow.overtaken = true;
-    this.#blows.clear();
+    for (const blow of this.#blows) {
+      // Its entries have had their grace: a blow that comes now gives them no other.
+      if (blow.reason === 'grace_over') continue;
+      blow.overtaken = true;
+      this.#blows.delete(blow);
+    }
     this.#read(
       reason,
       this.#devices().filter((device) => device.adopted),
@@ -182,11 +184,19 @@ export class Keeper {
   }
 
   #read(reason: Blow['reason'], devices: readonly ServedDevice[]): void {
-    const all = devices.flatMap((device) => heldBy(device));
-    const blow = new Blow(reason, devices, all.length);
+    this.#readTogether(
+      new Blow(
+        reason,
+        devices,
+        devices.flatMap((device) => heldBy(device)),
+      ),
+    );
+  }
+
+  #readTogether(blow: Blow): void {
     this.#blows.add(blow);
-    if (all.length === 0) this.#conclusion(blow);
-    this.#rechecks$.next(all.map((recheck) => ({ ...recheck, cause: blow })));
+    if (blow.entries.length === 0) this.#conclusion(blow);
+    this.#rechecks$.next(blow.entries.map((entry) => ({ ...entry, cause: blow })));
   }
 
   #readAgain(queued: Recheck[]): Observable<{ batch: Recheck[]; verdicts: Verdict[] | undefined }> {
@@ -219,6 +229,7 @@ export class Keeper {
   /** All of a blow has been read: what was lost goes, or stays for the grace. */
   #conclusion(blow: Blow): void {
     this.#blows.delete(blow);
+    if (blow.reason === 'grace_over') this.guard.end(blow.entries);
     for (const [vni, lost] of blow.lost) {
       const starting = blow.devices.some((device) => device.vni === vni && !device.verified);
       if (blow.reason === 'grace_over' || !this.guard.isMass(blow, vni))
@@ -279,7 +290,7 @@ export class Keeper {
 }
 
 /** Neighbours with their MACs, and the FDB entries that no neighbour uses. */
-function heldBy(device: ServedDevice): Omit<Recheck, 'cause'>[] {
+function heldBy(device: ServedDevice): HeldEntry[] {
   const { neighbours, fdb } = device.tables;
   const lone = [...fdb.keys()].filter((mac) => device.tables.users(mac).length === 0);
   return [
