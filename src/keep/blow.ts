@@ -7,7 +7,7 @@ import type { HeldEntry, Recheck } from './recheck.ts';
  * all of it has been read, because only together do losses tell a mass withdrawal from single deletions.
  */
 export class Blow {
-  readonly reason: 'gap' | 'flush' | 'start' | 'grace_over';
+  readonly reason: 'gap' | 'flush' | 'start' | 'last_look' | 'grace_over';
   /** Everything these held was read, so they are verified when it is over. */
   readonly devices: readonly ServedDevice[];
   /** What is to be read. */

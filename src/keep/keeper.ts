@@ -226,29 +226,48 @@ export class Keeper {
     this.#rechecks$.next(again);
   }
 
-  /** All of a blow has been read: what was lost goes, or stays for the grace. */
+  /** All of a blow has been read: what was lost stays for the grace, or is looked at once more and goes. */
   #conclusion(blow: Blow): void {
-    this.#blows.delete(blow);
+    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
     if (blow.reason === 'grace_over') this.guard.end(blow.entries);
+    const going: Recheck[] = [];
+    const judged: Promise<Recheck[]>[] = [];
     for (const [vni, lost] of blow.lost) {
       const starting = blow.devices.some((device) => device.vni === vni && !device.verified);
-      if (blow.reason === 'grace_over' || !this.guard.isMass(blow, vni))
-        this.#rechecks$.next(this.#withdraw(lost));
+      if (last || !this.guard.isMass(blow, vni)) going.push(...lost);
       else if (!starting) this.#keep(vni, lost);
-      else this.#keepIfEmpty(vni, lost);
+      else judged.push(this.#keepIfEmpty(vni, lost));
     }
-    for (const device of blow.devices) device.verified = true;
+    if (last) this.#rechecks$.next(this.#withdraw(going));
+    if (judged.length === 0) this.#end(blow, going);
+    else
+      void Promise.all(judged).then((more) => {
+        if (!blow.overtaken) this.#end(blow, [...going, ...more.flat()]);
+      });
   }
 
-  /** At start only a VNI without any record looks like a directory that lost its memory; other orphans go. */
-  #keepIfEmpty(vni: number, lost: Recheck[]): void {
-    this.#deps.directory.isEmpty(vni).then(
+  /** It took a while, and what was lost when it was read may be back. */
+  #end(blow: Blow, going: Recheck[]): void {
+    this.#blows.delete(blow);
+    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
+    if (!last && going.length > 0) this.#readTogether(new Blow('last_look', blow.devices, going));
+    else for (const device of blow.devices) device.verified = true;
+  }
+
+  /**
+   * At start only a VNI without any record looks like a directory that lost its memory.
+   * @returns other orphans, which go
+   */
+  #keepIfEmpty(vni: number, lost: Recheck[]): Promise<Recheck[]> {
+    return this.#deps.directory.isEmpty(vni).then(
       (empty) => {
-        if (empty) this.#keep(vni, lost);
-        else this.#rechecks$.next(this.#withdraw(lost));
+        if (!empty) return lost;
+        this.#keep(vni, lost);
+        return [];
       },
       () => {
         this.#keep(vni, lost);
+        return [];
       },
     );
   }
