@@ -151,6 +151,8 @@ export class MovedAway {
           // An L2 miss may have found nobody while this record was not there.
           device.absent.delete(answer.mac);
           if (key.kind === 'ip') device.tables.remember(answer.mac, key.address);
+          // An L2 miss for it was answered by the absence of this very record.
+          device.absent.delete(answer.mac);
           forgetMovedAway(device, [answer.mac], report);
         });
       }),

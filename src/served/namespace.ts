@@ -44,6 +44,8 @@ export class ServedNamespace implements Surroundings {
   readonly #own: OwnVteps;
   readonly #options: ServeOptions;
   readonly #reload$ = new Subject<void>();
+  /** What was asked for and came later. */
+  readonly #late$ = new Subject<Signal>();
   /** Refusals said already, by name, so that each is said once. */
   readonly #refused = new Map<string, string>();
   /** Events that came while the tables were being read; they are newer than what is read. */
@@ -72,7 +74,7 @@ export class ServedNamespace implements Surroundings {
       startWith(undefined),
       switchMap(() => defer(() => from(this.#load())).pipe(retry({ delay: RELOAD_DELAY }))),
     );
-    return merge(told$, read$).pipe(mergeAll());
+    return merge(merge(told$, read$).pipe(mergeAll()), this.#late$);
   }
 
   /** After the sockets were closed, and with them the locks: nothing here is this host's any more. */
@@ -201,10 +203,8 @@ export class ServedNamespace implements Surroundings {
     this.kernel.addresses(linkNetnsid).then(
       (addresses) => {
         if (this.devices.get(ifindex) !== device) return;
-        this.#own.set(
-          `underlay ${this.name} ${ifindex}`,
-          addresses.map(({ ip }) => ip),
-        );
+        const ips = addresses.map(({ ip }) => ip);
+        if (this.#own.set(`underlay ${this.name} ${ifindex}`, ips)) this.#late$.next({ type: 'addresses' });
       },
       () => {
         // A namespace that cannot be read any more has gone, and the device with it.
