@@ -16,7 +16,7 @@ export interface Applied {
   again: Recheck[];
 }
 
-/** All verdicts may be of any device. */
+/** All verdicts must be of one namespace. */
 export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied {
   const lost: Recheck[] = [];
   const again: Recheck[] = [];

@@ -148,8 +148,6 @@ export class MovedAway {
                 : answerL3(judge, device, key.address, value)
               : fromMacRecord(judge, device, key.address, value);
           if (answer === undefined || isOwnVtep(answer.vtep)) return;
-          // An L2 miss may have found nobody while this record was not there.
-          device.absent.delete(answer.mac);
           if (key.kind === 'ip') device.tables.remember(answer.mac, key.address);
           // An L2 miss for it was answered by the absence of this very record.
           device.absent.delete(answer.mac);

@@ -212,7 +212,15 @@ export class Keeper {
       this.#rechecks$.next(batch);
       return;
     }
-    const { lost, again } = this.#attempt(() => apply(verdicts, this.#deps)) ?? { lost: [], again: [] };
+    const lost: Recheck[] = [];
+    const again: Recheck[] = [];
+    const served = new Set(this.#devices());
+    for (const [device, together] of groupBy(verdicts, ({ recheck }) => recheck.device)) {
+      // What went away while its records were read has nowhere to be written to.
+      const applied = served.has(device) ? this.#attempt(() => apply(together, this.#deps)) : undefined;
+      lost.push(...(applied?.lost ?? []));
+      again.push(...(applied?.again ?? []));
+    }
     for (const { recheck, answer } of verdicts) if (answer !== undefined) this.guard.release(recheck);
     const single = lost.filter((recheck) => !(recheck.cause instanceof Blow) && !this.guard.keeps(recheck));
     const silent = single.filter(({ cause }) => cause === 'lifetime').length;
@@ -272,7 +280,10 @@ export class Keeper {
     );
   }
 
-  #keep(vni: number, lost: Recheck[]): void {
+  #keep(vni: number, all: Recheck[]): void {
+    const served = new Set(this.#devices());
+    const lost = all.filter(({ device }) => served.has(device));
+    if (lost.length === 0) return;
     this.guard.keep(vni, lost, this.#deps.now());
     this.#log.error(
       `VNI ${vni}: ${lost.length} entries lost their records at one blow; they stay for ${this.#options.withdrawalGrace} s`,
@@ -280,10 +291,13 @@ export class Keeper {
   }
 
   #withdraw(lost: readonly Recheck[]): Recheck[] {
-    const going = lost.filter((recheck) => !this.guard.keeps(recheck));
+    const served = new Set(this.#devices());
+    const going = lost.filter((recheck) => served.has(recheck.device) && !this.guard.keeps(recheck));
     if (going.length === 0) return [];
     increment(this.#deps.counters.reconcileChanges, 'withdrawn', going.length);
-    return this.#attempt(() => withdrawLost(going, this.#deps)) ?? [];
+    return [...groupBy(going, ({ device }) => device).values()].flatMap(
+      (together) => this.#attempt(() => withdrawLost(together, this.#deps)) ?? [],
+    );
   }
 
   async #audit(devices: readonly ServedDevice[]): Promise<void> {

@@ -140,14 +140,7 @@ describe('a mac: record', () => {
 
   it('is seen behind a first answer that came from the ip: record', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(3));
-    const { tables: _, ...question } = {
-      tables: undefined,
-      device,
-      layer: 'l3' as const,
-      address: ip(1),
-      askers: [],
-      receivedAt: world.time,
-    };
+    const question = { device, layer: 'l3' as const, address: ip(1), askers: [], receivedAt: world.time };
     const answer = { mac: mac(1), vtep: vtep(2), router: false, source: { kind: 'ip' as const, name: ip(1) } };
     world.keeper.secondLook([{ question, outcome: 'resolved', answer }]);
     await turns();
@@ -190,22 +183,33 @@ describe('a record of an address that is not held', () => {
   });
 });
 
-it('leaves the other devices of a batch alone when one of them cannot be written to any more', async () => {
-  const gone = world.device({ ...device.link, ifindex: 9, name: 'gone' });
-  world.endpoint(gone, ip(1), mac(1), vtep(2));
-  const { kernel } = gone.namespace;
-  Object.defineProperty(gone, 'namespace', {
-    value: {
-      ...gone.namespace,
-      kernel: {
-        __proto__: kernel,
-        getNeighbours: () => {
-          throw new Error('the namespace is closed');
-        },
-      },
-    },
+describe('a device that went away', () => {
+  it('is not written to, nor kept for a grace', async () => {
+    for (let n = 1; n <= 20; n++) world.endpoint(device, ip(n), mac(n), vtep(2));
+    for (let n = 1; n <= 20; n++) world.directory.delete(VNI, 'ip', ip(n));
+    world.kernel.written.length = 0;
+    world.directory.hold();
+    await world.gap();
+    world.devices.length = 0;
+    world.keeper.forget(device);
+    world.directory.release();
+    await turns();
+    expect(world.kernel.written).toEqual([]);
+    expect(world.keeper.guard.active).toEqual([]);
   });
-  world.directory.delete(VNI, 'ip', ip(1));
-  await world.changed(ipKey(1));
-  expect(world.neighbours(device)).toEqual({});
+
+  it('while its records were applied costs the other devices nothing', async () => {
+    const broken = world.device({ ...device.link, ifindex: 9, name: 'broken' });
+    world.devices.reverse();
+    world.place(broken, ip(1), mac(1), vtep(2));
+    const { kernel } = world;
+    const getNeighbours = kernel.getNeighbours.bind(kernel);
+    kernel.getNeighbours = (keys) => {
+      if (keys.some(({ ifindex }) => ifindex === 9)) throw new Error('the namespace is closed');
+      return getNeighbours(keys);
+    };
+    world.directory.delete(VNI, 'ip', ip(1));
+    await world.changed(ipKey(1));
+    expect(world.neighbours(device)).toEqual({});
+  });
 });
