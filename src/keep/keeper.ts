@@ -50,7 +50,7 @@ export class Keeper {
   readonly #devices: () => ServedDevice[];
   readonly #log: Logger;
   readonly #rechecks$ = new Subject<Recheck[]>();
-  readonly #served$ = new Subject<ServedDevice>();
+  readonly #served$ = new Subject<{ device: ServedDevice; leasesRead: Promise<void> }>();
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
@@ -76,7 +76,7 @@ export class Keeper {
           this.#conclude(batch, verdicts);
         }),
       ),
-      this.#served$.pipe(mergeMap((device) => from(this.#adopt(device)))),
+      this.#served$.pipe(mergeMap(({ device, leasesRead }) => from(this.#adopt(device, leasesRead)))),
       this.#audits$.pipe(batchWhileBusy((batch) => from(this.#audit(batch)), ONE_BY_ONE)),
       this.#movedAway.work$(),
     );
@@ -116,8 +116,9 @@ export class Keeper {
     this.#directoryUp = up;
   }
 
-  begin(device: ServedDevice): void {
-    this.#served$.next(device);
+  /** @param leasesRead resolves when the leases of its VNI are known: before, every lease would look lost */
+  begin(device: ServedDevice, leasesRead: Promise<void>): void {
+    this.#served$.next({ device, leasesRead });
   }
 
   forget(device: ServedDevice): void {
@@ -154,7 +155,7 @@ export class Keeper {
     return oldest.length === 0 ? undefined : Math.min(...oldest);
   }
 
-  async #adopt(device: ServedDevice): Promise<void> {
+  async #adopt(device: ServedDevice, leasesRead: Promise<void>): Promise<void> {
     try {
       await adopt(device, this.#deps.now);
     } catch (error) {
@@ -165,6 +166,7 @@ export class Keeper {
     const { neighbours, fdb } = device.tables;
     if (neighbours.size + fdb.size > 0)
       this.#log.info(`${device.name}: adopted ${neighbours.size} neighbours, ${fdb.size} FDB entries`);
+    await leasesRead;
     if (this.#directoryUp) this.#read('start', [device]);
     this.audit([device]);
   }
