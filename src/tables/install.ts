@@ -75,19 +75,25 @@ function writeFdb(
         device.tables.setFdb({ ...held, source: decides ? decider(answer) : held.source, checkedAt: now });
         return;
       }
-      if (!decides) {
+      if (!decides && held.vtep !== answer.vtep) {
         report.conflict(device, 'vtep_disputed', disputed(answer, held.vtep));
         return;
       }
     }
     const key = `${device.ifindex} ${answer.mac}`;
     const claim = claims.get(key);
-    if (claim === undefined) claims.set(key, { device, answer, indexes: [index] });
-    else {
-      claim.indexes.push(index);
-      if (claim.answer.vtep !== answer.vtep)
-        report.conflict(device, 'vtep_disputed', disputed(answer, claim.answer.vtep));
+    if (claim === undefined) {
+      claims.set(key, { device, answer, indexes: [index] });
+      return;
     }
+    claim.indexes.push(index);
+    if (claim.answer.vtep !== answer.vtep) {
+      const [winner, loser] = wins(answer, claim.answer, device) ? [answer, claim.answer] : [claim.answer, answer];
+      report.conflict(device, 'vtep_disputed', disputed(loser, winner.vtep));
+      claim.answer = winner;
+    }
+    // One address that is a router's makes the MAC one.
+    if (answer.router) claim.answer = { ...claim.answer, router: true };
   });
 
   const ordered = [...claims.values()];
@@ -126,6 +132,13 @@ function overrides(answer: Answer, held: HeldFdbEntry, device: ServedDevice): bo
   return (
     !device.verified && held.source.kind === 'ip' && source.kind === 'ip' && compareIps(vtep, held.vtep) < 0
   );
+}
+
+/** The same between two answers of one batch, of which neither is in force yet. */
+function wins(answer: Answer, other: Answer, device: ServedDevice): boolean {
+  const [kind, before] = [decider(answer).kind, decider(other).kind];
+  if (kind === 'mac' || before === 'mac') return before !== 'mac';
+  return !device.verified && kind === 'ip' && before === 'ip' && compareIps(answer.vtep, other.vtep) < 0;
 }
 
 /** By number, not by text: 10.0.0.9 is lower than 10.0.0.10. */
