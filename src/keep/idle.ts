@@ -25,7 +25,8 @@ export function withdrawIdle(
 ): void {
   const { tables } = device;
   const now = deps.now();
-  const forwarded = (mac: string): number => now - (fdb.get(mac)?.usedAgo ?? Infinity);
+  // A row that was missing has just been written again: how long it was not used is not known.
+  const forwarded = (mac: string): number => now - (fdb.get(mac)?.usedAgo ?? 0);
   const ips: string[] = [];
   for (const held of tables.neighbours.values()) {
     if (held.usedAt >= idleBefore) continue;
