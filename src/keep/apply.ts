@@ -48,7 +48,7 @@ export function withdrawLost(lost: readonly Recheck[], deps: PipelineDeps): Rech
     // One that has users by now is theirs.
     withdrawFdb(
       device,
-      macs.filter((mac) => device.tables.users(mac).length === 0),
+      macs.filter((mac) => device.tables.userCount(mac) === 0),
       deps.report,
     );
   }

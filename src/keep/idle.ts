@@ -30,7 +30,7 @@ export function withdrawIdle(
   const ips: string[] = [];
   for (const held of tables.neighbours.values()) {
     if (held.usedAt >= idleBefore) continue;
-    const shared = tables.users(held.mac).length > 1;
+    const shared = tables.userCount(held.mac) > 1;
     const idle = shared
       ? isSharedIdle(device, held, neighbours.get(held.ip), idleBefore, deps)
       : forwarded(held.mac) < idleBefore;
@@ -39,7 +39,7 @@ export function withdrawIdle(
   const macs = [...tables.fdb.values()]
     .filter(
       ({ mac, usedAt }) =>
-        tables.users(mac).length === 0 && usedAt < idleBefore && forwarded(mac) < idleBefore,
+        tables.userCount(mac) === 0 && usedAt < idleBefore && forwarded(mac) < idleBefore,
     )
     .map(({ mac }) => mac);
   if (ips.length + macs.length === 0) return;

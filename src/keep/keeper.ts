@@ -327,7 +327,7 @@ export class Keeper {
 /** Neighbours with their MACs, and the FDB entries that no neighbour uses. */
 function heldBy(device: ServedDevice): HeldEntry[] {
   const { neighbours, fdb } = device.tables;
-  const lone = [...fdb.keys()].filter((mac) => device.tables.users(mac).length === 0);
+  const lone = [...fdb.keys()].filter((mac) => device.tables.userCount(mac) === 0);
   return [
     ...[...neighbours.keys()].map((key) => ({ device, table: 'neighbour' as const, key })),
     ...lone.map((key) => ({ device, table: 'fdb' as const, key })),
@@ -344,7 +344,7 @@ function due(device: ServedDevice, before: number, now: number): Recheck[] {
   }
   for (const entry of tables.fdb.values()) {
     if (entry.checkedAt > before || rechecks.length >= MOST_DUE) break;
-    if (tables.users(entry.mac).length === 0)
+    if (tables.userCount(entry.mac) === 0)
       rechecks.push({ device, table: 'fdb', key: entry.mac, cause: 'lifetime' });
   }
   for (const { table, key } of rechecks) {

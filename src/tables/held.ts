@@ -94,6 +94,13 @@ export class HeldTables {
     return typeof users === 'string' ? [users] : [...users];
   }
 
+  /** How many they are, for where they are many. */
+  userCount(mac: Mac): number {
+    const users = this.#users.get(mac);
+    if (users === undefined) return 0;
+    return typeof users === 'string' ? 1 : users.size;
+  }
+
   /** The FDB entry that was written from an address's record. */
   fdbFrom(ip: Ip): Mac | undefined {
     return this.#bySource.get(ip);

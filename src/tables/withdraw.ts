@@ -36,7 +36,7 @@ export function withdrawNeighbours(
   remove(device, writes, 'neighbour', report);
   withdrawFdb(
     device,
-    [...macs].filter((mac) => tables.users(mac).length === 0),
+    [...macs].filter((mac) => tables.userCount(mac) === 0),
     report,
   );
   return macs;
