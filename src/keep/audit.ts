@@ -19,7 +19,13 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import { fdbWrite, neighbourWrite } from '../tables/writes.ts';
-import { isKernelLeftover, isOurFdbEntry, isOurNeighbour, isPermanent } from '../tables/ownership.ts';
+import {
+  isKernelLeftover,
+  isOnProbation,
+  isOurFdbEntry,
+  isOurNeighbour,
+  isPermanent,
+} from '../tables/ownership.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import { withdrawIdle } from './idle.ts';
@@ -120,7 +126,9 @@ function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps)
   ips.forEach((ip, index) => {
     const held = tables.neighbours.get(ip);
     const row = rows[index];
-    if (held === undefined || isNeighbourAsHeld(held, row) || tables.probation.has(ip)) return;
+    if (held === undefined || isNeighbourAsHeld(held, row)) return;
+    if (row !== undefined && isOnProbation(row) && tables.probation.has(ip)) return;
+    tables.probation.delete(ip);
     if (row !== undefined && isPermanent(row)) {
       deps.report.conflict(device, 'overridden', `${ip} is ${row.lladdr ?? 'nothing'} by a permanent entry`);
       return;

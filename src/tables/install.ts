@@ -88,7 +88,9 @@ function writeFdb(
     }
     claim.indexes.push(index);
     if (claim.answer.vtep !== answer.vtep) {
-      const [winner, loser] = wins(answer, claim.answer, device) ? [answer, claim.answer] : [claim.answer, answer];
+      const [winner, loser] = wins(answer, claim.answer, device)
+        ? [answer, claim.answer]
+        : [claim.answer, answer];
       report.conflict(device, 'vtep_disputed', disputed(loser, winner.vtep));
       claim.answer = winner;
     }
@@ -169,9 +171,10 @@ function writeNeighbours(
     if (ip === undefined) return;
     const error = refused.get(position);
     const failure = error === undefined ? undefined : settleNeighbour(device, ip, answer, error, report);
-    if (failure === undefined)
+    if (failure === undefined) {
       device.tables.setNeighbour({ ip, mac: answer.mac, source: answer.source, checkedAt: now, usedAt: now });
-    else refuse(owner, 'failed');
+      device.tables.probation.delete(ip);
+    } else refuse(owner, 'failed');
     if (failure !== undefined && failure !== 'foreign') report.failed(device, 'neighbour', failure);
   });
 }

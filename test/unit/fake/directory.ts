@@ -74,7 +74,9 @@ export class FakeDirectory implements Directory {
 
   async read(keys: RecordKey[]): Promise<(string | null)[]> {
     this.reads.push(keys);
-    const values = keys.map(({ vni, kind, address }) => this.records.get(`${vni} ${kind} ${address}`) ?? null);
+    const values = keys.map(
+      ({ vni, kind, address }) => this.records.get(`${vni} ${kind} ${address}`) ?? null,
+    );
     if (this.#held !== undefined) await new Promise<void>((answer) => this.#held?.push(answer));
     if (this.#failure !== undefined) throw new DirectoryError(this.#failure);
     return values;

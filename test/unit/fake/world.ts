@@ -34,7 +34,16 @@ export const OUR_ROW = { state: NUD_NOARP, flags: NTF_EXT_LEARNED, protocol: PRO
 export const OUR_FDB_ROW = { state: NUD_REACHABLE, flags: NTF_SELF | NTF_EXT_LEARNED };
 
 export function link(name: string, ifindex: number, rest: Partial<Link> = {}): Link {
-  return { ifindex, name, kind: 'veth', up: true, lladdr: mac(0xff00 + ifindex), mtu: 1450, master: 0, ...rest };
+  return {
+    ifindex,
+    name,
+    kind: 'veth',
+    up: true,
+    lladdr: mac(0xff00 + ifindex),
+    mtu: 1450,
+    master: 0,
+    ...rest,
+  };
 }
 
 const PORT = { multicastRouter: 2, bcastFlood: true, mcastFlood: true, neighSuppress: false };
@@ -120,7 +129,12 @@ export class World {
   }
 
   /** A record, and the entries written from it. */
-  endpoint(device: ServedDevice, address: string, lladdr: string, behind: string): InstallOutcome | undefined {
+  endpoint(
+    device: ServedDevice,
+    address: string,
+    lladdr: string,
+    behind: string,
+  ): InstallOutcome | undefined {
     this.directory.set(device.vni, 'ip', address, `${lladdr} ${behind}`);
     return this.place(device, address, lladdr, behind);
   }

@@ -141,7 +141,12 @@ describe('a mac: record', () => {
   it('is seen behind a first answer that came from the ip: record', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(3));
     const question = { device, layer: 'l3' as const, address: ip(1), askers: [], receivedAt: world.time };
-    const answer = { mac: mac(1), vtep: vtep(2), router: false, source: { kind: 'ip' as const, name: ip(1) } };
+    const answer = {
+      mac: mac(1),
+      vtep: vtep(2),
+      router: false,
+      source: { kind: 'ip' as const, name: ip(1) },
+    };
     world.keeper.secondLook([{ question, outcome: 'resolved', answer }]);
     await turns();
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });

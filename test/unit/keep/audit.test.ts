@@ -68,7 +68,13 @@ describe('the audit', () => {
   });
 
   it('leaves a permanent entry put over ours, and says so each time', async () => {
-    world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(1), vtep: vtep(9), state: NUD_PERMANENT, flags: NTF_SELF });
+    world.kernel.putFdb({
+      ifindex: VXLAN,
+      lladdr: mac(1),
+      vtep: vtep(9),
+      state: NUD_PERMANENT,
+      flags: NTF_SELF,
+    });
     world.kernel.putNeighbour({
       ifindex: VXLAN,
       ip: ip(1),
@@ -85,7 +91,13 @@ describe('the audit', () => {
   });
 
   it('takes over again once the permanent entry is gone', async () => {
-    world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(1), vtep: vtep(9), state: NUD_PERMANENT, flags: NTF_SELF });
+    world.kernel.putFdb({
+      ifindex: VXLAN,
+      lladdr: mac(1),
+      vtep: vtep(9),
+      state: NUD_PERMANENT,
+      flags: NTF_SELF,
+    });
     await world.audit();
     world.kernel.removeFdb(VXLAN, mac(1));
     await world.audit();

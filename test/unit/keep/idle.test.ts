@@ -1,5 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { NTF_EXT_LEARNED, NUD_PERMANENT, NUD_PROBE, NUD_REACHABLE, NUD_STALE } from '../../../src/kernel/netlink.ts';
+import {
+  NTF_EXT_LEARNED,
+  NUD_PERMANENT,
+  NUD_PROBE,
+  NUD_REACHABLE,
+  NUD_STALE,
+} from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { install } from '../../../src/tables/install.ts';
 import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';

@@ -71,8 +71,20 @@ describe('a start', () => {
 
   it('leaves rows that are not ours alone', async () => {
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), lladdr: mac(1), ...OUR_ROW, protocol: 3 });
-    world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(2), lladdr: mac(2), ...OUR_ROW, state: NUD_PERMANENT });
-    world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(3), vtep: vtep(2), state: NUD_PERMANENT, flags: NTF_SELF });
+    world.kernel.putNeighbour({
+      ifindex: VXLAN,
+      ip: ip(2),
+      lladdr: mac(2),
+      ...OUR_ROW,
+      state: NUD_PERMANENT,
+    });
+    world.kernel.putFdb({
+      ifindex: VXLAN,
+      lladdr: mac(3),
+      vtep: vtep(2),
+      state: NUD_PERMANENT,
+      flags: NTF_SELF,
+    });
     world.kernel.putFdb({ ifindex: VXLAN, lladdr: 'ff:ff:ff:ff:ff:ff', vtep: vtep(2), ...OUR_FDB_ROW });
     await begin();
     expect(world.kernel.written).toEqual([]);

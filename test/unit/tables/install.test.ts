@@ -37,7 +37,11 @@ const answer = (n: number, rest: Partial<Answer> = {}): Answer => ({
   source: { kind: 'ip', name: ip(n) },
   ...rest,
 });
-const l3 = (n: number, rest: Partial<Answer> = {}): Placement => ({ device, ip: ip(n), answer: answer(n, rest) });
+const l3 = (n: number, rest: Partial<Answer> = {}): Placement => ({
+  device,
+  ip: ip(n),
+  answer: answer(n, rest),
+});
 const l2 = (n: number, rest: Partial<Answer> = {}): Placement => ({ device, answer: answer(n, rest) });
 const put = (...placements: Placement[]): InstallOutcome[] => install(placements, world.deps);
 const ops = (): string[] => world.kernel.written.map(({ op, table }) => `${op} ${table}`);
@@ -176,7 +180,13 @@ describe('a row that stands already', () => {
     stand(NUD_REACHABLE, NTF_SELF);
     put(l3(1));
     expect(world.kernel.fdbOf(VXLAN)[0]).toMatchObject({ vtep: vtep(2), ...OUR_FDB_ROW });
-    world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(2), vtep: vtep(9), state: NUD_PERMANENT, flags: NTF_SELF });
+    world.kernel.putFdb({
+      ifindex: VXLAN,
+      lladdr: mac(2),
+      vtep: vtep(9),
+      state: NUD_PERMANENT,
+      flags: NTF_SELF,
+    });
     put(l3(2));
     expect(world.fdb(device)).toMatchObject({ [mac(2)]: vtep(9) });
   });
@@ -195,13 +205,16 @@ describe('a row that stands already', () => {
     expect(world.counters.writeFailures.neighbour).toBe(0);
   });
 
-  it.each([NUD_STALE, NUD_PROBE, NUD_FAILED, 0x01])('is replaced, if the kernel’s neighbour in state %s', (state) => {
-    world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), state, flags: 0, protocol: 0 });
-    expect(put(l3(1))).toEqual(['resolved']);
-    expect(world.kernel.neighboursOf(VXLAN)).toEqual([
-      { ifindex: VXLAN, ip: ip(1), lladdr: mac(1), ...OUR_ROW },
-    ]);
-  });
+  it.each([NUD_STALE, NUD_PROBE, NUD_FAILED, 0x01])(
+    'is replaced, if the kernel’s neighbour in state %s',
+    (state) => {
+      world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), state, flags: 0, protocol: 0 });
+      expect(put(l3(1))).toEqual(['resolved']);
+      expect(world.kernel.neighboursOf(VXLAN)).toEqual([
+        { ifindex: VXLAN, ip: ip(1), lladdr: mac(1), ...OUR_ROW },
+      ]);
+    },
+  );
 
   it('that is gone when it is looked at fails this answer, and the next miss asks again', () => {
     world.kernel.refuse = () => 'EEXIST';
