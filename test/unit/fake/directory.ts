@@ -11,8 +11,10 @@ import type {
 import { LeaseTable } from '../../../src/directory/leases.ts';
 
 export class FakeDirectory implements Directory {
-  readonly state$ = new BehaviorSubject<DirectoryState>({ up: true });
-  readonly changes$ = new Subject<DirectoryChange>();
+  readonly #state = new BehaviorSubject<DirectoryState>({ up: true });
+  readonly #changes = new Subject<DirectoryChange>();
+  readonly state$ = this.#state.asObservable();
+  readonly changes$ = this.#changes.asObservable();
   readonly records = new Map<string, string>();
   readonly leaseValues = new Map<number, Map<string, string>>();
   /** The keys of every read, in order. */
@@ -39,15 +41,20 @@ export class FakeDirectory implements Directory {
     else leases.set(cidr, value);
   }
 
+  change(change: DirectoryChange): void {
+    this.#changes.next(change);
+  }
+
   /** Reads fail from now on, those held back too. */
   fail(reason: string): void {
     this.#failure = reason;
+    this.#state.next({ up: false, reason, since: 0 });
   }
 
   /** Reads answer again, and the word of it goes out. */
   recover(): void {
     this.#failure = undefined;
-    this.state$.next({ up: true });
+    this.#state.next({ up: true });
   }
 
   /** Reads wait from now on; what they answer is what stands when they were asked. */

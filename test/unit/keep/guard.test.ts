@@ -67,8 +67,7 @@ describe('a blow', () => {
     world.hold(device, 1_000);
     lose(1, 100);
     world.directory.hold();
-    world.keeper.heed({ type: 'flushed' });
-    await turns();
+    await world.gap();
     world.directory.release(1);
     restore(1, 100);
     world.keeper.heed({ type: 'records', keys: Array.from({ length: 100 }, (_, n) => ipKey(n + 1)) });

@@ -56,10 +56,9 @@ describe('a start', () => {
     leave(2, { record: null });
     leave(3, { record: `${mac(33)} ${vtep(3)}` });
     let verified: boolean | undefined;
-    const { write } = world.kernel;
-    world.kernel.write = (writes) => {
+    world.kernel.refuse = () => {
       verified = device.verified;
-      return write.call(world.kernel, writes);
+      return undefined;
     };
     await begin();
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1), [ip(3)]: mac(33) });
