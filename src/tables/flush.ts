@@ -1,6 +1,6 @@
 import { type Subscription } from 'rxjs';
 import { type EntryWrite, type Kernel, isGone } from '../kernel/kernel.ts';
-import { OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { OUR_FDB, OUR_NEIGHBOUR, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 
 /** What was removed from one device. */
 export interface Flushed {
@@ -27,7 +27,7 @@ export async function flush(
     for (const { ifindex, name, vxlan } of await namespace.links()) {
       if (vxlan === undefined || (names.length > 0 && !names.includes(name))) continue;
       const neighbours = (await namespace.neighbours(ifindex))
-        .filter(isOurNeighbour)
+        .filter((row) => isOurNeighbour(row) || isOnProbation(row))
         .map<EntryWrite>(({ ip, lladdr = '' }) => ({
           table: 'neighbour',
           op: 'delete',

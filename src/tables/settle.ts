@@ -2,7 +2,7 @@
 import { type KernelError, isTaken } from '../kernel/kernel.ts';
 import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { isKernelLeftover, isLearned, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { isKernelLeftover, isLearned, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 import { fdbWrite, neighbourWrite } from './writes.ts';
 
@@ -50,7 +50,7 @@ export function settleNeighbour(
   const [row] = kernel.getNeighbours([{ ifindex: device.ifindex, ip }]);
   if (row === undefined) return error;
   if (isOurNeighbour(row) && row.lladdr === answer.mac) return undefined;
-  if (!isOurNeighbour(row) && !isKernelLeftover(row) && !device.tables.probation.has(ip)) {
+  if (!isOurNeighbour(row) && !isKernelLeftover(row) && !isOnProbation(row)) {
     report.conflict(
       device,
       'foreign_neighbour',

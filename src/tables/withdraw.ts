@@ -1,7 +1,7 @@
 /** Takes entries out of the kernel's tables: neighbour before FDB entry, and only what is still ours at that moment. */
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { OUR_FDB, OUR_NEIGHBOUR, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 
 /**
@@ -23,7 +23,7 @@ export function withdrawNeighbours(
     if (held !== undefined) macs.add(held.mac);
     tables.deleteNeighbour(ip);
     const row = rows[index];
-    if (row !== undefined && isOurNeighbour(row))
+    if (row !== undefined && (isOurNeighbour(row) || isOnProbation(row)))
       writes.push({
         table: 'neighbour',
         op: 'delete',
@@ -36,7 +36,7 @@ export function withdrawNeighbours(
   remove(device, writes, 'neighbour', report);
   withdrawFdb(
     device,
-    [...macs].filter((mac) => tables.users(mac).length === 0),
+    [...macs].filter((mac) => tables.userCount(mac) === 0),
     report,
   );
   return macs;
