@@ -19,7 +19,7 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import { fdbWrite, neighbourWrite } from '../tables/install.ts';
-import { isKernelLeftover, isOurFdbEntry, isOurNeighbour, isPermanent } from '../tables/ownership.ts';
+import { NO_MAC, isKernelLeftover, isOurFdbEntry, isOurNeighbour, isPermanent } from '../tables/ownership.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import { withdrawIdle } from './idle.ts';
@@ -108,7 +108,7 @@ function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void
     }
     if (row !== undefined) writes.push({ ...wanted, op: 'delete' });
     writes.push(wanted);
-    mended(device, row === undefined ? 'restored_fdb' : 'repaired_fdb', mac, deps);
+    deps.report.mended(device, row === undefined ? 'restored_fdb' : 'repaired_fdb', mac);
   });
   write(device, writes, 'fdb', deps);
 }
@@ -128,7 +128,7 @@ function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps)
     const wanted = neighbourWrite(device, ip, held.mac);
     if (row !== undefined) writes.push({ ...wanted, op: 'delete' });
     writes.push(wanted);
-    mended(device, row === undefined ? 'restored_neighbour' : 'repaired_neighbour', ip, deps);
+    deps.report.mended(device, row === undefined ? 'restored_neighbour' : 'repaired_neighbour', ip);
   });
   write(device, writes, 'neighbour', deps);
 }
@@ -152,7 +152,7 @@ function adoptOrphans(
     const source = { kind: 'adopted' as const, name: mac };
     tables.setFdb({ mac, vtep, router: (flags & NTF_ROUTER) !== 0, source, checkedAt: now, usedAt: now });
     rechecks.push({ device, table: 'fdb', key: mac, cause: 'change' });
-    mended(device, 'adopted_fdb', mac, deps);
+    deps.report.mended(device, 'adopted_fdb', mac);
   }
   const ips = neighbours.filter((row) => isOurNeighbour(row) && !tables.neighbours.has(row.ip));
   for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
@@ -160,7 +160,7 @@ function adoptOrphans(
     const { ip, lladdr: mac } = row;
     tables.setNeighbour({ ip, mac, source: { kind: 'adopted', name: ip }, checkedAt: now, usedAt: now });
     rechecks.push({ device, table: 'neighbour', key: ip, cause: 'change' });
-    mended(device, 'adopted_neighbour', ip, deps);
+    deps.report.mended(device, 'adopted_neighbour', ip);
   }
   return rechecks;
 }
@@ -172,20 +172,10 @@ function removeLeftovers(device: ServedDevice, neighbours: Neighbour[], deps: Pi
   const writes: EntryWrite[] = [];
   for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
     if (row === undefined || !isKernelLeftover(row) || tables.neighbours.has(row.ip)) continue;
-    writes.push({ ...neighbourWrite(device, row.ip, row.lladdr ?? ''), op: 'delete' });
-    mended(device, 'removed_leftover', row.ip, deps);
+    writes.push({ ...neighbourWrite(device, row.ip, row.lladdr ?? NO_MAC), op: 'delete' });
+    deps.report.mended(device, 'removed_leftover', row.ip);
   }
   write(device, writes, 'neighbour', deps);
-}
-
-function mended(
-  device: ServedDevice,
-  action: string,
-  what: string,
-  { counters, report }: PipelineDeps,
-): void {
-  increment(counters.reconcileChanges, action);
-  report.mended(device, action, what);
 }
 
 function write(

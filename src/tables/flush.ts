@@ -1,6 +1,6 @@
 import { type Subscription } from 'rxjs';
 import { type EntryWrite, type Kernel, isGone } from '../kernel/kernel.ts';
-import { OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { NO_MAC, OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 
 /** What was removed from one device. */
 export interface Flushed {
@@ -28,7 +28,7 @@ export async function flush(
       if (vxlan === undefined || (names.length > 0 && !names.includes(name))) continue;
       const neighbours = (await namespace.neighbours(ifindex))
         .filter(isOurNeighbour)
-        .map<EntryWrite>(({ ip, lladdr = '' }) => ({
+        .map<EntryWrite>(({ ip, lladdr = NO_MAC }) => ({
           table: 'neighbour',
           op: 'delete',
           ifindex,

@@ -22,6 +22,8 @@ export const PROTOCOL = 77;
 /** How our rows are marked: never aged by the kernel, exempt from gc_thresh, recognisable after a restart. */
 export const OUR_NEIGHBOUR = { state: NUD_NOARP, flags: NTF_EXT_LEARNED, protocol: PROTOCOL };
 export const OUR_FDB = { state: NUD_REACHABLE, flags: NTF_SELF | NTF_EXT_LEARNED };
+/** For a write that needs none: a row is deleted by its address, and one that still asks has no MAC to repeat. */
+export const NO_MAC = '00:00:00:00:00:00';
 /** NTF_ROUTER belongs on the FDB entry and only counts at creation: the VXLAN proxy answers with it (vxlan_na_create). */
 export const OUR_ROUTER_FDB = { state: NUD_REACHABLE, flags: NTF_SELF | NTF_EXT_LEARNED | NTF_ROUTER };
 

@@ -1,7 +1,7 @@
 /** Takes entries out of the kernel's tables: neighbour before FDB entry, and only what is still ours at that moment. */
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { NO_MAC, OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 
 /**
@@ -29,7 +29,7 @@ export function withdrawNeighbours(
         op: 'delete',
         ifindex,
         ip,
-        lladdr: row.lladdr ?? '',
+        lladdr: row.lladdr ?? NO_MAC,
         ...OUR_NEIGHBOUR,
       });
   });
