@@ -14,10 +14,11 @@ import { Counters } from './metrics/counters.ts';
 import { Keeper } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
-import { type MissBatch, type Settled, resolveMisses } from './resolve/pipeline.ts';
+import { type MissBatch, resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
-import type { Signal } from './served/namespace.ts';
+import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
+import { tellSettled } from './resolve/tell.ts';
 import { prepare } from './served/prepare.ts';
 import { Announcer } from './tables/announce.ts';
 
@@ -69,7 +70,7 @@ export class Daemon {
       resolveMisses(batches$, this.#deps).pipe(
         map((settled) => {
           this.keeper.secondLook(settled);
-          this.#tell(settled);
+          tellSettled(settled, this.#log);
         }),
       ),
       this.host.signals$().pipe(
@@ -235,29 +236,5 @@ export class Daemon {
   #keepHouse(batches$: Subject<MissBatch>): void {
     this.#complaints.flush();
     for (const signal of this.host.refresh()) this.#heed(signal, batches$);
-  }
-
-  /** One line per settled miss, for whoever asks for that much. */
-  #tell(settled: Settled[]): void {
-    if (!this.#log.isLevelEnabled('debug')) return;
-    for (const { question, outcome, answer } of settled) {
-      const { device, layer, address, askers, receivedAt } = question;
-      const ms = Number((monotonic() - receivedAt).toFixed(3));
-      const asked = askers.map((asker) => asker.ip);
-      this.#log.debug(
-        {
-          device: device.name,
-          vni: device.vni,
-          layer,
-          address,
-          outcome,
-          ...answer,
-          source: answer?.source.kind,
-          asked,
-          ms,
-        },
-        `${layer.toUpperCase()} miss ${address}: ${outcome}`,
-      );
-    }
   }
 }

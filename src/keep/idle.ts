@@ -11,7 +11,7 @@ import { increment } from '../metrics/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldNeighbour } from '../tables/held.ts';
-import { neighbourWrite } from '../tables/install.ts';
+import { neighbourWrite } from '../tables/writes.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 

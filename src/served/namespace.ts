@@ -16,33 +16,16 @@ import {
 } from 'rxjs';
 import type { Clock } from '../clock.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
-import type { MissBatch } from '../resolve/pipeline.ts';
-import type { InterfaceAddress, Ip, Link } from '../vocabulary.ts';
+import type { Ip, Link } from '../vocabulary.ts';
+import { AssignedAddresses } from './assigned.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';
+import { askingPorts, guestPorts } from './ports.ts';
+import type { Signal } from './signal.ts';
 import { isVxlan, refusal } from './servable.ts';
-
-/** What a namespace reports upwards. */
-export type Signal =
-  | { type: 'misses'; batch: MissBatch }
-  | { type: 'loaded' }
-  | { type: 'overrun'; socket: 'miss' | 'link' }
-  | { type: 'malformed'; count: number }
-  | { type: 'served'; device: ServedDevice }
-  | { type: 'gone'; device: ServedDevice }
-  /** The kernel emptied the device's tables: it went down, or its MAC changed. */
-  | { type: 'emptied'; device: ServedDevice }
-  /** It can be written to again. */
-  | { type: 'up'; device: ServedDevice }
-  | { type: 'refused'; name: string; reason: string }
-  /** Addresses of this host came or went. */
-  | { type: 'addresses' };
 
 /** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
 const RELOAD_DELAY = 1_000;
-
-/** What guests hang on; a bridge port of any other kind may lead out of the host. */
-const GUEST_KINDS = new Set(['veth', 'tun', 'tap', 'netkit']);
 
 export interface ServeOptions {
   /** Whether a device is to be served, if it can be. */
@@ -57,8 +40,7 @@ export class ServedNamespace implements Surroundings {
   readonly kernel: Namespace;
   readonly devices = new Map<number, ServedDevice>();
   readonly links = new Map<number, Link>();
-  /** Addresses assigned here, with how many interfaces have each. */
-  readonly #assigned = new Map<Ip, Set<number>>();
+  readonly #assigned = new AssignedAddresses();
   readonly #own: OwnVteps;
   readonly #options: ServeOptions;
   readonly #reload$ = new Subject<void>();
@@ -80,9 +62,7 @@ export class ServedNamespace implements Surroundings {
   }
 
   guestPorts(device: ServedDevice): number[] {
-    return [...this.links.values()]
-      .filter(({ master, kind }) => master !== 0 && master === device.bridge && GUEST_KINDS.has(kind))
-      .map(({ ifindex }) => ifindex);
+    return guestPorts(this.links.values(), device.bridge);
   }
 
   /** Subscribing opens the sockets, unsubscribing closes them. */
@@ -132,7 +112,7 @@ export class ServedNamespace implements Surroundings {
     for (const link of links) this.links.set(link.ifindex, link);
     for (const link of links) signals.push(...this.#apply({ type: 'link', removed: false, link }));
     this.#assigned.clear();
-    for (const address of addresses) this.#assign(address);
+    for (const address of addresses) this.#assigned.add(address);
     signals.push(...this.#shareAddresses());
     const newer = this.#backlog;
     this.#backlog = undefined;
@@ -143,8 +123,8 @@ export class ServedNamespace implements Surroundings {
 
   #apply(event: KernelEvent): Signal[] {
     if (event.type === 'address') {
-      if (event.removed) this.#unassign(event.address);
-      else this.#assign(event.address);
+      if (event.removed) this.#assigned.delete(event.address);
+      else this.#assigned.add(event.address);
       return this.#shareAddresses();
     }
     if (event.type !== 'link') return [];
@@ -244,32 +224,13 @@ export class ServedNamespace implements Surroundings {
     return signals;
   }
 
-  #assign({ ip, ifindex }: InterfaceAddress): void {
-    const interfaces = this.#assigned.get(ip);
-    if (interfaces === undefined) this.#assigned.set(ip, new Set([ifindex]));
-    else interfaces.add(ifindex);
-  }
-
-  #unassign({ ip, ifindex }: InterfaceAddress): void {
-    const interfaces = this.#assigned.get(ip);
-    if (interfaces?.delete(ifindex) === true && interfaces.size === 0) this.#assigned.delete(ip);
-  }
-
   /** Without a namespace of its own for the underlay, a device's packets leave from here. */
   #shareAddresses(): Signal[] {
-    return this.#own.set(`namespace ${this.name}`, this.#assigned.keys()) ? [{ type: 'addresses' }] : [];
+    return this.#own.set(`namespace ${this.name}`, this.#assigned.all()) ? [{ type: 'addresses' }] : [];
   }
 
   #mapPorts(): void {
-    const byBridge = new Map<number, number>();
-    for (const device of this.devices.values())
-      if (device.bridge !== 0) byBridge.set(device.bridge, device.ifindex);
-    const ports: { port: number; vxlan: number }[] = [];
-    for (const link of this.links.values()) {
-      const vxlan = link.master === 0 || isVxlan(link) ? undefined : byBridge.get(link.master);
-      if (vxlan !== undefined) ports.push({ port: link.ifindex, vxlan });
-    }
-    this.kernel.setPorts(ports);
+    this.kernel.setPorts(askingPorts(this.links.values(), this.devices.values()));
   }
 }
 

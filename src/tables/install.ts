@@ -9,22 +9,15 @@
  * permanent entry wins, foreign ones stay, and only our own and the kernel's leftovers are replaced.
  */
 import ipaddr from 'ipaddr.js';
-import { type EntryWrite, type KernelError, isTaken } from '../kernel/kernel.ts';
+import { type EntryWrite, type KernelError } from '../kernel/kernel.ts';
 import type { Answer, Outcome, Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Clock } from '../clock.ts';
 import type { HeldFdbEntry, Source } from './held.ts';
 import { refuseLocal } from './refuse-local.ts';
-import {
-  OUR_FDB,
-  OUR_NEIGHBOUR,
-  OUR_ROUTER_FDB,
-  isKernelLeftover,
-  isLearned,
-  isOurFdbEntry,
-  isOurNeighbour,
-} from './ownership.ts';
 import type { InstallReport } from './report.ts';
+import { settleFdb, settleNeighbour } from './settle.ts';
+import { fdbWrite, neighbourWrite } from './writes.ts';
 
 export type InstallOutcome = Extract<Outcome, 'resolved' | 'local' | 'failed'>;
 
@@ -175,86 +168,6 @@ function write(placements: readonly Placement[], writes: EntryWrite[]): Map<numb
   if (writes.length === 0) return new Map();
   const { kernel } = at(placements, 0).device.namespace;
   return new Map(kernel.write(writes).map(({ index, error }) => [index, error]));
-}
-
-export const fdbWrite = (
-  device: ServedDevice,
-  entry: { mac: string; vtep: string; router: boolean },
-): EntryWrite & { table: 'fdb' } => ({
-  table: 'fdb',
-  op: 'create',
-  ifindex: device.ifindex,
-  lladdr: entry.mac,
-  vtep: entry.vtep,
-  ...(entry.router ? OUR_ROUTER_FDB : OUR_FDB),
-});
-
-export const neighbourWrite = (
-  device: ServedDevice,
-  ip: string,
-  lladdr: string,
-): EntryWrite & { table: 'neighbour' } => ({
-  table: 'neighbour',
-  op: 'create',
-  ifindex: device.ifindex,
-  ip,
-  lladdr,
-  ...OUR_NEIGHBOUR,
-});
-
-/** A refused FDB entry: undefined when it stands as it should after all, `foreign` when somebody else's stands in its place. */
-function settleFdb(
-  device: ServedDevice,
-  answer: Answer,
-  error: KernelError,
-  report: InstallReport,
-): KernelError | 'foreign' | undefined {
-  if (!isTaken(error)) return error;
-  const { kernel } = device.namespace;
-  const [row] = kernel.getFdb([{ ifindex: device.ifindex, lladdr: answer.mac }]);
-  const wanted = fdbWrite(device, answer);
-  // Gone between the two looks: the next miss asks again.
-  if (row === undefined) return error;
-  if (isOurFdbEntry(row)) {
-    if (row.flags === wanted.flags) {
-      if (row.vtep === answer.vtep) return undefined;
-      return kernel.write([{ ...wanted, op: 'replace' }])[0]?.error;
-    }
-  } else if (!isLearned(row, device.link.vxlan.learning)) {
-    if (row.vtep !== answer.vtep)
-      report.conflict(
-        device,
-        'foreign_fdb',
-        `${answer.mac} is behind ${answer.vtep} by the directory, ${row.vtep ?? 'nowhere'} by hand`,
-      );
-    return 'foreign';
-  }
-  // Flags cannot be changed in place (vxlan_fdb_update_existing): delete and create.
-  return kernel.write([{ ...wanted, op: 'delete' }, wanted]).find(({ index }) => index === 1)?.error;
-}
-
-/** The same for a neighbour. */
-function settleNeighbour(
-  device: ServedDevice,
-  ip: string,
-  answer: Answer,
-  error: KernelError,
-  report: InstallReport,
-): KernelError | 'foreign' | undefined {
-  if (!isTaken(error)) return error;
-  const { kernel } = device.namespace;
-  const [row] = kernel.getNeighbours([{ ifindex: device.ifindex, ip }]);
-  if (row === undefined) return error;
-  if (isOurNeighbour(row) && row.lladdr === answer.mac) return undefined;
-  if (!isOurNeighbour(row) && !isKernelLeftover(row) && !device.tables.probation.has(ip)) {
-    report.conflict(
-      device,
-      'foreign_neighbour',
-      `${ip} is ${answer.mac} by the directory, ${row.lladdr ?? 'nothing'} by hand`,
-    );
-    return 'foreign';
-  }
-  return kernel.write([{ ...neighbourWrite(device, ip, answer.mac), op: 'replace' }])[0]?.error;
 }
 
 function at<T>(items: readonly T[], index: number): T {

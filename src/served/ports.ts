@@ -1,0 +1,25 @@
+import type { Link } from '../vocabulary.ts';
+import type { ServedDevice } from './device.ts';
+import { isVxlan } from './servable.ts';
+
+/** What guests hang on; a bridge port of any other kind may lead out of the host. */
+const GUEST_KINDS = new Set(['veth', 'tun', 'netkit']);
+
+/** Ports of a bridge with a guest of this host behind them. */
+export const guestPorts = (links: Iterable<Link>, bridge: number): number[] =>
+  [...links]
+    .filter(({ master, kind }) => bridge !== 0 && master === bridge && GUEST_KINDS.has(kind))
+    .map(({ ifindex }) => ifindex);
+
+/** Every port whose questions may raise a miss on a served device of the same bridge. */
+export function askingPorts(
+  links: Iterable<Link>,
+  devices: Iterable<ServedDevice>,
+): { port: number; vxlan: number }[] {
+  const byBridge = new Map([...devices].map((device) => [device.bridge, device.ifindex]));
+  byBridge.delete(0);
+  return [...links].flatMap((link) => {
+    const vxlan = isVxlan(link) ? undefined : byBridge.get(link.master);
+    return vxlan === undefined ? [] : [{ port: link.ifindex, vxlan }];
+  });
+}

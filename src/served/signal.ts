@@ -1,0 +1,18 @@
+import type { MissBatch } from '../resolve/pipeline.ts';
+import type { ServedDevice } from './device.ts';
+
+/** What a namespace reports upwards. */
+export type Signal =
+  | { type: 'misses'; batch: MissBatch }
+  | { type: 'loaded' }
+  | { type: 'overrun'; socket: 'miss' | 'link' }
+  | { type: 'malformed'; count: number }
+  | { type: 'served'; device: ServedDevice }
+  | { type: 'gone'; device: ServedDevice }
+  /** The kernel emptied the device's tables: it went down, or its MAC changed. */
+  | { type: 'emptied'; device: ServedDevice }
+  /** It can be written to again. */
+  | { type: 'up'; device: ServedDevice }
+  | { type: 'refused'; name: string; reason: string }
+  /** Addresses of this host came or went. */
+  | { type: 'addresses' };

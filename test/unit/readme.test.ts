@@ -1,0 +1,41 @@
+/** The README makes promises; those that can be held against the code are. */
+import { existsSync, readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { expect, test } from 'vitest';
+import { declare } from '../../src/config/options.ts';
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const source = (path: string): string => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8');
+const unique = (matches: Iterable<RegExpMatchArray>): string[] => [
+  ...new Set([...matches].map(([, one = '']) => one)),
+];
+
+test('the flow of a miss names the files that the pipeline names, in the same order', () => {
+  const files = (text: string): string[] =>
+    [...text.matchAll(/^.{0,3}\s*\d\.?\s.*?([\w-]+\.ts)/gm)].map(([, one = '']) => one);
+  const shown = files(readme);
+  expect(shown).toHaveLength(8);
+  // The pipeline calls the last of its own stages "below".
+  expect(shown.filter((file) => file !== 'pipeline.ts')).toEqual(files(source('resolve/pipeline.ts')));
+  for (const [, path = ''] of readme.matchAll(/^ \d {2}([\w/-]+\.ts)/gm))
+    expect(existsSync(new URL(`../../src/${path}`, import.meta.url)), path).toBe(true);
+});
+
+test('the table of options has every option of `missd run`, and no other', () => {
+  const table = readme.slice(readme.indexOf('## Options'), readme.indexOf('## Metrics'));
+  const rows = table.split('\n').filter((line) => line.startsWith('| `--'));
+  const documented = rows.flatMap((row) => unique((row.split(' | ')[0] ?? '').matchAll(/--([a-z-]+)/g)));
+  const declared = declare(new Command(), 'run').options.map((option) => option.name());
+  expect(documented.sort()).toEqual(declared.sort());
+});
+
+test('the table of metrics has every metric of missd, and no other', () => {
+  const table = readme.slice(readme.indexOf('## Metrics'), readme.indexOf('## Limits'));
+  const documented = unique(table.matchAll(/`(missd_[a-z_]+)/g));
+  const registry = source('metrics/registry.ts');
+  const published = [
+    ...unique(registry.matchAll(/(?:counter|gauge)\(\s*'([a-z_0-9]+)'/g)).map((name) => `missd_${name}`),
+    ...unique(registry.matchAll(/'(missd_[a-z_]+_seconds)'/g)),
+  ];
+  expect(documented.sort()).toEqual(published.sort());
+});
