@@ -143,7 +143,8 @@ function resource(device: ServedDevice, mac: string): Recheck[] {
   const { tables } = device;
   const fdb = tables.fdb.get(mac);
   const [user] = tables.users(mac);
-  if (fdb === undefined || user === undefined) return [];
+  if (fdb === undefined) return [];
+  if (user === undefined) return [{ device, table: 'fdb', key: mac, cause: 'change' }];
   if (fdb.source.kind !== 'ip' || tables.neighbours.get(fdb.source.name)?.mac === mac) return [];
   tables.setFdb({ ...fdb, source: { kind: 'adopted', name: mac } });
   return [{ device, table: 'neighbour', key: user, cause: 'change' }];

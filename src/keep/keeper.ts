@@ -202,7 +202,10 @@ export class Keeper {
       this.#rechecks$.next(batch);
       return;
     }
-    const { lost, again } = this.#attempt(() => apply(verdicts, this.#deps)) ?? { lost: [], again: [] };
+    // A device that went away meanwhile has nowhere to write to.
+    const devices = new Set(this.#devices());
+    const current = verdicts.filter(({ recheck }) => devices.has(recheck.device));
+    const { lost, again } = this.#attempt(() => apply(current, this.#deps)) ?? { lost: [], again: [] };
     for (const { recheck, answer } of verdicts) if (answer !== undefined) this.guard.release(recheck);
     const single = lost.filter((recheck) => !(recheck.cause instanceof Blow) && !this.guard.keeps(recheck));
     const silent = single.filter(({ cause }) => cause === 'lifetime').length;
@@ -219,27 +222,25 @@ export class Keeper {
   /** All of a blow has been read: what was lost goes, or stays for the grace. */
   #conclusion(blow: Blow): void {
     this.#blows.delete(blow);
-    for (const [vni, lost] of blow.lost) {
+    const decisions = [...blow.lost].map(async ([vni, lost]) => {
       const starting = blow.devices.some((device) => device.vni === vni && !device.verified);
       if (blow.reason === 'grace_over' || !this.guard.isMass(blow, vni))
         this.#rechecks$.next(this.#withdraw(lost));
-      else if (!starting) this.#keep(vni, lost);
-      else this.#keepIfEmpty(vni, lost);
-    }
-    for (const device of blow.devices) device.verified = true;
+      else if (!starting || (await this.#isEmpty(vni))) this.#keep(vni, lost);
+      else this.#rechecks$.next(this.#withdraw(lost));
+    });
+    void Promise.all(decisions).then(() => {
+      for (const device of blow.devices) device.verified = true;
+    });
   }
 
   /** At start only a VNI without any record looks like a directory that lost its memory; other orphans go. */
-  #keepIfEmpty(vni: number, lost: Recheck[]): void {
-    this.#deps.directory.isEmpty(vni).then(
-      (empty) => {
-        if (empty) this.#keep(vni, lost);
-        else this.#rechecks$.next(this.#withdraw(lost));
-      },
-      () => {
-        this.#keep(vni, lost);
-      },
-    );
+  async #isEmpty(vni: number): Promise<boolean> {
+    try {
+      return await this.#deps.directory.isEmpty(vni);
+    } catch {
+      return true;
+    }
   }
 
   #keep(vni: number, lost: Recheck[]): void {
@@ -250,7 +251,8 @@ export class Keeper {
   }
 
   #withdraw(lost: readonly Recheck[]): Recheck[] {
-    const going = lost.filter((recheck) => !this.guard.keeps(recheck));
+    const devices = new Set(this.#devices());
+    const going = lost.filter((recheck) => devices.has(recheck.device) && !this.guard.keeps(recheck));
     if (going.length === 0) return [];
     increment(this.#deps.counters.reconcileChanges, 'withdrawn', going.length);
     return this.#attempt(() => withdrawLost(going, this.#deps)) ?? [];
@@ -258,7 +260,7 @@ export class Keeper {
 
   async #audit(devices: readonly ServedDevice[]): Promise<void> {
     for (const device of devices) {
-      this.#auditing.delete(device);
+      if (!this.#auditing.delete(device)) continue;
       try {
         const idleBefore = this.#deps.now() - this.#options.idle * 1000;
         this.#rechecks$.next(await audit(device, idleBefore, this.#deps));
