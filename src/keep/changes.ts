@@ -149,6 +149,7 @@ export class MovedAway {
               : fromMacRecord(judge, device, key.address, value);
           if (answer === undefined || isOwnVtep(answer.vtep)) return;
           if (key.kind === 'ip') device.tables.remember(answer.mac, key.address);
+          forget(device, answer.mac);
           forgetMovedAway(device, [answer.mac], report);
         });
       }),

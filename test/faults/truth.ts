@@ -13,7 +13,10 @@ export interface TruthOptions {
   home?: readonly string[];
 }
 
-/** Waits until the device's tables are what the directory says, neither more nor less. */
+/**
+ * Waits until the device's tables are what the directory says, neither more nor less. An FDB entry that no neighbour
+ * needs is none too many where a `mac:` record says it.
+ */
 export async function becomesTrue(
   redis: RedisServer,
   segment: Segment,
@@ -21,8 +24,9 @@ export async function becomesTrue(
 ): Promise<void> {
   const look = async (): Promise<void> => {
     const ips = held ?? (await segment.neighbours()).map(({ ip }) => ip);
-    const away = await remote(redis, segment.vni, ips, home);
-    await expectTables(segment, redis, { ips: away, timeout: 0 });
+    const macs = (await segment.fdb()).map(({ lladdr }) => lladdr);
+    const wanted = await remote(redis, segment.vni, { ips, macs }, home);
+    await expectTables(segment, redis, { ...wanted, timeout: 0 });
   };
   const holds = (): Promise<boolean> =>
     look().then(
@@ -32,25 +36,36 @@ export async function becomesTrue(
   await until('the tables to be true', holds, { timeout: within }).catch(look);
 }
 
-/** Those of the addresses that have a record naming another host. */
-async function remote(
-  redis: RedisServer,
-  vni: number,
-  ips: readonly string[],
-  home: readonly string[],
-): Promise<string[]> {
-  const script = `local out = {}
-for _, ip in ipairs(ARGV) do
-  local value = redis.call('GET', KEYS[1] .. 'ip:' .. ip)
-  if value then
-    local mac, vtep = value:match('^(%S+) (%S+)')
-    out[#out + 1] = ip .. ' ' .. (redis.call('GET', KEYS[1] .. 'mac:' .. mac) or vtep)
+const SCRIPT = `local out, ip = {}, true
+for _, address in ipairs(ARGV) do
+  if address == 'macs' then ip = false
+  elseif ip then
+    local mac, vtep = (redis.call('GET', KEYS[1] .. 'ip:' .. address) or ''):match('^(%S+) (%S+)')
+    if mac then out[#out + 1] = address .. ' ' .. (redis.call('GET', KEYS[1] .. 'mac:' .. mac) or vtep) end
+  else
+    local vtep = redis.call('GET', KEYS[1] .. 'mac:' .. address)
+    if vtep then out[#out + 1] = 'mac ' .. address .. ' ' .. vtep end
   end
 end
 return out`;
-  const lines = (await redis.cli('--raw', 'EVAL', script, '1', `missd:{${vni}}:`, ...ips)).split('\n');
-  return lines.flatMap((line) => {
-    const [ip = '', vtep = ''] = line.split(' ');
-    return ip === '' || home.includes(vtep) ? [] : [ip];
-  });
+
+interface Addresses {
+  ips: readonly string[];
+  macs: readonly string[];
+}
+
+/** Those of the addresses that have a record of their own naming another host. */
+async function remote(
+  redis: RedisServer,
+  vni: number,
+  { ips, macs }: Addresses,
+  home: readonly string[],
+): Promise<Addresses> {
+  const asked = [...ips, 'macs', ...macs];
+  const lines = (await redis.cli('--raw', 'EVAL', SCRIPT, '1', `missd:{${vni}}:`, ...asked)).split('\n');
+  const named = lines.filter((line) => line !== '' && !home.includes(line.split(' ').at(-1) ?? ''));
+  return {
+    ips: named.flatMap((line) => (line.startsWith('mac ') ? [] : [line.split(' ')[0] ?? ''])),
+    macs: named.flatMap((line) => (line.startsWith('mac ') ? [line.split(' ')[1] ?? ''] : [])),
+  };
 }
