@@ -16,11 +16,11 @@ export interface RecordKey {
 export type DirectoryChange =
   /** These records were set, deleted or expired; their new values are not in the message. */
   | { type: 'records'; keys: RecordKey[] }
-  /** A VNI's leases were read again and differ; `leases` answers from the new ones already. */
+  /** A VNI's leases were read again and differ; `leases` answers from the new ones already. Not said where `gap` or `flushed` is about to be. */
   | { type: 'leases'; vni: Vni }
-  /** Everything was deleted at one blow (FLUSHDB, FLUSHALL), perhaps in another database of the server: read again to know. */
+  /** Everything was deleted at one blow (FLUSHDB, FLUSHALL), perhaps in another database of the server: read again to know. `leases` has been. */
   | { type: 'flushed' }
-  /** Changes may have been missed: everything held must be read again. Sent whenever the feed (re)starts. */
+  /** Changes may have been missed: everything held must be read again. Sent whenever the feed (re)starts, with `leases` read. */
   | { type: 'gap' };
 
 /** `up` answers; `down` does not, with the reason in words and when that began on the clock of `clock.ts`. */

@@ -40,8 +40,8 @@ export class RedisDirectory implements Directory {
   #followed: ReadonlySet<Vni> = new Set();
   #readerReason: string | undefined = 'connecting';
   #leasesReason: string | undefined;
-  /** A feed was armed since the last `gap`. */
-  #gap = false;
+  /** To be said as soon as the leases are read anew, so that what is lost with them is lost at the same blow. */
+  #pending: 'gap' | 'flushed' | undefined;
 
   constructor({
     target,
@@ -69,15 +69,13 @@ export class RedisDirectory implements Directory {
       this.#reader,
       this.#keys,
       (vni) => {
-        this.#changes.next({ type: 'leases', vni });
+        if (this.#pending === undefined) this.#changes.next({ type: 'leases', vni });
       },
       onMalformed,
     );
     const events = {
       armed: () => {
-        this.#gap = true;
-        this.#leases.invalidate();
-        void this.#refreshLeases();
+        this.#readAnew('gap');
       },
       changed: () => {
         this.#publish();
@@ -86,9 +84,7 @@ export class RedisDirectory implements Directory {
         this.#heard(keys);
       },
       flushed: () => {
-        this.#changes.next({ type: 'flushed' });
-        this.#leases.invalidate();
-        void this.#refreshLeases();
+        this.#readAnew(this.#pending ?? 'flushed');
       },
     };
     this.#feeds = new RedisFeeds(target, this.#reader.cluster, this.#keys.prefix, events, scheduler);
@@ -150,6 +146,12 @@ export class RedisDirectory implements Directory {
     if (leases) void this.#refreshLeases();
   }
 
+  #readAnew(because: 'gap' | 'flushed'): void {
+    this.#pending = because;
+    this.#leases.invalidate();
+    void this.#refreshLeases();
+  }
+
   /** Never rejects. What could not be read is tried again when the reader answers. */
   async #refreshLeases(): Promise<void> {
     try {
@@ -171,10 +173,11 @@ export class RedisDirectory implements Directory {
       return;
     }
     // A change of the feed that is being read in must not count as heard of.
-    if (this.#gap && !this.#leases.current) return;
+    if (this.#pending !== undefined && !this.#leases.current) return;
     if (!before.up) this.#state.next({ up: true });
-    if (!this.#gap) return;
-    this.#gap = false;
-    this.#changes.next({ type: 'gap' });
+    if (this.#pending === undefined) return;
+    const type = this.#pending;
+    this.#pending = undefined;
+    this.#changes.next({ type });
   }
 }

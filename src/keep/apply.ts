@@ -138,7 +138,7 @@ function comeHome(
   return again;
 }
 
-/** An FDB entry whose record spoke for an address that is gone: without users it goes, else another user's record decides. */
+/** An FDB entry whose record spoke for an address that is gone: another user's record decides, or none but its own. */
 function resource(device: ServedDevice, mac: string): Recheck[] {
   const { tables } = device;
   const fdb = tables.fdb.get(mac);

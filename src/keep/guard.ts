@@ -33,8 +33,11 @@ export class WithdrawalGuard {
 
   /** Whether these losses of a blow are too many to be believed. */
   isMass(blow: Blow, vni: Vni): boolean {
-    const lost = blow.lost.get(vni)?.length ?? 0;
-    return this.#grace > 0 && lost > FEW && lost > (blow.held.get(vni) ?? 0) / 2;
+    const held = blow.held.get(vni) ?? 0;
+    const missing = blow.lost.get(vni)?.length ?? 0;
+    // A flush took them all; those that are there have been written again, and the rest may be on its way.
+    const lost = blow.reason === 'flush' && missing > 0 ? held : missing;
+    return this.#grace > 0 && lost > FEW && lost > held / 2;
   }
 
   /** Keeps entries; those of a VNI that is being guarded already join it. */

@@ -171,10 +171,13 @@ export class Keeper {
     this.audit([device]);
   }
 
-  /** Reads every held entry again and judges the losses together. What of it was under way is overtaken. */
+  /** Reads every held entry again and judges the losses together. What of it was under way is overtaken, but no grace that is over begins anew. */
   #readAll(reason: 'gap' | 'flush'): void {
-    for (const blow of this.#blows) blow.overtaken = true;
-    this.#blows.clear();
+    for (const blow of this.#blows) {
+      if (blow.reason === 'grace_over') continue;
+      blow.overtaken = true;
+      this.#blows.delete(blow);
+    }
     this.#read(
       reason,
       this.#devices().filter((device) => device.adopted),
