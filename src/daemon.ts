@@ -187,14 +187,13 @@ export class Daemon {
         return;
       case 'served':
         prepare(signal.device, this.#log);
-        this.#follow();
-        this.keeper.begin(signal.device);
+        this.keeper.begin(signal.device, this.#follow());
         return;
       case 'gone':
         this.admission.abandon(signal.device);
         this.keeper.forget(signal.device);
         this.#log.info(`${signal.device.name} is no longer served`);
-        this.#follow();
+        void this.#follow();
         return;
       case 'emptied':
         this.#log.info(
@@ -248,8 +247,8 @@ export class Daemon {
     this.#log.error(`${name} is not served: ${reason}`);
   }
 
-  #follow(): void {
-    void this.#directory.follow(new Set(this.host.devices().map((device) => device.vni)));
+  #follow(): Promise<void> {
+    return this.#directory.follow(new Set(this.host.devices().map((device) => device.vni)));
   }
 
   #heedDirectory(state: DirectoryState): void {

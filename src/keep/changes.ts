@@ -69,7 +69,7 @@ function ofLeases(device: ServedDevice): Recheck[] {
       .filter(({ source }) => source.kind === 'lease')
       .map(({ ip }) => neighbour(device, ip)),
     ...[...fdb.values()]
-      .filter(({ source, mac }) => source.kind === 'lease' && device.tables.users(mac).length === 0)
+      .filter(({ source, mac }) => source.kind === 'lease' && device.tables.userCount(mac) === 0)
       .map<Recheck>(({ mac }) => ({ device, table: 'fdb', key: mac, cause: 'change' })),
   ];
 }

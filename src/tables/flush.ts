@@ -1,5 +1,6 @@
-import { type EntryWrite, type Namespace, isGone } from '../kernel/kernel.ts';
-import { NO_MAC, OUR_FDB, OUR_NEIGHBOUR, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { type Namespace, isGone } from '../kernel/kernel.ts';
+import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
 /** What was removed from one device. */
 export interface Flushed {
@@ -20,18 +21,11 @@ export async function flush(namespace: Namespace, wanted: readonly (string | num
     if (vxlan === undefined || (wanted.length > 0 && !wanted.includes(name) && !wanted.includes(ifindex)))
       continue;
     const neighbours = (await namespace.neighbours(ifindex))
-      .filter(isOurNeighbour)
-      .map<EntryWrite>(({ ip, lladdr = NO_MAC }) => ({
-        table: 'neighbour',
-        op: 'delete',
-        ifindex,
-        ip,
-        lladdr,
-        ...OUR_NEIGHBOUR,
-      }));
+      .filter((row) => isOurNeighbour(row) || isOnProbation(row))
+      .map(({ ip }) => neighbourRemoval(ifindex, ip));
     const fdb = (await namespace.fdb(ifindex))
       .filter(isOurFdbEntry)
-      .map<EntryWrite>(({ lladdr }) => ({ table: 'fdb', op: 'delete', ifindex, lladdr, ...OUR_FDB }));
+      .map(({ lladdr }) => fdbRemoval(ifindex, lladdr));
     const refused = namespace.write([...neighbours, ...fdb]).filter(({ error }) => !isGone(error));
     if (refused[0] !== undefined) throw refused[0].error;
     flushed.push({ device: name, neighbours: neighbours.length, fdb: fdb.length });

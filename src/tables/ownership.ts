@@ -22,13 +22,20 @@ export const PROTOCOL = 77;
 /** How our rows are marked: never aged by the kernel, exempt from gc_thresh, recognisable after a restart. */
 export const OUR_NEIGHBOUR = { state: NUD_NOARP, flags: NTF_EXT_LEARNED, protocol: PROTOCOL };
 export const OUR_FDB = { state: NUD_REACHABLE, flags: NTF_SELF | NTF_EXT_LEARNED };
-/** For a write that needs none: a row is deleted by its address, and one that still asks has no MAC to repeat. */
-export const NO_MAC = '00:00:00:00:00:00';
 /** NTF_ROUTER belongs on the FDB entry and only counts at creation: the VXLAN proxy answers with it (vxlan_na_create). */
 export const OUR_ROUTER_FDB = { state: NUD_REACHABLE, flags: NTF_SELF | NTF_EXT_LEARNED | NTF_ROUTER };
 
 export const isOurNeighbour = (row: Neighbour): boolean =>
   row.protocol === PROTOCOL && (row.state & NUD_NOARP) !== 0 && (row.flags & NTF_EXT_LEARNED) !== 0;
+
+/**
+ * Ours, put on probation to see whether it is used (keep/idle.ts). From STALE the kernel moves it on as it pleases; our
+ * protocol with `extern_learn` is in no other such row.
+ */
+export const isOnProbation = (row: Neighbour): boolean =>
+  row.protocol === PROTOCOL &&
+  (row.flags & NTF_EXT_LEARNED) !== 0 &&
+  (row.state & (NUD_NOARP | NUD_PERMANENT)) === 0;
 
 export const isOurFdbEntry = (row: FdbEntry): boolean =>
   (row.flags & NTF_EXT_LEARNED) !== 0 && !isPermanent(row);
