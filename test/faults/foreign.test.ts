@@ -4,9 +4,9 @@ import { macOf } from '../../src/lab/address.ts';
 import { ipKey } from '../../src/lab/records.ts';
 import type { Words } from '../../src/lab/namespace.ts';
 import { until } from '../../src/lab/wait.ts';
-import { Pair, ask, close, counting, tellOnFailure } from '../lab/harness.ts';
+import { Pair, arpBurst, ask, booksBalance, close, counting, tellOnFailure } from '../lab/harness.ts';
 import { becomesTrue } from './truth.ts';
-import { expectTables, rowsOf } from './tables.ts';
+import { rowsOf } from './tables.ts';
 
 /** Seconds; what must be repaired within one audit gets as much again for a noisy machine. */
 const AUDIT = 1;
@@ -123,17 +123,27 @@ test('a permanent entry over ours is an operator’s override: it wins, is count
   await becomesTrue(redis, host1.segment, { held: HELD, within: WITHIN });
 });
 
-test('a permanent neighbour that was there before us stays and is counted', async () => {
-  const { daemon, guest1, host1 } = pair;
-  await pair.publish([ipKey(100, '20.0.0.60'), `${macOf('20.0.0.60')} 10.99.0.5`]);
-  const entry = ['20.0.0.60', 'lladdr', '02:00:00:00:00:98', ...row] as const;
-  await ip(neigh('add', ...entry, 'nud', 'permanent'));
-  // The kernel answers for it, so that no miss comes; a question that is under way finds it.
-  expect((await rowsOf(host1.segment)).join()).toContain('neighbour 20.0.0.60 02:00:00:00:00:98 PERMANENT 0');
-  await ask(daemon, guest1, '20.0.0.61');
-  await expectTables(host1.segment, pair.redis, { ips: HELD }).catch(() => undefined);
-  expect((await rowsOf(host1.segment)).join()).toContain('neighbour 20.0.0.60 02:00:00:00:00:98 PERMANENT 0');
-  await ip(neigh('del', '20.0.0.60', ...row));
+test('permanent entries that were there before us stay and are counted', async () => {
+  const { daemon, guest1, host1, redis } = pair;
+  const other = '20.0.0.60';
+  await pair.publish([ipKey(100, other), `${macOf(other)} 10.99.0.5`]);
+  await fdb('add', macOf(other), ...row, 'self', 'dst', '10.99.0.77', 'permanent');
+  const { since } = await counting(daemon, async () => {
+    // The kernel answers for a permanent neighbour and raises no miss: it has to come while the question is under way.
+    redis.signal('SIGSTOP');
+    await arpBurst(guest1, other);
+    await until('the miss', async () => (await daemon.metric('missd_misses_in_flight')) === 1);
+    await ip(neigh('add', other, 'lladdr', '02:00:00:00:00:98', ...row, 'nud', 'permanent'));
+    redis.signal('SIGCONT');
+    await booksBalance(daemon);
+  });
+  expect(since('missd_conflicts_total', { reason: 'foreign_neighbour' })).toBe(1);
+  expect(since('missd_conflicts_total', { reason: 'foreign_fdb' })).toBe(1);
+  expect(
+    (await rowsOf(host1.segment)).filter((one) => !HELD.some((held) => one.includes(macOf(held)))),
+  ).toEqual([`fdb ${macOf(other)} 10.99.0.77 permanent`, `neighbour ${other} 02:00:00:00:00:98 PERMANENT 0`]);
+  await fdb('del', macOf(other), ...row, 'self');
+  await ip(neigh('del', other, ...row));
 });
 
 describe('a neighbour in a state that neither answers nor asks', () => {
