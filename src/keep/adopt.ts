@@ -1,6 +1,6 @@
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
+import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
 
 /**
  * Takes over what a predecessor wrote, as it stands in the kernel. Its records are read afterwards; until then the
@@ -19,7 +19,8 @@ export async function adopt(device: ServedDevice, now: () => number): Promise<vo
   }
   for (const row of await kernel.neighbours(ifindex)) {
     const { ip, lladdr: mac } = row;
-    if (mac === undefined || !isOurNeighbour(row) || tables.neighbours.has(ip)) continue;
+    if (mac === undefined || !(isOurNeighbour(row) || isOnProbation(row)) || tables.neighbours.has(ip))
+      continue;
     tables.setNeighbour({ ip, mac, source: { kind: 'adopted', name: ip }, checkedAt: now(), usedAt: now() });
   }
   device.adopted = true;

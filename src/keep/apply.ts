@@ -16,7 +16,7 @@ export interface Applied {
   again: Recheck[];
 }
 
-/** All verdicts may be of any device. */
+/** All verdicts must be of one namespace. */
 export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied {
   const lost: Recheck[] = [];
   const again: Recheck[] = [];
@@ -48,7 +48,7 @@ export function withdrawLost(lost: readonly Recheck[], deps: PipelineDeps): Rech
     // One that has users by now is theirs.
     withdrawFdb(
       device,
-      macs.filter((mac) => device.tables.users(mac).length === 0),
+      macs.filter((mac) => device.tables.userCount(mac) === 0),
       deps.report,
     );
   }
@@ -94,12 +94,17 @@ function release({ tables }: ServedDevice, answer: Answer): void {
 /** Records of one device that say something new: a move rewrites the FDB entry in place, a new MAC both entries. */
 function change(device: ServedDevice, placements: Placement[], deps: PipelineDeps): Recheck[] {
   const again: Recheck[] = [];
-  const before = placements.map(({ ip }) =>
-    ip === undefined ? undefined : device.tables.neighbours.get(ip)?.mac,
-  );
+  const { tables } = device;
+  const before = placements.map(({ ip }) => (ip === undefined ? undefined : tables.neighbours.get(ip)));
+  const usedAt = placements.map(({ answer }) => tables.fdb.get(answer.mac)?.usedAt);
   const outcomes = install(placements, deps);
   placements.forEach(({ ip, answer }, index) => {
-    const old = before[index];
+    const old = before[index]?.mac;
+    // Nobody asked for it: what is written anew because its record was read is as unused as it was.
+    const neighbour = ip === undefined ? undefined : tables.neighbours.get(ip);
+    if (neighbour !== undefined) neighbour.usedAt = before[index]?.usedAt ?? neighbour.usedAt;
+    const fdb = tables.fdb.get(answer.mac);
+    if (fdb !== undefined) fdb.usedAt = usedAt[index] ?? fdb.usedAt;
     if (outcomes[index] === 'local') {
       if (ip !== undefined) again.push(...withdraw(device, [ip], deps));
       else withdrawFdb(device, [answer.mac], deps.report);

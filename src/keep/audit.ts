@@ -18,8 +18,14 @@ import { increment } from '../metrics/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
-import { fdbWrite, neighbourWrite } from '../tables/writes.ts';
-import { isKernelLeftover, isOurFdbEntry, isOurNeighbour, isPermanent } from '../tables/ownership.ts';
+import {
+  isKernelLeftover,
+  isOnProbation,
+  isOurFdbEntry,
+  isOurNeighbour,
+  isPermanent,
+} from '../tables/ownership.ts';
+import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import { withdrawIdle } from './idle.ts';
@@ -106,9 +112,9 @@ function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void
       );
       return;
     }
-    if (row !== undefined) writes.push({ ...wanted, op: 'delete' });
+    if (row !== undefined) writes.push(fdbRemoval(ifindex, mac));
     writes.push(wanted);
-    mended(device, row === undefined ? 'restored_fdb' : 'repaired_fdb', mac, deps);
+    deps.report.mended(device, row === undefined ? 'restored_fdb' : 'repaired_fdb', mac);
   });
   write(device, writes, 'fdb', deps);
 }
@@ -120,15 +126,17 @@ function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps)
   ips.forEach((ip, index) => {
     const held = tables.neighbours.get(ip);
     const row = rows[index];
-    if (held === undefined || isNeighbourAsHeld(held, row) || tables.probation.has(ip)) return;
+    if (held === undefined || isNeighbourAsHeld(held, row)) return;
+    if (row !== undefined && isOnProbation(row) && tables.probation.has(ip)) return;
+    tables.probation.delete(ip);
     if (row !== undefined && isPermanent(row)) {
       deps.report.conflict(device, 'overridden', `${ip} is ${row.lladdr ?? 'nothing'} by a permanent entry`);
       return;
     }
     const wanted = neighbourWrite(device, ip, held.mac);
-    if (row !== undefined) writes.push({ ...wanted, op: 'delete' });
+    if (row !== undefined) writes.push(neighbourRemoval(ifindex, ip));
     writes.push(wanted);
-    mended(device, row === undefined ? 'restored_neighbour' : 'repaired_neighbour', ip, deps);
+    deps.report.mended(device, row === undefined ? 'restored_neighbour' : 'repaired_neighbour', ip);
   });
   write(device, writes, 'neighbour', deps);
 }
@@ -152,7 +160,7 @@ function adoptOrphans(
     const source = { kind: 'adopted' as const, name: mac };
     tables.setFdb({ mac, vtep, router: (flags & NTF_ROUTER) !== 0, source, checkedAt: now, usedAt: now });
     rechecks.push({ device, table: 'fdb', key: mac, cause: 'change' });
-    mended(device, 'adopted_fdb', mac, deps);
+    deps.report.mended(device, 'adopted_fdb', mac);
   }
   const ips = neighbours.filter((row) => isOurNeighbour(row) && !tables.neighbours.has(row.ip));
   for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
@@ -160,7 +168,7 @@ function adoptOrphans(
     const { ip, lladdr: mac } = row;
     tables.setNeighbour({ ip, mac, source: { kind: 'adopted', name: ip }, checkedAt: now, usedAt: now });
     rechecks.push({ device, table: 'neighbour', key: ip, cause: 'change' });
-    mended(device, 'adopted_neighbour', ip, deps);
+    deps.report.mended(device, 'adopted_neighbour', ip);
   }
   return rechecks;
 }
@@ -172,20 +180,10 @@ function removeLeftovers(device: ServedDevice, neighbours: Neighbour[], deps: Pi
   const writes: EntryWrite[] = [];
   for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
     if (row === undefined || !isKernelLeftover(row) || tables.neighbours.has(row.ip)) continue;
-    writes.push({ ...neighbourWrite(device, row.ip, row.lladdr ?? ''), op: 'delete' });
-    mended(device, 'removed_leftover', row.ip, deps);
+    writes.push(neighbourRemoval(ifindex, row.ip));
+    deps.report.mended(device, 'removed_leftover', row.ip);
   }
   write(device, writes, 'neighbour', deps);
-}
-
-function mended(
-  device: ServedDevice,
-  action: string,
-  what: string,
-  { counters, report }: PipelineDeps,
-): void {
-  increment(counters.reconcileChanges, action);
-  report.mended(device, action, what);
 }
 
 function write(

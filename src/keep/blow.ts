@@ -1,15 +1,17 @@
 import type { ServedDevice } from '../served/device.ts';
 import type { Vni } from '../vocabulary.ts';
-import type { Recheck } from './recheck.ts';
+import type { HeldEntry, Recheck } from './recheck.ts';
 
 /**
  * Everything held, read again at one blow: after a gap in the feed, a flush, or at start. What is lost is judged when
  * all of it has been read, because only together do losses tell a mass withdrawal from single deletions.
  */
 export class Blow {
-  readonly reason: 'gap' | 'flush' | 'start' | 'grace_over';
+  readonly reason: 'gap' | 'flush' | 'start' | 'last_look' | 'grace_over';
   /** Everything these held was read, so they are verified when it is over. */
   readonly devices: readonly ServedDevice[];
+  /** What is to be read. */
+  readonly entries: readonly HeldEntry[];
   /** Entries read by VNI, the losses among them. */
   readonly held = new Map<Vni, number>();
   readonly lost = new Map<Vni, Recheck[]>();
@@ -17,10 +19,11 @@ export class Blow {
   /** A later blow reads everything again: this one concludes nothing. */
   overtaken = false;
 
-  constructor(reason: Blow['reason'], devices: readonly ServedDevice[], size: number) {
+  constructor(reason: Blow['reason'], devices: readonly ServedDevice[], entries: readonly HeldEntry[]) {
     this.reason = reason;
     this.devices = devices;
-    this.#remaining = size;
+    this.entries = entries;
+    this.#remaining = entries.length;
   }
 
   /** Notes what was read. @returns whether that was the last of it */

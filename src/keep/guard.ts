@@ -1,7 +1,7 @@
 import type { Vni } from '../vocabulary.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Blow } from './blow.ts';
-import type { Recheck } from './recheck.ts';
+import type { HeldEntry, Recheck } from './recheck.ts';
 
 /** Losses up to this many are taken as meant, whatever share they are. */
 const FEW = 10;
@@ -10,6 +10,8 @@ const FEW = 10;
 interface Guarded {
   /** Monotonic ms; from the first loss, never extended. */
   until: number;
+  /** The grace is over and the entries are being read one last time. */
+  ending: boolean;
   entries: Map<ServedDevice, Map<string, Recheck>>;
 }
 
@@ -44,6 +46,7 @@ export class WithdrawalGuard {
   keep(vni: Vni, lost: readonly Recheck[], now: number): void {
     const guarded = this.#vnis.get(vni) ?? {
       until: now + this.#grace,
+      ending: false,
       entries: new Map<ServedDevice, Map<string, Recheck>>(),
     };
     this.#vnis.set(vni, guarded);
@@ -54,12 +57,12 @@ export class WithdrawalGuard {
     }
   }
 
-  keeps({ device, key }: Recheck): boolean {
+  keeps({ device, key }: HeldEntry): boolean {
     return this.#vnis.get(device.vni)?.entries.get(device)?.has(key) ?? false;
   }
 
   /** Its record is back, or it is held no more. */
-  release({ device, key }: Recheck): void {
+  release({ device, key }: HeldEntry): void {
     const guarded = this.#vnis.get(device.vni);
     const entries = guarded?.entries.get(device);
     if (guarded === undefined || entries?.delete(key) !== true) return;
@@ -73,14 +76,23 @@ export class WithdrawalGuard {
     if (guarded?.entries.size === 0) this.#vnis.delete(device.vni);
   }
 
-  /** Takes out what has been kept for the whole grace; the caller reads it one last time. */
+  /** What has been kept for the whole grace; the caller reads it one last time, and it stays kept until `end`. */
   expire(now: number): Recheck[] {
     const over: Recheck[] = [];
-    for (const [vni, { until, entries }] of this.#vnis) {
-      if (until > now) continue;
-      this.#vnis.delete(vni);
-      for (const kept of entries.values()) over.push(...kept.values());
+    for (const guarded of this.#vnis.values()) {
+      if (guarded.until > now || guarded.ending) continue;
+      guarded.ending = true;
+      for (const kept of guarded.entries.values()) over.push(...kept.values());
     }
     return over;
+  }
+
+  /** These were read one last time. What has joined them meanwhile has had its grace, too: it is next. */
+  end(over: readonly HeldEntry[]): void {
+    for (const entry of over) {
+      const guarded = this.#vnis.get(entry.device.vni);
+      if (guarded !== undefined) guarded.ending = false;
+      this.release(entry);
+    }
   }
 }

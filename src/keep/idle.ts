@@ -12,6 +12,7 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldNeighbour } from '../tables/held.ts';
 import { neighbourWrite } from '../tables/writes.ts';
+import { isPermanent } from '../tables/ownership.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 
@@ -23,13 +24,16 @@ export function withdrawIdle(
   idleBefore: number,
   deps: PipelineDeps,
 ): void {
-  const { tables } = device;
+  const { tables, namespace } = device;
   const now = deps.now();
-  const forwarded = (mac: string): number => now - (fdb.get(mac)?.usedAgo ?? Infinity);
+  // A row that was missing has just been written again: how long it was not used is not known.
+  const forwarded = (mac: string): number => now - (fdb.get(mac)?.usedAgo ?? 0);
   const ips: string[] = [];
   for (const held of tables.neighbours.values()) {
     if (held.usedAt >= idleBefore) continue;
-    const shared = tables.users(held.mac).length > 1;
+    const shared = tables.userCount(held.mac) > 1;
+    if (!shared && tables.probation.delete(held.ip))
+      namespace.kernel.write([{ ...neighbourWrite(device, held.ip, held.mac), op: 'replace' }]);
     const idle = shared
       ? isSharedIdle(device, held, neighbours.get(held.ip), idleBefore, deps)
       : forwarded(held.mac) < idleBefore;
@@ -37,15 +41,13 @@ export function withdrawIdle(
   }
   const macs = [...tables.fdb.values()]
     .filter(
-      ({ mac, usedAt }) =>
-        tables.users(mac).length === 0 && usedAt < idleBefore && forwarded(mac) < idleBefore,
+      ({ mac, usedAt }) => tables.userCount(mac) === 0 && usedAt < idleBefore && forwarded(mac) < idleBefore,
     )
     .map(({ mac }) => mac);
   if (ips.length + macs.length === 0) return;
   increment(deps.counters.reconcileChanges, 'idle', ips.length + macs.length);
   withdrawNeighbours(device, ips, deps.report);
   withdrawFdb(device, macs, deps.report);
-  for (const ip of ips) tables.probation.delete(ip);
 }
 
 function isSharedIdle(
@@ -65,12 +67,14 @@ function isSharedIdle(
   const idle = now - idleBefore;
   const wanted = neighbourWrite(device, held.ip, held.mac);
   const rewrite = (state: number): EntryWrite => ({ ...wanted, op: 'replace', state });
+  // Gone or an operator's by now: that is the audit's to mend or to report.
+  if (row === undefined || isPermanent(row)) return false;
   if (since === undefined) {
     tables.probation.set(held.ip, now);
     namespace.kernel.write([rewrite(NUD_STALE)]);
     return false;
   }
-  if (row?.state === NUD_STALE) return now - since >= idle / 2;
+  if (row.state === NUD_STALE) return now - since >= idle / 2;
   // It has been used since: ours again, for another round.
   tables.probation.delete(held.ip);
   namespace.kernel.write([rewrite(NUD_NOARP)]);

@@ -27,7 +27,7 @@ import { audit } from './audit.ts';
 import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
 import { WithdrawalGuard } from './guard.ts';
-import { type Recheck, type Verdict, readAgain } from './recheck.ts';
+import { type HeldEntry, type Recheck, type Verdict, readAgain } from './recheck.ts';
 
 export interface KeepOptions {
   /** Seconds, all three. */
@@ -50,7 +50,7 @@ export class Keeper {
   readonly #devices: () => ServedDevice[];
   readonly #log: Logger;
   readonly #rechecks$ = new Subject<Recheck[]>();
-  readonly #served$ = new Subject<ServedDevice>();
+  readonly #served$ = new Subject<{ device: ServedDevice; leasesRead: Promise<void> }>();
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
@@ -76,7 +76,7 @@ export class Keeper {
           this.#conclude(batch, verdicts);
         }),
       ),
-      this.#served$.pipe(mergeMap((device) => from(this.#adopt(device)))),
+      this.#served$.pipe(mergeMap(({ device, leasesRead }) => from(this.#adopt(device, leasesRead)))),
       this.#audits$.pipe(batchWhileBusy((batch) => from(this.#audit(batch)), ONE_BY_ONE)),
       this.#movedAway.work$(),
     );
@@ -116,8 +116,9 @@ export class Keeper {
     this.#directoryUp = up;
   }
 
-  begin(device: ServedDevice): void {
-    this.#served$.next(device);
+  /** @param leasesRead resolves when the leases of its VNI are known: before, every lease would look lost */
+  begin(device: ServedDevice, leasesRead: Promise<void>): void {
+    this.#served$.next({ device, leasesRead });
   }
 
   forget(device: ServedDevice): void {
@@ -142,9 +143,7 @@ export class Keeper {
     const over = this.guard.expire(now);
     if (over.length === 0) return;
     this.#log.warn(`the grace for ${over.length} entries without records is over`);
-    const blow = new Blow('grace_over', [], over.length);
-    this.#blows.add(blow);
-    this.#rechecks$.next(over.map((recheck) => ({ ...recheck, cause: blow })));
+    this.#readTogether(new Blow('grace_over', [], over));
   }
 
   /** When the entry longest unread was read, monotonic ms; undefined when nothing is held. */
@@ -156,7 +155,7 @@ export class Keeper {
     return oldest.length === 0 ? undefined : Math.min(...oldest);
   }
 
-  async #adopt(device: ServedDevice): Promise<void> {
+  async #adopt(device: ServedDevice, leasesRead: Promise<void>): Promise<void> {
     try {
       await adopt(device, this.#deps.now);
     } catch (error) {
@@ -167,13 +166,15 @@ export class Keeper {
     const { neighbours, fdb } = device.tables;
     if (neighbours.size + fdb.size > 0)
       this.#log.info(`${device.name}: adopted ${neighbours.size} neighbours, ${fdb.size} FDB entries`);
+    await leasesRead;
     if (this.#directoryUp) this.#read('start', [device]);
     this.audit([device]);
   }
 
-  /** Reads every held entry again and judges the losses together. What of it was under way is overtaken, but no grace that is over begins anew. */
+  /** Reads every held entry again and judges the losses together. What of it was under way is overtaken. */
   #readAll(reason: 'gap' | 'flush'): void {
     for (const blow of this.#blows) {
+      // Its entries have had their grace: a blow that comes now gives them no other.
       if (blow.reason === 'grace_over') continue;
       blow.overtaken = true;
       this.#blows.delete(blow);
@@ -185,11 +186,19 @@ export class Keeper {
   }
 
   #read(reason: Blow['reason'], devices: readonly ServedDevice[]): void {
-    const all = devices.flatMap((device) => heldBy(device));
-    const blow = new Blow(reason, devices, all.length);
+    this.#readTogether(
+      new Blow(
+        reason,
+        devices,
+        devices.flatMap((device) => heldBy(device)),
+      ),
+    );
+  }
+
+  #readTogether(blow: Blow): void {
     this.#blows.add(blow);
-    if (all.length === 0) this.#conclusion(blow);
-    this.#rechecks$.next(all.map((recheck) => ({ ...recheck, cause: blow })));
+    if (blow.entries.length === 0) this.#conclusion(blow);
+    this.#rechecks$.next(blow.entries.map((entry) => ({ ...entry, cause: blow })));
   }
 
   #readAgain(queued: Recheck[]): Observable<{ batch: Recheck[]; verdicts: Verdict[] | undefined }> {
@@ -205,7 +214,15 @@ export class Keeper {
       this.#rechecks$.next(batch);
       return;
     }
-    const { lost, again } = this.#attempt(() => apply(verdicts, this.#deps)) ?? { lost: [], again: [] };
+    const lost: Recheck[] = [];
+    const again: Recheck[] = [];
+    const served = new Set(this.#devices());
+    for (const [device, together] of groupBy(verdicts, ({ recheck }) => recheck.device)) {
+      // What went away while its records were read has nowhere to be written to.
+      const applied = served.has(device) ? this.#attempt(() => apply(together, this.#deps)) : undefined;
+      lost.push(...(applied?.lost ?? []));
+      again.push(...(applied?.again ?? []));
+    }
     for (const { recheck, answer } of verdicts) if (answer !== undefined) this.guard.release(recheck);
     const single = lost.filter((recheck) => !(recheck.cause instanceof Blow) && !this.guard.keeps(recheck));
     const silent = single.filter(({ cause }) => cause === 'lifetime').length;
@@ -219,33 +236,56 @@ export class Keeper {
     this.#rechecks$.next(again);
   }
 
-  /** All of a blow has been read: what was lost goes, or stays for the grace. */
+  /** All of a blow has been read: what was lost stays for the grace, or is looked at once more and goes. */
   #conclusion(blow: Blow): void {
-    this.#blows.delete(blow);
+    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
+    if (blow.reason === 'grace_over') this.guard.end(blow.entries);
+    const going: Recheck[] = [];
+    const judged: Promise<Recheck[]>[] = [];
     for (const [vni, lost] of blow.lost) {
       const starting = blow.devices.some((device) => device.vni === vni && !device.verified);
-      if (blow.reason === 'grace_over' || !this.guard.isMass(blow, vni))
-        this.#rechecks$.next(this.#withdraw(lost));
+      if (last || !this.guard.isMass(blow, vni)) going.push(...lost);
       else if (!starting) this.#keep(vni, lost);
-      else this.#keepIfEmpty(vni, lost);
+      else judged.push(this.#keepIfEmpty(vni, lost));
     }
-    for (const device of blow.devices) device.verified = true;
+    if (last) this.#rechecks$.next(this.#withdraw(going));
+    if (judged.length === 0) this.#end(blow, going);
+    else
+      void Promise.all(judged).then((more) => {
+        if (!blow.overtaken) this.#end(blow, [...going, ...more.flat()]);
+      });
   }
 
-  /** At start only a VNI without any record looks like a directory that lost its memory; other orphans go. */
-  #keepIfEmpty(vni: number, lost: Recheck[]): void {
-    this.#deps.directory.isEmpty(vni).then(
+  /** It took a while, and what was lost when it was read may be back. */
+  #end(blow: Blow, going: Recheck[]): void {
+    this.#blows.delete(blow);
+    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
+    if (!last && going.length > 0) this.#readTogether(new Blow('last_look', blow.devices, going));
+    else for (const device of blow.devices) device.verified = true;
+  }
+
+  /**
+   * At start only a VNI without any record looks like a directory that lost its memory.
+   * @returns other orphans, which go
+   */
+  #keepIfEmpty(vni: number, lost: Recheck[]): Promise<Recheck[]> {
+    return this.#deps.directory.isEmpty(vni).then(
       (empty) => {
-        if (empty) this.#keep(vni, lost);
-        else this.#rechecks$.next(this.#withdraw(lost));
+        if (!empty) return lost;
+        this.#keep(vni, lost);
+        return [];
       },
       () => {
         this.#keep(vni, lost);
+        return [];
       },
     );
   }
 
-  #keep(vni: number, lost: Recheck[]): void {
+  #keep(vni: number, all: Recheck[]): void {
+    const served = new Set(this.#devices());
+    const lost = all.filter(({ device }) => served.has(device));
+    if (lost.length === 0) return;
     this.guard.keep(vni, lost, this.#deps.now());
     this.#log.error(
       `VNI ${vni}: ${lost.length} entries lost their records at one blow; they stay for ${this.#options.withdrawalGrace} s`,
@@ -253,15 +293,18 @@ export class Keeper {
   }
 
   #withdraw(lost: readonly Recheck[]): Recheck[] {
-    const going = lost.filter((recheck) => !this.guard.keeps(recheck));
+    const served = new Set(this.#devices());
+    const going = lost.filter((recheck) => served.has(recheck.device) && !this.guard.keeps(recheck));
     if (going.length === 0) return [];
     increment(this.#deps.counters.reconcileChanges, 'withdrawn', going.length);
-    return this.#attempt(() => withdrawLost(going, this.#deps)) ?? [];
+    return [...groupBy(going, ({ device }) => device).values()].flatMap(
+      (together) => this.#attempt(() => withdrawLost(together, this.#deps)) ?? [],
+    );
   }
 
   async #audit(devices: readonly ServedDevice[]): Promise<void> {
     for (const device of devices) {
-      this.#auditing.delete(device);
+      if (!this.#auditing.delete(device)) continue;
       try {
         const idleBefore = this.#deps.now() - this.#options.idle * 1000;
         this.#rechecks$.next(await audit(device, idleBefore, this.#deps));
@@ -282,9 +325,9 @@ export class Keeper {
 }
 
 /** Neighbours with their MACs, and the FDB entries that no neighbour uses. */
-function heldBy(device: ServedDevice): Omit<Recheck, 'cause'>[] {
+function heldBy(device: ServedDevice): HeldEntry[] {
   const { neighbours, fdb } = device.tables;
-  const lone = [...fdb.keys()].filter((mac) => device.tables.users(mac).length === 0);
+  const lone = [...fdb.keys()].filter((mac) => device.tables.userCount(mac) === 0);
   return [
     ...[...neighbours.keys()].map((key) => ({ device, table: 'neighbour' as const, key })),
     ...lone.map((key) => ({ device, table: 'fdb' as const, key })),
@@ -301,7 +344,7 @@ function due(device: ServedDevice, before: number, now: number): Recheck[] {
   }
   for (const entry of tables.fdb.values()) {
     if (entry.checkedAt > before || rechecks.length >= MOST_DUE) break;
-    if (tables.users(entry.mac).length === 0)
+    if (tables.userCount(entry.mac) === 0)
       rechecks.push({ device, table: 'fdb', key: entry.mac, cause: 'lifetime' });
   }
   for (const { table, key } of rechecks) {

@@ -11,12 +11,16 @@ import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Blow } from './blow.ts';
 
-/** A held entry whose record is to be read again. */
-export interface Recheck {
+/** Names a held entry. */
+export interface HeldEntry {
   device: ServedDevice;
   table: 'neighbour' | 'fdb';
   /** IP of a neighbour, MAC of an FDB entry. */
   key: string;
+}
+
+/** A held entry whose record is to be read again. */
+export interface Recheck extends HeldEntry {
   /**
    * Why: its record changed; it was written a moment ago and its `mac:` record has not been seen; its answer is old;
    * or everything is read again at one blow.

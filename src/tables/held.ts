@@ -56,7 +56,9 @@ export class HeldTables {
 
   /** Holds a neighbour, or holds it anew: it is then the one most lately checked. */
   setNeighbour(neighbour: HeldNeighbour): void {
+    const probation = this.probation.get(neighbour.ip);
     this.deleteNeighbour(neighbour.ip);
+    if (probation !== undefined) this.probation.set(neighbour.ip, probation);
     this.#neighbours.set(neighbour.ip, neighbour);
     const users = this.#users.get(neighbour.mac);
     if (users === undefined) this.#users.set(neighbour.mac, neighbour.ip);
@@ -69,6 +71,7 @@ export class HeldTables {
     const held = this.#neighbours.get(ip);
     if (held === undefined) return;
     this.#neighbours.delete(ip);
+    this.probation.delete(ip);
     const users = this.#users.get(held.mac);
     if (typeof users === 'object' && users.size > 1) users.delete(ip);
     else this.#users.delete(held.mac);
@@ -87,11 +90,27 @@ export class HeldTables {
     if (this.#bySource.get(held.source.name) === mac) this.#bySource.delete(held.source.name);
   }
 
+  /** Holds nothing any more: whatever is still under way finds nothing to do. */
+  clear(): void {
+    this.#neighbours.clear();
+    this.#fdb.clear();
+    this.#users.clear();
+    this.#bySource.clear();
+    this.probation.clear();
+  }
+
   /** Addresses of the held neighbours with this MAC. */
   users(mac: Mac): readonly Ip[] {
     const users = this.#users.get(mac);
     if (users === undefined) return [];
     return typeof users === 'string' ? [users] : [...users];
+  }
+
+  /** How many they are, for where they are many. */
+  userCount(mac: Mac): number {
+    const users = this.#users.get(mac);
+    if (users === undefined) return 0;
+    return typeof users === 'string' ? 1 : users.size;
   }
 
   /** The FDB entry that was written from an address's record. */

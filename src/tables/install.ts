@@ -75,19 +75,27 @@ function writeFdb(
         device.tables.setFdb({ ...held, source: decides ? decider(answer) : held.source, checkedAt: now });
         return;
       }
-      if (!decides) {
+      if (!decides && held.vtep !== answer.vtep) {
         report.conflict(device, 'vtep_disputed', disputed(answer, held.vtep));
         return;
       }
     }
     const key = `${device.ifindex} ${answer.mac}`;
     const claim = claims.get(key);
-    if (claim === undefined) claims.set(key, { device, answer, indexes: [index] });
-    else {
-      claim.indexes.push(index);
-      if (claim.answer.vtep !== answer.vtep)
-        report.conflict(device, 'vtep_disputed', disputed(answer, claim.answer.vtep));
+    if (claim === undefined) {
+      claims.set(key, { device, answer, indexes: [index] });
+      return;
     }
+    claim.indexes.push(index);
+    if (claim.answer.vtep !== answer.vtep) {
+      const [winner, loser] = wins(answer, claim.answer, device)
+        ? [answer, claim.answer]
+        : [claim.answer, answer];
+      report.conflict(device, 'vtep_disputed', disputed(loser, winner.vtep));
+      claim.answer = winner;
+    }
+    // One address that is a router's makes the MAC one.
+    if (answer.router) claim.answer = { ...claim.answer, router: true };
   });
 
   const ordered = [...claims.values()];
@@ -98,8 +106,9 @@ function writeFdb(
   ordered.forEach(({ device, answer, indexes }, position) => {
     const error = refused.get(position);
     const failure = error === undefined ? undefined : settleFdb(device, answer, error, report);
-    if (failure === 'foreign') return;
-    if (failure === undefined) {
+    // What stands over an entry of ours may go again, and the audit then restores what the record says by now.
+    if (failure === 'foreign' && !device.tables.fdb.has(answer.mac)) return;
+    if (failure === undefined || failure === 'foreign') {
       const { mac, vtep, router } = answer;
       device.tables.setFdb({ mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now });
       return;
@@ -126,6 +135,13 @@ function overrides(answer: Answer, held: HeldFdbEntry, device: ServedDevice): bo
   return (
     !device.verified && held.source.kind === 'ip' && source.kind === 'ip' && compareIps(vtep, held.vtep) < 0
   );
+}
+
+/** The same between two answers of one batch, of which neither is in force yet. */
+function wins(answer: Answer, other: Answer, device: ServedDevice): boolean {
+  const [kind, before] = [decider(answer).kind, decider(other).kind];
+  if (kind === 'mac' || before === 'mac') return before !== 'mac';
+  return !device.verified && kind === 'ip' && before === 'ip' && compareIps(answer.vtep, other.vtep) < 0;
 }
 
 /** By number, not by text: 10.0.0.9 is lower than 10.0.0.10. */
@@ -156,10 +172,14 @@ function writeNeighbours(
     if (ip === undefined) return;
     const error = refused.get(position);
     const failure = error === undefined ? undefined : settleNeighbour(device, ip, answer, error, report);
-    if (failure === undefined)
+    if (failure === undefined || (failure === 'foreign' && device.tables.neighbours.has(ip)))
       device.tables.setNeighbour({ ip, mac: answer.mac, source: answer.source, checkedAt: now, usedAt: now });
-    else refuse(owner, 'failed');
-    if (failure !== undefined && failure !== 'foreign') report.failed(device, 'neighbour', failure);
+    if (failure === undefined) {
+      device.tables.probation.delete(ip);
+      return;
+    }
+    refuse(owner, 'failed');
+    if (failure !== 'foreign') report.failed(device, 'neighbour', failure);
   });
 }
 

@@ -28,14 +28,26 @@ export const OUR_ROUTER_FDB = { state: NUD_REACHABLE, flags: NTF_SELF | NTF_EXT_
 export const isOurNeighbour = (row: Neighbour): boolean =>
   row.protocol === PROTOCOL && (row.state & NUD_NOARP) !== 0 && (row.flags & NTF_EXT_LEARNED) !== 0;
 
+/**
+ * Ours, put on probation to see whether it is used (keep/idle.ts). From STALE the kernel moves it on as it pleases; our
+ * protocol with `extern_learn` is in no other such row.
+ */
+export const isOnProbation = (row: Neighbour): boolean =>
+  row.protocol === PROTOCOL &&
+  (row.flags & NTF_EXT_LEARNED) !== 0 &&
+  (row.state & (NUD_NOARP | NUD_PERMANENT)) === 0;
+
 export const isOurFdbEntry = (row: FdbEntry): boolean =>
   (row.flags & NTF_EXT_LEARNED) !== 0 && !isPermanent(row);
 
 export const isPermanent = (row: { state: number }): boolean => (row.state & NUD_PERMANENT) !== 0;
 
-/** The kernel's own row in a state that neither answers nor asks: a blackhole until somebody writes it. */
+/**
+ * The kernel's own row in a state that neither answers nor asks: a blackhole until somebody writes it. One with our
+ * protocol was ours before somebody changed its state.
+ */
 export const isKernelLeftover = (row: Neighbour): boolean =>
-  row.protocol === 0 &&
+  (row.protocol === 0 || row.protocol === PROTOCOL) &&
   (row.state & NUD_PERMANENT) === 0 &&
   (row.state & (NUD_STALE | NUD_PROBE | NUD_FAILED | NUD_INCOMPLETE)) !== 0;
 

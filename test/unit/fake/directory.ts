@@ -1,0 +1,110 @@
+/** The port `Directory` in memory: reads can be held back and failed, changes and state are the test's to send. */
+import { BehaviorSubject, Subject } from 'rxjs';
+import { DirectoryError } from '../../../src/directory/directory.ts';
+import type {
+  Directory,
+  DirectoryChange,
+  DirectoryState,
+  Leases,
+  RecordKey,
+} from '../../../src/directory/directory.ts';
+import { LeaseTable } from '../../../src/directory/leases.ts';
+
+export class FakeDirectory implements Directory {
+  readonly #state = new BehaviorSubject<DirectoryState>({ up: true });
+  readonly #changes = new Subject<DirectoryChange>();
+  readonly state$ = this.#state.asObservable();
+  readonly changes$ = this.#changes.asObservable();
+  readonly records = new Map<string, string>();
+  readonly leaseValues = new Map<number, Map<string, string>>();
+  /** The keys of every read, in order. */
+  readonly reads: RecordKey[][] = [];
+  followed: ReadonlySet<number> = new Set();
+  /** What `follow` waits for. */
+  following: Promise<void> = Promise.resolve();
+  #failure: string | undefined;
+  #held: (() => void)[] | undefined;
+
+  /** Writes a record, without word of it: `change` says so. */
+  set(vni: number, kind: 'ip' | 'mac', address: string, value: string): void {
+    this.records.set(`${vni} ${kind} ${address}`, value);
+  }
+
+  delete(vni: number, kind: 'ip' | 'mac', address: string): void {
+    this.records.delete(`${vni} ${kind} ${address}`);
+  }
+
+  lease(vni: number, cidr: string, value: string | undefined): void {
+    const leases = this.leaseValues.get(vni) ?? new Map<string, string>();
+    this.leaseValues.set(vni, leases);
+    if (value === undefined) leases.delete(cidr);
+    else leases.set(cidr, value);
+  }
+
+  change(change: DirectoryChange): void {
+    this.#changes.next(change);
+  }
+
+  /** Reads fail from now on, those held back too. */
+  fail(reason: string): void {
+    this.#failure = reason;
+    this.#state.next({ up: false, reason, since: 0 });
+  }
+
+  /** Reads answer again, and the word of it goes out. */
+  recover(): void {
+    this.#failure = undefined;
+    this.#state.next({ up: true });
+  }
+
+  /** Reads wait from now on; what they answer is what stands when they were asked. */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** Answers the oldest `count` reads held back, all by default, after which nothing is held any more. */
+  release(count?: number): void {
+    const held = this.#held ?? [];
+    if (count === undefined) this.#held = undefined;
+    for (const answer of held.splice(0, count ?? held.length)) answer();
+  }
+
+  get waiting(): number {
+    return this.#held?.length ?? 0;
+  }
+
+  // ---- The port ----
+
+  start(): void {
+    // Nothing to connect to.
+  }
+
+  async read(keys: RecordKey[]): Promise<(string | null)[]> {
+    this.reads.push(keys);
+    const values = keys.map(
+      ({ vni, kind, address }) => this.records.get(`${vni} ${kind} ${address}`) ?? null,
+    );
+    if (this.#held !== undefined) await new Promise<void>((answer) => this.#held?.push(answer));
+    if (this.#failure !== undefined) throw new DirectoryError(this.#failure);
+    return values;
+  }
+
+  leases(vni: number): Leases {
+    return new LeaseTable(this.leaseValues.get(vni) ?? new Map<string, string>());
+  }
+
+  follow(vnis: ReadonlySet<number>): Promise<void> {
+    this.followed = vnis;
+    return this.following;
+  }
+
+  isEmpty(vni: number): Promise<boolean> {
+    if (this.#failure !== undefined) return Promise.reject(new DirectoryError(this.#failure));
+    const any = [...this.records.keys()].some((key) => key.startsWith(`${vni} `));
+    return Promise.resolve(!any && (this.leaseValues.get(vni)?.size ?? 0) === 0);
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+}

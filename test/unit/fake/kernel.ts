@@ -1,0 +1,171 @@
+/**
+ * The port `Kernel` in memory, with the manners of the real one that the code relies on: EXCL, what REPLACE changes and
+ * what it does not, tables emptied by a device that goes down. Tests reach into it as an operator would with `ip`.
+ */
+import { constants } from 'node:os';
+import { Observable, Subject } from 'rxjs';
+import { KernelError } from '../../../src/kernel/kernel.ts';
+import type {
+  Announcement,
+  EntryWrite,
+  Kernel,
+  KernelEvent,
+  Namespace,
+  Refusal,
+} from '../../../src/kernel/kernel.ts';
+import type { FdbEntry, InterfaceAddress, Link, Neighbour } from '../../../src/vocabulary.ts';
+import { type Errno, FakeTables } from './tables.ts';
+
+export const kernelError = (operation: string, code: Errno): KernelError =>
+  new KernelError(operation, constants.errno[code], code);
+
+export class FakeKernel implements Kernel {
+  readonly namespaces = new Map<string | null, FakeNamespace>();
+
+  open(path: string | null): FakeNamespace {
+    const namespace = this.namespaces.get(path);
+    if (namespace === undefined) throw kernelError('open', 'ENOENT');
+    return namespace;
+  }
+}
+
+export class FakeNamespace extends FakeTables implements Namespace {
+  readonly events$: Observable<KernelEvent>;
+  readonly receiveBuffer = { bytes: 1 << 20, forced: true };
+  readonly canAnnounce = true;
+  addressTable: InterfaceAddress[] = [];
+  readonly announced: Announcement[] = [];
+  /** Every write asked for, refused or not. */
+  readonly written: EntryWrite[] = [];
+  readonly locks = new Set<string>();
+  /** Locks that another process holds. */
+  readonly foreignLocks = new Set<string>();
+  readonly multicastRouters = new Map<number, number>();
+  ports: { port: number; vxlan: number }[] = [];
+  /** Refuses the writes it names an errno for. */
+  refuse: (write: EntryWrite) => Errno | undefined = () => undefined;
+  /** What dumps fail with. */
+  dumpFailure: Errno | undefined;
+  /** Called before a dump is taken and before it is handed out, for what happens at the wrong moment. */
+  onDump: (when: 'before' | 'after') => void = () => undefined;
+  unsendable = 0;
+  closed = false;
+  readonly #heard = new Subject<KernelEvent>();
+  readonly #asked = new Map<string, number>();
+
+  constructor(now: () => number) {
+    super(now);
+    this.events$ = new Observable((subscriber) => {
+      subscriber.add(this.#heard.subscribe(subscriber));
+      return () => {
+        this.closed = true;
+        this.locks.clear();
+      };
+    });
+  }
+
+  // ---- What the world does to the kernel ----
+
+  tell(event: KernelEvent): void {
+    this.#heard.next(event);
+  }
+
+  /** `ip link add` or `set`: the row, and word of it. Down empties both tables of the device. */
+  setLink(link: Link): void {
+    this.linkTable.set(link.ifindex, link);
+    if (!link.up) this.empty(link.ifindex);
+    this.tell({ type: 'link', removed: false, link });
+  }
+
+  removeLink(ifindex: number): void {
+    const link = this.linkTable.get(ifindex);
+    if (link === undefined) return;
+    this.linkTable.delete(ifindex);
+    this.empty(ifindex);
+    this.tell({ type: 'link', removed: true, link });
+  }
+
+  ask(vxlan: number, ip: string): void {
+    this.#asked.set(`${vxlan} ${ip}`, this.now());
+  }
+
+  // ---- The port ----
+
+  links(): Promise<Link[]> {
+    return this.#dump(() => [...this.linkTable.values()]);
+  }
+  addresses(netnsid?: number): Promise<InterfaceAddress[]> {
+    return this.#dump(() => (netnsid === undefined ? [...this.addressTable] : []));
+  }
+  neighbours(ifindex: number): Promise<Neighbour[]> {
+    return this.#dump(() => this.neighboursOf(ifindex));
+  }
+  fdb(ifindex: number): Promise<FdbEntry[]> {
+    return this.#dump(() => this.fdbOf(ifindex));
+  }
+  bridgeFdb(bridge: number): Promise<FdbEntry[]> {
+    return this.#dump(() => this.bridgeFdbOf(bridge));
+  }
+
+  getNeighbours(keys: { ifindex: number; ip: string }[]): (Neighbour | undefined)[] {
+    this.#mustBeOpen();
+    return keys.map(({ ifindex, ip }) => this.neighbour(ifindex, ip));
+  }
+  getFdb(keys: { ifindex: number; lladdr: string }[]): (FdbEntry | undefined)[] {
+    this.#mustBeOpen();
+    return keys.map(({ ifindex, lladdr }) => this.fdbEntry(ifindex, lladdr));
+  }
+  getBridgeFdb(keys: { bridge: number; lladdr: string }[]): (FdbEntry | undefined)[] {
+    this.#mustBeOpen();
+    return keys.map(({ bridge, lladdr }) => this.bridgeFdbEntry(bridge, lladdr));
+  }
+
+  write(writes: EntryWrite[]): Refusal[] {
+    this.#mustBeOpen();
+    return writes.flatMap((one, index) => {
+      this.written.push(one);
+      const code = this.refuse(one) ?? this.apply(one);
+      return code === undefined ? [] : [{ index, error: kernelError(`${one.op} ${one.table}`, code) }];
+    });
+  }
+
+  announce(announcements: Announcement[]): number {
+    this.#mustBeOpen();
+    this.announced.push(...announcements);
+    return Math.min(this.unsendable, announcements.length);
+  }
+  setPorts(ports: { port: number; vxlan: number }[]): void {
+    this.ports = ports;
+  }
+  lastAsked(keys: { vxlan: number; ip: string }[]): (number | undefined)[] {
+    return keys.map(({ vxlan, ip }) => {
+      const at = this.#asked.get(`${vxlan} ${ip}`);
+      return at === undefined ? undefined : this.now() - at;
+    });
+  }
+  setMulticastRouter(port: number, value: 0 | 1 | 2): void {
+    this.multicastRouters.set(port, value);
+  }
+  lock(name: string): boolean {
+    if (this.foreignLocks.has(name)) return false;
+    this.locks.add(name);
+    return true;
+  }
+  unlock(name: string): void {
+    this.locks.delete(name);
+  }
+
+  async #dump<T>(rows: () => T[]): Promise<T[]> {
+    this.#mustBeOpen();
+    this.onDump('before');
+    if (this.dumpFailure !== undefined) throw kernelError('dump', this.dumpFailure);
+    const dumped = rows();
+    await Promise.resolve();
+    this.onDump('after');
+    return dumped;
+  }
+
+  #mustBeOpen(): void {
+    if (this.closed) throw new Error('the namespace is closed');
+  }
+}

@@ -1,0 +1,136 @@
+/** The tables of the fake kernel: what a write does to a row, and what a row tells. */
+import type { constants } from 'node:os';
+import type { EntryWrite } from '../../../src/kernel/kernel.ts';
+import { NTF_MASTER, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
+import type { FdbEntry, Link, Neighbour } from '../../../src/vocabulary.ts';
+
+export type Errno = keyof typeof constants.errno;
+type NeighbourWrite = EntryWrite & { table: 'neighbour' };
+type FdbWrite = EntryWrite & { table: 'fdb' };
+/** A row with the times the kernel keeps, in place of those it tells. */
+type StoredFdb = Omit<FdbEntry, 'usedAgo' | 'updatedAgo'> & { usedAt: number; updatedAt: number };
+
+export class FakeTables {
+  readonly linkTable = new Map<number, Link>();
+  readonly #neighbours = new Map<string, Neighbour>();
+  readonly #fdb = new Map<string, StoredFdb>();
+  readonly #bridgeFdb = new Map<string, StoredFdb>();
+  protected readonly now: () => number;
+
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  empty(ifindex: number): void {
+    for (const table of [this.#neighbours, this.#fdb])
+      for (const [key, row] of table) if (row.ifindex === ifindex) table.delete(key);
+  }
+
+  /** A row as somebody else wrote it, whatever stood there. */
+  putNeighbour(row: Neighbour): void {
+    this.#neighbours.set(`${row.ifindex} ${row.ip}`, row);
+  }
+
+  putFdb(row: Pick<FdbEntry, 'ifindex' | 'lladdr' | 'state' | 'flags'> & { vtep: string }): void {
+    const [usedAt, updatedAt] = [this.now(), this.now()];
+    this.#fdb.set(`${row.ifindex} ${row.lladdr}`, { master: 0, usedAt, updatedAt, ...row });
+  }
+
+  /** A bridge's own entry, last heard of `ago` ms before. */
+  putBridgeFdb(bridge: number, port: number, lladdr: string, ago = 0, state = NUD_REACHABLE): void {
+    const at = this.now() - ago;
+    const row = { ifindex: port, lladdr, state, flags: 0, master: bridge, usedAt: at, updatedAt: at };
+    this.#bridgeFdb.set(`${bridge} ${lladdr}`, row);
+  }
+
+  removeNeighbour(ifindex: number, ip: string): void {
+    this.#neighbours.delete(`${ifindex} ${ip}`);
+  }
+
+  removeFdb(ifindex: number, lladdr: string): void {
+    this.#fdb.delete(`${ifindex} ${lladdr}`);
+  }
+
+  /** Traffic: the FDB entry is used at this moment. */
+  use(ifindex: number, lladdr: string): void {
+    const row = this.#fdb.get(`${ifindex} ${lladdr}`);
+    if (row !== undefined) row.usedAt = this.now();
+  }
+
+  neighboursOf(ifindex: number): Neighbour[] {
+    return [...this.#neighbours.values()].filter((row) => row.ifindex === ifindex);
+  }
+
+  fdbOf(ifindex: number): FdbEntry[] {
+    return [...this.#fdb.values()].filter((row) => row.ifindex === ifindex).map((row) => this.#told(row));
+  }
+
+  neighbour(ifindex: number, ip: string): Neighbour | undefined {
+    return this.#neighbours.get(`${ifindex} ${ip}`);
+  }
+
+  fdbEntry(ifindex: number, lladdr: string): FdbEntry | undefined {
+    return this.#told(this.#fdb.get(`${ifindex} ${lladdr}`));
+  }
+
+  bridgeFdbEntry(bridge: number, lladdr: string): FdbEntry | undefined {
+    return this.#told(this.#bridgeFdb.get(`${bridge} ${lladdr}`));
+  }
+
+  bridgeFdbOf(bridge: number): FdbEntry[] {
+    return [...this.#bridgeFdb.values()].filter((row) => row.master === bridge).map((row) => this.#told(row));
+  }
+
+  /** @returns why the kernel would refuse it */
+  protected apply(one: EntryWrite): Errno | undefined {
+    if (!this.linkTable.has(one.ifindex)) return 'ENODEV';
+    if (one.table === 'neighbour') return this.#applyNeighbour(one);
+    return (one.flags & NTF_MASTER) !== 0 ? this.#applyBridge(one) : this.#applyFdb(one);
+  }
+
+  #applyNeighbour({ op, ifindex, ip, lladdr, state, flags, protocol }: NeighbourWrite): Errno | undefined {
+    const key = `${ifindex} ${ip}`;
+    const row = this.#neighbours.get(key);
+    if (op === 'delete') return this.#neighbours.delete(key) ? undefined : 'ENOENT';
+    if (op === 'create' && row !== undefined) return 'EEXIST';
+    if (op === 'append') return 'EOPNOTSUPP';
+    // NDA_PROTOCOL sticks where the writer names none.
+    const kept = protocol === 0 ? (row?.protocol ?? 0) : protocol;
+    this.#neighbours.set(key, { ifindex, ip, lladdr, state, flags, protocol: kept });
+    return undefined;
+  }
+
+  #applyFdb({ op, ifindex, lladdr, vtep, state, flags }: FdbWrite): Errno | undefined {
+    const key = `${ifindex} ${lladdr}`;
+    const row = this.#fdb.get(key);
+    if (op === 'delete') return this.#fdb.delete(key) ? undefined : 'ENOENT';
+    if (op === 'append') return 'EOPNOTSUPP';
+    if ((state & NUD_NOARP) !== 0 || vtep === undefined) return 'EINVAL';
+    if (vtep.includes(':') !== (this.linkTable.get(ifindex)?.vxlan?.ipv6 ?? false)) return 'EAFNOSUPPORT';
+    if (op === 'create' && row !== undefined) return 'EEXIST';
+    if (row === undefined) this.putFdb({ ifindex, lladdr, vtep, state, flags });
+    else {
+      // A permanent row stays permanent and unmarked, and flags (NTF_ROUTER) count at creation alone.
+      row.vtep = vtep;
+      row.updatedAt = this.now();
+      if ((state & NUD_PERMANENT) !== 0) row.state = state;
+    }
+    return undefined;
+  }
+
+  #applyBridge({ op, ifindex, lladdr }: FdbWrite): Errno | undefined {
+    const key = `${this.linkTable.get(ifindex)?.master ?? 0} ${lladdr}`;
+    if (op !== 'delete') return 'EOPNOTSUPP';
+    if (this.#bridgeFdb.get(key)?.ifindex !== ifindex) return 'ENOENT';
+    this.#bridgeFdb.delete(key);
+    return undefined;
+  }
+
+  #told(row: StoredFdb): FdbEntry;
+  #told(row: StoredFdb | undefined): FdbEntry | undefined;
+  #told(row: StoredFdb | undefined): FdbEntry | undefined {
+    if (row === undefined) return undefined;
+    const { usedAt, updatedAt, ...rest } = row;
+    return { ...rest, usedAgo: this.now() - usedAt, updatedAgo: this.now() - updatedAt };
+  }
+}

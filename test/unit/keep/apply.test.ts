@@ -1,0 +1,220 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { GUEST, HERE, BRIDGE, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
+import { Keeping, ipKey, macKey } from './keeping.ts';
+
+let world: Keeping;
+let device: ServedDevice;
+
+beforeEach(() => {
+  world = new Keeping();
+  device = world.device();
+  world.endpoint(device, ip(1), mac(1), vtep(2));
+  world.kernel.written.length = 0;
+});
+
+describe('a changed ip: record', () => {
+  it('moves the FDB entry in place, without a moment without one', async () => {
+    world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${vtep(3)}`);
+    await world.changed(ipKey(1));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
+    expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
+    expect(world.kernel.written.map(({ op }) => op)).not.toContain('delete');
+  });
+
+  it('with another MAC changes both entries, tells every guest and leaves no old FDB entry', async () => {
+    world.directory.set(VNI, 'ip', ip(1), `${mac(9)} ${vtep(2)}`);
+    await world.changed(ipKey(1));
+    expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(9) });
+    expect(world.fdb(device)).toEqual({ [mac(9)]: vtep(2) });
+    expect(world.kernel.announced).toEqual([{ port: GUEST, ip: ip(1), lladdr: mac(9), router: false }]);
+    expect([...device.tables.fdb.keys()]).toEqual([mac(9)]);
+  });
+
+  it('with another MAC leaves the old FDB entry to those that still use it', async () => {
+    world.endpoint(device, ip(2), mac(1), vtep(2));
+    world.directory.set(VNI, 'ip', ip(1), `${mac(9)} ${vtep(2)}`);
+    await world.changed(ipKey(1));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2), [mac(9)]: vtep(2) });
+    expect(device.tables.fdb.get(mac(1))?.source).toEqual({ kind: 'ip', name: ip(2) });
+  });
+
+  it('with another MAC leaves an old FDB entry that a mac: record still vouches for', async () => {
+    world.directory.set(VNI, 'mac', mac(1), vtep(2));
+    world.directory.set(VNI, 'ip', ip(1), `${mac(9)} ${vtep(2)}`);
+    await world.changed(ipKey(1));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2), [mac(9)]: vtep(2) });
+  });
+
+  it('that says what is held already writes nothing', async () => {
+    await world.changed(ipKey(1));
+    expect(world.kernel.written).toEqual([]);
+  });
+
+  it('that is malformed counts as deleted', async () => {
+    world.directory.set(VNI, 'ip', ip(1), 'nonsense');
+    await world.changed(ipKey(1));
+    expect(world.neighbours(device)).toEqual({});
+    expect(world.counters.malformedRecords.get('syntax')).toBe(1);
+  });
+
+  it('does not make an entry used that nobody uses', async () => {
+    const used = device.tables.neighbours.get(ip(1))?.usedAt;
+    world.time += 1_000;
+    // Disputed: the first record's VTEP stays in force, and the second is looked at whenever it is read.
+    world.endpoint(device, ip(2), mac(1), vtep(3));
+    world.time += 1_000;
+    await world.changed(ipKey(2));
+    expect(device.tables.neighbours.get(ip(1))?.usedAt).toBe(used);
+    expect(device.tables.neighbours.get(ip(2))?.usedAt).toBe(world.time - 1_000);
+  });
+});
+
+describe('a deleted ip: record', () => {
+  it('takes the neighbour and then the FDB entry with it', async () => {
+    world.directory.delete(VNI, 'ip', ip(1));
+    await world.changed(ipKey(1));
+    expect(world.kernel.written.map(({ op, table }) => `${op} ${table}`)).toEqual([
+      'delete neighbour',
+      'delete fdb',
+    ]);
+    expect(device.tables.neighbours.size + device.tables.fdb.size).toBe(0);
+    expect(world.corrections()).toEqual({ withdrawn: 1 });
+  });
+
+  it('leaves a lease to speak for the address', async () => {
+    world.directory.lease(VNI, '20.0.0.0/24', `${mac(7)} ${vtep(4)}`);
+    world.directory.delete(VNI, 'ip', ip(1));
+    await world.changed(ipKey(1));
+    expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(7) });
+    expect(world.fdb(device)).toEqual({ [mac(7)]: vtep(4) });
+  });
+
+  it('hands the FDB entry of a shared MAC to another user, with the VTEP of its record', async () => {
+    world.endpoint(device, ip(2), mac(1), vtep(3));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+    world.directory.delete(VNI, 'ip', ip(1));
+    await world.changed(ipKey(1));
+    expect(world.neighbours(device)).toEqual({ [ip(2)]: mac(1) });
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
+    expect(device.tables.fdb.get(mac(1))?.source).toEqual({ kind: 'ip', name: ip(2) });
+  });
+});
+
+describe('a mac: record', () => {
+  it('that appears moves the MAC, and the ip: record behind it does not move it back', async () => {
+    world.directory.set(VNI, 'mac', mac(1), vtep(3));
+    await world.changed(macKey(1));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
+    await world.changed(ipKey(1));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
+    expect(device.tables.fdb.get(mac(1))?.source.kind).toBe('mac');
+  });
+
+  it('that goes leaves the MAC to the ip: record', async () => {
+    world.directory.set(VNI, 'mac', mac(1), vtep(3));
+    await world.changed(macKey(1));
+    world.directory.delete(VNI, 'mac', mac(1));
+    await world.changed(macKey(1));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+    expect(device.tables.fdb.get(mac(1))?.source).toEqual({ kind: 'ip', name: ip(1) });
+  });
+
+  it('that goes leaves the VTEP where the ip: record says the same, and follows that from now on', async () => {
+    world.directory.set(VNI, 'mac', mac(1), vtep(2));
+    await world.changed(macKey(1));
+    world.directory.delete(VNI, 'mac', mac(1));
+    await world.changed(macKey(1));
+    world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${vtep(4)}`);
+    await world.changed(ipKey(1));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(4) });
+  });
+
+  it('that says the endpoint is here takes every address of the MAC', async () => {
+    world.endpoint(device, ip(2), mac(1), vtep(2));
+    world.directory.set(VNI, 'mac', mac(1), HERE);
+    await world.changed(macKey(1));
+    expect(world.neighbours(device)).toEqual({});
+    expect(world.fdb(device)).toEqual({});
+  });
+
+  it('is seen behind a first answer that came from the ip: record', async () => {
+    world.directory.set(VNI, 'mac', mac(1), vtep(3));
+    const question = { device, layer: 'l3' as const, address: ip(1), askers: [], receivedAt: world.time };
+    const answer = {
+      mac: mac(1),
+      vtep: vtep(2),
+      router: false,
+      source: { kind: 'ip' as const, name: ip(1) },
+    };
+    world.keeper.secondLook([{ question, outcome: 'resolved', answer }]);
+    await turns();
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
+  });
+});
+
+describe('an endpoint that came to this host', () => {
+  it('loses its entries, and the bridge what it learned of it from the tunnel', async () => {
+    world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1));
+    world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${HERE}`);
+    await world.changed(ipKey(1));
+    expect(world.neighbours(device)).toEqual({});
+    expect(world.fdb(device)).toEqual({});
+    expect(world.kernel.getBridgeFdb([{ bridge: BRIDGE, lladdr: mac(1) }])).toEqual([undefined]);
+  });
+
+  it('leaves what the bridge knows of it on the guest port', async () => {
+    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1));
+    world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${HERE}`);
+    await world.changed(ipKey(1));
+    expect(world.kernel.getBridgeFdb([{ bridge: BRIDGE, lladdr: mac(1) }])).not.toEqual([undefined]);
+  });
+});
+
+describe('a record of an address that is not held', () => {
+  it('that names another host takes the MAC from its old port', async () => {
+    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(5), 100);
+    world.directory.set(VNI, 'ip', ip(5), `${mac(5)} ${vtep(2)}`);
+    await world.changed(ipKey(5));
+    expect(world.kernel.getBridgeFdb([{ bridge: BRIDGE, lladdr: mac(5) }])).toEqual([undefined]);
+    expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
+  });
+
+  it('ends the memory that nobody has the MAC', async () => {
+    device.absent.add(mac(5));
+    world.directory.set(VNI, 'ip', ip(5), `${mac(5)} ${vtep(2)}`);
+    await world.changed(ipKey(5));
+    expect(device.absent.has(mac(5))).toBe(false);
+  });
+});
+
+describe('a device that went away', () => {
+  it('is not written to, nor kept for a grace', async () => {
+    for (let n = 1; n <= 20; n++) world.endpoint(device, ip(n), mac(n), vtep(2));
+    for (let n = 1; n <= 20; n++) world.directory.delete(VNI, 'ip', ip(n));
+    world.kernel.written.length = 0;
+    world.directory.hold();
+    await world.gap();
+    world.devices.length = 0;
+    world.keeper.forget(device);
+    world.directory.release();
+    await turns();
+    expect(world.kernel.written).toEqual([]);
+    expect(world.keeper.guard.active).toEqual([]);
+  });
+
+  it('while its records were applied costs the other devices nothing', async () => {
+    const broken = world.device({ ...device.link, ifindex: 9, name: 'broken' });
+    world.devices.reverse();
+    world.place(broken, ip(1), mac(1), vtep(2));
+    const { kernel } = world;
+    const getNeighbours = kernel.getNeighbours.bind(kernel);
+    kernel.getNeighbours = (keys) => {
+      if (keys.some(({ ifindex }) => ifindex === 9)) throw new Error('the namespace is closed');
+      return getNeighbours(keys);
+    };
+    world.directory.delete(VNI, 'ip', ip(1));
+    await world.changed(ipKey(1));
+    expect(world.neighbours(device)).toEqual({});
+  });
+});

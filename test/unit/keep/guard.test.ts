@@ -1,0 +1,214 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { VNI, ip, mac, turns, vtep } from '../fake/world.ts';
+import { GRACE, Keeping, ipKey } from './keeping.ts';
+
+let world: Keeping;
+let device: ServedDevice;
+
+const held = (): number => Object.keys(world.neighbours(device)).length;
+
+function lose(from: number, to: number): void {
+  for (let n = from; n <= to; n++) world.directory.delete(VNI, 'ip', ip(n));
+}
+
+function restore(from: number, to: number): void {
+  for (let n = from; n <= to; n++) world.directory.set(VNI, 'ip', ip(n), `${mac(n)} ${vtep(2)}`);
+}
+
+beforeEach(() => {
+  world = new Keeping();
+  device = world.device();
+});
+
+describe('a blow', () => {
+  it.each([
+    { records: 20, lost: 11, stay: 20 },
+    { records: 22, lost: 11, stay: 11 },
+    { records: 12, lost: 10, stay: 2 },
+    { records: 11, lost: 11, stay: 11 },
+  ])('that takes $lost of $records leaves $stay', async ({ records, lost, stay }) => {
+    world.hold(device, records);
+    lose(1, lost);
+    await world.gap();
+    expect(held()).toBe(stay);
+    expect(world.keeper.guard.active).toEqual(stay === records ? [VNI] : []);
+  });
+
+  it('counts each VNI for itself', async () => {
+    world.hold(device, 20);
+    const other = world.device({
+      ...device.link,
+      ifindex: 9,
+      name: 'other',
+      vxlan: { ...device.link.vxlan, vni: 200 },
+    });
+    for (let n = 1; n <= 100; n++) world.endpoint(other, ip(n), mac(n), vtep(2));
+    lose(1, 20);
+    await world.gap();
+    expect(world.keeper.guard.active).toEqual([VNI]);
+    expect(held()).toBe(20);
+    expect(Object.keys(world.neighbours(other))).toHaveLength(100);
+  });
+
+  it('is judged as a whole however many batches it takes', async () => {
+    world.hold(device, 1_000);
+    lose(500, 1_000);
+    await world.gap();
+    expect(held()).toBe(1_000);
+    lose(1, 499);
+    restore(500, 1_000);
+    await world.gap();
+    expect(world.keeper.guard.active).toEqual([]);
+    expect(held()).toBe(501);
+  });
+
+  it('takes nothing whose record came back before all was read', async () => {
+    world.hold(device, 1_000);
+    lose(1, 100);
+    world.directory.hold();
+    await world.gap();
+    world.directory.release(1);
+    restore(1, 100);
+    world.keeper.heed({ type: 'records', keys: Array.from({ length: 100 }, (_, n) => ipKey(n + 1)) });
+    await turns();
+    world.kernel.written.length = 0;
+    world.directory.release();
+    await turns(20);
+    expect(held()).toBe(1_000);
+    expect(world.kernel.written).toEqual([]);
+  });
+
+  it('overtaken by a later one concludes nothing', async () => {
+    world.hold(device, 600);
+    lose(1, 200);
+    world.directory.hold();
+    await world.gap();
+    restore(1, 200);
+    await world.gap();
+    world.directory.release();
+    await turns(20);
+    expect(held()).toBe(600);
+  });
+
+  it('with the guard off takes all at once', async () => {
+    world = new Keeping({ withdrawalGrace: 0 });
+    device = world.device();
+    world.hold(device, 20);
+    lose(1, 20);
+    await world.gap();
+    expect(held()).toBe(0);
+    expect(world.fdb(device)).toEqual({});
+  });
+
+  it('does not hold back single deletions, before it or during the grace', async () => {
+    world.hold(device, 40);
+    lose(1, 12);
+    await world.changed(...Array.from({ length: 12 }, (_, n) => ipKey(n + 1)));
+    expect(held()).toBe(28);
+    lose(13, 32);
+    await world.gap();
+    expect(held()).toBe(28);
+    lose(40, 40);
+    await world.changed(ipKey(40));
+    expect(held()).toBe(27);
+  });
+});
+
+describe('the grace', () => {
+  beforeEach(async () => {
+    world.hold(device, 20);
+    lose(1, 20);
+    await world.gap();
+  });
+
+  it('ends with the entries going', async () => {
+    await world.pass(GRACE - 1);
+    expect(held()).toBe(20);
+    await world.pass(1);
+    expect(held()).toBe(0);
+    expect(world.fdb(device)).toEqual({});
+    expect(world.keeper.guard.active).toEqual([]);
+  });
+
+  it('is not extended by another blow', async () => {
+    await world.pass(200);
+    await world.gap();
+    await world.pass(GRACE - 200);
+    expect(held()).toBe(0);
+  });
+
+  it('is not extended by a blow that comes when it is over', async () => {
+    world.directory.hold();
+    await world.pass(GRACE);
+    await world.gap();
+    world.directory.release();
+    await turns(20);
+    expect(held()).toBe(0);
+  });
+
+  it('is ended by the records coming back, one by one', async () => {
+    restore(1, 19);
+    await world.changed(...Array.from({ length: 19 }, (_, n) => ipKey(n + 1)));
+    expect(world.keeper.guard.active).toEqual([VNI]);
+    restore(20, 20);
+    await world.changed(ipKey(20));
+    expect(world.keeper.guard.active).toEqual([]);
+    await world.pass(GRACE + 1);
+    expect(held()).toBe(20);
+  });
+
+  it('is ended by the records coming back without a word of each', async () => {
+    restore(1, 20);
+    await world.gap();
+    expect(world.keeper.guard.active).toEqual([]);
+    expect(held()).toBe(20);
+  });
+
+  it('ends with what came back staying and the rest going', async () => {
+    restore(1, 5);
+    await world.gap();
+    await world.pass(GRACE);
+    expect(held()).toBe(5);
+  });
+
+  it('ends for a device that goes away', () => {
+    world.keeper.forget(device);
+    expect(world.keeper.guard.active).toEqual([]);
+  });
+
+  it('is not cut short by checks of old answers', async () => {
+    await world.pass(130);
+    expect(held()).toBe(20);
+  });
+
+  it('waits for a directory that is down', async () => {
+    world.keeper.directory(false);
+    await world.pass(GRACE + 100);
+    expect(held()).toBe(20);
+  });
+});
+
+describe('old answers', () => {
+  it('that turn out lost in numbers are judged as a blow', async () => {
+    world.hold(device, 30);
+    lose(1, 30);
+    await world.pass(61);
+    expect(held()).toBe(30);
+    expect(world.keeper.guard.active).toEqual([VNI]);
+  });
+
+  it('that turn out lost singly go', async () => {
+    world.hold(device, 30);
+    lose(1, 3);
+    await world.pass(61);
+    expect(held()).toBe(27);
+  });
+});
+
+it('says for how many entries, and for how long', async () => {
+  world.hold(device, 20);
+  lose(1, 20);
+  await world.gap();
+  expect(world.lines.join('')).toContain('20 entries lost their records at one blow; they stay for 300 s');
+});

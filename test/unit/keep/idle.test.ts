@@ -1,0 +1,153 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  NTF_EXT_LEARNED,
+  NUD_PERMANENT,
+  NUD_PROBE,
+  NUD_REACHABLE,
+  NUD_STALE,
+} from '../../../src/kernel/netlink.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { install } from '../../../src/tables/install.ts';
+import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
+import { IDLE, Keeping } from './keeping.ts';
+
+let world: Keeping;
+let device: ServedDevice;
+
+const SECONDS = 1_000;
+const addresses = (): string[] => Object.keys(world.neighbours(device));
+
+/** Time goes by without ticks, so that nothing is read again. */
+async function auditAfter(seconds: number): Promise<void> {
+  world.time += seconds * SECONDS;
+  await world.audit();
+}
+
+describe('an entry with a MAC of its own', () => {
+  beforeEach(() => {
+    world = new Keeping();
+    device = world.device();
+    world.hold(device, 2);
+  });
+
+  it('goes when its FDB entry has not forwarded for long, and another stays that has', async () => {
+    world.time += (IDLE - 1) * SECONDS;
+    world.kernel.use(VXLAN, mac(1));
+    await auditAfter(2);
+    expect(addresses()).toEqual([ip(1)]);
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+    expect(world.corrections()).toEqual({ idle: 1 });
+  });
+
+  it('is used when it is asked for', async () => {
+    world.time += IDLE * SECONDS;
+    world.endpoint(device, ip(2), mac(2), vtep(2));
+    await auditAfter(1);
+    expect(addresses()).toEqual([ip(2)]);
+  });
+
+  it('is not kept by being checked', async () => {
+    for (let minute = 0; minute <= IDLE / 60; minute++) {
+      world.time += 59 * SECONDS;
+      await world.pass(1);
+    }
+    await world.audit();
+    expect(addresses()).toEqual([]);
+  });
+
+  it('of an FDB entry alone goes likewise', async () => {
+    const source = { kind: 'mac' as const, name: mac(9) };
+    install([{ device, answer: { mac: mac(9), vtep: vtep(3), router: false, source } }], world.deps);
+    await auditAfter(IDLE + 1);
+    expect(world.fdb(device)).toEqual({});
+  });
+});
+
+describe('bridged addresses that share a MAC', () => {
+  it('go where no guest was seen to ask for them', async () => {
+    world = new Keeping();
+    device = world.device();
+    for (const n of [1, 2, 3]) world.endpoint(device, ip(n), mac(1), vtep(2));
+    world.time += IDLE * SECONDS;
+    world.kernel.use(VXLAN, mac(1));
+    world.kernel.ask(VXLAN, ip(2));
+    await auditAfter(1);
+    expect(addresses()).toEqual([ip(2)]);
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+  });
+});
+
+describe('routed addresses that share a MAC', () => {
+  const state = (n: number): number | undefined =>
+    world.kernel.neighboursOf(ROUTED).find((row) => row.ip === ip(n))?.state;
+  const become = (n: number, next: number): void => {
+    world.kernel.putNeighbour({ ifindex: ROUTED, ip: ip(n), lladdr: mac(1), ...OUR_ROW, state: next });
+  };
+
+  beforeEach(async () => {
+    world = new Keeping();
+    device = world.device(vxlanLink(ROUTED, false));
+    for (const n of [1, 2, 3]) world.endpoint(device, ip(n), mac(1), vtep(2));
+    await auditAfter(IDLE + 1);
+  });
+
+  it('are put on probation, where they go on forwarding', () => {
+    expect([1, 2, 3].map(state)).toEqual([NUD_STALE, NUD_STALE, NUD_STALE]);
+    expect(world.kernel.neighboursOf(ROUTED)[0]?.flags).toBe(NTF_EXT_LEARNED);
+  });
+
+  it('go, row and all, when they were not used in that time', async () => {
+    become(2, NUD_REACHABLE);
+    await auditAfter(IDLE / 2);
+    expect(addresses()).toEqual([ip(2)]);
+    expect(state(2)).toBe(OUR_ROW.state);
+    expect(device.tables.probation.size).toBe(0);
+  });
+
+  it('are not repaired as long as it lasts', async () => {
+    await auditAfter(10);
+    expect([1, 2, 3].map(state)).toEqual([NUD_STALE, NUD_STALE, NUD_STALE]);
+  });
+
+  it('go with their record, row and all', async () => {
+    world.directory.delete(VNI, 'ip', ip(1));
+    await world.changed({ vni: VNI, kind: 'ip', address: ip(1) });
+    expect(addresses()).toEqual([ip(2), ip(3)]);
+  });
+
+  it('are ours again when they are asked for, and repaired from then on', async () => {
+    become(1, NUD_PROBE);
+    expect(world.endpoint(device, ip(1), mac(1), vtep(2))).toBe('resolved');
+    expect(state(1)).toBe(OUR_ROW.state);
+    world.kernel.removeNeighbour(ROUTED, ip(1));
+    await auditAfter(1);
+    expect(state(1)).toBe(OUR_ROW.state);
+  });
+
+  it('do not take an operator’s permanent entry for a sign of use', async () => {
+    become(1, NUD_PERMANENT);
+    await auditAfter(10);
+    expect(state(1)).toBe(NUD_PERMANENT);
+    expect(world.counters.conflicts.overridden).toBeGreaterThan(0);
+  });
+
+  it('do not stay on probation when only one is left: its FDB entry tells by then', async () => {
+    for (const n of [2, 3]) {
+      world.directory.delete(VNI, 'ip', ip(n));
+      await world.changed({ vni: VNI, kind: 'ip', address: ip(n) });
+    }
+    world.kernel.use(ROUTED, mac(1));
+    await auditAfter(10);
+    expect(state(1)).toBe(OUR_ROW.state);
+  });
+
+  it('left on probation by a predecessor are adopted', async () => {
+    const successor = world.device(vxlanLink(ROUTED, false));
+    world.devices.shift();
+    successor.adopted = false;
+    world.keeper.begin(successor, Promise.resolve());
+    await auditAfter(10);
+    expect([...successor.tables.neighbours.keys()]).toEqual([ip(1), ip(2), ip(3)]);
+    expect([1, 2, 3].map(state)).toEqual([OUR_ROW.state, OUR_ROW.state, OUR_ROW.state]);
+  });
+});

@@ -1,0 +1,60 @@
+import { Keeper } from '../../../src/keep/keeper.ts';
+import type { RecordKey } from '../../../src/directory/directory.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { World, ip, mac, turns, vtep } from '../fake/world.ts';
+
+export const LIFETIME = 60;
+export const IDLE = 3_600;
+export const GRACE = 300;
+
+/** A keeper at work in a world of its own, the directory up. */
+export class Keeping extends World {
+  readonly keeper: Keeper;
+
+  constructor(options: { lifetime?: number; idle?: number; withdrawalGrace?: number } = {}) {
+    super();
+    const all = { lifetime: LIFETIME, idle: IDLE, withdrawalGrace: GRACE, ...options };
+    this.keeper = new Keeper(this.deps, all, () => this.devices, this.log);
+    this.keeper.work$().subscribe();
+    this.keeper.directory(true);
+  }
+
+  /** `count` endpoints with records, each with a MAC of its own, all behind the second host. */
+  hold(device: ServedDevice, count: number): void {
+    for (let n = 1; n <= count; n++) this.endpoint(device, ip(n), mac(n), vtep(2));
+  }
+
+  /** Word of changed records, and what follows from it. */
+  async changed(...keys: RecordKey[]): Promise<void> {
+    this.keeper.heed({ type: 'records', keys });
+    await turns();
+  }
+
+  async gap(): Promise<void> {
+    this.keeper.heed({ type: 'gap' });
+    await turns();
+  }
+
+  /** Seconds go by, each with its tick. */
+  async pass(seconds: number): Promise<void> {
+    for (let second = 0; second < seconds; second++) {
+      this.time += 1_000;
+      this.keeper.tick();
+      await turns(2);
+    }
+    await turns();
+  }
+
+  async audit(): Promise<void> {
+    this.keeper.audit(this.devices);
+    await turns();
+  }
+
+  /** What the audit and the rechecks corrected, by action. */
+  corrections(): Record<string, number> {
+    return Object.fromEntries(this.counters.reconcileChanges);
+  }
+}
+
+export const ipKey = (n: number): RecordKey => ({ vni: 100, kind: 'ip', address: ip(n) });
+export const macKey = (n: number): RecordKey => ({ vni: 100, kind: 'mac', address: mac(n) });

@@ -1,0 +1,269 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import {
+  NTF_EXT_LEARNED,
+  NTF_ROUTER,
+  NTF_SELF,
+  NUD_FAILED,
+  NUD_NOARP,
+  NUD_PERMANENT,
+  NUD_PROBE,
+  NUD_REACHABLE,
+  NUD_STALE,
+} from '../../../src/kernel/netlink.ts';
+import type { Answer, Placement } from '../../../src/resolve/question.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { type InstallOutcome, install } from '../../../src/tables/install.ts';
+import {
+  BRIDGE,
+  GUEST,
+  HERE,
+  OUR_FDB_ROW,
+  OUR_ROW,
+  VXLAN,
+  World,
+  ip,
+  mac,
+  vtep,
+  vxlanLink,
+} from '../fake/world.ts';
+
+let world: World;
+let device: ServedDevice;
+
+const answer = (n: number, rest: Partial<Answer> = {}): Answer => ({
+  mac: mac(n),
+  vtep: vtep(2),
+  router: false,
+  source: { kind: 'ip', name: ip(n) },
+  ...rest,
+});
+const l3 = (n: number, rest: Partial<Answer> = {}): Placement => ({
+  device,
+  ip: ip(n),
+  answer: answer(n, rest),
+});
+const l2 = (n: number, rest: Partial<Answer> = {}): Placement => ({ device, answer: answer(n, rest) });
+const put = (...placements: Placement[]): InstallOutcome[] => install(placements, world.deps);
+const ops = (): string[] => world.kernel.written.map(({ op, table }) => `${op} ${table}`);
+
+beforeEach(() => {
+  world = new World();
+  device = world.device();
+});
+
+describe('an answer', () => {
+  it('is written as FDB entry and then neighbour, with our marks', () => {
+    expect(put(l3(1))).toEqual(['resolved']);
+    expect(world.kernel.written).toEqual([
+      { table: 'fdb', op: 'create', ifindex: VXLAN, lladdr: mac(1), vtep: vtep(2), ...OUR_FDB_ROW },
+      { table: 'neighbour', op: 'create', ifindex: VXLAN, ip: ip(1), lladdr: mac(1), ...OUR_ROW },
+    ]);
+    expect(device.tables.neighbours.get(ip(1))).toMatchObject({ mac: mac(1), usedAt: world.time });
+    expect(device.tables.fdb.get(mac(1))).toMatchObject({ vtep: vtep(2), checkedAt: world.time });
+  });
+
+  it('of an L2 miss is an FDB entry alone', () => {
+    expect(put(l2(1))).toEqual(['resolved']);
+    expect(ops()).toEqual(['create fdb']);
+  });
+
+  it('that names a router marks the FDB entry at its creation', () => {
+    put(l3(1, { router: true }));
+    expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(NTF_SELF | NTF_EXT_LEARNED | NTF_ROUTER);
+  });
+
+  it('whose MAC another one has, too, writes the FDB entry once', () => {
+    expect(put(l3(1), l3(2, { mac: mac(1) }), l3(3, { mac: mac(1) }))).toEqual(Array(3).fill('resolved'));
+    expect(ops()).toEqual(['create fdb', ...Array<string>(3).fill('create neighbour')]);
+    put(l3(4, { mac: mac(1) }));
+    expect(ops().filter((op) => op.endsWith('fdb'))).toHaveLength(1);
+  });
+
+  it('whose FDB entry is refused leaves no neighbour, nor those that share it, and others are written', () => {
+    world.kernel.refuse = (one) => (one.table === 'fdb' && one.lladdr === mac(1) ? 'EPERM' : undefined);
+    expect(put(l3(1), l3(2), l3(3, { mac: mac(1) }))).toEqual(['failed', 'resolved', 'failed']);
+    expect(world.neighbours(device)).toEqual({ [ip(2)]: mac(2) });
+    expect([...device.tables.neighbours.keys()]).toEqual([ip(2)]);
+    expect([...device.tables.fdb.keys()]).toEqual([mac(2)]);
+    expect(world.counters.writeFailures.fdb).toBe(1);
+  });
+
+  it('whose neighbour is refused failed', () => {
+    world.kernel.refuse = (one) => (one.table === 'neighbour' ? 'ENOBUFS' : undefined);
+    expect(put(l3(1))).toEqual(['failed']);
+    expect(device.tables.neighbours.size).toBe(0);
+    expect(world.counters.writeFailures.neighbour).toBe(1);
+  });
+
+  it('that the device cannot carry is refused by the kernel and harms nothing beside it', () => {
+    expect(put(l3(1, { vtep: 'fd00::2' }), l3(2))).toEqual(['failed', 'resolved']);
+    expect(world.fdb(device)).toEqual({ [mac(2)]: vtep(2) });
+  });
+});
+
+describe('what lives here', () => {
+  it('gets nothing where the VTEP is this host', () => {
+    expect(put(l3(1, { vtep: HERE }), l2(2, { vtep: HERE }))).toEqual(['local', 'local']);
+    expect(world.kernel.written).toEqual([]);
+    expect(Object.values(world.counters.conflicts)).not.toContain(1);
+  });
+
+  it('gets nothing where an interface has the address, and that is a conflict', () => {
+    world.assigned.add(ip(1));
+    expect(put(l3(1))).toEqual(['local']);
+    expect(world.kernel.written).toEqual([]);
+    expect(world.counters.conflicts.assigned_here).toBe(1);
+  });
+
+  it.each([
+    ['heard a moment ago', 1_999, NUD_REACHABLE],
+    ['permanent', 60_000, NUD_PERMANENT],
+  ])('gets nothing where the bridge has the MAC on another port, %s', (_, ago, state) => {
+    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), ago, state);
+    expect(put(l3(1))).toEqual(['local']);
+    expect(world.kernel.written).toEqual([]);
+    expect(world.counters.conflicts.bridge_knows_mac).toBe(1);
+  });
+
+  it('is not what the bridge last heard on another port some time ago: that entry goes', () => {
+    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 2_000);
+    expect(put(l3(1))).toEqual(['resolved']);
+    expect(world.kernel.getBridgeFdb([{ bridge: BRIDGE, lladdr: mac(1) }])).toEqual([undefined]);
+    expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(1);
+  });
+
+  it('is not what the bridge knows behind the VXLAN device', () => {
+    world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1));
+    expect(put(l3(1))).toEqual(['resolved']);
+  });
+});
+
+describe('a row that stands already', () => {
+  const stand = (state: number, flags: number, behind = vtep(9)): void => {
+    world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(1), vtep: behind, state, flags });
+  };
+
+  it.each([
+    ['permanent', NUD_PERMANENT],
+    ['dynamic', NUD_REACHABLE],
+  ])('stays, if it is a foreign %s FDB entry, and the neighbour is written', (_, state) => {
+    stand(state, NTF_SELF);
+    expect(put(l3(1))).toEqual(['resolved']);
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(9) });
+    expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
+    expect(device.tables.fdb.size).toBe(0);
+    expect(world.counters.conflicts.foreign_fdb).toBe(1);
+    expect(ops()).toEqual(['create fdb', 'create neighbour']);
+  });
+
+  it('is no conflict where it says the same', () => {
+    stand(NUD_PERMANENT, NTF_SELF, vtep(2));
+    put(l3(1));
+    expect(world.counters.conflicts.foreign_fdb).toBe(0);
+  });
+
+  it('is replaced, if ours with another VTEP, in place', () => {
+    stand(OUR_FDB_ROW.state, OUR_FDB_ROW.flags);
+    expect(put(l3(1))).toEqual(['resolved']);
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+    expect(ops()).not.toContain('delete fdb');
+  });
+
+  it('is deleted and created, if ours and of no router that it should be', () => {
+    stand(OUR_FDB_ROW.state, OUR_FDB_ROW.flags, vtep(2));
+    expect(put(l3(1, { router: true }))).toEqual(['resolved']);
+    expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(OUR_FDB_ROW.flags | NTF_ROUTER);
+  });
+
+  it('counts as learned on a device with learning, unless it is permanent', () => {
+    device = world.device(vxlanLink(VXLAN, true, { learning: true }));
+    stand(NUD_REACHABLE, NTF_SELF);
+    put(l3(1));
+    expect(world.kernel.fdbOf(VXLAN)[0]).toMatchObject({ vtep: vtep(2), ...OUR_FDB_ROW });
+    world.kernel.putFdb({
+      ifindex: VXLAN,
+      lladdr: mac(2),
+      vtep: vtep(9),
+      state: NUD_PERMANENT,
+      flags: NTF_SELF,
+    });
+    put(l3(2));
+    expect(world.fdb(device)).toMatchObject({ [mac(2)]: vtep(9) });
+  });
+
+  it.each([
+    ['permanent', { state: NUD_PERMANENT, flags: 0, protocol: 0 }],
+    ['permanent with our protocol left on it', { state: NUD_PERMANENT, flags: 0, protocol: 77 }],
+    ['another daemon’s', { state: NUD_NOARP, flags: NTF_EXT_LEARNED, protocol: 186 }],
+    ['reachable', { state: NUD_REACHABLE, flags: 0, protocol: 0 }],
+  ])('stays, if it is a neighbour that is %s', (_, row) => {
+    world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), lladdr: mac(9), ...row });
+    expect(put(l3(1))).toEqual(['failed']);
+    expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(9) });
+    expect(device.tables.neighbours.size).toBe(0);
+    expect(world.counters.conflicts.foreign_neighbour).toBe(1);
+    expect(world.counters.writeFailures.neighbour).toBe(0);
+  });
+
+  it.each([NUD_STALE, NUD_PROBE, NUD_FAILED, 0x01])(
+    'is replaced, if the kernel’s neighbour in state %s',
+    (state) => {
+      world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), state, flags: 0, protocol: 0 });
+      expect(put(l3(1))).toEqual(['resolved']);
+      expect(world.kernel.neighboursOf(VXLAN)).toEqual([
+        { ifindex: VXLAN, ip: ip(1), lladdr: mac(1), ...OUR_ROW },
+      ]);
+    },
+  );
+
+  it('that is gone when it is looked at fails this answer, and the next miss asks again', () => {
+    world.kernel.refuse = () => 'EEXIST';
+    expect(put(l3(1))).toEqual(['failed']);
+  });
+});
+
+describe('records of one MAC that disagree', () => {
+  const shared = (n: number, behind: string, rest: Partial<Answer> = {}): Placement =>
+    l3(n, { mac: mac(1), vtep: behind, ...rest });
+
+  it('leave the VTEP in force until its own record changes', () => {
+    put(shared(1, vtep(3)));
+    put(shared(2, vtep(2)));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
+    expect(world.counters.conflicts.vtep_disputed).toBe(1);
+    put(shared(1, vtep(4)));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(4) });
+  });
+
+  it('give way to a mac: record, whichever comes first', () => {
+    const named = { vtepSource: { kind: 'mac' as const, name: mac(1) } };
+    put(shared(1, vtep(3)));
+    put(shared(1, vtep(5), named));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(5) });
+    put(shared(2, vtep(3)));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(5) });
+    device = world.device(vxlanLink(9, true, {}, 'other'));
+    put(shared(1, vtep(3)), shared(2, vtep(5), named), shared(3, vtep(4)));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(5) });
+  });
+
+  it('go by the first in one batch, and at start by the lowest number', () => {
+    put(shared(1, vtep(10)), shared(2, vtep(9)));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(10) });
+    device = world.device(vxlanLink(9, true, {}, 'other'));
+    device.verified = false;
+    put(shared(1, vtep(10)), shared(2, vtep(9)));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(9) });
+    put(shared(3, vtep(8)));
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(8) });
+  });
+
+  it('are none where only one of them is a router’s: then the MAC is', () => {
+    put(shared(1, vtep(2)));
+    put(shared(2, vtep(2), { router: true }));
+    expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(OUR_FDB_ROW.flags | NTF_ROUTER);
+    put(shared(3, vtep(2)));
+    expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(OUR_FDB_ROW.flags | NTF_ROUTER);
+    expect(world.counters.conflicts.vtep_disputed).toBe(0);
+  });
+});
