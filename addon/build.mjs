@@ -30,7 +30,9 @@ function nodedir() {
   const beside = join(dirname(process.execPath), '..');
   for (const root of [beside, '/usr']) {
     const headers = join(root, 'include', 'node');
-    if (!existsSync(join(headers, 'node_api.h')) || !existsSync(join(headers, 'uv.h'))) continue;
+    // Debian's own Node leaves uv.h to libuv1-dev, which puts it where every compiler looks.
+    const uv = [join(headers, 'uv.h'), '/usr/include/uv.h'].some((file) => existsSync(file));
+    if (!existsSync(join(headers, 'node_api.h')) || !uv) continue;
     if (root === beside || headersMajor(headers) === process.versions.node.split('.')[0]) return root;
   }
   return undefined;

@@ -8,7 +8,7 @@ set -eu
 # ---- The Debian packages, and nowhere else ------------------------------------------------------------------
 build="python3 make g++"                        # node-gyp compiles the addon with these
 demo="$build iproute2 iputils-ping redis-server"
-test="$demo"
+test="$demo openssl"                            # certificates for Redis over TLS
 check="$test clang-format"
 # Those of them that would start a daemon on installation. The demo and the tests start their own.
 daemons="redis-server"

@@ -157,10 +157,11 @@ export async function booksBalance(daemon: Daemon): Promise<void> {
   }
 }
 
-/** Sends ARP requests from a guest, back to back: count of them from the first address on, each asked for once. */
-export async function arpBurst(guest: Guest, first: string, count = 1): Promise<void> {
+/** Sends ARP requests from a guest, back to back, for `distinct` addresses from the first one on, over and over. */
+export async function arpBurst(guest: Guest, first: string, count = 1, distinct = count): Promise<void> {
   const script = new URL('arp-burst.py', import.meta.url).pathname;
-  await guest.namespace.exec(['python3', script, 'eth0', guest.mac, guest.ip4 ?? '', first, String(count)]);
+  const numbers = [String(count), String(distinct)];
+  await guest.namespace.exec(['python3', script, 'eth0', guest.mac, guest.ip4 ?? '', first, ...numbers]);
 }
 
 /** The same, and waits until the daemon has heard of it all and nothing is in flight any more. */

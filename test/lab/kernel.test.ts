@@ -30,15 +30,11 @@ import type { Link, Miss } from '../../src/vocabulary.ts';
 const prefix = `mdk-${process.pid}`;
 const name = (role: string): string => `${prefix}-${role}`;
 const path = (role: string): string => `/run/netns/${name(role)}`;
+/** Arguments of nsenter; `ip -n` and `ip netns exec` remount /sys and refuse to in a chroot. */
+const inside = (role: string, command: string): string[] => [`--net=${path(role)}`, ...command.split(' ')];
 const ip = (role: string, command: string): void => {
-  execFileSync('ip', ['-n', name(role), ...command.split(' ')]);
+  execFileSync('nsenter', inside(role, `ip ${command}`));
 };
-const inside = (role: string, command: string): string[] => [
-  'netns',
-  'exec',
-  name(role),
-  ...command.split(' '),
-];
 
 const made: string[] = [];
 function namespace(role: string): void {
@@ -82,14 +78,14 @@ function guest(role: string, on: string, port: string, lladdr: string, last: str
 
 /** Whether the guest's one ping is answered within 0.8 s: it would ask for the address again after 1 s. */
 async function ping(role: string, address: string): Promise<boolean> {
-  const child = spawn('ip', inside(role, `ping -c1 -W0.8 ${address}`), { stdio: 'ignore' });
+  const child = spawn('nsenter', inside(role, `ping -c1 -W0.8 ${address}`), { stdio: 'ignore' });
   const [code] = (await once(child, 'exit')) as [number];
   return code === 0;
 }
 /** The same with this process, and so its event loop, at a standstill. */
 function pingBlocking(role: string, options: string, address: string): void {
   try {
-    execFileSync('ip', inside(role, `ping ${options} ${address}`), { stdio: 'ignore' });
+    execFileSync('nsenter', inside(role, `ping ${options} ${address}`), { stdio: 'ignore' });
   } catch {
     // No answer: that is what is wanted.
   }
