@@ -2,10 +2,7 @@
  * Everything that reads what others wrote, in one libFuzzer target: an input is a netlink datagram to each of
  * the decoders, and a frame to ParseQuestion. What comes out is looked at, too, so that a value that only
  * later would turn out broken counts.
- *
- *   clang++ -std=c++17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -I
- * addon/src \ addon/fuzz/decode_fuzz.cc addon/src/{address,decode,decode_link,frames}.cc -o decode_fuzz
- *   ./decode_fuzz addon/fuzz/corpus
+ * test/full/fuzz.test.ts builds and runs it; test/unit/addon/corpus.test.ts runs the corpus alone.
  */
 #include <cstdio>
 #include <cstdlib>

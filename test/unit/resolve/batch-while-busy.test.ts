@@ -113,11 +113,10 @@ describe('batchWhileBusy', () => {
       const project = (batch: string[]): Observable<string> =>
         new Observable((subscriber) => {
           most = Math.max(most, ++underWay);
-          const done = timer(batch.length * 3).subscribe(() => {
+          return watch(timer(batch.length * 3), () => {
             underWay--;
             subscriber.complete();
           });
-          return done;
         });
       watch(cold('axbxcxdxe|', bursts).pipe(batchWhileBusy(project, { size: 2, underWay: 3 })));
       flush();
