@@ -19,8 +19,9 @@ import { Host } from './served/host.ts';
 import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
 import { tellSettled } from './resolve/tell.ts';
-import { prepare } from './served/prepare.ts';
+import { prepare, preparePort } from './served/prepare.ts';
 import { Announcer } from './tables/announce.ts';
+import { flush } from './tables/flush.ts';
 
 /** Between rounds of housekeeping, ms. */
 const HOUSEKEEPING = 10_000;
@@ -42,8 +43,11 @@ export class Daemon {
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
   readonly #deps: PipelineDeps;
-  readonly #subscriptions = new Subscription();
-  readonly #refused = new Set<string>();
+  /** All that writes; it ends before the sockets close. */
+  readonly #working = new Subscription();
+  readonly #listening = new Subscription();
+  /** Why devices are not served, by name. */
+  readonly #refused = new Map<string, string>();
   #fail: (reason: string) => void = () => undefined;
 
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
@@ -73,11 +77,6 @@ export class Daemon {
           tellSettled(settled, this.#log);
         }),
       ),
-      this.host.signals$().pipe(
-        map((signal) => {
-          this.#heed(signal, batches$);
-        }),
-      ),
       this.#directory.changes$.pipe(
         map((change) => {
           this.keeper.heed(change);
@@ -93,6 +92,7 @@ export class Daemon {
       interval(SECOND).pipe(
         map(() => {
           this.keeper.tick();
+          for (const signal of this.host.claim()) this.#heed(signal, batches$);
         }),
       ),
       interval(this.#options.audit * 1000).pipe(
@@ -102,29 +102,45 @@ export class Daemon {
       ),
       interval(HOUSEKEEPING).pipe(
         map(() => {
-          this.#keepHouse(batches$);
+          this.#complaints.flush();
+          this.host.refresh();
         }),
       ),
     );
-    this.#subscriptions.add(
-      work$.subscribe({
-        error: (error: unknown) => {
-          this.#fail(`internal error: ${reasonOf(error)}`);
-        },
+    const signals$ = this.host.signals$().pipe(
+      map((signal) => {
+        this.#heed(signal, batches$);
       }),
     );
+    const error = (reason: unknown): void => {
+      this.#fail(`internal error: ${reasonOf(reason)}`);
+    };
+    this.#working.add(work$.subscribe({ error }));
+    this.#listening.add(signals$.subscribe({ error }));
     this.#directory.start();
     if (this.host.namespaces.size === 0) this.#fail(this.host.troubles.join('; '));
   }
 
+  /** Ends all work and removes what it wrote, while the devices are still locked against a successor. */
+  async flush(): Promise<void> {
+    this.#working.unsubscribe();
+    for (const device of this.host.devices()) device.tables.clear();
+    for (const { name, kernel, devices } of this.host.namespaces.values())
+      if (devices.size > 0)
+        for (const { device, neighbours, fdb } of await flush(kernel, [...devices.keys()]))
+          this.#log.info(`${device}@${name}: removed ${neighbours} neighbours, ${fdb} FDB entries`);
+  }
+
   async stop(): Promise<void> {
-    this.#subscriptions.unsubscribe();
+    this.#working.unsubscribe();
+    this.#listening.unsubscribe();
     await this.#directory.close();
   }
 
   /** What `/readyz` is waiting for, in words; empty when ready. */
   missing(): string[] {
     const missing = this.host.missing().map((name) => `namespace ${name}`);
+    missing.push(...this.host.awaited().map((name) => `${name}: another missd serves it`));
     const state = this.directoryState;
     if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);
@@ -189,9 +205,16 @@ export class Daemon {
         this.#log.info(`${signal.device.name} is up again`);
         this.keeper.audit([signal.device]);
         return;
+      case 'bridged':
+        preparePort(signal.device, this.#log);
+        return;
       case 'refused':
-        this.#refused.add(signal.name);
-        this.#log.error(`${signal.name} is not served: ${signal.reason}`);
+        this.#refuse(signal.name, signal.reason);
+        return;
+      case 'taken':
+        if (this.#options.wait === true)
+          this.#log.info(`another missd serves ${signal.name}; waiting for it`);
+        else this.#refuse(signal.name, 'another missd serves it');
         return;
       case 'loaded':
         this.#checkDevices();
@@ -212,11 +235,16 @@ export class Daemon {
       (name) => !namespaces.some(({ links }) => [...links.values()].some((link) => link.name === name)),
     );
     for (const name of waiting) this.#log.warn(`no device ${name} yet; waiting for it`);
-    const served = this.host.devices().length;
+    const served = this.host.devices().length + this.host.awaited().length;
     if (served === 0 && this.#refused.size > 0 && waiting.length === 0)
-      this.#fail(`none of the devices can be served: ${[...this.#refused].join(', ')}`);
+      this.#fail(`nothing can be served: ${[...this.#refused].map((one) => one.join(': ')).join('; ')}`);
     else if (served === 0 && names.length === 0)
       this.#log.warn('no VXLAN device with l2miss or l3miss yet; waiting for one');
+  }
+
+  #refuse(name: string, reason: string): void {
+    this.#refused.set(name, reason);
+    this.#log.error(`${name} is not served: ${reason}`);
   }
 
   #follow(): Promise<void> {
@@ -230,10 +258,5 @@ export class Daemon {
     this.directoryState = state;
     this.keeper.directory(state.up);
     this.#everUp ||= state.up;
-  }
-
-  #keepHouse(batches$: Subject<MissBatch>): void {
-    this.#complaints.flush();
-    for (const signal of this.host.refresh()) this.#heed(signal, batches$);
   }
 }

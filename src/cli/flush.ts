@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { type TablesOptions, declare, resolve } from '../config/options.ts';
 import { RuntimeFailure, reasonOf } from '../errors.ts';
+import type { Kernel } from '../kernel/kernel.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { type Flushed, flush } from '../tables/flush.ts';
 
@@ -19,7 +20,7 @@ export function flushCommand(): Command {
     const removed: Flushed[] = [];
     for (const path of netns.length === 0 ? [null] : netns) {
       try {
-        removed.push(...(await flush(kernel, path, device)));
+        removed.push(...(await flushIn(kernel, path, device)));
       } catch (error) {
         throw new RuntimeFailure(`${path ?? 'own namespace'}: ${reasonOf(error)}`, { cause: error });
       }
@@ -32,4 +33,14 @@ export function flushCommand(): Command {
       for (const one of removed)
         process.stdout.write(`${one.device}: ${one.neighbours} neighbours, ${one.fdb} FDB entries removed\n`);
   });
+}
+
+async function flushIn(kernel: Kernel, path: string | null, device: readonly string[]): Promise<Flushed[]> {
+  const namespace = kernel.open(path, { receiveBuffer: 0 });
+  const open = namespace.events$.subscribe();
+  try {
+    return await flush(namespace, device);
+  } finally {
+    open.unsubscribe();
+  }
 }

@@ -45,7 +45,7 @@ async function run(options: RunOptions): Promise<void> {
     });
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => {
-        log.info(`${signal}: stopping, entries stay`);
+        log.info(`${signal}: stopping, entries ${options.flushOnExit === true ? 'go' : 'stay'}`);
         resolve();
       });
   });
@@ -56,6 +56,7 @@ async function run(options: RunOptions): Promise<void> {
   try {
     daemon.start();
     await ended;
+    if (options.flushOnExit === true) await daemon.flush();
   } finally {
     server.closeAllConnections();
     server.close();

@@ -18,7 +18,6 @@ import { increment } from '../metrics/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
-import { fdbWrite, neighbourWrite } from '../tables/writes.ts';
 import {
   isKernelLeftover,
   isOnProbation,
@@ -26,6 +25,7 @@ import {
   isOurNeighbour,
   isPermanent,
 } from '../tables/ownership.ts';
+import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import { withdrawIdle } from './idle.ts';
@@ -112,7 +112,7 @@ function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void
       );
       return;
     }
-    if (row !== undefined) writes.push({ ...wanted, op: 'delete' });
+    if (row !== undefined) writes.push(fdbRemoval(ifindex, mac));
     writes.push(wanted);
     deps.report.mended(device, row === undefined ? 'restored_fdb' : 'repaired_fdb', mac);
   });
@@ -134,7 +134,7 @@ function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps)
       return;
     }
     const wanted = neighbourWrite(device, ip, held.mac);
-    if (row !== undefined) writes.push({ ...wanted, op: 'delete' });
+    if (row !== undefined) writes.push(neighbourRemoval(ifindex, ip));
     writes.push(wanted);
     deps.report.mended(device, row === undefined ? 'restored_neighbour' : 'repaired_neighbour', ip);
   });
@@ -180,7 +180,7 @@ function removeLeftovers(device: ServedDevice, neighbours: Neighbour[], deps: Pi
   const writes: EntryWrite[] = [];
   for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
     if (row === undefined || !isKernelLeftover(row) || tables.neighbours.has(row.ip)) continue;
-    writes.push({ ...neighbourWrite(device, row.ip, row.lladdr ?? ''), op: 'delete' });
+    writes.push(neighbourRemoval(ifindex, row.ip));
     deps.report.mended(device, 'removed_leftover', row.ip);
   }
   write(device, writes, 'neighbour', deps);

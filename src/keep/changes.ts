@@ -149,8 +149,8 @@ export class MovedAway {
               : fromMacRecord(judge, device, key.address, value);
           if (answer === undefined || isOwnVtep(answer.vtep)) return;
           if (key.kind === 'ip') device.tables.remember(answer.mac, key.address);
-          // An L2 miss for it was answered by the absence of this very record.
-          device.absent.delete(answer.mac);
+          // An L2 miss for it was answered by the absence of this very record, or by what it said before.
+          forget(device, answer.mac);
           forgetMovedAway(device, [answer.mac], report);
         });
       }),

@@ -304,7 +304,7 @@ export class Keeper {
 
   async #audit(devices: readonly ServedDevice[]): Promise<void> {
     for (const device of devices) {
-      this.#auditing.delete(device);
+      if (!this.#auditing.delete(device)) continue;
       try {
         const idleBefore = this.#deps.now() - this.#options.idle * 1000;
         this.#rechecks$.next(await audit(device, idleBefore, this.#deps));

@@ -18,6 +18,8 @@ export interface DaemonOptions {
   /** Further flags of `missd run`. */
   flags?: readonly string[];
   env?: Record<string, string>;
+  /** Another build's `dist/main.js`. */
+  main?: string;
 }
 
 export class Daemon {
@@ -27,7 +29,12 @@ export class Daemon {
   /** Starts it and returns at once; `ready` waits. */
   static async start(lab: Lab, options: DaemonOptions): Promise<Daemon> {
     const listen = `127.0.0.1:${await freePort()}`;
-    const argv = [process.execPath, MISSD, 'run', ...options.netns.flatMap((name) => ['--netns', name])];
+    const argv = [
+      process.execPath,
+      options.main ?? MISSD,
+      'run',
+      ...options.netns.flatMap((name) => ['--netns', name]),
+    ];
     if (options.redis !== undefined) argv.push('--redis', options.redis);
     if (options.directory !== undefined) argv.push('--directory', options.directory);
     argv.push('--listen', listen, '--log-format', 'json', ...(options.flags ?? []));

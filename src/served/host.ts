@@ -39,6 +39,8 @@ export interface HostOptions {
   receiveBuffer: number;
   /** Seconds. */
   negativeLifetime: number;
+  /** Waits for devices that another missd serves. */
+  wait?: boolean;
 }
 
 export class Host {
@@ -74,8 +76,20 @@ export class Host {
     return merge(...this.#paths().map((path) => this.#serve(path)), this.#followOwnAddresses());
   }
 
-  refresh(): Signal[] {
-    return [...this.namespaces.values()].flatMap((namespace) => namespace.refresh());
+  refresh(): void {
+    for (const namespace of this.namespaces.values()) namespace.refresh();
+  }
+
+  /** Names of the devices that are waited for because another missd serves them. */
+  awaited(): string[] {
+    if (this.#options.wait !== true) return [];
+    return [...this.namespaces.values()].flatMap((namespace) => namespace.taken);
+  }
+
+  /** Asks again for the devices that are waited for. */
+  claim(): Signal[] {
+    if (this.#options.wait !== true) return [];
+    return [...this.namespaces.values()].flatMap((namespace) => namespace.claim());
   }
 
   #paths(): readonly string[] {
@@ -118,6 +132,7 @@ export class Host {
     const kernel = this.#kernel.open(path, { receiveBuffer });
     const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
       isWanted: (link) => isWanted(link, device),
+      wait: this.#options.wait === true,
       negativeLifetime: negativeLifetime * 1000,
       now: monotonic,
     });
@@ -142,6 +157,7 @@ export class Host {
       const kernel = this.#kernel.open(OWN, { receiveBuffer: 0 });
       const own = new ServedNamespace('own', kernel, this.#own, {
         isWanted: () => false,
+        wait: false,
         negativeLifetime: 0,
         now: monotonic,
       });

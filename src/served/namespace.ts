@@ -30,6 +30,8 @@ const RELOAD_DELAY = 1_000;
 export interface ServeOptions {
   /** Whether a device is to be served, if it can be. */
   isWanted: (link: Link) => boolean;
+  /** Whether to ask again for a device that another missd serves. */
+  wait: boolean;
   /** Milliseconds. */
   negativeLifetime: number;
   now: Clock;
@@ -44,10 +46,12 @@ export class ServedNamespace implements Surroundings {
   readonly #own: OwnVteps;
   readonly #options: ServeOptions;
   readonly #reload$ = new Subject<void>();
-  /** What was asked for and came later. */
-  readonly #late$ = new Subject<Signal>();
   /** Refusals said already, by name, so that each is said once. */
   readonly #refused = new Map<string, string>();
+  /** Devices that another missd serves, by ifindex. */
+  readonly #taken = new Map<number, string>();
+  /** What comes to light outside of an event. */
+  readonly #later$ = new Subject<Signal[]>();
   /** Events that came while the tables were being read; they are newer than what is read. */
   #backlog: KernelEvent[] | undefined = [];
   loaded = false;
@@ -74,7 +78,7 @@ export class ServedNamespace implements Surroundings {
       startWith(undefined),
       switchMap(() => defer(() => from(this.#load())).pipe(retry({ delay: RELOAD_DELAY }))),
     );
-    return merge(merge(told$, read$).pipe(mergeAll()), this.#late$);
+    return merge(told$, read$, this.#later$).pipe(mergeAll());
   }
 
   /** After the sockets were closed, and with them the locks: nothing here is this host's any more. */
@@ -132,8 +136,10 @@ export class ServedNamespace implements Surroundings {
     if (event.type !== 'link') return [];
     const { link, removed } = event;
     const before = this.links.get(link.ifindex);
-    if (removed) this.links.delete(link.ifindex);
-    else this.links.set(link.ifindex, link);
+    if (removed) {
+      this.links.delete(link.ifindex);
+      this.#taken.delete(link.ifindex);
+    } else this.links.set(link.ifindex, link);
     const signals = this.#serve(link, removed);
     // Another link's change may free a device that was refused: its bridge, or its rival on the bridge.
     if (link.kind === 'bridge' || isVxlan(link) || before?.master !== link.master)
@@ -162,25 +168,27 @@ export class ServedNamespace implements Surroundings {
   }
 
   #begin(link: VxlanLink): Signal[] {
+    const taken = this.#taken.has(link.ifindex);
+    if (taken && !this.#options.wait) return [];
     if (!this.kernel.lock(lockName(link))) {
-      const reason = 'another missd serves it';
-      if (this.#refused.get(link.name) === reason) return [];
-      this.#refused.set(link.name, reason);
-      return [{ type: 'refused', name: `${link.name}@${this.name}`, reason }];
+      this.#taken.set(link.ifindex, link.name);
+      return taken ? [] : [{ type: 'taken', name: `${link.name}@${this.name}` }];
     }
+    this.#taken.delete(link.ifindex);
     const device = new ServedDevice(link, this, this.#options.negativeLifetime, this.#options.now);
     this.devices.set(link.ifindex, device);
-    this.#followUnderlay(device);
-    return [{ type: 'served', device }];
+    return [...this.#followUnderlay(device), { type: 'served', device }];
   }
 
   #renew(device: ServedDevice, link: VxlanLink): Signal[] {
-    const before = device.link;
+    const { link: before, bridge } = device;
     device.link = link;
-    if (before.vxlan.local !== link.vxlan.local) this.#followUnderlay(device);
+    const signals: Signal[] = before.vxlan.local === link.vxlan.local ? [] : this.#followUnderlay(device);
+    if (device.bridge !== 0 && device.bridge !== bridge) signals.push({ type: 'bridged', device });
     // Down empties both tables, a new MAC the neighbours (drivers/net/vxlan vxlan_stop; net/core neigh_changeaddr).
-    if ((before.up && !link.up) || before.lladdr !== link.lladdr) return [{ type: 'emptied', device }];
-    return !before.up && link.up ? [{ type: 'up', device }] : [];
+    if ((before.up && !link.up) || before.lladdr !== link.lladdr) signals.push({ type: 'emptied', device });
+    else if (!before.up && link.up) signals.push({ type: 'up', device });
+    return signals;
   }
 
   #leave(device: ServedDevice): Signal {
@@ -196,30 +204,40 @@ export class ServedNamespace implements Surroundings {
   }
 
   /** The device's own VTEP address, and all addresses of the namespace its packets leave from. */
-  #followUnderlay(device: ServedDevice): void {
+  #followUnderlay(device: ServedDevice): Signal[] {
     const { vxlan, linkNetnsid, ifindex } = device.link;
-    this.#own.set(`device ${this.name} ${ifindex}`, vxlan.local === undefined ? [] : [vxlan.local]);
-    if (linkNetnsid === undefined) return;
-    this.kernel.addresses(linkNetnsid).then(
-      (addresses) => {
-        if (this.devices.get(ifindex) !== device) return;
-        const ips = addresses.map(({ ip }) => ip);
-        if (this.#own.set(`underlay ${this.name} ${ifindex}`, ips)) this.#late$.next({ type: 'addresses' });
-      },
-      () => {
-        // A namespace that cannot be read any more has gone, and the device with it.
-      },
-    );
+    const local = vxlan.local === undefined ? [] : [vxlan.local];
+    if (linkNetnsid !== undefined)
+      this.kernel.addresses(linkNetnsid).then(
+        (addresses) => {
+          if (this.devices.get(ifindex) !== device) return;
+          const ips = addresses.map(({ ip }) => ip);
+          if (this.#own.set(`underlay ${this.name} ${ifindex}`, ips))
+            this.#later$.next([{ type: 'addresses' }]);
+        },
+        () => {
+          // A namespace that cannot be read any more has gone, and the device with it.
+        },
+      );
+    return this.#own.set(`device ${this.name} ${ifindex}`, local) ? [{ type: 'addresses' }] : [];
   }
 
-  /** What no event tells, every few seconds: addresses of underlay namespaces, and locks that others have let go. */
-  refresh(): Signal[] {
+  /** What no event tells, every few seconds: addresses of underlay namespaces. */
+  refresh(): void {
     for (const device of this.devices.values()) this.#followUnderlay(device);
-    if (!this.loaded) return [];
-    const waiting = [...this.links.values()].filter(
-      (link) => isVxlan(link) && !this.devices.has(link.ifindex),
-    );
-    const signals = waiting.flatMap((link) => this.#serve(link, false));
+  }
+
+  /** Names of the devices that another missd serves. */
+  get taken(): string[] {
+    return [...this.#taken.values()].map((name) => `${name}@${this.name}`);
+  }
+
+  /** Asks again for what another missd served a moment ago. */
+  claim(): Signal[] {
+    const signals = [...this.#taken.keys()].flatMap((ifindex) => {
+      const link = this.links.get(ifindex);
+      return link === undefined ? [] : this.#serve(link, false);
+    });
     if (signals.length > 0) this.#mapPorts();
     return signals;
   }

@@ -13,10 +13,16 @@ const PERMANENT_ROUTER_PORT = 2;
  * VXLAN device is neither: IPv6 misses vanish unless its port is made a router port.
  */
 export function prepare(device: ServedDevice, log: Logger): void {
-  const { link, name, namespace } = device;
+  const { link, name } = device;
   const { vni, local } = link.vxlan;
   log.info(`serving ${name}, VNI ${vni}${local === undefined ? '' : `, local ${local}`}`);
   for (const caution of cautions(link)) log.warn(`${name} ${caution}`);
+  preparePort(device, log);
+}
+
+/** The part of it that is the bridge port's, and is lost with the bridge. */
+export function preparePort(device: ServedDevice, log: Logger): void {
+  const { link, name, namespace } = device;
   if (device.bridge === 0 || link.bridgePort?.multicastRouter === PERMANENT_ROUTER_PORT) return;
   try {
     namespace.kernel.setMulticastRouter(link.ifindex, PERMANENT_ROUTER_PORT);

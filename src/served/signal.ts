@@ -13,6 +13,10 @@ export type Signal =
   | { type: 'emptied'; device: ServedDevice }
   /** It can be written to again. */
   | { type: 'up'; device: ServedDevice }
+  /** It is a port of another bridge than before. */
+  | { type: 'bridged'; device: ServedDevice }
   | { type: 'refused'; name: string; reason: string }
+  /** Another missd serves it. */
+  | { type: 'taken'; name: string }
   /** Addresses of this host came or went. */
   | { type: 'addresses' };

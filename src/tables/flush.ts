@@ -1,6 +1,6 @@
-import { type Subscription } from 'rxjs';
-import { type EntryWrite, type Kernel, isGone } from '../kernel/kernel.ts';
-import { OUR_FDB, OUR_NEIGHBOUR, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { type Namespace, isGone } from '../kernel/kernel.ts';
+import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
 /** What was removed from one device. */
 export interface Flushed {
@@ -12,39 +12,23 @@ export interface Flushed {
 /**
  * Removes missd's own entries from the VXLAN devices of a namespace: neighbours first, so that no neighbour is ever
  * without its FDB entry.
- * @param names devices to flush; empty for all
+ * @param wanted devices to flush, by name or ifindex; empty for all
  * @throws KernelError
  */
-export async function flush(
-  kernel: Kernel,
-  path: string | null,
-  names: readonly string[],
-): Promise<Flushed[]> {
-  const namespace = kernel.open(path, { receiveBuffer: 0 });
-  const open: Subscription = namespace.events$.subscribe();
-  try {
-    const flushed: Flushed[] = [];
-    for (const { ifindex, name, vxlan } of await namespace.links()) {
-      if (vxlan === undefined || (names.length > 0 && !names.includes(name))) continue;
-      const neighbours = (await namespace.neighbours(ifindex))
-        .filter((row) => isOurNeighbour(row) || isOnProbation(row))
-        .map<EntryWrite>(({ ip, lladdr = '' }) => ({
-          table: 'neighbour',
-          op: 'delete',
-          ifindex,
-          ip,
-          lladdr,
-          ...OUR_NEIGHBOUR,
-        }));
-      const fdb = (await namespace.fdb(ifindex))
-        .filter(isOurFdbEntry)
-        .map<EntryWrite>(({ lladdr }) => ({ table: 'fdb', op: 'delete', ifindex, lladdr, ...OUR_FDB }));
-      const refused = namespace.write([...neighbours, ...fdb]).filter(({ error }) => !isGone(error));
-      if (refused[0] !== undefined) throw refused[0].error;
-      flushed.push({ device: name, neighbours: neighbours.length, fdb: fdb.length });
-    }
-    return flushed;
-  } finally {
-    open.unsubscribe();
+export async function flush(namespace: Namespace, wanted: readonly (string | number)[]): Promise<Flushed[]> {
+  const flushed: Flushed[] = [];
+  for (const { ifindex, name, vxlan } of await namespace.links()) {
+    if (vxlan === undefined || (wanted.length > 0 && !wanted.includes(name) && !wanted.includes(ifindex)))
+      continue;
+    const neighbours = (await namespace.neighbours(ifindex))
+      .filter((row) => isOurNeighbour(row) || isOnProbation(row))
+      .map(({ ip }) => neighbourRemoval(ifindex, ip));
+    const fdb = (await namespace.fdb(ifindex))
+      .filter(isOurFdbEntry)
+      .map(({ lladdr }) => fdbRemoval(ifindex, lladdr));
+    const refused = namespace.write([...neighbours, ...fdb]).filter(({ error }) => !isGone(error));
+    if (refused[0] !== undefined) throw refused[0].error;
+    flushed.push({ device: name, neighbours: neighbours.length, fdb: fdb.length });
   }
+  return flushed;
 }

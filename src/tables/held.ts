@@ -90,6 +90,15 @@ export class HeldTables {
     if (this.#bySource.get(held.source.name) === mac) this.#bySource.delete(held.source.name);
   }
 
+  /** Holds nothing any more: whatever is still under way finds nothing to do. */
+  clear(): void {
+    this.#neighbours.clear();
+    this.#fdb.clear();
+    this.#users.clear();
+    this.#bySource.clear();
+    this.probation.clear();
+  }
+
   /** Addresses of the held neighbours with this MAC. */
   users(mac: Mac): readonly Ip[] {
     const users = this.#users.get(mac);

@@ -106,8 +106,9 @@ function writeFdb(
   ordered.forEach(({ device, answer, indexes }, position) => {
     const error = refused.get(position);
     const failure = error === undefined ? undefined : settleFdb(device, answer, error, report);
-    if (failure === 'foreign') return;
-    if (failure === undefined) {
+    // What stands over an entry of ours may go again, and the audit then restores what the record says by now.
+    if (failure === 'foreign' && !device.tables.fdb.has(answer.mac)) return;
+    if (failure === undefined || failure === 'foreign') {
       const { mac, vtep, router } = answer;
       device.tables.setFdb({ mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now });
       return;
@@ -171,11 +172,14 @@ function writeNeighbours(
     if (ip === undefined) return;
     const error = refused.get(position);
     const failure = error === undefined ? undefined : settleNeighbour(device, ip, answer, error, report);
-    if (failure === undefined) {
+    if (failure === undefined || (failure === 'foreign' && device.tables.neighbours.has(ip)))
       device.tables.setNeighbour({ ip, mac: answer.mac, source: answer.source, checkedAt: now, usedAt: now });
+    if (failure === undefined) {
       device.tables.probation.delete(ip);
-    } else refuse(owner, 'failed');
-    if (failure !== undefined && failure !== 'foreign') report.failed(device, 'neighbour', failure);
+      return;
+    }
+    refuse(owner, 'failed');
+    if (failure !== 'foreign') report.failed(device, 'neighbour', failure);
   });
 }
 

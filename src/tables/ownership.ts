@@ -42,9 +42,12 @@ export const isOurFdbEntry = (row: FdbEntry): boolean =>
 
 export const isPermanent = (row: { state: number }): boolean => (row.state & NUD_PERMANENT) !== 0;
 
-/** The kernel's own row in a state that neither answers nor asks: a blackhole until somebody writes it. */
+/**
+ * The kernel's own row in a state that neither answers nor asks: a blackhole until somebody writes it. One with our
+ * protocol was ours before somebody changed its state.
+ */
 export const isKernelLeftover = (row: Neighbour): boolean =>
-  row.protocol === 0 &&
+  (row.protocol === 0 || row.protocol === PROTOCOL) &&
   (row.state & NUD_PERMANENT) === 0 &&
   (row.state & (NUD_STALE | NUD_PROBE | NUD_FAILED | NUD_INCOMPLETE)) !== 0;
 

@@ -4,7 +4,7 @@ import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { isKernelLeftover, isLearned, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
-import { fdbWrite, neighbourWrite } from './writes.ts';
+import { fdbRemoval, fdbWrite, neighbourWrite } from './writes.ts';
 
 /** A refused FDB entry: undefined when it stands as it should after all, `foreign` when somebody else's stands in its place. */
 export function settleFdb(
@@ -34,7 +34,8 @@ export function settleFdb(
     return 'foreign';
   }
   // Flags cannot be changed in place (vxlan_fdb_update_existing): delete and create.
-  return kernel.write([{ ...wanted, op: 'delete' }, wanted]).find(({ index }) => index === 1)?.error;
+  return kernel.write([fdbRemoval(device.ifindex, answer.mac), wanted]).find(({ index }) => index === 1)
+    ?.error;
 }
 
 /** The same for a neighbour. */

@@ -1,8 +1,9 @@
 /** Takes entries out of the kernel's tables: neighbour before FDB entry, and only what is still ours at that moment. */
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { OUR_FDB, OUR_NEIGHBOUR, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
+import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
 /**
  * Withdraws neighbours, and the FDB entries that no other held neighbour needs. What an operator has put over ours
@@ -24,14 +25,7 @@ export function withdrawNeighbours(
     tables.deleteNeighbour(ip);
     const row = rows[index];
     if (row !== undefined && (isOurNeighbour(row) || isOnProbation(row)))
-      writes.push({
-        table: 'neighbour',
-        op: 'delete',
-        ifindex,
-        ip,
-        lladdr: row.lladdr ?? '',
-        ...OUR_NEIGHBOUR,
-      });
+      writes.push(neighbourRemoval(ifindex, ip));
   });
   remove(device, writes, 'neighbour', report);
   withdrawFdb(
@@ -50,8 +44,7 @@ export function withdrawFdb(device: ServedDevice, macs: readonly string[], repor
   macs.forEach((lladdr, index) => {
     tables.deleteFdb(lladdr);
     const row = rows[index];
-    if (row !== undefined && isOurFdbEntry(row))
-      writes.push({ table: 'fdb', op: 'delete', ifindex, lladdr, ...OUR_FDB });
+    if (row !== undefined && isOurFdbEntry(row)) writes.push(fdbRemoval(ifindex, lladdr));
   });
   remove(device, writes, 'fdb', report);
 }

@@ -27,3 +27,25 @@ export const neighbourWrite = (
   lladdr,
   ...OUR_NEIGHBOUR,
 });
+
+/**
+ * Removes a row whatever it says. With a VTEP the kernel would look for that remote alone, and find nothing where
+ * somebody changed it (vxlan_fdb_delete).
+ */
+export const fdbRemoval = (ifindex: number, lladdr: string): EntryWrite => ({
+  table: 'fdb',
+  op: 'delete',
+  ifindex,
+  lladdr,
+  ...OUR_FDB,
+});
+
+/** A neighbour is found by its address; one that still asks would have no MAC to repeat. */
+export const neighbourRemoval = (ifindex: number, ip: string): EntryWrite => ({
+  table: 'neighbour',
+  op: 'delete',
+  ifindex,
+  ip,
+  lladdr: '00:00:00:00:00:00',
+  ...OUR_NEIGHBOUR,
+});

@@ -3,7 +3,7 @@
  * namespace from outside. Everything is real, and everything goes with the lab.
  */
 import { beforeEach, expect, onTestFailed } from 'vitest';
-import { Daemon } from '../../src/lab/daemon.ts';
+import { Daemon, type DaemonOptions } from '../../src/lab/daemon.ts';
 import type { Guest } from '../../src/lab/guest.ts';
 import type { Host } from '../../src/lab/host.ts';
 import { Lab, type LabOptions } from '../../src/lab/lab.ts';
@@ -32,6 +32,9 @@ export interface PairOptions extends LabOptions {
   /** Starts no daemon; the test does. */
   noDaemons?: boolean;
 }
+
+/** What a daemon is started with besides its flags. */
+type Source = Pick<DaemonOptions, 'directory' | 'env' | 'main'>;
 
 export class Pair {
   readonly lab: Lab;
@@ -72,23 +75,15 @@ export class Pair {
   }
 
   /** A missd for a host; ready when this resolves. */
-  async serve(
-    host: Host,
-    flags: readonly string[] = [],
-    source: { directory?: string } = {},
-  ): Promise<Daemon> {
+  async serve(host: Host, flags: readonly string[] = [], source: Source = {}): Promise<Daemon> {
     const daemon = await this.start(host, flags, source);
     return daemon.ready();
   }
 
   /** The same without waiting for anything. */
-  async start(
-    host: Host,
-    flags: readonly string[] = [],
-    source: { directory?: string } = {},
-  ): Promise<Daemon> {
-    const directory = source.directory === undefined ? { redis: this.redis.socket } : source;
-    const daemon = await Daemon.start(this.lab, { netns: [host.namespace.name], ...directory, flags });
+  async start(host: Host, flags: readonly string[] = [], source: Source = {}): Promise<Daemon> {
+    const redis = source.directory === undefined ? { redis: this.redis.socket } : {};
+    const daemon = await Daemon.start(this.lab, { netns: [host.namespace.name], ...redis, ...source, flags });
     this.daemons[host.n - 1] = daemon;
     return daemon;
   }
