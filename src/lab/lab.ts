@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { RuntimeFailure } from '../errors.ts';
 import { Host } from './host.ts';
-import { Namespace } from './namespace.ts';
+import { Namespace, ip } from './namespace.ts';
 import { Program } from './program.ts';
 import type { SegmentOptions } from './segment.ts';
 import { labPrefix, leaveNothingBehind, removeNamespaces, sweepStale } from './sweep.ts';
@@ -68,6 +68,11 @@ export class Lab {
     this.#programs.add(program);
     void program.ended.then(() => this.#programs.delete(program));
     return program;
+  }
+
+  /** As an operator would: whatever is inside goes, unless somebody outside still keeps the namespace open. */
+  async deleteNamespace(namespace: Namespace): Promise<void> {
+    await ip(this.#record, ['netns', 'del', namespace.name]);
   }
 
   /** A directory for sockets and files, removed with the lab. */

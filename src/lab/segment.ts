@@ -43,13 +43,31 @@ export class Segment {
   }
 
   async build(): Promise<void> {
-    const { bridge, device, mtu } = this;
-    const { dstport = 4789, local = true, gateway = [], gatewayMac, more = [] } = this.#options;
-    const onOff = (flag: 'learning' | 'proxy' | 'l2miss' | 'l3miss', otherwise: boolean): string =>
-      (this.#options[flag] ?? otherwise) ? flag : `no${flag}`;
+    await this.buildBridge();
+    await this.buildDevice();
+  }
+
+  async buildBridge(): Promise<void> {
+    const { bridge } = this;
+    const { gateway = [], gatewayMac } = this.#options;
     await this.host.namespace.ip(
       ['link', 'add', bridge, 'type', 'bridge', ...(this.#options.bridge ?? [])],
       ...(gatewayMac === undefined ? [] : [['link', 'set', bridge, 'address', gatewayMac]]),
+      ['link', 'set', bridge, 'up'],
+      ...gateway.map((address) =>
+        address.includes(':')
+          ? ['address', 'add', address, 'dev', bridge, 'nodad']
+          : ['address', 'add', address, 'dev', bridge],
+      ),
+    );
+  }
+
+  async buildDevice(): Promise<void> {
+    const { bridge, device, mtu } = this;
+    const { dstport = 4789, local = true, more = [] } = this.#options;
+    const onOff = (flag: 'learning' | 'proxy' | 'l2miss' | 'l3miss', otherwise: boolean): string =>
+      (this.#options[flag] ?? otherwise) ? flag : `no${flag}`;
+    await this.host.namespace.ip(
       [
         ...['link', 'add', device, 'mtu', mtu, 'type', 'vxlan', 'id', this.vni, 'dstport', dstport],
         ...(local ? ['local', this.host.vtep] : []),
@@ -57,12 +75,6 @@ export class Segment {
         ...more,
       ],
       ['link', 'set', device, 'master', bridge, 'up'],
-      ['link', 'set', bridge, 'up'],
-      ...gateway.map((address) =>
-        address.includes(':')
-          ? ['address', 'add', address, 'dev', bridge, 'nodad']
-          : ['address', 'add', address, 'dev', bridge],
-      ),
     );
   }
 
