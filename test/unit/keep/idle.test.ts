@@ -124,6 +124,21 @@ describe('routed addresses that share a MAC', () => {
     expect(state(1)).toBe(OUR_ROW.state);
   });
 
+  it('are ours again the moment the kernel asks for them, without a directory', () => {
+    become(1, NUD_PROBE);
+    world.directory.fail('away');
+    const misses = [ip(1), ip(9)].map((address) => ({
+      layer: 'l3' as const,
+      ifindex: ROUTED,
+      address,
+      state: NUD_PROBE,
+      count: 1,
+    }));
+    world.keeper.heedUse({ misses, deviceOf: () => device });
+    expect([1, 2, 3].map(state)).toEqual([OUR_ROW.state, NUD_STALE, NUD_STALE]);
+    expect(device.tables.neighbours.get(ip(1))?.usedAt).toBe(world.time);
+  });
+
   it('do not take an operator’s permanent entry for a sign of use', async () => {
     become(1, NUD_PERMANENT);
     await auditAfter(10);
