@@ -8,7 +8,8 @@ set -eu
 # ---- The Debian packages, and nowhere else ------------------------------------------------------------------
 build="python3 make g++"                        # node-gyp compiles the addon with these
 demo="$build iproute2 iputils-ping redis-server"
-test="$demo openssl libfaketime"                # certificates for Redis over TLS; a wall clock that jumps
+# packets dropped; certificates for Redis over TLS; a wall clock that jumps
+test="$demo nftables openssl libfaketime"
 full="$test clang libclang-rt-dev"               # the decoders are fuzzed with libFuzzer
 check="$test clang-format"
 # Those of them that would start a daemon on installation. The demo and the tests start their own.

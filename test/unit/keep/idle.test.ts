@@ -36,7 +36,7 @@ describe('an entry with a MAC of its own', () => {
     await auditAfter(2);
     expect(addresses()).toEqual([ip(1)]);
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
-    expect(world.corrections()).toEqual({ idle: 1 });
+    expect(world.corrections()).toEqual({ idle: 2 });
   });
 
   it('is used when it is asked for', async () => {
