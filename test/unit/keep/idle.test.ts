@@ -119,6 +119,7 @@ describe('routed addresses that share a MAC', () => {
     become(1, NUD_PROBE);
     expect(world.endpoint(device, ip(1), mac(1), vtep(2))).toBe('resolved');
     expect(state(1)).toBe(OUR_ROW.state);
+    expect(device.tables.probation.has(ip(1))).toBe(false);
     world.kernel.removeNeighbour(ROUTED, ip(1));
     await auditAfter(1);
     expect(state(1)).toBe(OUR_ROW.state);
