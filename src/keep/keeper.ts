@@ -7,7 +7,7 @@
  *   an answer is old           it is read again                                    lifetime, below
  *   the feed had a gap         everything is read again, at one blow               blow.ts
  *   → what is read             updates, moves or withdraws entries                 apply.ts
- *   → too much lost at once    stays for the grace                                 guard.ts
+ *   → what is lost             goes, or stays for the grace                        losses.ts, guard.ts
  *
  * and beside it the kernel's tables are compared with what is held                 audit.ts
  */
@@ -16,19 +16,21 @@ import type { DirectoryChange } from '../directory/directory.ts';
 import { reasonOf } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
 import type { Logger } from '../log.ts';
-import { increment } from '../metrics/counters.ts';
+import { attempt } from '../resolve/attempt.ts';
 import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { adopt } from './adopt.ts';
-import { apply, withdrawLost } from './apply.ts';
+import { apply } from './apply.ts';
 import { audit } from './audit.ts';
 import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
-import { WithdrawalGuard } from './guard.ts';
+import { due } from './due.ts';
 import { heedUse } from './idle.ts';
-import { type HeldEntry, type Recheck, type Verdict, readAgain } from './recheck.ts';
+import type { WithdrawalGuard } from './guard.ts';
+import { Losses } from './losses.ts';
+import { type Recheck, type Verdict, readAgain } from './recheck.ts';
 
 export interface KeepOptions {
   /** Seconds, all three. */
@@ -39,13 +41,11 @@ export interface KeepOptions {
 
 const RECHECKS = { size: 256, underWay: 1 };
 const ONE_BY_ONE = { size: 1, underWay: 1 };
-/** Entries whose answers are checked again in one go of the clock, which comes every second. */
-const MOST_DUE = 5_000;
 /** Fewer losses than this among checks by lifetime are single records that vanished without a word. */
 const SUSPICIOUS = 10;
 
 export class Keeper {
-  readonly guard: WithdrawalGuard;
+  readonly #losses: Losses;
   readonly #deps: PipelineDeps;
   readonly #options: KeepOptions;
   readonly #devices: () => ServedDevice[];
@@ -55,7 +55,6 @@ export class Keeper {
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
-  readonly #blows = new Set<Blow>();
   #directoryUp = false;
 
   constructor(deps: PipelineDeps, options: KeepOptions, devices: () => ServedDevice[], log: Logger) {
@@ -63,7 +62,9 @@ export class Keeper {
     this.#options = options;
     this.#devices = devices;
     this.#log = log;
-    this.guard = new WithdrawalGuard(options.withdrawalGrace * 1000);
+    this.#losses = new Losses(deps, options.withdrawalGrace, devices, log, (rechecks) => {
+      this.#rechecks$.next(rechecks);
+    });
     this.#movedAway = new MovedAway(deps);
   }
 
@@ -88,6 +89,11 @@ export class Keeper {
     heedUse(batch, this.#deps);
   }
 
+  /** What keeps entries whose records are gone all at once. */
+  get guard(): WithdrawalGuard {
+    return this.#losses.guard;
+  }
+
   /** Answers just written. */
   secondLook(settled: readonly Settled[]): void {
     this.#rechecks$.next(
@@ -104,7 +110,7 @@ export class Keeper {
     forgetAbsence(change, devices);
     if (change.type === 'gap' || change.type === 'flushed') {
       this.#directoryUp = true;
-      this.#readAll(change.type === 'gap' ? 'gap' : 'flush');
+      this.#losses.readAll(change.type === 'gap' ? 'gap' : 'flush');
       return;
     }
     this.#rechecks$.next(rechecksFor(change, devices));
@@ -114,7 +120,7 @@ export class Keeper {
   directory(up: boolean): void {
     if (up && !this.#directoryUp) {
       this.#directoryUp = true;
-      this.#read(
+      this.#losses.read(
         'start',
         this.#devices().filter((device) => device.adopted && !device.verified),
       );
@@ -146,19 +152,7 @@ export class Keeper {
     this.#rechecks$.next(
       this.#devices().flatMap((device) => due(device, now - this.#options.lifetime * 1000, now)),
     );
-    const over = this.guard.expire(now);
-    if (over.length === 0) return;
-    this.#log.warn(`the grace for ${over.length} entries without records is over`);
-    this.#readTogether(new Blow('grace_over', [], over));
-  }
-
-  /** When the entry longest unread was read, monotonic ms; undefined when nothing is held. */
-  oldestCheck(): number | undefined {
-    const oldest = this.#devices().flatMap(({ tables }) => {
-      for (const { checkedAt } of tables.neighbours.values()) return [checkedAt];
-      return [];
-    });
-    return oldest.length === 0 ? undefined : Math.min(...oldest);
+    this.#losses.tick(now);
   }
 
   async #adopt(device: ServedDevice, leasesRead: Promise<void>): Promise<void> {
@@ -173,38 +167,8 @@ export class Keeper {
     if (neighbours.size + fdb.size > 0)
       this.#log.info(`${device.name}: adopted ${neighbours.size} neighbours, ${fdb.size} FDB entries`);
     await leasesRead;
-    if (this.#directoryUp) this.#read('start', [device]);
+    if (this.#directoryUp) this.#losses.read('start', [device]);
     this.audit([device]);
-  }
-
-  /** Reads every held entry again and judges the losses together. What of it was under way is overtaken. */
-  #readAll(reason: 'gap' | 'flush'): void {
-    for (const blow of this.#blows) {
-      // Its entries have had their grace: a blow that comes now gives them no other.
-      if (blow.reason === 'grace_over') continue;
-      blow.overtaken = true;
-      this.#blows.delete(blow);
-    }
-    this.#read(
-      reason,
-      this.#devices().filter((device) => device.adopted),
-    );
-  }
-
-  #read(reason: Blow['reason'], devices: readonly ServedDevice[]): void {
-    this.#readTogether(
-      new Blow(
-        reason,
-        devices,
-        devices.flatMap((device) => heldBy(device)),
-      ),
-    );
-  }
-
-  #readTogether(blow: Blow): void {
-    this.#blows.add(blow);
-    if (blow.entries.length === 0) this.#conclusion(blow);
-    this.#rechecks$.next(blow.entries.map((entry) => ({ ...entry, cause: blow })));
   }
 
   #readAgain(queued: Recheck[]): Observable<{ batch: Recheck[]; verdicts: Verdict[] | undefined }> {
@@ -225,87 +189,19 @@ export class Keeper {
     const served = new Set(this.#devices());
     for (const [device, together] of groupBy(verdicts, ({ recheck }) => recheck.device)) {
       // What went away while its records were read has nowhere to be written to.
-      const applied = served.has(device) ? this.#attempt(() => apply(together, this.#deps)) : undefined;
+      const applied = served.has(device)
+        ? attempt(() => apply(together, this.#deps), this.#deps.report)
+        : undefined;
       lost.push(...(applied?.lost ?? []));
       again.push(...(applied?.again ?? []));
     }
     for (const { recheck, answer } of verdicts) if (answer !== undefined) this.guard.release(recheck);
     const single = lost.filter((recheck) => !(recheck.cause instanceof Blow) && !this.guard.keeps(recheck));
     const silent = single.filter(({ cause }) => cause === 'lifetime').length;
-    if (silent > SUSPICIOUS && silent > batch.length / 2) this.#readAll('gap');
-    else again.push(...this.#withdraw(single));
-    for (const [cause, read] of groupBy(batch, (recheck) => recheck.cause))
-      if (cause instanceof Blow) {
-        const mine = lost.filter((recheck) => recheck.cause === cause);
-        if (cause.note(read, mine)) this.#conclusion(cause);
-      }
+    if (silent > SUSPICIOUS && silent > batch.length / 2) this.#losses.readAll('gap');
+    else again.push(...this.#losses.withdraw(single));
+    this.#losses.note(batch, lost);
     this.#rechecks$.next(again);
-  }
-
-  /** All of a blow has been read: what was lost stays for the grace, or is looked at once more and goes. */
-  #conclusion(blow: Blow): void {
-    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
-    if (blow.reason === 'grace_over') this.guard.end(blow.entries);
-    const going: Recheck[] = [];
-    const judged: Promise<Recheck[]>[] = [];
-    for (const [vni, lost] of blow.lost) {
-      const starting = blow.devices.some((device) => device.vni === vni && !device.verified);
-      if (last || !this.guard.isMass(blow, vni)) going.push(...lost);
-      else if (!starting) this.#keep(vni, lost);
-      else judged.push(this.#keepIfEmpty(vni, lost));
-    }
-    if (last) this.#rechecks$.next(this.#withdraw(going));
-    if (judged.length === 0) this.#end(blow, going);
-    else
-      void Promise.all(judged).then((more) => {
-        if (!blow.overtaken) this.#end(blow, [...going, ...more.flat()]);
-      });
-  }
-
-  /** It took a while, and what was lost when it was read may be back. */
-  #end(blow: Blow, going: Recheck[]): void {
-    this.#blows.delete(blow);
-    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
-    if (!last && going.length > 0) this.#readTogether(new Blow('last_look', blow.devices, going));
-    else for (const device of blow.devices) device.verified = true;
-  }
-
-  /**
-   * At start only a VNI without any record looks like a directory that lost its memory.
-   * @returns other orphans, which go
-   */
-  #keepIfEmpty(vni: number, lost: Recheck[]): Promise<Recheck[]> {
-    return this.#deps.directory.isEmpty(vni).then(
-      (empty) => {
-        if (!empty) return lost;
-        this.#keep(vni, lost);
-        return [];
-      },
-      () => {
-        this.#keep(vni, lost);
-        return [];
-      },
-    );
-  }
-
-  #keep(vni: number, all: Recheck[]): void {
-    const served = new Set(this.#devices());
-    const lost = all.filter(({ device }) => served.has(device));
-    if (lost.length === 0) return;
-    this.guard.keep(vni, lost, this.#deps.now());
-    this.#log.error(
-      `VNI ${vni}: ${lost.length} entries lost their records at one blow; they stay for ${this.#options.withdrawalGrace} s`,
-    );
-  }
-
-  #withdraw(lost: readonly Recheck[]): Recheck[] {
-    const served = new Set(this.#devices());
-    const going = lost.filter((recheck) => served.has(recheck.device) && !this.guard.keeps(recheck));
-    if (going.length === 0) return [];
-    increment(this.#deps.counters.reconcileChanges, 'withdrawn', going.length);
-    return [...groupBy(going, ({ device }) => device).values()].flatMap(
-      (together) => this.#attempt(() => withdrawLost(together, this.#deps)) ?? [],
-    );
   }
 
   async #audit(devices: readonly ServedDevice[]): Promise<void> {
@@ -319,45 +215,4 @@ export class Keeper {
       }
     }
   }
-
-  #attempt<T>(work: () => T): T | undefined {
-    try {
-      return work();
-    } catch (error) {
-      this.#deps.report.broken(error);
-      return undefined;
-    }
-  }
-}
-
-/** Neighbours with their MACs, and the FDB entries that no neighbour uses. */
-function heldBy(device: ServedDevice): HeldEntry[] {
-  const { neighbours, fdb } = device.tables;
-  const lone = [...fdb.keys()].filter((mac) => device.tables.userCount(mac) === 0);
-  return [
-    ...[...neighbours.keys()].map((key) => ({ device, table: 'neighbour' as const, key })),
-    ...lone.map((key) => ({ device, table: 'fdb' as const, key })),
-  ];
-}
-
-/** Entries read before `before`, the oldest first; they count as read from now on, so that none is asked for twice. */
-function due(device: ServedDevice, before: number, now: number): Recheck[] {
-  const { tables } = device;
-  const rechecks: Recheck[] = [];
-  for (const neighbour of tables.neighbours.values()) {
-    if (neighbour.checkedAt > before || rechecks.length >= MOST_DUE) break;
-    rechecks.push({ device, table: 'neighbour', key: neighbour.ip, cause: 'lifetime' });
-  }
-  for (const entry of tables.fdb.values()) {
-    if (entry.checkedAt > before || rechecks.length >= MOST_DUE) break;
-    if (tables.userCount(entry.mac) === 0)
-      rechecks.push({ device, table: 'fdb', key: entry.mac, cause: 'lifetime' });
-  }
-  for (const { table, key } of rechecks) {
-    const neighbour = table === 'neighbour' ? tables.neighbours.get(key) : undefined;
-    const entry = tables.fdb.get(neighbour?.mac ?? key);
-    if (neighbour !== undefined) tables.setNeighbour({ ...neighbour, checkedAt: now });
-    if (entry !== undefined) tables.setFdb({ ...entry, checkedAt: now });
-  }
-  return rechecks;
 }

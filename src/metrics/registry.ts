@@ -1,6 +1,7 @@
 /** Publishes what was counted, under the names of the public contract. Nothing here runs unless somebody scrapes. */
 import { Counter, Gauge, type Metric, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Daemon } from '../daemon.ts';
+import { oldestCheck } from '../keep/due.ts';
 import { monotonic } from '../clock.ts';
 import type { PlainHistogram } from './histogram.ts';
 
@@ -94,7 +95,7 @@ export function openRegistry(daemon: Daemon): Registry {
     [{}, daemon.keeper.guard.active.length],
   ]);
   gauge('oldest_check_seconds', 'Since the record of the entry longest unread was read', [], () => {
-    const oldest = daemon.keeper.oldestCheck();
+    const oldest = oldestCheck(daemon.host.devices());
     return [[{}, oldest === undefined ? 0 : (monotonic() - oldest) / 1000]];
   });
   histogram(

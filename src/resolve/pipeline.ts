@@ -17,8 +17,8 @@ import { type Observable, Subject, filter, map, merge } from 'rxjs';
 import { groupBy } from '../group-by.ts';
 import { install } from '../tables/install.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { InstallReport } from '../tables/report.ts';
 import type { Miss } from '../vocabulary.ts';
+import { attempt } from './attempt.ts';
 import { batchWhileBusy } from './batch-while-busy.ts';
 import type { PipelineDeps } from './deps.ts';
 import { type Answered, lookup } from './lookup.ts';
@@ -101,16 +101,6 @@ function write(together: { question: Question; answer: Answer }[], deps: Pipelin
       .map(({ question: { device, address, askers }, answer }) => ({ device, ip: address, answer, askers })),
   );
   return settled;
-}
-
-/** A kernel that does not even answer fails this batch, not the stream. */
-function attempt<T>(work: () => T, report: InstallReport): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    report.broken(error);
-    return undefined;
-  }
 }
 
 /** The books: what it ended as, and what to remember so that the next packet does not ask again. */

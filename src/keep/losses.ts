@@ -1,0 +1,158 @@
+/**
+ * What to do about entries that have lost their records. A single one goes at once. Where everything held is read again
+ * at one blow all that is lost is judged together: too much of it stays for the grace (guard.ts), the rest is looked at
+ * once more and goes.
+ */
+import { groupBy } from '../group-by.ts';
+import type { Logger } from '../log.ts';
+import { increment } from '../metrics/counters.ts';
+import { attempt } from '../resolve/attempt.ts';
+import type { PipelineDeps } from '../resolve/deps.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { withdrawLost } from './apply.ts';
+import { Blow } from './blow.ts';
+import { heldBy } from './due.ts';
+import { WithdrawalGuard } from './guard.ts';
+import type { Recheck } from './recheck.ts';
+
+export class Losses {
+  readonly guard: WithdrawalGuard;
+  readonly #deps: PipelineDeps;
+  /** Seconds. */
+  readonly #grace: number;
+  readonly #devices: () => ServedDevice[];
+  readonly #log: Logger;
+  readonly #enqueue: (rechecks: Recheck[]) => void;
+  readonly #blows = new Set<Blow>();
+
+  /** @param grace seconds */
+  constructor(
+    deps: PipelineDeps,
+    grace: number,
+    devices: () => ServedDevice[],
+    log: Logger,
+    enqueue: (rechecks: Recheck[]) => void,
+  ) {
+    this.guard = new WithdrawalGuard(grace * 1000);
+    this.#deps = deps;
+    this.#grace = grace;
+    this.#devices = devices;
+    this.#log = log;
+    this.#enqueue = enqueue;
+  }
+
+  /** A batch was read, whatever for: of blows among it, what they have lost so far. */
+  note(batch: readonly Recheck[], lost: readonly Recheck[]): void {
+    for (const [cause, read] of groupBy(batch, (recheck) => recheck.cause)) {
+      if (!(cause instanceof Blow)) continue;
+      const mine = lost.filter((recheck) => recheck.cause === cause);
+      if (cause.note(read, mine)) this.#conclusion(cause);
+    }
+  }
+
+  /** Reads one last time what has been kept for the whole grace. */
+  tick(now: number): void {
+    const over = this.guard.expire(now);
+    if (over.length === 0) return;
+    this.#log.warn(`the grace for ${over.length} entries without records is over`);
+    this.#readTogether(new Blow('grace_over', [], over));
+  }
+
+  /** Reads every held entry again and judges the losses together. What of it was under way is overtaken. */
+  readAll(reason: 'gap' | 'flush'): void {
+    for (const blow of this.#blows) {
+      // Its entries have had their grace: a blow that comes now gives them no other.
+      if (blow.reason === 'grace_over') continue;
+      blow.overtaken = true;
+      this.#blows.delete(blow);
+    }
+    this.read(
+      reason,
+      this.#devices().filter((device) => device.adopted),
+    );
+  }
+
+  /** The same for some devices. */
+  read(reason: Blow['reason'], devices: readonly ServedDevice[]): void {
+    this.#readTogether(
+      new Blow(
+        reason,
+        devices,
+        devices.flatMap((device) => heldBy(device)),
+      ),
+    );
+  }
+
+  #readTogether(blow: Blow): void {
+    this.#blows.add(blow);
+    if (blow.entries.length === 0) this.#conclusion(blow);
+    this.#enqueue(blow.entries.map((entry) => ({ ...entry, cause: blow })));
+  }
+
+  /** All of a blow has been read: what was lost stays for the grace, or is looked at once more and goes. */
+  #conclusion(blow: Blow): void {
+    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
+    if (blow.reason === 'grace_over') this.guard.end(blow.entries);
+    const going: Recheck[] = [];
+    const judged: Promise<Recheck[]>[] = [];
+    for (const [vni, lost] of blow.lost) {
+      const starting = blow.devices.some((device) => device.vni === vni && !device.verified);
+      if (last || !this.guard.isMass(blow, vni)) going.push(...lost);
+      else if (!starting) this.#keep(vni, lost);
+      else judged.push(this.#keepIfEmpty(vni, lost));
+    }
+    if (last) this.#enqueue(this.withdraw(going));
+    if (judged.length === 0) this.#end(blow, going);
+    else
+      void Promise.all(judged).then((more) => {
+        if (!blow.overtaken) this.#end(blow, [...going, ...more.flat()]);
+      });
+  }
+
+  /** It took a while, and what was lost when it was read may be back. */
+  #end(blow: Blow, going: Recheck[]): void {
+    this.#blows.delete(blow);
+    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
+    if (!last && going.length > 0) this.#readTogether(new Blow('last_look', blow.devices, going));
+    else for (const device of blow.devices) device.verified = true;
+  }
+
+  /**
+   * At start only a VNI without any record looks like a directory that lost its memory.
+   * @returns other orphans, which go
+   */
+  #keepIfEmpty(vni: number, lost: Recheck[]): Promise<Recheck[]> {
+    return this.#deps.directory.isEmpty(vni).then(
+      (empty) => {
+        if (!empty) return lost;
+        this.#keep(vni, lost);
+        return [];
+      },
+      () => {
+        this.#keep(vni, lost);
+        return [];
+      },
+    );
+  }
+
+  #keep(vni: number, all: Recheck[]): void {
+    const served = new Set(this.#devices());
+    const lost = all.filter(({ device }) => served.has(device));
+    if (lost.length === 0) return;
+    this.guard.keep(vni, lost, this.#deps.now());
+    this.#log.error(
+      `VNI ${vni}: ${lost.length} entries lost their records at one blow; they stay for ${this.#grace} s`,
+    );
+  }
+
+  /** Takes entries out, but for those that are kept. @returns what has to be read again because of it */
+  withdraw(lost: readonly Recheck[]): Recheck[] {
+    const served = new Set(this.#devices());
+    const going = lost.filter((recheck) => served.has(recheck.device) && !this.guard.keeps(recheck));
+    if (going.length === 0) return [];
+    increment(this.#deps.counters.reconcileChanges, 'withdrawn', going.length);
+    return [...groupBy(going, ({ device }) => device).values()].flatMap(
+      (together) => attempt(() => withdrawLost(together, this.#deps), this.#deps.report) ?? [],
+    );
+  }
+}
