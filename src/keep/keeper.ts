@@ -199,9 +199,9 @@ export class Keeper {
     const single = lost.filter((recheck) => !(recheck.cause instanceof Blow) && !this.guard.keeps(recheck));
     const silent = single.filter(({ cause }) => cause === 'lifetime').length;
     if (silent > SUSPICIOUS && silent > batch.length / 2) this.#losses.readAll('gap');
-    else again.push(...this.#losses.withdraw(single));
+    else this.#losses.lookOnceMore(single);
+    this.#losses.followUp(again);
     this.#losses.note(batch, lost);
-    this.#rechecks$.next(again);
   }
 
   async #audit(devices: readonly ServedDevice[]): Promise<void> {

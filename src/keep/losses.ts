@@ -1,7 +1,7 @@
 /**
- * What to do about entries that have lost their records. A single one goes at once. Where everything held is read again
- * at one blow all that is lost is judged together: too much of it stays for the grace (guard.ts), the rest is looked at
- * once more and goes.
+ * What to do about entries that have lost their records. Where everything held is read again at one blow all that is
+ * lost is judged together, and too much of it stays for the grace (guard.ts). The rest, like any single loss, is looked
+ * at once more and goes.
  */
 import { groupBy } from '../group-by.ts';
 import type { Logger } from '../log.ts';
@@ -101,7 +101,7 @@ export class Losses {
       else if (!starting) this.#keep(vni, lost);
       else judged.push(this.#keepIfEmpty(vni, lost));
     }
-    if (last) this.#enqueue(this.withdraw(going));
+    if (last) this.#enqueue(this.#withdraw(going));
     if (judged.length === 0) this.#end(blow, going);
     else
       void Promise.all(judged).then((more) => {
@@ -114,7 +114,8 @@ export class Losses {
     this.#blows.delete(blow);
     const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
     if (!last && going.length > 0) this.#readTogether(new Blow('last_look', blow.devices, going));
-    else for (const device of blow.devices) device.verified = true;
+    const pending = new Set([...this.#blows].flatMap(({ devices }) => devices));
+    for (const device of blow.devices) device.verified ||= !pending.has(device);
   }
 
   /**
@@ -145,8 +146,23 @@ export class Losses {
     );
   }
 
+  /**
+   * Single losses go after a second look. The word of a flush or a gap comes on another connection than what is read:
+   * it may be on its way, and if it comes first these are judged with everything else.
+   */
+  lookOnceMore(lost: readonly Recheck[]): void {
+    if (lost.length > 0) this.#readTogether(new Blow('last_look', unverified(lost), lost));
+  }
+
+  /** What applying verdicts left to do; a device is not verified before that is done, too. */
+  followUp(again: readonly Recheck[]): void {
+    const devices = unverified(again);
+    if (devices.length === 0) this.#enqueue([...again]);
+    else this.#readTogether(new Blow('last_look', devices, again));
+  }
+
   /** Takes entries out, but for those that are kept. @returns what has to be read again because of it */
-  withdraw(lost: readonly Recheck[]): Recheck[] {
+  #withdraw(lost: readonly Recheck[]): Recheck[] {
     const served = new Set(this.#devices());
     const going = lost.filter((recheck) => served.has(recheck.device) && !this.guard.keeps(recheck));
     if (going.length === 0) return [];
@@ -156,3 +172,7 @@ export class Losses {
     );
   }
 }
+
+const unverified = (rechecks: readonly Recheck[]): ServedDevice[] => [
+  ...new Set(rechecks.map(({ device }) => device).filter((device) => !device.verified)),
+];
