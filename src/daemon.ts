@@ -176,6 +176,7 @@ export class Daemon {
   #heed(signal: Signal, batches$: Subject<MissBatch>): void {
     switch (signal.type) {
       case 'misses':
+        this.keeper.heedUse(signal.batch);
         batches$.next(signal.batch);
         return;
       case 'overrun':

@@ -2,13 +2,15 @@
 # Installs what is missing and builds, so that `npm run demo` and `npm test` work in a fresh checkout on a fresh
 # Debian. Does nothing that is already done. Every failure ends in one line that says what to do.
 #
-#   sh test/setup.sh [build | demo | test | check]     each needs more packages than the one before
+#   sh test/setup.sh [build | demo | test | full | check]     each needs more packages than the one before
 set -eu
 
 # ---- The Debian packages, and nowhere else ------------------------------------------------------------------
 build="python3 make g++"                        # node-gyp compiles the addon with these
 demo="$build iproute2 iputils-ping redis-server"
-test="$demo openssl libfaketime"                # certificates for Redis over TLS; a wall clock that jumps
+# packets dropped; certificates for Redis over TLS; a wall clock that jumps
+test="$demo nftables openssl libfaketime"
+full="$test clang libclang-rt-dev"               # the decoders are fuzzed with libFuzzer
 check="$test clang-format"
 # Those of them that would start a daemon on installation. The demo and the tests start their own.
 daemons="redis-server"
@@ -16,6 +18,7 @@ daemons="redis-server"
 
 oldest_node=20
 goal=${1:-test}
+case $goal in full) command=test:full ;; *) command=$goal ;; esac
 
 die() {
   echo "setup: $*" >&2
@@ -29,8 +32,9 @@ case $goal in
   build) wanted=$build ;;
   demo) wanted=$demo ;;
   test) wanted=$test ;;
+  full) wanted=$full ;;
   check) wanted=$check ;;
-  *) die "unknown goal '$goal': say build, demo, test or check" ;;
+  *) die "unknown goal '$goal': say build, demo, test, full or check" ;;
 esac
 
 [ "$(uname -s)" = Linux ] || die "missd talks to the Linux kernel; run this on Linux, not $(uname -s)"
@@ -40,8 +44,8 @@ node_version=$(node -p process.versions.node) || die "'node' does not run: insta
   die "Node $node_version is too old (Debian 12's own is 18): install Node $oldest_node or newer (https://nodejs.org/en/download)"
 command -v npm >/dev/null || die "npm is missing: install the npm that belongs to your Node (Debian: apt-get install npm)"
 case $goal in
-  demo | test)
-    [ "$(id -u)" = 0 ] || die "network namespaces need root: run it again as root (sudo npm run $goal)"
+  demo | test | full)
+    [ "$(id -u)" = 0 ] || die "network namespaces need root: run it again as root (sudo npm run $command)"
     ;;
 esac
 
@@ -124,7 +128,7 @@ if [ -n "$missing" ]; then
 fi
 
 case $goal in
-  demo | test)
+  demo | test | full)
     unshare --net true 2>/dev/null ||
       die "root may not create network namespaces here (an unprivileged container?): use a privileged one, or a machine"
     ;;

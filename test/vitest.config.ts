@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+/** Said by `npm run test:full`: durations as the requirements have them, and what takes minutes of computing. */
+const full = process.env['MISSD_TEST_SCALE'] === '1';
+
 /**
- * Three storeys: `unit` runs anywhere, `lab` needs root and the real kernel. The lab runs one file at a time, after
+ * Storeys: `unit` runs anywhere, `lab` needs root and the real kernel, `full`
+ * computes for minutes. The lab runs one file at a time, after
  * the units: its tests share two cores and the machine-wide neighbour table.
  */
 export default defineConfig({
@@ -22,6 +26,18 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      ...(full
+        ? [
+            {
+              test: {
+                name: 'full',
+                include: ['test/full/**/*.test.ts'],
+                maxWorkers: 1,
+                sequence: { groupOrder: 2 },
+              },
+            },
+          ]
+        : []),
     ],
   },
 });

@@ -84,7 +84,7 @@ bool DecodeAddress(Bytes payload, InterfaceAddress* address) {
 bool DecodeAnswer(const Message& message, Answer* answer) {
   nlmsgerr header;
   if (!message.payload.Read(0, &header)) return false;
-  answer->error = -header.error;
+  answer->error = ErrnoFrom(header.error);
   if (!(message.flags & NLM_F_ACK_TLVS)) return true;
   size_t offset = sizeof(header);
   if (!(message.flags & NLM_F_CAPPED)) {

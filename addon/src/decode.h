@@ -5,6 +5,7 @@
 #ifndef MISSD_DECODE_H_
 #define MISSD_DECODE_H_
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -100,6 +101,10 @@ struct Answer {
   int error = 0;
   std::string extack;
 };
+
+/** What a message says as a negative errno, as a positive one; EPROTO for what no errno is (linux/err.h,
+ * MAX_ERRNO). */
+inline int ErrnoFrom(int32_t error) { return error > 0 || error < -4095 ? EPROTO : -error; }
 
 /** Appends the misses of one datagram; returns how many messages could not be decoded. */
 uint32_t DecodeMisses(Bytes datagram, std::vector<Miss>* misses);

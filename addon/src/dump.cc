@@ -49,7 +49,7 @@ class Dumper {
         if (message.seq != seq_) return;
         interrupted = interrupted || (message.flags & NLM_F_DUMP_INTR);
         // NLMSG_DONE carries the error of a dump that failed half-way, in an error message's place.
-        if (message.type == NLMSG_DONE) answer.error = -message.payload.As<int32_t>();
+        if (message.type == NLMSG_DONE) answer.error = ErrnoFrom(message.payload.As<int32_t>());
         if (message.type == NLMSG_ERROR) DecodeAnswer(message, &answer);
         done = done || message.type == NLMSG_DONE || message.type == NLMSG_ERROR;
         if (!done) visit(message);

@@ -59,8 +59,30 @@ export interface Directory {
   follow(vnis: ReadonlySet<Vni>): Promise<void>;
   /** Whether a VNI has no record of any kind. Looks through the whole directory where it must. @throws DirectoryError */
   isEmpty(vni: Vni): Promise<boolean>;
+  /**
+   * The addresses whose `ip:` records begin with one of these MACs, whatever else they say. Looks through all records of the VNI.
+   * @throws DirectoryError
+   */
+  usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>>;
   close(): Promise<void>;
 }
+
+/** For `usersOf`: notes an address if its record begins with one of the MACs. */
+export function noteUser(
+  users: Map<Mac, Ip[]>,
+  macs: ReadonlySet<Mac>,
+  ip: Ip,
+  value: string | null | undefined,
+): void {
+  const mac = value?.slice(0, 17) ?? '';
+  if (!macs.has(mac)) return;
+  const ips = users.get(mac);
+  if (ips === undefined) users.set(mac, [ip]);
+  else if (ips.length < MOST_USERS) ips.push(ip);
+}
+
+/** Of one MAC: no more are remembered. */
+const MOST_USERS = 4;
 
 /** The directory did not answer, or not usefully. Always worth another try later. */
 export class DirectoryError extends Error {

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject, type Subscription } from 'rxjs';
 import { type Clock, monotonic } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import {
   type Directory,
   type DirectoryChange,
@@ -12,6 +12,7 @@ import {
   type DirectoryState,
   type Leases,
   type RecordKey,
+  noteUser,
 } from './directory.ts';
 import { difference, type FileContents, readDirectoryFile } from './file-records.ts';
 import { LeaseTable } from './leases.ts';
@@ -106,6 +107,13 @@ export class FileDirectory implements Directory {
   isEmpty(vni: Vni): Promise<boolean> {
     const found = this.#contents?.get(vni);
     return Promise.resolve(found === undefined || found.values.size + found.leases.all().length === 0);
+  }
+
+  usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>> {
+    const users = new Map<Mac, Ip[]>();
+    for (const [name, value] of this.#contents?.get(vni)?.values ?? [])
+      if (name.startsWith('ip:')) noteUser(users, macs, name.slice(3), value);
+    return Promise.resolve(users);
   }
 
   close(): Promise<void> {

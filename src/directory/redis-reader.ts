@@ -102,6 +102,21 @@ export class RedisReader {
     });
   }
 
+  /** Keys of one VNI that begin like this, some perhaps twice, with their values. @throws DirectoryError */
+  async *everything(prefix: string, vni: number): AsyncGenerator<[key: string, value: string | null]> {
+    const pages = scanKeys(this.#client, `${prefix}*`);
+    for (;;) {
+      const page = await this.#asked(() => pages.next());
+      if (page.done === true) return;
+      const keys = page.value.map((key) => key.toString());
+      const values = await this.values(
+        keys,
+        keys.map(() => vni),
+      );
+      for (const [index, key] of keys.entries()) yield [key, values[index] ?? null];
+    }
+  }
+
   /** Indices of keys that may be read with one MGET. */
   #batches(tags: number[]): number[][] {
     const batches: number[][] = [];

@@ -7,8 +7,15 @@
  */
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs';
 import { type Clock, monotonic } from '../clock.ts';
-import type { Vni } from '../vocabulary.ts';
-import type { Directory, DirectoryChange, DirectoryState, Leases, RecordKey } from './directory.ts';
+import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import {
+  type Directory,
+  type DirectoryChange,
+  type DirectoryState,
+  type Leases,
+  type RecordKey,
+  noteUser,
+} from './directory.ts';
 import { RedisFeeds } from './redis-feeds.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { type OnMalformed, RedisLeases } from './redis-leases.ts';
@@ -114,6 +121,14 @@ export class RedisDirectory implements Directory {
 
   isEmpty(vni: Vni): Promise<boolean> {
     return this.#reader.none(this.#keys.pattern(vni));
+  }
+
+  async usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>> {
+    const users = new Map<Mac, Ip[]>();
+    const prefix = this.#keys.record({ vni, kind: 'ip', address: '' });
+    for await (const [key, value] of this.#reader.everything(prefix, vni))
+      noteUser(users, macs, key.slice(prefix.length), value);
+    return users;
   }
 
   close(): Promise<void> {

@@ -66,7 +66,7 @@ export async function audit(
   }
   const adopted = adoptOrphans(device, [...fdb.values()], [...neighbours.values()], deps);
   removeLeftovers(device, [...neighbours.values()], deps);
-  withdrawIdle(device, fdb, neighbours, idleBefore, deps);
+  await withdrawIdle(device, fdb, idleBefore, deps);
   return adopted;
 }
 

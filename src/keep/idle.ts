@@ -2,82 +2,129 @@
  * Which entries have gone unused. The FDB tells when it last forwarded to a MAC; that speaks for a neighbour only while
  * no other shares the MAC. Otherwise:
  *
- *   bridged   a guest that uses an address asks for it again every half minute or so, and the tap sees it ask
+ *   bridged   a guest that uses an address asks for it now and then, and the tap sees it ask. One whose own entry is
+ *             confirmed by what it receives never does; it goes on sending to the FDB entry, which stays.
  *   routed    a neighbour rewritten as STALE goes on forwarding, and leaves that state only if it is used
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NUD_NOARP, NUD_STALE } from '../kernel/netlink.ts';
 import { increment } from '../metrics/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
+import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldNeighbour } from '../tables/held.ts';
+import { isOnProbation, isOurNeighbour } from '../tables/ownership.ts';
+import { removeNeighbours, withdrawFdb } from '../tables/withdraw.ts';
 import { neighbourWrite } from '../tables/writes.ts';
-import { isPermanent } from '../tables/ownership.ts';
-import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
-import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+import type { FdbEntry } from '../vocabulary.ts';
 
-/** Withdraws what was last used before `idleBefore` (monotonic ms), by what the dumps show. */
-export function withdrawIdle(
+/** Neighbours looked at in one go; the event loop turns in between. */
+const AT_ONCE = 500;
+
+/** Withdraws what was last used before `idleBefore` (monotonic ms). @param fdb what a dump shows */
+export async function withdrawIdle(
   device: ServedDevice,
   fdb: ReadonlyMap<string, FdbEntry>,
-  neighbours: ReadonlyMap<string, Neighbour>,
   idleBefore: number,
   deps: PipelineDeps,
-): void {
-  const { tables, namespace } = device;
+): Promise<void> {
+  const { tables } = device;
   const now = deps.now();
   // A row that was missing has just been written again: how long it was not used is not known.
   const forwarded = (mac: string): number => now - (fdb.get(mac)?.usedAgo ?? 0);
-  const ips: string[] = [];
-  for (const held of tables.neighbours.values()) {
-    if (held.usedAt >= idleBefore) continue;
-    const shared = tables.userCount(held.mac) > 1;
-    if (!shared && tables.probation.delete(held.ip))
-      namespace.kernel.write([{ ...neighbourWrite(device, held.ip, held.mac), op: 'replace' }]);
-    const idle = shared
-      ? isSharedIdle(device, held, neighbours.get(held.ip), idleBefore, deps)
-      : forwarded(held.mac) < idleBefore;
-    if (idle) ips.push(held.ip);
+  const unused = [...tables.neighbours.values()].filter(({ usedAt }) => usedAt < idleBefore);
+  for (let start = 0; start < unused.length; start += AT_ONCE) {
+    // What was used, or written anew, while the loop turned is looked at the next time.
+    const some = unused
+      .slice(start, start + AT_ONCE)
+      .filter(({ ip, usedAt }) => tables.neighbours.get(ip)?.usedAt === usedAt);
+    const alone = some.filter(({ mac }) => tables.userCount(mac) === 1);
+    const shared = some.filter(({ mac }) => tables.userCount(mac) > 1);
+    endProbation(device, alone, deps);
+    const idle = alone.filter(({ mac }) => forwarded(mac) < idleBefore);
+    idle.push(...(device.bridge === 0 ? onTrial : unasked)(device, shared, idleBefore, deps));
+    const ips = idle.map(({ ip }) => ip);
+    increment(deps.counters.reconcileChanges, 'idle', ips.length);
+    removeNeighbours(device, ips, deps.report);
+    await turn();
   }
+  // Last, since an FDB entry is used for as long as it forwards, whoever has asked for what.
   const macs = [...tables.fdb.values()]
     .filter(
       ({ mac, usedAt }) => tables.userCount(mac) === 0 && usedAt < idleBefore && forwarded(mac) < idleBefore,
     )
     .map(({ mac }) => mac);
-  if (ips.length + macs.length === 0) return;
-  increment(deps.counters.reconcileChanges, 'idle', ips.length + macs.length);
-  withdrawNeighbours(device, ips, deps.report);
+  increment(deps.counters.reconcileChanges, 'idle', macs.length);
   withdrawFdb(device, macs, deps.report);
 }
 
-function isSharedIdle(
+/** The kernel asks for a neighbour that is on probation: it is used. Answered from what is held, so also without a directory. */
+export function heedUse({ misses, deviceOf }: MissBatch, deps: PipelineDeps): void {
+  for (const { layer, ifindex, address } of misses) {
+    const device = layer === 'l3' ? deviceOf(ifindex) : undefined;
+    const held = device?.tables.probation.has(address) ? device.tables.neighbours.get(address) : undefined;
+    if (device !== undefined && held !== undefined) endProbation(device, [held], deps);
+  }
+}
+
+/** Of neighbours that share their MAC on a bridge: those that nobody has asked for. */
+function unasked(
+  { namespace, ifindex }: ServedDevice,
+  shared: HeldNeighbour[],
+  idleBefore: number,
+  { now }: PipelineDeps,
+): HeldNeighbour[] {
+  if (shared.length === 0) return [];
+  const ago = namespace.kernel.lastAsked(shared.map(({ ip }) => ({ vxlan: ifindex, ip })));
+  const before = now() - idleBefore;
+  return shared.filter((_, index) => (ago[index] ?? Infinity) > before);
+}
+
+/** The same in the routed topology: those that were put on probation half of `--idle` ago and are STALE still. */
+function onTrial(
   device: ServedDevice,
-  held: HeldNeighbour,
-  row: Neighbour | undefined,
+  shared: HeldNeighbour[],
   idleBefore: number,
   deps: PipelineDeps,
-): boolean {
-  const { tables, namespace } = device;
-  if (device.bridge !== 0) {
-    const [ago] = namespace.kernel.lastAsked([{ vxlan: device.ifindex, ip: held.ip }]);
-    return ago === undefined || deps.now() - ago < idleBefore;
-  }
+): HeldNeighbour[] {
+  const { tables } = device;
   const now = deps.now();
-  const since = tables.probation.get(held.ip);
-  const idle = now - idleBefore;
-  const wanted = neighbourWrite(device, held.ip, held.mac);
-  const rewrite = (state: number): EntryWrite => ({ ...wanted, op: 'replace', state });
-  // Gone or an operator's by now: that is the audit's to mend or to report.
-  if (row === undefined || isPermanent(row)) return false;
-  if (since === undefined) {
-    tables.probation.set(held.ip, now);
-    namespace.kernel.write([rewrite(NUD_STALE)]);
-    return false;
-  }
-  if (row.state === NUD_STALE) return now - since >= idle / 2;
-  // It has been used since: ours again, for another round.
-  tables.probation.delete(held.ip);
-  namespace.kernel.write([rewrite(NUD_NOARP)]);
-  held.usedAt = now;
-  return false;
+  const due = now - (now - idleBefore) / 2;
+  const rows = rowsOf(device, shared);
+  const begin = shared.filter(({ ip }, index) => !tables.probation.has(ip) && isOurs(rows[index]));
+  const used = shared.filter(
+    ({ ip }, index) => tables.probation.has(ip) && isOurs(rows[index]) && rows[index]?.state !== NUD_STALE,
+  );
+  const idle = shared.filter(
+    ({ ip }, index) => (tables.probation.get(ip) ?? Infinity) <= due && rows[index]?.state === NUD_STALE,
+  );
+  for (const { ip } of begin) tables.probation.set(ip, now);
+  device.namespace.kernel.write(begin.map((held) => rewrite(device, held, NUD_STALE)));
+  endProbation(device, used, deps);
+  return idle;
 }
+
+/** Makes neighbours what they were; they have been used now. Whatever else stands there by now is the audit's. */
+function endProbation(device: ServedDevice, all: readonly HeldNeighbour[], { now }: PipelineDeps): void {
+  const { tables, namespace } = device;
+  const ending = all.filter(({ ip }) => tables.probation.delete(ip));
+  if (ending.length === 0) return;
+  const rows = rowsOf(device, ending);
+  const ours = ending.filter((_, index) => isOurs(rows[index]));
+  for (const held of ending) held.usedAt = now();
+  namespace.kernel.write(ours.map((held) => rewrite(device, held, NUD_NOARP)));
+}
+
+type Row = ReturnType<typeof rowsOf>[number];
+
+const rowsOf = ({ namespace, ifindex }: ServedDevice, all: readonly HeldNeighbour[]) =>
+  all.length === 0 ? [] : namespace.kernel.getNeighbours(all.map(({ ip }) => ({ ifindex, ip })));
+
+const isOurs = (row: Row): boolean => row !== undefined && (isOurNeighbour(row) || isOnProbation(row));
+
+const rewrite = (device: ServedDevice, { ip, mac }: HeldNeighbour, state: number): EntryWrite => ({
+  ...neighbourWrite(device, ip, mac),
+  op: 'replace',
+  state,
+});

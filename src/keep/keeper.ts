@@ -19,7 +19,7 @@ import type { Logger } from '../log.ts';
 import { increment } from '../metrics/counters.ts';
 import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
-import type { Settled } from '../resolve/pipeline.ts';
+import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { adopt } from './adopt.ts';
 import { apply, withdrawLost } from './apply.ts';
@@ -27,6 +27,7 @@ import { audit } from './audit.ts';
 import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
 import { WithdrawalGuard } from './guard.ts';
+import { heedUse } from './idle.ts';
 import { type HeldEntry, type Recheck, type Verdict, readAgain } from './recheck.ts';
 
 export interface KeepOptions {
@@ -80,6 +81,11 @@ export class Keeper {
       this.#audits$.pipe(batchWhileBusy((batch) => from(this.#audit(batch)), ONE_BY_ONE)),
       this.#movedAway.work$(),
     );
+  }
+
+  /** Misses just heard. */
+  heedUse(batch: MissBatch): void {
+    heedUse(batch, this.#deps);
   }
 
   /** Answers just written. */

@@ -1,30 +1,42 @@
-/** A redis-server of the lab's own, on a unix socket only: no port to collide with, and reachable from any namespace. */
+/** A redis-server of the lab's own, on a unix socket: no port to collide with, and reachable from any namespace. */
 import { join } from 'node:path';
 import { attempt, run } from './command.ts';
 import type { Lab } from './lab.ts';
+import type { Namespace } from './namespace.ts';
 import type { Program } from './program.ts';
+
+export interface RedisServerOptions {
+  /** Listens on TCP, too, at an address of this namespace. */
+  tcp?: { namespace: Namespace; address: string; port: number };
+  /** Further arguments of redis-server. */
+  args?: readonly string[];
+}
 
 export class RedisServer {
   readonly socket: string;
   readonly #lab: Lab;
+  readonly #options: RedisServerOptions;
   #program: Program | undefined;
 
-  static async start(lab: Lab, name = 'redis'): Promise<RedisServer> {
-    const redis = new RedisServer(lab, join(lab.directory, `${name}.sock`));
+  static async start(lab: Lab, name = 'redis', options: RedisServerOptions = {}): Promise<RedisServer> {
+    const redis = new RedisServer(lab, join(lab.directory, `${name}.sock`), options);
     await redis.start();
     return redis;
   }
 
-  private constructor(lab: Lab, socket: string) {
+  private constructor(lab: Lab, socket: string, options: RedisServerOptions) {
     this.#lab = lab;
     this.socket = socket;
+    this.#options = options;
   }
 
-  /** Also after `stop` or `kill`: it comes back empty, at the same place. */
+  /** Also after `stop` or `kill`: it comes back at the same place, empty but for what SAVE wrote before. */
   async start(): Promise<void> {
+    const { tcp, args = [] } = this.#options;
     const nothingOnDisk = ['--save', '', '--appendonly', 'no', '--dir', this.#lab.directory];
-    const argv = ['redis-server', '--port', '0', '--unixsocket', this.socket, ...nothingOnDisk];
-    this.#program = await this.#lab.start(argv);
+    const listen = tcp === undefined ? ['--port', '0'] : ['--bind', tcp.address, '--port', String(tcp.port)];
+    const argv = ['redis-server', ...listen, '--unixsocket', this.socket, ...nothingOnDisk, ...args];
+    this.#program = await this.#lab.start(tcp === undefined ? argv : tcp.namespace.inside(argv));
     await this.#program.until('redis-server to answer', async () => {
       const { stdout } = await attempt(['redis-cli', '-s', this.socket, 'ping']);
       return stdout.trim() === 'PONG';

@@ -55,5 +55,5 @@ export class Counters {
 }
 
 export const increment = (counts: Map<string, number>, key: string, by = 1): void => {
-  counts.set(key, (counts.get(key) ?? 0) + by);
+  if (by > 0) counts.set(key, (counts.get(key) ?? 0) + by);
 };

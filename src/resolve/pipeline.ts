@@ -5,6 +5,7 @@
  *   2. admission                       admission.ts         joins what is in flight, drops what is known to be nobody's
  *   3. lookup                          lookup.ts            all that waits in one MGET, two under way
  *   4. judgement                       judge.ts             record, else lease; malformed counts as absent
+ *                                      search.ts            a MAC that nobody remembers is searched for, once, and looked up again
  *   5. FDB entry, then neighbour       tables/install.ts    never for what lives here, never over somebody else's
  *   6. announcement to the asker       tables/announce.ts   the packet its guest holds back goes out at once
  *   7. outcome                         below                counted; the address is nobody's in flight any more
@@ -22,6 +23,7 @@ import { batchWhileBusy } from './batch-while-busy.ts';
 import type { PipelineDeps } from './deps.ts';
 import { type Answered, lookup } from './lookup.ts';
 import type { Answer, Outcome, Question } from './question.ts';
+import { Search } from './search.ts';
 
 /** A drain of misses, and how to find the device of each. */
 export interface MissBatch {
@@ -40,16 +42,21 @@ const QUESTIONS = { size: 256, underWay: 2 };
 
 export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDeps): Observable<Settled[]> {
   const again$ = new Subject<Question[]>();
+  const search = new Search(deps);
   const questions$ = batches$.pipe(
     map(({ misses, deviceOf }) => deps.admission.admit(misses, deviceOf)),
     filter((questions) => questions.length > 0),
   );
-  return merge(questions$, again$).pipe(
+  return merge(questions$, again$, search.found$()).pipe(
     batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS),
     map((answered) => {
       const [stale, current] = partition(answered, ({ question }) => question.changed === true);
       for (const { question } of stale) question.changed = false;
-      const settled = settle(current, deps);
+      const sought = search.take(current);
+      const settled = settle(
+        current.filter(({ question }) => !sought.has(question)),
+        deps,
+      );
       again$.next(stale.map(({ question }) => question));
       return settled;
     }),

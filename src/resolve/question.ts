@@ -14,6 +14,8 @@ export interface Question {
   receivedAt: number;
   /** Its record changed while it was being looked up: what was read may be old already, so it is asked again. */
   changed?: boolean;
+  /** The directory has been searched for it, see search.ts. */
+  searched?: boolean;
 }
 
 /** What the directory says about a question, judged to be usable. */

@@ -5,16 +5,31 @@ import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
-/**
- * Withdraws neighbours, and the FDB entries that no other held neighbour needs. What an operator has put over ours
- * meanwhile stays; missd no longer holds it either way.
- * @returns the MACs concerned
- */
+/** Withdraws neighbours, and the FDB entries that no other held neighbour needs. @returns the MACs concerned */
 export function withdrawNeighbours(
   device: ServedDevice,
   ips: readonly string[],
   report: InstallReport,
 ): ReadonlySet<string> {
+  const macs = removeNeighbours(device, ips, report);
+  withdrawFdb(
+    device,
+    [...macs].filter((mac) => device.tables.userCount(mac) === 0),
+    report,
+  );
+  return macs;
+}
+
+/**
+ * Withdraws neighbours alone. What an operator has put over ours meanwhile stays; missd no longer holds it either way.
+ * @returns the MACs concerned
+ */
+export function removeNeighbours(
+  device: ServedDevice,
+  ips: readonly string[],
+  report: InstallReport,
+): ReadonlySet<string> {
+  if (ips.length === 0) return new Set();
   const { tables, namespace, ifindex } = device;
   const rows = namespace.kernel.getNeighbours(ips.map((ip) => ({ ifindex, ip })));
   const writes: EntryWrite[] = [];
@@ -28,16 +43,12 @@ export function withdrawNeighbours(
       writes.push(neighbourRemoval(ifindex, ip));
   });
   remove(device, writes, 'neighbour', report);
-  withdrawFdb(
-    device,
-    [...macs].filter((mac) => tables.userCount(mac) === 0),
-    report,
-  );
   return macs;
 }
 
 /** Withdraws FDB entries, whoever needs them. */
 export function withdrawFdb(device: ServedDevice, macs: readonly string[], report: InstallReport): void {
+  if (macs.length === 0) return;
   const { tables, namespace, ifindex } = device;
   const rows = namespace.kernel.getFdb(macs.map((lladdr) => ({ ifindex, lladdr })));
   const writes: EntryWrite[] = [];

@@ -40,6 +40,9 @@ function lease(all: ReadonlyMap<string, string>, ip: string): string | undefined
   return found;
 }
 
+/** A device whose rows can be looked at. */
+export type Tables = Pick<Segment, 'vni' | 'neighbours' | 'fdb'>;
+
 export interface Wanted {
   /** Addresses whose entries must be there, and no other's. */
   ips: readonly string[];
@@ -50,7 +53,7 @@ export interface Wanted {
 
 /** Waits until all rows of the device are what the directory says of these addresses; shows the difference otherwise. */
 export async function expectTables(
-  segment: Segment,
+  segment: Tables,
   redis: RedisServer,
   { ips, macs = [], timeout = 10_000 }: Wanted,
 ): Promise<void> {
@@ -82,14 +85,14 @@ function rowsFor(
     fdb(mac, vtep);
   }
   for (const mac of macs) {
-    const named = [...all].find(([name, value]) => name.startsWith('ip:') && value.startsWith(mac));
+    const named = [...all].find(([name, value]) => /^(ip|subnet):/.test(name) && value.startsWith(mac));
     fdb(mac, named?.[1].split(' ')[1] ?? 'no record');
   }
   return [...rows].sort();
 }
 
 /** What a person would see. */
-export async function rowsOf(segment: Segment): Promise<string[]> {
+export async function rowsOf(segment: Tables): Promise<string[]> {
   const neighbours = await segment.neighbours();
   const fdb = await segment.fdb();
   return [

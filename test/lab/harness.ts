@@ -29,6 +29,8 @@ export interface PairOptions extends LabOptions {
   flags?: readonly string[];
   /** Static directory file for both daemons instead of Redis. */
   directory?: (lab: Lab) => string;
+  /** Another Redis than the usual one. */
+  redis?: (lab: Lab) => Promise<RedisServer>;
   /** Starts no daemon; the test does. */
   noDaemons?: boolean;
 }
@@ -53,7 +55,8 @@ export class Pair {
       const host2 = await lab.addHost(...segments);
       const guest1 = await host1.addGuest({ n: 1, dad: false });
       const guest2 = await host2.addGuest({ n: 2, dad: false, also });
-      const pair = new Pair(lab, host1, host2, guest1, guest2, await RedisServer.start(lab));
+      const redis = await (options.redis?.(lab) ?? RedisServer.start(lab));
+      const pair = new Pair(lab, host1, host2, guest1, guest2, redis);
       if (!noDaemons) {
         const source = directory === undefined ? {} : { directory: directory(lab) };
         await Promise.all([host1, host2].map((host) => pair.serve(host, flags, source)));

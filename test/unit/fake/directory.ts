@@ -1,6 +1,6 @@
 /** The port `Directory` in memory: reads can be held back and failed, changes and state are the test's to send. */
 import { BehaviorSubject, Subject } from 'rxjs';
-import { DirectoryError } from '../../../src/directory/directory.ts';
+import { DirectoryError, noteUser } from '../../../src/directory/directory.ts';
 import type {
   Directory,
   DirectoryChange,
@@ -102,6 +102,15 @@ export class FakeDirectory implements Directory {
     if (this.#failure !== undefined) return Promise.reject(new DirectoryError(this.#failure));
     const any = [...this.records.keys()].some((key) => key.startsWith(`${vni} `));
     return Promise.resolve(!any && (this.leaseValues.get(vni)?.size ?? 0) === 0);
+  }
+
+  usersOf(vni: number, macs: ReadonlySet<string>): Promise<ReadonlyMap<string, string[]>> {
+    if (this.#failure !== undefined) return Promise.reject(new DirectoryError(this.#failure));
+    const users = new Map<string, string[]>();
+    const prefix = `${vni} ip `;
+    for (const [key, value] of this.records)
+      if (key.startsWith(prefix)) noteUser(users, macs, key.slice(prefix.length), value);
+    return Promise.resolve(users);
   }
 
   close(): Promise<void> {

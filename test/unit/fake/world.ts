@@ -1,6 +1,7 @@
 /** A served device on a fake kernel and a fake directory, and a clock that moves when it is told to. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
+import type { Observable, Subscription } from 'rxjs';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import { FoldedLog, type Logger } from '../../../src/log.ts';
 import { Counters } from '../../../src/metrics/counters.ts';
@@ -172,3 +173,12 @@ export class World {
 export async function turns(count = 8): Promise<void> {
   for (let i = 0; i < count; i++) await turn();
 }
+
+/** What must not fail: one that does fails the test. */
+export const watch = <T>(stream$: Observable<T>, next: (value: T) => void = () => undefined): Subscription =>
+  stream$.subscribe({
+    next,
+    error: (error: unknown) => {
+      throw error;
+    },
+  });

@@ -147,6 +147,17 @@ describe('the grace', () => {
     expect(held()).toBe(0);
   });
 
+  it('is over once: what was kept is read one last time, however long that takes', async () => {
+    await world.pass(GRACE - 1);
+    world.directory.hold();
+    world.directory.reads.length = 0;
+    await world.pass(5);
+    world.directory.release();
+    await turns(20);
+    expect(held()).toBe(0);
+    expect(world.lines.filter((line) => line.includes('is over'))).toHaveLength(1);
+  });
+
   it('is ended by the records coming back, one by one', async () => {
     restore(1, 19);
     await world.changed(...Array.from({ length: 19 }, (_, n) => ipKey(n + 1)));

@@ -36,7 +36,7 @@ describe('an entry with a MAC of its own', () => {
     await auditAfter(2);
     expect(addresses()).toEqual([ip(1)]);
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
-    expect(world.corrections()).toEqual({ idle: 1 });
+    expect(world.corrections()).toEqual({ idle: 2 });
   });
 
   it('is used when it is asked for', async () => {
@@ -119,9 +119,25 @@ describe('routed addresses that share a MAC', () => {
     become(1, NUD_PROBE);
     expect(world.endpoint(device, ip(1), mac(1), vtep(2))).toBe('resolved');
     expect(state(1)).toBe(OUR_ROW.state);
+    expect(device.tables.probation.has(ip(1))).toBe(false);
     world.kernel.removeNeighbour(ROUTED, ip(1));
     await auditAfter(1);
     expect(state(1)).toBe(OUR_ROW.state);
+  });
+
+  it('are ours again the moment the kernel asks for them, without a directory', () => {
+    become(1, NUD_PROBE);
+    world.directory.fail('away');
+    const misses = [ip(1), ip(9)].map((address) => ({
+      layer: 'l3' as const,
+      ifindex: ROUTED,
+      address,
+      state: NUD_PROBE,
+      count: 1,
+    }));
+    world.keeper.heedUse({ misses, deviceOf: () => device });
+    expect([1, 2, 3].map(state)).toEqual([OUR_ROW.state, NUD_STALE, NUD_STALE]);
+    expect(device.tables.neighbours.get(ip(1))?.usedAt).toBe(world.time);
   });
 
   it('do not take an operator’s permanent entry for a sign of use', async () => {

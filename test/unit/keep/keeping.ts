@@ -1,7 +1,7 @@
 import { Keeper } from '../../../src/keep/keeper.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
-import { World, ip, mac, turns, vtep } from '../fake/world.ts';
+import { World, ip, mac, turns, vtep, watch } from '../fake/world.ts';
 
 export const LIFETIME = 60;
 export const IDLE = 3_600;
@@ -15,7 +15,7 @@ export class Keeping extends World {
     super();
     const all = { lifetime: LIFETIME, idle: IDLE, withdrawalGrace: GRACE, ...options };
     this.keeper = new Keeper(this.deps, all, () => this.devices, this.log);
-    this.keeper.work$().subscribe();
+    watch(this.keeper.work$());
     this.keeper.directory(true);
   }
 

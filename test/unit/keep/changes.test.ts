@@ -1,0 +1,124 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { rechecksFor } from '../../../src/keep/changes.ts';
+import type { DirectoryChange } from '../../../src/directory/directory.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { install } from '../../../src/tables/install.ts';
+import type { Source } from '../../../src/tables/held.ts';
+import { VNI, ip, mac, vtep } from '../fake/world.ts';
+import { Keeping, LIFETIME, ipKey, macKey } from './keeping.ts';
+
+let world: Keeping;
+let device: ServedDevice;
+
+const keys = (change: DirectoryChange): string[] =>
+  rechecksFor(change, world.devices).map(({ table, key }) => `${table} ${key}`);
+const records = (...changed: ReturnType<typeof ipKey>[]): string[] =>
+  keys({ type: 'records', keys: changed });
+
+function alone(n: number, source: Source): void {
+  install([{ device, answer: { mac: mac(n), vtep: vtep(2), router: false, source } }], world.deps);
+}
+
+beforeEach(() => {
+  world = new Keeping();
+  device = world.device();
+  world.hold(device, 2);
+});
+
+describe('a change is read again for', () => {
+  it('the neighbour of an ip: record, and nothing where it is not held', () => {
+    expect(records(ipKey(1), ipKey(9))).toEqual([`neighbour ${ip(1)}`]);
+  });
+
+  it('the FDB entry alone that follows an ip: record', () => {
+    alone(5, { kind: 'ip', name: ip(5) });
+    expect(records(ipKey(5))).toEqual([`fdb ${mac(5)}`]);
+  });
+
+  it('a user of the MAC of a mac: record, or the entry itself where it has none', () => {
+    alone(5, { kind: 'mac', name: mac(5) });
+    expect(records(macKey(1), macKey(5), macKey(9))).toEqual([`neighbour ${ip(1)}`, `fdb ${mac(5)}`]);
+  });
+
+  it('what follows leases, and nothing of another VNI', () => {
+    const source = { kind: 'lease' as const, name: '20.1.0.0/16' };
+    install(
+      [{ device, ip: '20.1.0.1', answer: { mac: mac(7), vtep: vtep(2), router: false, source } }],
+      world.deps,
+    );
+    alone(8, source);
+    expect(keys({ type: 'leases', vni: VNI })).toEqual(['neighbour 20.1.0.1', `fdb ${mac(8)}`]);
+    expect(keys({ type: 'leases', vni: 200 })).toEqual([]);
+    expect(keys({ type: 'records', keys: [{ ...ipKey(1), vni: 200 }] })).toEqual([]);
+  });
+});
+
+describe('what nobody has', () => {
+  beforeEach(() => {
+    for (const address of [ip(8), ip(9)]) device.absent.add(address);
+    device.local.add(ip(7));
+  });
+
+  it('is forgotten for the record that changed alone', async () => {
+    await world.changed(ipKey(8), ipKey(7));
+    expect([ip(7), ip(8)].map((one) => device.absent.has(one) || device.local.has(one))).toEqual([
+      false,
+      false,
+    ]);
+    expect(device.absent.has(ip(9))).toBe(true);
+  });
+
+  it.each<DirectoryChange>([{ type: 'leases', vni: VNI }, { type: 'gap' }, { type: 'flushed' }])(
+    'is forgotten altogether after $type',
+    (change) => {
+      world.keeper.heed(change);
+      expect(device.absent.size + device.local.size).toBe(0);
+    },
+  );
+
+  it('is not forgotten for another VNI', () => {
+    world.keeper.heed({ type: 'leases', vni: 200 });
+    expect(device.absent.size).toBe(2);
+  });
+});
+
+describe('an answer', () => {
+  const read = (): number => world.directory.reads.flat().filter(({ kind }) => kind === 'ip').length;
+
+  it('is read again when it is as old as the lifetime, once', async () => {
+    await world.pass(LIFETIME - 1);
+    expect(read()).toBe(0);
+    await world.pass(1);
+    expect(read()).toBe(2);
+    await world.pass(LIFETIME - 1);
+    expect(read()).toBe(2);
+    await world.pass(1);
+    expect(read()).toBe(4);
+  });
+
+  it('that was read for another reason is not old', async () => {
+    await world.pass(LIFETIME - 1);
+    await world.changed(ipKey(1));
+    await world.pass(1);
+    expect(read()).toBe(2);
+  });
+
+  it('that changed without a word is found out', async () => {
+    world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${vtep(3)}`);
+    await world.pass(LIFETIME);
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3), [mac(2)]: vtep(2) });
+  });
+
+  it('of an FDB entry alone is read again likewise', async () => {
+    alone(5, { kind: 'mac', name: mac(5) });
+    await world.pass(LIFETIME);
+    expect(world.fdb(device)).not.toHaveProperty(mac(5));
+  });
+
+  it('is left alone while the directory is down', async () => {
+    world.keeper.directory(false);
+    await world.pass(LIFETIME * 3);
+    expect(read()).toBe(0);
+    expect(Object.keys(world.fdb(device))).toHaveLength(2);
+  });
+});

@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { GUEST, HERE, NEGATIVE_LIFETIME, VNI, ip, mac, turns, vtep } from '../fake/world.ts';
+import { Asking, asker, l2, l3 } from './asking.ts';
+
+let world: Asking;
+
+beforeEach(() => {
+  world = new Asking();
+});
+
+afterEach(() => {
+  expect(world.unaccounted()).toBe(0);
+});
+
+describe('a miss', () => {
+  it('is resolved: entries, an answer for the asker, its time taken', async () => {
+    world.record(1);
+    await world.miss(l3(1));
+    expect(world.outcomes).toEqual(['resolved']);
+    expect(world.neighbours(world.served)).toEqual({ [ip(1)]: mac(1) });
+    const to = { lladdr: mac(0xa01), ip: ip(0xa01) };
+    expect(world.kernel.announced).toEqual([{ port: GUEST, ip: ip(1), lladdr: mac(1), to, router: false }]);
+    expect(world.counters.resolutionSeconds.cumulative().at(-1)?.count).toBe(1);
+    expect(world.counters.resolutions.l3.resolved).toBe(1);
+  });
+
+  it('of layer 2 is answered by the mac: record, else a lease, else the ip: record of an address with the MAC', async () => {
+    world.served.tables.remember(mac(3), ip(3));
+    world.record(3, vtep(3));
+    world.directory.lease(VNI, '20.9.0.0/24', `${mac(2)} ${vtep(4)}`);
+    world.directory.set(VNI, 'mac', mac(1), vtep(5));
+    await world.miss(l2(1), l2(2), l2(3), l2(4));
+    expect([...world.outcomes].sort()).toEqual(['resolved', 'resolved', 'resolved', 'unknown']);
+    expect(world.fdb(world.served)).toEqual({ [mac(1)]: vtep(5), [mac(2)]: vtep(4), [mac(3)]: vtep(3) });
+    expect(world.kernel.announced).toEqual([]);
+  });
+
+  it('for a lease is answered by the longest prefix, and by an ip: record before any', async () => {
+    world.directory.lease(VNI, '20.0.0.0/16', `${mac(8)} ${vtep(8)}`);
+    world.directory.lease(VNI, '20.0.0.0/24', `${mac(9)} ${vtep(9)}`);
+    world.record(2);
+    await world.miss(l3(1), l3(2), l3(0x100));
+    expect(world.neighbours(world.served)).toEqual({ [ip(1)]: mac(9), [ip(2)]: mac(2), [ip(0x100)]: mac(8) });
+  });
+
+  it('for what nobody has is unknown, and remembered', async () => {
+    await world.miss(l3(1));
+    await world.miss(l3(1));
+    expect(world.outcomes).toEqual(['unknown']);
+    expect(world.counters.ignored.negative).toBe(1);
+    world.time += NEGATIVE_LIFETIME;
+    await world.miss(l3(1));
+    expect(world.outcomes).toEqual(['unknown', 'unknown']);
+  });
+
+  it('for what nobody had is resolved as soon as a record appears', async () => {
+    await world.miss(l3(1));
+    world.record(1);
+    world.changed(1);
+    await world.miss(l3(1));
+    expect(world.outcomes).toEqual(['unknown', 'resolved']);
+  });
+
+  it('for a malformed record is unknown', async () => {
+    world.directory.set(VNI, 'ip', ip(1), 'ff:ff:ff:ff:ff:ff 10.99.0.2');
+    await world.miss(l3(1));
+    expect(world.outcomes).toEqual(['unknown']);
+    expect(world.counters.malformedRecords.get('mac')).toBe(1);
+  });
+
+  it('for a link-local address that nobody published is noise', async () => {
+    await world.miss(l3(1, { address: 'fe80::1' }));
+    expect(world.counters.ignored.link_local).toBe(1);
+    expect(world.counters.resolutions.l3.unknown).toBe(0);
+  });
+
+  it('for this host is local, and remembered', async () => {
+    world.record(1, HERE);
+    await world.miss(l3(1));
+    await world.miss(l3(1));
+    expect(world.counters.resolutions.l3.local).toBe(2);
+    expect(world.directory.reads).toHaveLength(1);
+    expect(world.kernel.written).toEqual([]);
+  });
+
+  it('that the kernel refuses to have answered failed, and is asked again', async () => {
+    world.record(1);
+    world.kernel.refuse = () => 'ENOBUFS';
+    await world.miss(l3(1));
+    world.kernel.refuse = () => undefined;
+    await world.miss(l3(1));
+    expect(world.outcomes).toEqual(['failed', 'resolved']);
+  });
+
+  it('in a kernel that does not even answer failed, and the stream lives on', async () => {
+    world.record(1);
+    const write = world.kernel.write.bind(world.kernel);
+    world.kernel.write = () => {
+      throw new Error('broken');
+    };
+    await world.miss(l3(1));
+    world.kernel.write = write;
+    await world.miss(l3(1));
+    expect(world.outcomes).toEqual(['failed', 'resolved']);
+  });
+
+  it('on a device that is not served is ignored, said twice counts as a duplicate', async () => {
+    await world.miss(l3(1, { ifindex: 77 }), l3(2, { count: 3 }));
+    expect(world.counters.ignored).toMatchObject({ unserved: 1, duplicate: 2 });
+    expect(world.counters.misses.l3).toBe(4);
+  });
+});
+
+describe('misses for one address', () => {
+  it('are one question, and every asker is told once', async () => {
+    world.record(1);
+    world.directory.hold();
+    world.raise(l3(1), l3(1, { asker: asker(2) }), l3(1, { asker: asker(2) }));
+    world.raise(l3(1, { asker: asker(3) }));
+    world.directory.release();
+    await turns();
+    expect(world.directory.reads).toHaveLength(1);
+    expect(world.counters.ignored.in_flight).toBe(3);
+    expect(world.kernel.announced.map(({ to }) => to?.ip)).toEqual([1, 2, 3].map((n) => asker(n).ip));
+  });
+
+  it('travel in one read, whatever number of addresses they are for', async () => {
+    for (let n = 1; n <= 200; n++) world.record(n);
+    world.directory.hold();
+    world.raise(l3(1));
+    world.raise(l3(2));
+    for (let n = 3; n <= 200; n++) world.raise(l3(n));
+    expect(world.directory.waiting).toBe(2);
+    world.directory.release();
+    await turns();
+    expect(world.directory.reads.map((keys) => keys.length)).toEqual([1, 1, 198]);
+    expect(world.outcomes).toEqual(Array(200).fill('resolved'));
+  });
+});
+
+describe('a change while a question is in flight', () => {
+  it('asks again, so that the answer is not older than the change', async () => {
+    world.record(1);
+    world.directory.hold();
+    world.raise(l3(1));
+    world.record(1, vtep(3));
+    world.changed(1);
+    world.directory.release();
+    await turns();
+    expect(world.fdb(world.served)).toEqual({ [mac(1)]: vtep(3) });
+    expect(world.outcomes).toEqual(['resolved']);
+    expect(world.directory.reads).toHaveLength(2);
+  });
+
+  it('does not make an absence remembered that is over', async () => {
+    world.directory.hold();
+    world.raise(l3(1));
+    world.record(1);
+    world.changed(1);
+    world.directory.release();
+    await turns();
+    expect(world.outcomes).toEqual(['resolved']);
+  });
+});

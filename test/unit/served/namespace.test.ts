@@ -1,0 +1,138 @@
+import { Subscription } from 'rxjs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Host } from '../../../src/served/host.ts';
+import type { Signal } from '../../../src/served/signal.ts';
+import type { Link } from '../../../src/vocabulary.ts';
+import { FakeKernel, type FakeNamespace } from '../fake/kernel.ts';
+import {
+  BRIDGE,
+  GUEST,
+  HERE,
+  ROUTED,
+  VXLAN,
+  World,
+  link,
+  turns,
+  vtep,
+  vxlanLink,
+  watch,
+} from '../fake/world.ts';
+
+let world: World;
+let namespace: FakeNamespace;
+let host: Host;
+let signals: Signal[];
+let following: Subscription;
+let wait: boolean;
+
+/** A host that serves its own namespace, as it stands. */
+async function serve(...links: Link[]): Promise<void> {
+  for (const one of links) namespace.setLink(one);
+  const kernel = new FakeKernel();
+  kernel.namespaces.set('/proc/self/ns/net', namespace);
+  const options = { netns: [], device: [], local: [], receiveBuffer: 0, negativeLifetime: 5, wait };
+  host = new Host(options, kernel, world.log);
+  following = watch(host.signals$(), (signal) => signals.push(signal));
+  await turns();
+}
+
+const types = (): string[] => signals.map(({ type }) => type);
+const names = (): string[] => host.devices().map(({ link: { name } }) => name);
+
+beforeEach(() => {
+  world = new World();
+  namespace = world.kernel;
+  signals = [];
+  wait = false;
+});
+
+afterEach(() => {
+  following.unsubscribe();
+});
+
+describe('a host', () => {
+  it('serves the VXLAN devices that raise misses, and locks each', async () => {
+    await serve(vxlanLink(VXLAN, true), vxlanLink(ROUTED, false), link('eth0', 3));
+    expect(names()).toEqual(['vx', 'vr']);
+    expect([...namespace.locks]).toHaveLength(2);
+    expect(namespace.ports).toEqual([{ port: GUEST, vxlan: VXLAN }]);
+    expect(types()).toContain('loaded');
+    expect(host.missing()).toEqual([]);
+  });
+
+  it.each([
+    { waits: true, then: ['served'] },
+    { waits: false, then: [] },
+  ])('does not serve what another missd does; with --wait $waits, later $then', async ({ waits, then }) => {
+    wait = waits;
+    namespace.foreignLocks.add(`missd/device/${VXLAN}`);
+    await serve(vxlanLink(VXLAN, true));
+    expect(names()).toEqual([]);
+    expect(types()).toContain('taken');
+    expect(host.claim()).toEqual([]);
+    namespace.foreignLocks.clear();
+    expect(host.claim().map(({ type }) => type)).toEqual(expect.arrayContaining(then));
+    expect(names()).toHaveLength(then.length);
+  });
+
+  it('follows devices as they come and go', async () => {
+    await serve();
+    namespace.setLink(vxlanLink(VXLAN, true));
+    expect(names()).toEqual(['vx']);
+    namespace.removeLink(VXLAN);
+    expect(names()).toEqual([]);
+    expect(namespace.locks.size).toBe(0);
+    expect(types().slice(-2)).toEqual(['served', 'gone']);
+  });
+
+  it('says when the kernel emptied a device, and when it can be written to again', async () => {
+    const served = vxlanLink(VXLAN, true);
+    await serve(served);
+    signals = [];
+    namespace.setLink({ ...served, up: false });
+    namespace.setLink(served);
+    namespace.setLink({ ...served, lladdr: '02:00:00:00:00:99' });
+    expect(types()).toEqual(['emptied', 'up', 'emptied']);
+  });
+
+  it('serves a refused device as soon as what kept it from it is gone', async () => {
+    const bridge = link('br0', BRIDGE, { kind: 'bridge', bridge: { vlanFiltering: true } });
+    await serve(bridge, vxlanLink(VXLAN, true));
+    expect(names()).toEqual([]);
+    namespace.setLink({ ...bridge, bridge: { vlanFiltering: false } });
+    expect(names()).toEqual(['vx']);
+  });
+
+  it('takes for its own what its devices and interfaces have', async () => {
+    namespace.addressTable = [{ ifindex: 4, ip: vtep(7) }];
+    await serve(vxlanLink(VXLAN, true));
+    expect([HERE, vtep(7), vtep(8)].map(host.isOwnVtep)).toEqual([true, true, false]);
+    namespace.tell({ type: 'address', removed: false, address: { ifindex: 4, ip: vtep(8) } });
+    namespace.tell({ type: 'address', removed: false, address: { ifindex: 9, ip: vtep(8) } });
+    namespace.tell({ type: 'address', removed: true, address: { ifindex: 4, ip: vtep(8) } });
+    expect(host.isOwnVtep(vtep(8))).toBe(true);
+    expect(host.devices()[0]?.namespace.isAssigned(vtep(8))).toBe(true);
+    namespace.tell({ type: 'address', removed: true, address: { ifindex: 9, ip: vtep(8) } });
+    expect(host.isOwnVtep(vtep(8))).toBe(false);
+  });
+
+  it('reads all again after an overrun of links, and keeps what it serves', async () => {
+    await serve(vxlanLink(VXLAN, true));
+    const [device] = host.devices();
+    namespace.linkTable.delete(GUEST);
+    namespace.linkTable.set(ROUTED, vxlanLink(ROUTED, false));
+    namespace.tell({ type: 'overrun', socket: 'link' });
+    await turns();
+    expect(names()).toEqual(['vx', 'vr']);
+    expect(host.devices()[0]).toBe(device);
+    expect(namespace.ports).toEqual([]);
+  });
+
+  it('does not lose what happens while it reads', async () => {
+    namespace.onDump = (when) => {
+      if (when === 'after' && !namespace.linkTable.has(ROUTED)) namespace.setLink(vxlanLink(ROUTED, false));
+    };
+    await serve(vxlanLink(VXLAN, true));
+    expect(names()).toEqual(['vx', 'vr']);
+  });
+});
