@@ -40,6 +40,8 @@ test(
     );
     const traffic = await Traffic.start(lab, guest1, '20.0.0.2');
     await ask(daemon, guest1, moved, 3);
+    // Used, although nobody is there to answer.
+    for (const to of [moved, kept]) await lab.start(guest1.namespace.inside(['ping', '-q', '-i', '0.2', to]));
     await becomesTrue(redis, host1.segment, { held: ['20.0.0.2', moved, deleted, kept] });
 
     daemon.program.signal('SIGSTOP');
@@ -54,7 +56,7 @@ test(
     await until('the question of before to be answered', async () =>
       (await host1.segment.neighbours()).some((row) => row.ip === fresh),
     );
-    await becomesTrue(redis, host1.segment);
+    await becomesTrue(redis, host1.segment, { held: ['20.0.0.2', '20.0.0.3', moved, kept, fresh] });
     expect((await daemon.get('/readyz'))?.status).toBe(200);
     const { sent, lost } = await traffic.stop();
     console.info(

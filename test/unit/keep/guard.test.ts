@@ -35,6 +35,22 @@ describe('a blow', () => {
     expect(world.keeper.guard.active).toEqual(stay === records ? [VNI] : []);
   });
 
+  it.each([
+    {
+      missing: 3,
+      stay: 20,
+      what: 'is taken to have taken all, however many are back by the time they are read',
+    },
+    { missing: 0, stay: 20, what: 'that was in another database takes nothing' },
+  ])('that is a flush $what', async ({ missing, stay }) => {
+    world.hold(device, 20);
+    lose(1, missing);
+    world.keeper.heed({ type: 'flushed' });
+    await turns();
+    expect(held()).toBe(stay);
+    expect(world.keeper.guard.active).toEqual(missing > 0 ? [VNI] : []);
+  });
+
   it('counts each VNI for itself', async () => {
     world.hold(device, 20);
     const other = world.device({
