@@ -19,6 +19,7 @@ import { Host } from './served/host.ts';
 import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
 import { tellSettled } from './resolve/tell.ts';
+import { Wishes } from './served/wishes.ts';
 import { prepare, preparePort } from './served/prepare.ts';
 import { Announcer } from './tables/announce.ts';
 import { flush } from './tables/flush.ts';
@@ -47,7 +48,7 @@ export class Daemon {
   readonly #working = new Subscription();
   readonly #listening = new Subscription();
   /** Why devices are not served, by name. */
-  readonly #refused = new Map<string, string>();
+  readonly #wishes: Wishes;
   #fail: (reason: string) => void = () => undefined;
 
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
@@ -57,6 +58,9 @@ export class Daemon {
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters);
+    this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
+      this.#fail(reason);
+    });
     this.report = new Report(this.counters, this.#complaints);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
@@ -210,42 +214,21 @@ export class Daemon {
         preparePort(signal.device, this.#log);
         return;
       case 'refused':
-        this.#refuse(signal.name, signal.reason);
+        this.#wishes.refuse(signal.name, signal.reason);
         return;
       case 'taken':
         if (this.#options.wait === true)
           this.#log.info(`another missd serves ${signal.name}; waiting for it`);
-        else this.#refuse(signal.name, 'another missd serves it');
+        else this.#wishes.refuse(signal.name, 'another missd serves it');
         return;
       case 'loaded':
-        this.#checkDevices();
+        this.#wishes.check();
         return;
       case 'addresses':
         for (const device of this.host.devices()) device.local.clear();
         this.keeper.audit(this.host.devices());
         return;
     }
-  }
-
-  /** Devices asked for by name: some may come later, but if all are there and none can be served, say so and end. */
-  #checkDevices(): void {
-    const namespaces = [...this.host.namespaces.values()];
-    if (!namespaces.every((namespace) => namespace.loaded)) return;
-    const names = this.#options.device;
-    const waiting = names.filter(
-      (name) => !namespaces.some(({ links }) => [...links.values()].some((link) => link.name === name)),
-    );
-    for (const name of waiting) this.#log.warn(`no device ${name} yet; waiting for it`);
-    const served = this.host.devices().length + this.host.awaited().length;
-    if (served === 0 && this.#refused.size > 0 && waiting.length === 0)
-      this.#fail(`nothing can be served: ${[...this.#refused].map((one) => one.join(': ')).join('; ')}`);
-    else if (served === 0 && names.length === 0)
-      this.#log.warn('no VXLAN device with l2miss or l3miss yet; waiting for one');
-  }
-
-  #refuse(name: string, reason: string): void {
-    this.#refused.set(name, reason);
-    this.#log.error(`${name} is not served: ${reason}`);
   }
 
   #follow(): Promise<void> {

@@ -22,6 +22,7 @@ import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import { askingPorts, guestPorts } from './ports.ts';
 import type { Signal } from './signal.ts';
+import { followUnderlay, forgetUnderlay } from './underlay.ts';
 import { isVxlan, refusal } from './servable.ts';
 
 /** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
@@ -198,28 +199,16 @@ export class ServedNamespace implements Surroundings {
 
   #forget(device: ServedDevice): Signal {
     this.devices.delete(device.ifindex);
-    this.#own.set(`device ${this.name} ${device.ifindex}`, []);
-    this.#own.set(`underlay ${this.name} ${device.ifindex}`, []);
+    forgetUnderlay(device, this.#own);
     return { type: 'gone', device };
   }
 
-  /** The device's own VTEP address, and all addresses of the namespace its packets leave from. */
   #followUnderlay(device: ServedDevice): Signal[] {
-    const { vxlan, linkNetnsid, ifindex } = device.link;
-    const local = vxlan.local === undefined ? [] : [vxlan.local];
-    if (linkNetnsid !== undefined)
-      this.kernel.addresses(linkNetnsid).then(
-        (addresses) => {
-          if (this.devices.get(ifindex) !== device) return;
-          const ips = addresses.map(({ ip }) => ip);
-          if (this.#own.set(`underlay ${this.name} ${ifindex}`, ips))
-            this.#later$.next([{ type: 'addresses' }]);
-        },
-        () => {
-          // A namespace that cannot be read any more has gone, and the device with it.
-        },
-      );
-    return this.#own.set(`device ${this.name} ${ifindex}`, local) ? [{ type: 'addresses' }] : [];
+    const isServed = (): boolean => this.devices.get(device.ifindex) === device;
+    const changed = followUnderlay(device, this.#own, isServed, () => {
+      this.#later$.next([{ type: 'addresses' }]);
+    });
+    return changed ? [{ type: 'addresses' }] : [];
   }
 
   /** What no event tells, every few seconds: addresses of underlay namespaces. */

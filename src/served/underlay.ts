@@ -1,0 +1,37 @@
+import type { ServedDevice } from './device.ts';
+import type { OwnVteps } from './own-vteps.ts';
+
+const partsOf = ({ namespace, ifindex }: ServedDevice): { device: string; underlay: string } => ({
+  device: `device ${namespace.name} ${ifindex}`,
+  underlay: `underlay ${namespace.name} ${ifindex}`,
+});
+
+/**
+ * Makes the device's own VTEP address, and all addresses of the namespace its packets leave from, this host's.
+ * @param later called when that namespace's addresses, which take a moment to read, are others than before
+ * @returns whether the device's own address is another than before
+ */
+export function followUnderlay(
+  device: ServedDevice,
+  own: OwnVteps,
+  isServed: () => boolean,
+  later: () => void,
+): boolean {
+  const { vxlan, linkNetnsid } = device.link;
+  const parts = partsOf(device);
+  if (linkNetnsid !== undefined)
+    device.namespace.kernel.addresses(linkNetnsid).then(
+      (addresses) => {
+        const ips = addresses.map(({ ip }) => ip);
+        if (isServed() && own.set(parts.underlay, ips)) later();
+      },
+      () => {
+        // A namespace that cannot be read any more has gone, and the device with it.
+      },
+    );
+  return own.set(parts.device, vxlan.local === undefined ? [] : [vxlan.local]);
+}
+
+export function forgetUnderlay(device: ServedDevice, own: OwnVteps): void {
+  for (const part of Object.values(partsOf(device))) own.set(part, []);
+}
