@@ -123,6 +123,7 @@ export class Daemon {
     this.#listening.add(signals$.subscribe({ error }));
     this.#directory.start();
     if (this.host.namespaces.size === 0) this.#fail(this.host.troubles.join('; '));
+    else this.host.started();
   }
 
   /** Ends all work and removes what it wrote, while the devices are still locked against a successor. */

@@ -45,8 +45,9 @@ export interface HostOptions {
 
 export class Host {
   readonly namespaces = new Map<string, ServedNamespace>();
-  /** Why namespaces could not be opened so far, a line each. */
+  /** Why namespaces could not be opened at start, a line each. */
   readonly troubles: string[] = [];
+  #started = false;
   readonly #options: HostOptions;
   readonly #kernel: Kernel;
   readonly #log: Logger;
@@ -102,20 +103,30 @@ export class Host {
       switchMap((present) => {
         const gone = this.#leave(path);
         if (present === undefined) {
-          this.troubles.push(`namespace ${nameOf(path)} does not exist`);
-          this.#log.warn(`namespace ${nameOf(path)} does not exist; waiting for it`);
+          this.#complain(`namespace ${nameOf(path)} does not exist`, 'waiting for it');
           return from(gone);
         }
         const served$ = defer(() => this.#open(path)).pipe(
           catchError((error: unknown, again) => {
-            this.troubles.push(`namespace ${nameOf(path)}: ${reasonOf(error)}`);
-            this.#log.error(`namespace ${nameOf(path)} cannot be served: ${reasonOf(error)}`);
+            this.#complain(`namespace ${nameOf(path)} cannot be served: ${reasonOf(error)}`, 'trying again');
             return timer(REOPEN_DELAY).pipe(switchMap(() => again));
           }),
         );
         return concat(gone, served$);
       }),
     );
+  }
+
+  /** At start the daemon decides whether these are reasons to wait or to end; from then on they are said as they come. */
+  #complain(what: string, then: string): void {
+    if (this.#started) this.#log.warn(`${what}; ${then}`);
+    else this.troubles.push(what);
+  }
+
+  /** Called once when all namespaces have been looked for: says what is missing. */
+  started(): void {
+    this.#started = true;
+    for (const trouble of this.troubles) this.#log.warn(`${trouble}; waiting for it`);
   }
 
   /** The sockets into a namespace that went away are closed by now; its devices are gone. */
