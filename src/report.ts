@@ -1,9 +1,10 @@
+import type { MalformedReason } from './directory/record.ts';
 import { reasonOf } from './errors.ts';
 import type { KernelError } from './kernel/kernel.ts';
 import type { FoldedLog } from './log.ts';
 import { type Counters, increment } from './metrics/counters.ts';
 import type { ServedDevice } from './served/device.ts';
-import type { Conflict, InstallReport } from './tables/report.ts';
+import type { Conflict, InstallReport, ReconcileAction } from './tables/report.ts';
 
 /** What does not go as the directory has it: counted every time, said once a minute. */
 export class Report implements InstallReport {
@@ -25,7 +26,7 @@ export class Report implements InstallReport {
     this.#complaints.warn(`${device.name}: ${table} entry refused`, error.message);
   }
 
-  mended(device: ServedDevice, action: string, what: string): void {
+  mended(device: ServedDevice, action: ReconcileAction, what: string): void {
     increment(this.#counters.reconcileChanges, action);
     this.#complaints.warn(`${device.name}: ${action.replace('_', ' ')} entry`, what);
   }
@@ -40,7 +41,7 @@ export class Report implements InstallReport {
   }
 
   /** A record that counts as absent. */
-  malformed(vni: number, reason: string, example: string): void {
+  malformed(vni: number, reason: MalformedReason, example: string): void {
     increment(this.#counters.malformedRecords, reason);
     this.#complaints.warn(`VNI ${vni}: malformed record (${reason}) ignored`, example);
   }

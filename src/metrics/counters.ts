@@ -2,7 +2,8 @@
  * What is counted, as plain numbers: a labelled prom-client counter costs 200 ns a time, and a miss passes a dozen of
  * these. `registry.ts` publishes them when somebody asks.
  */
-import { CONFLICTS } from '../tables/report.ts';
+import type { MalformedReason } from '../directory/record.ts';
+import { CONFLICTS, type ReconcileAction } from '../tables/report.ts';
 import type { AnnouncementOutcome } from '../tables/announce.ts';
 import type { Outcome } from '../resolve/question.ts';
 import { PlainHistogram } from './histogram.ts';
@@ -44,8 +45,8 @@ export class Counters {
   readonly conflicts = zeros(CONFLICTS);
   readonly writeFailures = zeros(TABLES);
   readonly overruns = zeros(OVERRUN_SOCKETS);
-  readonly malformedRecords = new Map<string, number>();
-  readonly reconcileChanges = new Map<string, number>();
+  readonly malformedRecords = new Map<MalformedReason, number>();
+  readonly reconcileChanges = new Map<ReconcileAction, number>();
   malformedMessages = 0;
   lookupFailures = 0;
   /** Miss received to entry acknowledged by the kernel. */
@@ -54,6 +55,6 @@ export class Counters {
   readonly lookupSeconds = new PlainHistogram(LOOKUP_BUCKETS);
 }
 
-export const increment = (counts: Map<string, number>, key: string, by = 1): void => {
+export const increment = <K extends string>(counts: Map<K, number>, key: K, by = 1): void => {
   if (by > 0) counts.set(key, (counts.get(key) ?? 0) + by);
 };

@@ -3,16 +3,22 @@ import { Counter, Gauge, type Metric, Registry, collectDefaultMetrics } from 'pr
 import type { Daemon } from '../daemon.ts';
 import { oldestCheck } from '../keep/due.ts';
 import { monotonic } from '../clock.ts';
+import { MALFORMED_REASONS } from '../directory/record.ts';
+import { RECONCILE_ACTIONS } from '../tables/report.ts';
 import type { PlainHistogram } from './histogram.ts';
 
 type Labels = Record<string, string>;
 type Sample = [Labels, number];
 
-const of = (label: string, counts: Record<string, number> | Map<string, number>): Sample[] =>
-  (counts instanceof Map ? [...counts] : Object.entries(counts)).map(([value, count]) => [
-    { [label]: value },
-    count,
-  ]);
+const of = (label: string, counts: Record<string, number>): Sample[] =>
+  Object.entries(counts).map(([value, count]) => [{ [label]: value }, count]);
+
+/** Also what has not happened yet: a series that begins with its first event hides that event from `rate`. */
+const known = <K extends string>(
+  label: string,
+  values: readonly K[],
+  counts: ReadonlyMap<K, number>,
+): Sample[] => values.map((value) => [{ [label]: value }, counts.get(value) ?? 0]);
 
 export function openRegistry(daemon: Daemon): Registry {
   const registry = new Registry();
@@ -82,10 +88,10 @@ export function openRegistry(daemon: Daemon): Registry {
     of('table', counters.writeFailures),
   );
   counter('reconcile_changes_total', 'Corrections of the kernel tables', ['action'], () =>
-    of('action', counters.reconcileChanges),
+    known('action', RECONCILE_ACTIONS, counters.reconcileChanges),
   );
   counter('directory_malformed_records_total', 'Records read that count as absent', ['reason'], () =>
-    of('reason', counters.malformedRecords),
+    known('reason', MALFORMED_REASONS, counters.malformedRecords),
   );
   counter('directory_lookup_failures_total', 'Round trips to the directory that failed', [], () => [
     [{}, counters.lookupFailures],

@@ -18,12 +18,29 @@ export const CONFLICTS = [
 ] as const;
 export type Conflict = (typeof CONFLICTS)[number];
 
+/** Corrections of the kernel tables; `idle` and `withdrawn` are the ordinary end of an entry. */
+export const RECONCILE_ACTIONS = [
+  'restored_fdb',
+  'repaired_fdb',
+  'restored_neighbour',
+  'repaired_neighbour',
+  'adopted_fdb',
+  'adopted_neighbour',
+  'removed_leftover',
+  'removed_bridge_entry',
+  'withdrawn',
+  'withdrawn_local',
+  'idle',
+] as const;
+
+export type ReconcileAction = (typeof RECONCILE_ACTIONS)[number];
+
 /** Where `install` says what it could not do as the directory has it. */
 export interface InstallReport {
   conflict(device: ServedDevice, reason: Conflict, what: string): void;
   failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge', error: KernelError): void;
   /** The kernel's tables differed from what is held and were brought in line. */
-  mended(device: ServedDevice, action: string, what: string): void;
+  mended(device: ServedDevice, action: ReconcileAction, what: string): void;
   /** The bridge's own entry for a MAC that moved to another host was removed. */
   bridgeForgot(device: ServedDevice, mac: string): void;
   /** Something that should not happen did; what was under way counts as failed. */
