@@ -46,12 +46,15 @@ test.each([
     await pair.daemon.kill();
     await pair.serve(pair.host1, HASTY);
   }
+  // The guest may have asked again by itself while it was waited for; what counts is that it does not from here on.
+  const asked = (): Promise<number> => pair.daemon.metric('missd_misses_total', { layer: 'l3' });
+  const before = await asked();
   const own = ['neigh', 'replace', GUEST, 'lladdr', pair.guest2.mac, 'dev', 'eth0', 'nud', 'stale'];
   await pair.guest1.namespace.ip(own);
   // Less than the 5 s after which the guest would ask for the address again.
   const { sent, received } = await pair.guest1.ping(GUEST, { count: 40, interval: 0.05 });
   expect(sent - received).toBeLessThanOrEqual(1);
-  expect(await pair.daemon.metric('missd_misses_total', { layer: 'l3' })).toBe(restart ? 0 : 1);
+  expect(await asked()).toBe(before);
   await expectTables(pair.host1.segment, pair.redis, { ips: [], macs: [pair.guest2.mac], timeout: 1_000 });
   await booksBalance(pair.daemon);
 });
