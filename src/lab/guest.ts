@@ -48,6 +48,8 @@ export class Guest {
     const host = this.segment.host.namespace;
     const nodad = dad ? [] : ['nodad'];
     await ip(host.record, ['netns', 'add', this.namespace.name]);
+    // The link-local address would go through it all the same, and its questions are misses like any other.
+    if (!dad) await this.namespace.sysctl({ 'net/ipv6/conf/default/dad_transmits': 0 });
     await host.ip(
       ...this.#plug('eth0', this.port, this.mac),
       ...also.flatMap((m) => this.#plug(`eth${m}`, `${this.port}-${m}`, macOf(guestIp4(m)))),

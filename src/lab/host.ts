@@ -38,6 +38,8 @@ export class Host {
 
   async build(segments: readonly SegmentOptions[]): Promise<void> {
     await this.underlay.connect(this.namespace, this.n);
+    // A bridge asks for its own link-local address a second after it is up: a miss at a time that nobody chose.
+    await this.namespace.sysctl({ 'net/ipv6/conf/default/dad_transmits': 0 });
     for (const options of segments) await this.addSegment(options);
   }
 

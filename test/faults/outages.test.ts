@@ -51,6 +51,8 @@ beforeEach(async () => {
   traffic = await Traffic.start(pair.lab, pair.guest1, GUEST);
 });
 afterEach(async () => {
+  // A test that failed half way must not take the next ones with it.
+  pair.redis.signal('SIGCONT');
   await traffic.stop();
 });
 
