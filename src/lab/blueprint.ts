@@ -29,6 +29,8 @@ export interface Blueprint {
 
 /** The kernel finds a source address by its route, as the write-ups have it. */
 const BY_ROUTE = { local: false, more: ['dev', 'eth0'] } as const;
+/** The bridge’s own address, on every host. */
+const ANYCAST = '20.0.0.254/24';
 const NO_MISSES = { proxy: false, l2miss: false, l3miss: false } as const;
 
 export const BLUEPRINTS: readonly Blueprint[] = [
@@ -45,8 +47,32 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     segment: () => BY_ROUTE,
   },
   {
+    name: 'routed',
+    summary: 'hosts route the overlay, leases answer misses (early Flannel)',
+    about:
+      'Every host has a subnet of its own and routes the whole overlay through the VXLAN device, as first-generation ' +
+      'Flannel did. A lease names the host that a subnet is behind, so one record serves all its guests.',
+    hosts: 2,
+    guests: 1,
+    filling: 'miss',
+    directory: 'redis',
+    segment: () => ({ ...BY_ROUTE, topology: 'routed', vni: 1 }),
+  },
+  {
+    name: 'overlay-netns',
+    summary: 'bridge and device in a namespace of their own, as Docker has it',
+    about:
+      'The VXLAN device is made in the host’s namespace, from where its packets leave, and moved to one of the ' +
+      'overlay. missd is told its name and serves it from outside. All hosts have the same gateway address.',
+    hosts: 2,
+    guests: 1,
+    filling: 'miss',
+    directory: 'redis',
+    segment: () => ({ topology: 'overlay', vni: 42, local: false, learning: true, gateway: [ANYCAST] }),
+  },
+  {
     name: 'three-hosts',
-    summary: 'three VTEPs with the flags `proxy learning`, entries on demand',
+    summary: 'three VTEPs, device flags `proxy learning`, entries on demand',
     about:
       'What had to be typed on each host for both others, four commands a guest, is answered when it is asked for. ' +
       'The device learns, too, as in the write-up.',
@@ -54,7 +80,13 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     guests: 1,
     filling: 'miss',
     directory: 'redis',
-    segment: () => ({ vni: 42, local: false, learning: true }),
+    segment: (n) => ({
+      topology: 'overlay',
+      vni: 42,
+      local: false,
+      learning: true,
+      gateway: [`20.0.0.${250 + n}/24`],
+    }),
   },
   {
     name: 'static',

@@ -30,5 +30,6 @@ function inside(site: Site, host: Host): string[] {
     .map(({ n, ip4, ip6 }) => [`guest ${n}`, ip4, ip6].filter((word) => word !== undefined).join('  '));
   if (guests.length > SHOWN) shown.push(`… and ${guests.length - SHOWN} more`);
   const rows = shown.map((text, at) => `   ${at === shown.length - 1 ? '└' : '├'}─ ${text}`);
-  return [`└─ ${segment.bridge} and ${segment.device}`, ...rows];
+  const apart = segment.namespace === host.namespace ? '' : ' in a namespace of their own';
+  return [`└─ ${segment.bridge} and ${segment.device}${apart}`, ...rows];
 }

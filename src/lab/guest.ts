@@ -106,7 +106,7 @@ export class Guest {
 
   /** Away at once: its port first, which a namespace on its way out would keep for a while. */
   async remove(): Promise<void> {
-    const host = this.segment.host.namespace;
+    const host = this.segment.namespace;
     await host.ip(['link', 'delete', this.port]);
     await ip(host.record, ['netns', 'delete', this.namespace.name]);
   }

@@ -5,13 +5,14 @@ import { stringify } from 'yaml';
 import type { DaemonOptions } from './daemon.ts';
 import type { Guest } from './guest.ts';
 import type { Lab } from './lab.ts';
-import { addressRecords, macRecord } from './records.ts';
+import { addressRecords, leaseRecords, macRecord, subnetsKey } from './records.ts';
 import { RedisServer } from './redis-server.ts';
+import { RoutedSegment } from './routed-segment.ts';
 
 export interface RecordStore {
   /** What a daemon is told to read it. */
   readonly source: Pick<DaemonOptions, 'redis' | 'directory'>;
-  /** Says where these guests are now. Resolves with the moment from which that could be read, ms since the epoch. */
+  /** Says where these guests are now; where hosts route, that is their subnets' leases. Resolves with the moment from which that could be read, ms since the epoch. */
   publish(...guests: readonly Guest[]): Promise<number>;
   /** Everything published so far: what one would type, and what that prints. */
   shown(): { command: string; printed: string[] }[];
@@ -31,10 +32,19 @@ export class RedisStore implements RecordStore {
     this.source = { redis: redis.socket };
   }
 
-  /** Both records of each guest in one transaction, as `missd endpoint set` writes them. */
+  /** In one transaction, as `missd endpoint set` and `missd subnet set` write them. */
   async publish(...guests: readonly Guest[]): Promise<number> {
-    const entries = guests.flatMap((guest) => [...addressRecords(guest), macRecord(guest)]);
-    const lines = entries.map(([key, value]) => `SET '${key}' '${value}'`);
+    const segments = new Set(guests.map(({ segment }) => segment));
+    const leases = [...segments].filter((segment) => segment instanceof RoutedSegment);
+    const endpoints = guests.filter(({ segment }) => !(segment instanceof RoutedSegment));
+    const entries = [
+      ...endpoints.flatMap((guest) => [...addressRecords(guest), macRecord(guest)]),
+      ...leases.flatMap(leaseRecords),
+    ];
+    const lines = [
+      ...entries.map(([key, value]) => `SET '${key}' '${value}'`),
+      ...leases.map(({ vni, subnets }) => `SADD '${subnetsKey(vni)}' ${subnets.join(' ')}`),
+    ];
     this.#typed.push(...lines.map((line) => `redis-cli ${line}`));
     const said = await this.#redis.commands(['MULTI', ...lines, 'TIME', 'EXEC']);
     const [seconds, micros] = said.trim().split('\n').slice(-2).map(Number);

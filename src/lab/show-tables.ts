@@ -2,8 +2,8 @@
 import type { Host } from './host.ts';
 import type { Story } from './story.ts';
 
-export async function showTables(story: Story, host: Host): Promise<void> {
-  const { namespace, segment } = host;
+export async function showTables(story: Story, { segment }: Host): Promise<void> {
+  const { namespace } = segment;
   for (const [program, ...words] of [
     ['ip', 'neigh', 'show', 'dev', segment.device],
     ['bridge', 'fdb', 'show', 'dev', segment.device],

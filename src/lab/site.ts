@@ -88,9 +88,9 @@ export class Site {
 
   async #serve(): Promise<void> {
     const { filling } = this.blueprint;
-    for (const { namespace, segment } of this.store === undefined ? [] : this.hosts) {
-      const flags = filling === 'miss' ? [] : ['--strategy', `${segment.vni}=${filling}`];
-      const options = { netns: [namespace.name], ...this.store?.source, flags };
+    for (const host of this.store === undefined ? [] : this.hosts) {
+      const flags = filling === 'miss' ? [] : ['--strategy', `${host.segment.vni}=${filling}`];
+      const options = { netns: host.served, ...this.store?.source, flags };
       this.daemons.push(await Daemon.start(this.lab, options));
     }
     await Promise.all(this.daemons.map((daemon) => daemon.ready()));

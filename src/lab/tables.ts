@@ -1,6 +1,7 @@
 /** What the kernel tables of a host hold about the overlay, and what they ought to after some pairs have talked. */
 import type { Guest } from './guest.ts';
 import type { Host } from './host.ts';
+import { RoutedSegment } from './routed-segment.ts';
 import type { Pair, Site } from './site.ts';
 
 /** Rows as `ip` would show them, in order. */
@@ -21,7 +22,7 @@ export interface Comparison extends Tables {
 /** Rows about guests; those about bridges and default destinations are nobody's business here. */
 async function tablesOf(site: Site, host: Host): Promise<Tables> {
   const [neighbours, fdb] = await Promise.all([host.segment.neighbours(), host.segment.fdb()]);
-  const macs = new Set(site.guests.map(({ mac }) => mac));
+  const macs = new Set(site.guests.map(macOnTheWire));
   return {
     neighbours: neighbours
       .filter(({ lladdr }) => lladdr !== undefined)
@@ -52,11 +53,19 @@ export async function compareTables(site: Site, host: Host, talked: readonly Pai
 const neighbour = (ip: string, mac: string): string => `${ip} lladdr ${mac}`;
 const forwarding = (mac: string, vtep: string): string => `${mac} dst ${vtep}`;
 
+/** What frames to a guest are addressed to in the tunnel: where hosts route, the host. */
+const macOnTheWire = ({ mac, segment }: Guest): string =>
+  segment instanceof RoutedSegment ? segment.mac : mac;
+
 function expectedRows(guests: readonly Guest[], neighbours: boolean): string[] {
-  return guests.flatMap(({ ip4, ip6, mac, segment }) => [
-    ...(neighbours ? [ip4, ip6].filter((ip) => ip !== undefined).map((ip) => neighbour(ip, mac)) : []),
-    forwarding(mac, segment.host.vtep),
-  ]);
+  return guests.flatMap((guest) => {
+    const mac = macOnTheWire(guest);
+    const addresses = [guest.ip4, guest.ip6].filter((ip) => ip !== undefined);
+    return [
+      ...(neighbours ? addresses.map((ip) => neighbour(ip, mac)) : []),
+      forwarding(mac, guest.segment.host.vtep),
+    ];
+  });
 }
 
 const remoteGuests = (site: Site, host: Host): Guest[] =>

@@ -61,7 +61,7 @@ export function assertGood({ lab, lost, hosts }: Tour): void {
 
 async function show(site: Site, story: Story, { commands = false }: TourOptions): Promise<Tour> {
   const { blueprint, lab, store } = site;
-  story.chapter(`${blueprint.name}: ${blueprint.summary}`);
+  story.chapter(capital(blueprint.summary));
   story.say(blueprint.about);
   story.line('');
   story.picture(diagram(site));
@@ -88,7 +88,7 @@ async function show(site: Site, story: Story, { commands = false }: TourOptions)
   story.chapter('What the tables of each host hold now');
   const hosts: Tour['hosts'] = [];
   for (const host of site.hosts) {
-    const { namespace } = host;
+    const { namespace } = host.segment;
     const compared = await compareTables(site, host, pairs);
     await showTables(story, host);
     const exact = compared.missing.length + compared.unexpected.length === 0;
@@ -97,6 +97,8 @@ async function show(site: Site, story: Story, { commands = false }: TourOptions)
   }
   return conclude(blueprint, hosts, pings, story);
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 async function talk({ from, to }: Pair, story: Story): Promise<TourPing[]> {
   const pings: TourPing[] = [];
@@ -134,7 +136,7 @@ function tellHowToEnter(site: Site, story: Story, name: string): void {
   const [guest] = site.guests;
   const [host] = site.hosts;
   if (guest !== undefined) story.command(`ip netns exec ${guest.namespace.name} bash`);
-  if (host !== undefined) story.command(`ip netns exec ${host.namespace.name} bash`);
+  for (const name of host?.served ?? []) story.command(`ip netns exec ${name} bash`);
   const [daemon] = site.daemons;
   if (daemon !== undefined) story.command(`missd status --listen ${new URL(daemon.url).host}`);
   story.command(`missd lab clean ${name}`);
