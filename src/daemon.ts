@@ -77,7 +77,7 @@ export class Daemon {
     const work$ = merge(
       resolveMisses(batches$, this.#deps).pipe(
         map((settled) => {
-          this.keeper.secondLook(settled);
+          this.keeper.settled(settled);
           tellSettled(settled, this.#log);
         }),
       ),
