@@ -39,6 +39,7 @@ export class RecipeHost {
 
   /** Runs a recipe, a command per line; what follows a # is a remark. */
   async run(script: string): Promise<void> {
+    let [where, batch]: [Namespace, string[][]] = [this.host.namespace, []];
     for (const line of script.split('\n')) {
       // Options of ip, such as -d, only change what it prints.
       const words =
@@ -46,8 +47,20 @@ export class RecipeHost {
           .split('#')[0]
           ?.split(/\s+/)
           .filter((word) => /^[^-]/.test(word)) ?? [];
-      if (words.length > 0) await this.#command(this.host.namespace, words);
+      if (words.length === 0) continue;
+      if (words.join(' ').startsWith('ip netns add')) {
+        await this.#add(words[3] ?? '');
+        continue;
+      }
+      const command = this.#command(this.host.namespace, words);
+      // Those in a row for one namespace go in one process.
+      if (command.where !== where) {
+        await where.ip(...batch);
+        [where, batch] = [command.where, []];
+      }
+      batch.push(command.words);
     }
+    await where.ip(...batch);
   }
 
   async ping(from: string, to: string, options: PingOptions = {}): Promise<Pinged> {
@@ -55,12 +68,14 @@ export class RecipeHost {
     return parsePing(to, stdout, stderr);
   }
 
-  async #command(where: Namespace, [program, ...words]: string[]): Promise<void> {
+  #command(where: Namespace, [program, ...words]: string[]): { where: Namespace; words: string[] } {
     if (program !== 'ip') throw new Error(`a recipe has only ip commands, not ${program ?? 'none'}`);
     const [subject, verb, name = '', ...rest] = words;
     if (subject === 'netns' && verb === 'exec') return this.#command(this.room(name), rest);
-    if (subject === 'netns' && verb === 'add') return this.#add(name);
-    await where.ip(words.map((word, index) => (words[index - 1] === 'netns' ? this.room(word).name : word)));
+    return {
+      where,
+      words: words.map((word, index) => (words[index - 1] === 'netns' ? this.room(word).name : word)),
+    };
   }
 
   async #add(name: string): Promise<void> {
