@@ -40,6 +40,7 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   idle: number;
   audit: number;
   withdrawalGrace: number;
+  maxEntries: number;
   flushOnExit?: boolean;
   wait?: boolean;
   /** Bytes. */
@@ -113,6 +114,9 @@ const runOptions = (): Option[] => [
   option('--withdrawal-grace <s>', 'how long entries stay that lost their records all at once; 0: not at all')
     .default(300)
     .argParser(parse.seconds(0)),
+  option('--max-entries <n>', 'entries held at most; one asking port gets a quarter of them')
+    .default(200_000)
+    .argParser(parse.integer(1, 10_000_000)),
   option('--flush-on-exit', 'remove own entries when told to stop (default: entries outlive the daemon)'),
   option('--wait', 'wait while another missd serves the device, instead of refusing'),
   option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')

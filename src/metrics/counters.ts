@@ -3,7 +3,7 @@
  * these. `registry.ts` publishes them when somebody asks.
  */
 import type { MalformedReason } from '../directory/record.ts';
-import { CONFLICTS, type ReconcileAction } from '../tables/report.ts';
+import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
 import type { AnnouncementOutcome } from '../tables/announce.ts';
 import type { Outcome } from '../resolve/question.ts';
 import { PlainHistogram } from './histogram.ts';
@@ -45,6 +45,7 @@ export class Counters {
   readonly conflicts = zeros(CONFLICTS);
   readonly writeFailures = zeros(TABLES);
   readonly overruns = zeros(OVERRUN_SOCKETS);
+  readonly evictions = zeros(EVICTIONS);
   readonly malformedRecords = new Map<MalformedReason, number>();
   readonly reconcileChanges = new Map<ReconcileAction, number>();
   malformedMessages = 0;

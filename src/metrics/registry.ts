@@ -90,6 +90,9 @@ export function openRegistry(daemon: Daemon): Registry {
   counter('reconcile_changes_total', 'Corrections of the kernel tables', ['action'], () =>
     known('action', RECONCILE_ACTIONS, counters.reconcileChanges),
   );
+  counter('evictions_total', 'Entries that gave way to newer ones', ['reason'], () =>
+    of('reason', counters.evictions),
+  );
   counter('directory_malformed_records_total', 'Records read that count as absent', ['reason'], () =>
     known('reason', MALFORMED_REASONS, counters.malformedRecords),
   );

@@ -16,6 +16,7 @@
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
 import { groupBy } from '../group-by.ts';
 import { install } from '../tables/install.ts';
+import { UNKNOWN } from '../tables/shares.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Miss } from '../vocabulary.ts';
 import { attempt } from './attempt.ts';
@@ -86,9 +87,10 @@ const isAwaited = (question: Question): boolean =>
 /** FDB entries, neighbours and announcements of one namespace. */
 function write(together: { question: Question; answer: Answer }[], deps: PipelineDeps): Settled[] {
   const { report, announcer, counters, now } = deps;
-  const placements = together.map(({ question: { device, layer, address }, answer }) =>
-    layer === 'l3' ? { device, ip: address, answer } : { device, answer },
-  );
+  const placements = together.map(({ question: { device, layer, address, askers }, answer }) => {
+    const port = askers[0]?.port ?? UNKNOWN;
+    return layer === 'l3' ? { device, ip: address, answer, port } : { device, answer, port };
+  });
   const outcomes = attempt(() => install(placements, deps), report) ?? [];
   const settled = together.map<Settled>((one, index) => ({ ...one, outcome: outcomes[index] ?? 'failed' }));
   const written = now();

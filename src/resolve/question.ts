@@ -36,4 +36,6 @@ export interface Placement {
   device: ServedDevice;
   ip?: Ip;
   answer: Answer;
+  /** Of the miss that it answers: the asking port, see tables/shares.ts; absent when a record is read again. */
+  port?: number;
 }

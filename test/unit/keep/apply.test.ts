@@ -148,7 +148,7 @@ describe('a mac: record', () => {
       router: false,
       source: { kind: 'ip' as const, name: ip(1) },
     };
-    world.keeper.secondLook([{ question, outcome: 'resolved', answer }]);
+    world.keeper.settled([{ question, outcome: 'resolved', answer }]);
     await turns();
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
   });
