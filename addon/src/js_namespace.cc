@@ -101,6 +101,8 @@ Namespace& NamespaceObject::Open(const Info& info) {
 void NamespaceObject::Start(const Info& info) {
   Namespace& open = Open(info);
   if (polls_ != nullptr) throw Napi::Error::New(info.Env(), "the namespace has a listener already");
+  if (!info[0].IsFunction() || !info[1].IsFunction())
+    throw Napi::TypeError::New(info.Env(), "not a listener");
   auto misses = [this] { EmitMisses(); };
   std::vector<Polls::Watch> watches = {
       {open.miss_fd(), misses},
