@@ -20,7 +20,7 @@ import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
 import { tellSettled } from './resolve/tell.ts';
 import { Wishes } from './served/wishes.ts';
-import { prepare, preparePort } from './served/prepare.ts';
+import { prepare, prepareTopology } from './served/prepare.ts';
 import { Announcer } from './tables/announce.ts';
 import { flush } from './tables/flush.ts';
 
@@ -57,7 +57,7 @@ export class Daemon {
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
-    this.admission = new Admission(this.counters);
+    this.admission = new Admission(this.counters, options.lookupRate);
     this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
       this.#fail(reason);
     });
@@ -81,7 +81,7 @@ export class Daemon {
     const work$ = merge(
       resolveMisses(misses$, this.#deps).pipe(
         map((settled) => {
-          this.keeper.secondLook(settled);
+          this.keeper.settled(settled);
           tellSettled(settled, this.#log);
         }),
       ),
@@ -208,11 +208,12 @@ export class Daemon {
         this.keeper.audit([signal.device]);
         return;
       case 'up':
-        this.#log.info(`${signal.device.name} is up again`);
+        this.#log.info(`${signal.device.name} is up`);
+        prepareTopology(signal.device, this.#log);
         this.keeper.audit([signal.device]);
         return;
       case 'bridged':
-        preparePort(signal.device, this.#log);
+        prepareTopology(signal.device, this.#log);
         return;
       case 'refused':
         this.#wishes.refuse(signal.name, signal.reason);

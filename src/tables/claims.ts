@@ -10,6 +10,8 @@ import type { InstallReport } from './report.ts';
 export interface Claim {
   device: ServedDevice;
   answer: Answer;
+  /** Of the first of them. */
+  port: number | undefined;
   indexes: number[];
   /** What the kernel said to it. */
   failure: KernelError | undefined;
@@ -24,7 +26,7 @@ export function claimFdb(
 ): Claim[] {
   const claims: Claim[] = [];
   const byMac = new Map<string, Claim[]>();
-  placements.forEach(({ device, ip, answer }, index) => {
+  placements.forEach(({ device, ip, answer, port }, index) => {
     if (!standing(index)) return;
     // An L2 miss says that the kernel has no such entry, whatever we hold; an L3 miss says nothing about the FDB.
     const held = ip === undefined ? undefined : device.tables.fdb.get(answer.mac);
@@ -36,7 +38,7 @@ export function claimFdb(
       join(claim, answer, report);
       return;
     }
-    const first: Claim = { device, answer, indexes: [index], failure: undefined };
+    const first: Claim = { device, answer, port, indexes: [index], failure: undefined };
     claims.push(first);
     if (ofMac === undefined) byMac.set(answer.mac, [first]);
     else ofMac.push(first);
@@ -54,7 +56,7 @@ function isSettled(
 ): boolean {
   const decides = overrides(answer, held, device);
   if (held.vtep === answer.vtep && (held.router || !answer.router)) {
-    device.tables.setFdb({ ...held, source: decides ? decider(answer) : held.source, checkedAt: now });
+    device.tables.checkFdb(held, decides ? decider(answer) : held.source, now);
     return true;
   }
   if (decides || held.vtep === answer.vtep) return false;

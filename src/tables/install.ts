@@ -58,10 +58,10 @@ export function install(
 
 function wantedNeighbours(placements: readonly Placement[], standing: (index: number) => boolean): Wanted[] {
   const wanted: Wanted[] = [];
-  placements.forEach(({ device, ip, answer }, index) => {
+  placements.forEach(({ device, ip, answer, port }, index) => {
     if (ip === undefined || !standing(index)) return;
     const write = neighbourWrite(device, ip, answer.mac);
-    wanted.push({ index, device, ip, answer, write, failure: undefined });
+    wanted.push({ index, device, ip, answer, port, write, failure: undefined });
   });
   return wanted;
 }
@@ -85,7 +85,7 @@ function send(claims: Claim[], wanted: Wanted[]): void {
 }
 
 /** Whether the neighbours behind it may stand. */
-function concludeFdb({ device, answer, failure }: Claim, report: InstallReport, now: number): boolean {
+function concludeFdb({ device, answer, port, failure }: Claim, report: InstallReport, now: number): boolean {
   const settled = failure === undefined ? undefined : settleFdb(device, answer, failure, report);
   // What stands over an entry of ours may go again, and the audit then restores what the record says by now.
   if (settled === 'foreign' && !device.tables.fdb.has(answer.mac)) return true;
@@ -94,15 +94,15 @@ function concludeFdb({ device, answer, failure }: Claim, report: InstallReport, 
     return false;
   }
   const { mac, vtep, router } = answer;
-  device.tables.setFdb({ mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now });
+  device.tables.setFdb({ mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now }, port);
   return true;
 }
 
 function concludeNeighbour(wanted: Wanted, report: InstallReport, now: number): boolean {
-  const { device, ip, answer, failure } = wanted;
+  const { device, ip, answer, port, failure } = wanted;
   const { mac, source } = answer;
   if (failure === undefined || (failure === 'foreign' && device.tables.neighbours.has(ip)))
-    device.tables.setNeighbour({ ip, mac, source, checkedAt: now, usedAt: now });
+    device.tables.setNeighbour({ ip, mac, source, checkedAt: now, usedAt: now }, port);
   if (failure === undefined) {
     device.tables.probation.delete(ip);
     return true;

@@ -17,6 +17,8 @@ export interface Wanted {
   device: ServedDevice;
   ip: string;
   answer: Answer;
+  /** The asking port, see shares.ts. */
+  port: number | undefined;
   /** None where it stands already as it should, or where somebody else's does. */
   write: EntryWrite | undefined;
   failure: Failure | undefined;
