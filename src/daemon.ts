@@ -192,7 +192,7 @@ export class Daemon {
         this.report.malformedMessages(signal.count);
         return;
       case 'served':
-        prepare(signal.device, this.#log);
+        prepare(signal.device, this.host.devices(), this.#log);
         this.keeper.begin(signal.device, this.#follow());
         return;
       case 'gone':

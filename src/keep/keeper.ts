@@ -32,6 +32,7 @@ import { heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
+import { OwnLeases } from './own-leases.ts';
 import { type Recheck, type Verdict, readAgain } from './recheck.ts';
 
 export interface KeepOptions extends EvictOptions {
@@ -57,6 +58,7 @@ export class Keeper {
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
+  readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
   #directoryUp = false;
 
@@ -69,6 +71,7 @@ export class Keeper {
       this.#rechecks$.next(rechecks);
     });
     this.#movedAway = new MovedAway(deps);
+    this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
   }
 
@@ -113,6 +116,7 @@ export class Keeper {
   heed(change: DirectoryChange): void {
     const devices = this.#devices();
     forgetAbsence(change, devices);
+    if (change.type !== 'records') this.#ownLeases.stale();
     if (change.type === 'gap' || change.type === 'flushed') {
       this.#directoryUp = true;
       this.#losses.readAll(change.type === 'gap' ? 'gap' : 'flush');
@@ -145,6 +149,7 @@ export class Keeper {
 
   /** Compares these devices' tables with what is held, soon. */
   audit(devices: readonly ServedDevice[]): void {
+    this.#ownLeases.stale();
     const due = devices.filter((device) => device.adopted && device.link.up && !this.#auditing.has(device));
     for (const device of due) this.#auditing.add(device);
     if (due.length > 0) this.#audits$.next(due);
@@ -154,6 +159,7 @@ export class Keeper {
   tick(): void {
     this.#evictor.tick();
     if (!this.#directoryUp) return;
+    this.#ownLeases.look(this.#devices());
     const now = this.#deps.now();
     this.#rechecks$.next(
       this.#devices().flatMap((device) => due(device, now - this.#options.lifetime * 1000, now)),

@@ -15,6 +15,8 @@ export interface Surroundings {
   readonly kernel: Namespace;
   /** Whether an interface of the namespace has this address. */
   isAssigned(ip: string): boolean;
+  /** Every address that an interface of the namespace has. */
+  assigned(): Iterable<string>;
   /** Ports of the device's bridge with a guest of this host behind them. */
   guestPorts(device: ServedDevice): number[];
 }

@@ -72,6 +72,10 @@ export class ServedNamespace implements Surroundings {
     return this.#assigned.has(ip);
   }
 
+  assigned(): Iterable<Ip> {
+    return this.#assigned.all();
+  }
+
   guestPorts(device: ServedDevice): number[] {
     return guestPorts(this.links.values(), device.bridge);
   }

@@ -121,6 +121,7 @@ export class World {
       name: 'test',
       kernel: this.kernel,
       isAssigned: (address: string) => this.assigned.has(address),
+      assigned: () => this.assigned,
       guestPorts: () => [GUEST],
     };
     const device = new ServedDevice(served, surroundings, NEGATIVE_LIFETIME, this.now);
