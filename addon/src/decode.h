@@ -95,6 +95,16 @@ struct InterfaceAddress {
   Ip ip;
 };
 
+/** A route as far as missd writes any: one nexthop. */
+struct Route {
+  uint32_t ifindex = 0;
+  /** Unspecified, with length 0, for the default route. */
+  Ip destination;
+  uint8_t length = 0;
+  Ip gateway;
+  uint8_t protocol = 0;
+};
+
 /** NLMSG_ERROR: 0 is an acknowledgement, otherwise a positive errno, with the kernel's own words if it gave
  * any. */
 struct Answer {
@@ -109,10 +119,11 @@ inline int ErrnoFrom(int32_t error) { return error > 0 || error < -4095 ? EPROTO
 /** Appends the misses of one datagram; returns how many messages could not be decoded. */
 uint32_t DecodeMisses(Bytes datagram, std::vector<Miss>* misses);
 
-/** Payloads of RTM_NEWNEIGH, RTM_NEWLINK / DELLINK, RTM_NEWADDR / DELADDR and NLMSG_ERROR. */
+/** Payloads of RTM_NEWNEIGH, RTM_NEWLINK / DELLINK, RTM_NEWADDR / DELADDR, RTM_NEWROUTE and NLMSG_ERROR. */
 bool DecodeRow(Bytes payload, Row* row);
 bool DecodeLink(Bytes payload, Link* link);
 bool DecodeAddress(Bytes payload, InterfaceAddress* address);
+bool DecodeRoute(Bytes payload, Route* route);
 bool DecodeAnswer(const Message& message, Answer* answer);
 
 }  // namespace missd

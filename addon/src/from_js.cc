@@ -63,6 +63,27 @@ EntryWrite WriteFromJs(const Napi::Value& value) {
   return write;
 }
 
+RouteWrite RouteWriteFromJs(const Napi::Value& value) {
+  Napi::Object object = Object(value);
+  RouteWrite write;
+  write.operation = OperationFromJs(object.Get("op"));
+  write.ifindex = Number(object, "ifindex");
+  write.protocol = static_cast<uint8_t>(Number(object, "protocol"));
+  write.gateway = IpFromJs(object.Get("gateway"));
+  std::string cidr = Text(object.Get("cidr"));
+  size_t slash = cidr.find('/');
+  std::string digits = slash == std::string::npos ? "" : cidr.substr(slash + 1);
+  bool number =
+      !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == digits.npos;
+  int length = number ? std::stoi(digits) : -1;
+  if (length < 0 || !Parse(cidr.substr(0, slash), &write.destination) ||
+      length > write.destination.size * 8 || write.gateway.size != write.destination.size) {
+    throw Napi::TypeError::New(value.Env(), "not a prefix of the gateway's family: " + cidr);
+  }
+  write.length = static_cast<uint8_t>(length);
+  return write;
+}
+
 Announcement AnnouncementFromJs(const Napi::Value& value) {
   Napi::Object object = Object(value);
   Announcement announcement;

@@ -20,6 +20,7 @@ Napi::Value ToJs(Napi::Env env, const Link& link);
 Napi::Value ToJs(Napi::Env env, const InterfaceAddress& address);
 /** A Neighbour, or an FdbEntry where the family is AF_BRIDGE. */
 Napi::Value ToJs(Napi::Env env, const Row& row);
+Napi::Value ToJs(Napi::Env env, const Route& route);
 Napi::Value ToJs(Napi::Env env, const Refusal& refusal);
 /** KernelEvent objects. */
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch);
@@ -38,6 +39,7 @@ Napi::Array ToJs(Napi::Env env, const std::vector<T>& values) {
 Ip IpFromJs(const Napi::Value& value);
 Mac MacFromJs(const Napi::Value& value);
 EntryWrite WriteFromJs(const Napi::Value& value);
+RouteWrite RouteWriteFromJs(const Napi::Value& value);
 Announcement AnnouncementFromJs(const Napi::Value& value);
 Bytes BytesFromJs(const Napi::Value& value);
 
