@@ -3,7 +3,7 @@ import tseslint from 'typescript-eslint';
 import rxjsX from 'eslint-plugin-rxjs-x';
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'addon/build', 'addon/prebuilds'] },
+  { ignores: ['dist', 'coverage', 'addon/build', 'addon/prebuilds', 'test/bench/build'] },
   js.configs.recommended,
   {
     files: ['src/**/*.ts', 'test/**/*.ts'],

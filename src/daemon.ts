@@ -21,7 +21,7 @@ import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
 import { tellSettled } from './resolve/tell.ts';
 import { Wishes } from './served/wishes.ts';
-import { prepare, preparePort } from './served/prepare.ts';
+import { prepare, prepareTopology } from './served/prepare.ts';
 import { Announcer } from './tables/announce.ts';
 import { flush } from './tables/flush.ts';
 
@@ -226,12 +226,13 @@ export class Daemon {
         this.keeper.audit([signal.device]);
         return;
       case 'up':
-        this.#log.info(`${signal.device.name} is up again`);
+        this.#log.info(`${signal.device.name} is up`);
+        prepareTopology(signal.device, this.#log);
         this.keeper.audit([signal.device]);
         this.ahead.renew([signal.device]);
         return;
       case 'bridged':
-        preparePort(signal.device, this.#log);
+        prepareTopology(signal.device, this.#log);
         return;
       case 'refused':
         this.#wishes.refuse(signal.name, signal.reason);

@@ -58,6 +58,8 @@ void DecodePayload(const Message& message, size_t size) {
     Look(route.gateway);
     Require(route.length <= route.destination.size * 8, "no prefix is longer than its address");
   }
+  Soliciting soliciting;
+  DecodeSoliciting(message.payload, &soliciting);
   Answer answer;
   if (DecodeAnswer(message, &answer)) Require(answer.extack.size() <= size, "no words beyond the message");
 }

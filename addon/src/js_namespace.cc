@@ -1,3 +1,5 @@
+#include <sys/socket.h>
+
 #include "js.h"
 #include "poll.h"
 
@@ -26,6 +28,8 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   void SetPorts(const Info& info);
   Napi::Value LastAsked(const Info& info);
   void SetMulticastRouter(const Info& info);
+  Napi::Value GetAppSolicit(const Info& info);
+  void SetAppSolicit(const Info& info);
   Napi::Value Lock(const Info& info);
   void Unlock(const Info& info);
 
@@ -59,6 +63,11 @@ std::pair<uint32_t, uint32_t> PortFromJs(const Napi::Value& value) {
   Napi::Object object = value.As<Napi::Object>();
   return {object.Get("port").As<Napi::Number>().Uint32Value(),
           object.Get("vxlan").As<Napi::Number>().Uint32Value()};
+}
+
+/** 4 or 6, as the vocabulary has families. */
+uint8_t FamilyFromJs(const Napi::Value& value) {
+  return value.As<Napi::Number>().Uint32Value() == 6 ? AF_INET6 : AF_INET;
 }
 
 DumpTable TableFromJs(const Napi::Value& value) {
@@ -211,6 +220,22 @@ void NamespaceObject::SetMulticastRouter(const Info& info) {
   Throwing(info.Env(), [&] { open.request().SetMulticastRouter(port, value); });
 }
 
+Napi::Value NamespaceObject::GetAppSolicit(const Info& info) {
+  Namespace& open = Open(info);
+  uint32_t ifindex = info[0].As<Napi::Number>().Uint32Value();
+  uint8_t family = FamilyFromJs(info[1]);
+  auto probes = Throwing(info.Env(), [&] { return open.request().GetAppSolicit(family, ifindex); });
+  return probes ? Napi::Number::New(info.Env(), *probes) : info.Env().Undefined();
+}
+
+void NamespaceObject::SetAppSolicit(const Info& info) {
+  Namespace& open = Open(info);
+  uint32_t ifindex = info[0].As<Napi::Number>().Uint32Value();
+  uint8_t family = FamilyFromJs(info[1]);
+  uint32_t probes = info[2].As<Napi::Number>().Uint32Value();
+  Throwing(info.Env(), [&] { open.request().SetAppSolicit(family, ifindex, probes); });
+}
+
 Napi::Value NamespaceObject::Lock(const Info& info) {
   Namespace& open = Open(info);
   std::string name = info[0].As<Napi::String>().Utf8Value();
@@ -235,6 +260,8 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                          InstanceMethod<&Self::SetPorts>("setPorts"),
                          InstanceMethod<&Self::LastAsked>("lastAsked"),
                          InstanceMethod<&Self::SetMulticastRouter>("setMulticastRouter"),
+                         InstanceMethod<&Self::GetAppSolicit>("getAppSolicit"),
+                         InstanceMethod<&Self::SetAppSolicit>("setAppSolicit"),
                          InstanceMethod<&Self::Lock>("lock"),
                          InstanceMethod<&Self::Unlock>("unlock"),
                      });

@@ -35,6 +35,10 @@ class RequestSocket {
   std::optional<Link> GetLink(uint32_t ifindex);
   /** @throws KernelError */
   void SetMulticastRouter(uint32_t port, uint8_t value);
+  /** `app_solicit` of a device; none where it has no neighbours of that family. @throws KernelError */
+  std::optional<uint32_t> GetAppSolicit(uint8_t family, uint32_t ifindex);
+  /** @throws KernelError */
+  void SetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes);
 
  private:
   template <typename T>
@@ -43,6 +47,8 @@ class RequestSocket {
   void WriteSome(size_t offset, size_t count, const std::function<void(size_t index, uint32_t seq)>& encode,
                  std::vector<Refusal>* refusals);
   void GetSome(const RowKey* keys, size_t count, std::vector<std::optional<Row>>* rows);
+  /** Sends what `out_` holds and waits for its acknowledgement. @throws KernelError */
+  void Do(const char* what);
   /** Sends what `out_` holds. Returns 0 or an errno. */
   int Send();
   /** Receives until `visit` returns false. Returns 0, or the errno that ended it (ETIMEDOUT: an answer is

@@ -36,6 +36,8 @@ export interface NativeNamespace {
   setPorts(ports: { port: number; vxlan: number }[]): void;
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
   setMulticastRouter(port: number, value: number): void;
+  getAppSolicit(ifindex: number, family: 4 | 6): number | undefined;
+  setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
   lock(name: string): boolean;
   unlock(name: string): void;
 }

@@ -102,6 +102,14 @@ class LinuxNamespace implements Namespace {
       this.#native.setMulticastRouter(port, value);
     });
   }
+  getAppSolicit(ifindex: number, family: 4 | 6): number | undefined {
+    return translated(() => this.#native.getAppSolicit(ifindex, family));
+  }
+  setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void {
+    translated(() => {
+      this.#native.setAppSolicit(ifindex, family, probes);
+    });
+  }
   lock(name: string): boolean {
     return translated(() => this.#native.lock(name));
   }

@@ -56,7 +56,7 @@ export class Lab {
   /** A host with one segment per given options; one with the defaults where none are given. */
   async addHost(...segments: SegmentOptions[]): Promise<Host> {
     const n = this.hosts.length + 1;
-    const host = new Host(n, this.#namespace(`h${n}`), this.underlay, (g) => this.#namespace(`g${g}`));
+    const host = new Host(n, this.#namespace(`h${n}`), this.underlay, (role) => this.#namespace(role));
     this.hosts.push(host);
     await host.build(segments.length === 0 ? [{}] : segments);
     return host;

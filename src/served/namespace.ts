@@ -193,7 +193,7 @@ export class ServedNamespace implements Surroundings {
     const { link: before, bridge } = device;
     device.link = link;
     const signals: Signal[] = before.vxlan.local === link.vxlan.local ? [] : this.#followUnderlay(device);
-    if (device.bridge !== 0 && device.bridge !== bridge) signals.push({ type: 'bridged', device });
+    if (device.bridge !== bridge) signals.push({ type: 'bridged', device });
     // Down empties both tables, a new MAC the neighbours (drivers/net/vxlan vxlan_stop; net/core neigh_changeaddr).
     if ((before.up && !link.up) || before.lladdr !== link.lladdr) signals.push({ type: 'emptied', device });
     else if (!before.up && link.up) signals.push({ type: 'up', device });

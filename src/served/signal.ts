@@ -13,7 +13,7 @@ export type Signal =
   | { type: 'emptied'; device: ServedDevice }
   /** It can be written to again. */
   | { type: 'up'; device: ServedDevice }
-  /** It is a port of another bridge than before. */
+  /** It is a port of another bridge than before, or of none. */
   | { type: 'bridged'; device: ServedDevice }
   | { type: 'refused'; name: string; reason: string }
   /** Another missd serves it. */

@@ -33,8 +33,11 @@ async function raisesMisses(ip6: string, ip4: string): Promise<boolean> {
   const seen = (ip: string): boolean => monitor.lines.some((line) => line.startsWith(`miss ${ip} `));
   try {
     await until('the monitor to listen', async () => {
-      // Any word from the kernel will do; this row is not asked for by anybody.
-      await host1.namespace.ip(['neigh', 'replace', '20.0.0.99', 'lladdr', guest1.mac, 'dev', 'vxlan100']);
+      // Any word from the kernel will do; this row is not asked for by anybody, and only a change is told of.
+      await host1.namespace.ip(
+        ['neigh', 'replace', '20.0.0.99', 'lladdr', guest1.mac, 'dev', 'vxlan100'],
+        ['neigh', 'del', '20.0.0.99', 'dev', 'vxlan100'],
+      );
       return monitor.lines.length > 0;
     });
     await guest1.ping(ip6, { timeout: 0.1 });
