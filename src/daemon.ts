@@ -59,7 +59,7 @@ export class Daemon {
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
-    this.admission = new Admission(this.counters);
+    this.admission = new Admission(this.counters, options.lookupRate);
     this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
       this.#fail(reason);
     });
@@ -87,7 +87,7 @@ export class Daemon {
     const work$ = merge(
       resolveMisses(batches$, this.#deps).pipe(
         map((settled) => {
-          this.keeper.secondLook(settled);
+          this.keeper.settled(settled);
           tellSettled(settled, this.#log);
         }),
       ),

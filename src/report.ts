@@ -4,7 +4,7 @@ import type { KernelError } from './kernel/kernel.ts';
 import type { FoldedLog } from './log.ts';
 import { type Counters, increment } from './metrics/counters.ts';
 import type { ServedDevice } from './served/device.ts';
-import type { Conflict, InstallReport, ReconcileAction } from './tables/report.ts';
+import type { Conflict, Eviction, InstallReport, ReconcileAction } from './tables/report.ts';
 
 /** What does not go as the directory has it: counted every time, said once a minute. */
 export class Report implements InstallReport {
@@ -29,6 +29,11 @@ export class Report implements InstallReport {
   mended(device: ServedDevice, action: ReconcileAction, what: string): void {
     increment(this.#counters.reconcileChanges, action);
     this.#complaints.warn(`${device.name}: ${action.replace('_', ' ')} entry`, what);
+  }
+
+  evicted(device: ServedDevice, port: number, reason: Eviction): void {
+    const asker = port > 0 ? `port with ifindex ${port}` : 'askers that are not known';
+    this.#complaints.warn(`${device.name}: oldest entries evicted (${reason})`, asker);
   }
 
   bridgeForgot(device: ServedDevice, mac: string): void {

@@ -43,8 +43,11 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   idle: number;
   audit: number;
   withdrawalGrace: number;
+  maxEntries: number;
   flushOnExit?: boolean;
   wait?: boolean;
+  /** Lookups a second for unknown addresses, per asking port. */
+  lookupRate: number;
   /** Bytes. */
   receiveBuffer: number;
   logLevel: string;
@@ -120,11 +123,17 @@ const runOptions = (): Option[] => [
   option('--withdrawal-grace <s>', 'how long entries stay that lost their records all at once; 0: not at all')
     .default(300)
     .argParser(parse.seconds(0)),
+  option('--max-entries <n>', 'entries held at most; one asking port gets a quarter of them')
+    .default(200_000)
+    .argParser(parse.integer(1, 10_000_000)),
   option('--flush-on-exit', 'remove own entries when told to stop (default: entries outlive the daemon)'),
   option('--wait', 'wait while another missd serves the device, instead of refusing'),
   option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')
     .default(5)
     .argParser(parse.seconds(0)),
+  option('--lookup-rate <n>', 'lookups a second that one asking port may cause for unknown addresses')
+    .default(2000)
+    .argParser(parse.integer(1, 1_000_000)),
   option('--receive-buffer <bytes>', 'netlink receive buffer')
     .default(64 * 1024 ** 2, '64MiB')
     .argParser(parse.bytes),

@@ -1,5 +1,6 @@
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../served/device.ts';
+import { ADOPTED } from '../tables/shares.ts';
 import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
 
 /**
@@ -15,13 +16,14 @@ export async function adopt(device: ServedDevice, now: () => number): Promise<vo
     if (vtep === undefined || isMulticast(mac) || !isOurFdbEntry(row) || tables.fdb.has(mac)) continue;
     const source = { kind: 'adopted' as const, name: mac };
     const router = (row.flags & NTF_ROUTER) !== 0;
-    tables.setFdb({ mac, vtep, router, source, checkedAt: now(), usedAt: now() - row.usedAgo });
+    tables.setFdb({ mac, vtep, router, source, checkedAt: now(), usedAt: now() - row.usedAgo }, ADOPTED);
   }
   for (const row of await kernel.neighbours(ifindex)) {
     const { ip, lladdr: mac } = row;
     if (mac === undefined || !(isOurNeighbour(row) || isOnProbation(row)) || tables.neighbours.has(ip))
       continue;
-    tables.setNeighbour({ ip, mac, source: { kind: 'adopted', name: ip }, checkedAt: now(), usedAt: now() });
+    const source = { kind: 'adopted' as const, name: ip };
+    tables.setNeighbour({ ip, mac, source, checkedAt: now(), usedAt: now() }, ADOPTED);
   }
   device.adopted = true;
 }

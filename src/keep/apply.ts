@@ -73,30 +73,28 @@ function touch({ tables }: ServedDevice, { table, key }: Recheck, answer: Answer
   if (fdb !== undefined) {
     const decides =
       answer.vtepSource !== undefined || fdb.source.kind === 'adopted' || fdb.source.kind === 'mac';
-    tables.setFdb({
-      ...fdb,
-      source: decides ? (answer.vtepSource ?? answer.source) : fdb.source,
-      checkedAt: now,
-    });
+    tables.checkFdb(fdb, decides ? (answer.vtepSource ?? answer.source) : fdb.source, now);
   }
   if (table !== 'neighbour') return;
   const neighbour = tables.neighbours.get(key);
-  if (neighbour !== undefined) tables.setNeighbour({ ...neighbour, source: answer.source, checkedAt: now });
+  if (neighbour !== undefined) tables.checkNeighbour(neighbour, answer.source, now);
 }
 
 /** An FDB entry that followed a `mac:` record which is gone follows whatever is asked next. */
 function release({ tables }: ServedDevice, answer: Answer): void {
   const fdb = tables.fdb.get(answer.mac);
   if (fdb?.source.kind !== 'mac' || answer.vtepSource !== undefined || answer.source.kind === 'mac') return;
-  tables.setFdb({ ...fdb, source: { kind: 'adopted', name: fdb.mac } });
+  tables.checkFdb(fdb, { kind: 'adopted', name: fdb.mac }, fdb.checkedAt);
 }
 
 /** Records of one device that say something new: a move rewrites the FDB entry in place, a new MAC both entries. */
 function change(device: ServedDevice, placements: Placement[], deps: PipelineDeps): Recheck[] {
   const again: Recheck[] = [];
   const { tables } = device;
-  const before = placements.map(({ ip }) => (ip === undefined ? undefined : tables.neighbours.get(ip)));
-  const usedAt = placements.map(({ answer }) => tables.fdb.get(answer.mac)?.usedAt);
+  const before = placements.map(({ ip, answer }) => {
+    const neighbour = ip === undefined ? undefined : tables.neighbours.get(ip);
+    return { mac: neighbour?.mac, usedAt: neighbour?.usedAt, forwarded: tables.fdb.get(answer.mac)?.usedAt };
+  });
   const outcomes = install(placements, deps);
   placements.forEach(({ ip, answer }, index) => {
     const old = before[index]?.mac;
@@ -104,7 +102,7 @@ function change(device: ServedDevice, placements: Placement[], deps: PipelineDep
     const neighbour = ip === undefined ? undefined : tables.neighbours.get(ip);
     if (neighbour !== undefined) neighbour.usedAt = before[index]?.usedAt ?? neighbour.usedAt;
     const fdb = tables.fdb.get(answer.mac);
-    if (fdb !== undefined) fdb.usedAt = usedAt[index] ?? fdb.usedAt;
+    if (fdb !== undefined) fdb.usedAt = before[index]?.forwarded ?? fdb.usedAt;
     if (outcomes[index] === 'local') {
       if (ip !== undefined) again.push(...withdraw(device, [ip], deps));
       else withdrawFdb(device, [answer.mac], deps.report);
@@ -151,6 +149,6 @@ function resource(device: ServedDevice, mac: string): Recheck[] {
   if (fdb === undefined) return [];
   if (user === undefined) return [{ device, table: 'fdb', key: mac, cause: 'change' }];
   if (fdb.source.kind !== 'ip' || tables.neighbours.get(fdb.source.name)?.mac === mac) return [];
-  tables.setFdb({ ...fdb, source: { kind: 'adopted', name: mac } });
+  tables.checkFdb(fdb, { kind: 'adopted', name: mac }, fdb.checkedAt);
   return [{ device, table: 'neighbour', key: user, cause: 'change' }];
 }

@@ -25,6 +25,7 @@ import {
   isOurNeighbour,
   isPermanent,
 } from '../tables/ownership.ts';
+import { ADOPTED } from '../tables/shares.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
@@ -158,7 +159,8 @@ function adoptOrphans(
     if (row?.vtep === undefined || !isOurFdbEntry(row) || tables.fdb.has(row.lladdr)) continue;
     const { lladdr: mac, vtep, flags } = row;
     const source = { kind: 'adopted' as const, name: mac };
-    tables.setFdb({ mac, vtep, router: (flags & NTF_ROUTER) !== 0, source, checkedAt: now, usedAt: now });
+    const router = (flags & NTF_ROUTER) !== 0;
+    tables.setFdb({ mac, vtep, router, source, checkedAt: now, usedAt: now }, ADOPTED);
     rechecks.push({ device, table: 'fdb', key: mac, cause: 'change' });
     deps.report.mended(device, 'adopted_fdb', mac);
   }
@@ -166,7 +168,8 @@ function adoptOrphans(
   for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
     if (row?.lladdr === undefined || !isOurNeighbour(row) || tables.neighbours.has(row.ip)) continue;
     const { ip, lladdr: mac } = row;
-    tables.setNeighbour({ ip, mac, source: { kind: 'adopted', name: ip }, checkedAt: now, usedAt: now });
+    const source = { kind: 'adopted' as const, name: ip };
+    tables.setNeighbour({ ip, mac, source, checkedAt: now, usedAt: now }, ADOPTED);
     rechecks.push({ device, table: 'neighbour', key: ip, cause: 'change' });
     deps.report.mended(device, 'adopted_neighbour', ip);
   }

@@ -63,13 +63,13 @@ function ofMac(device: ServedDevice, mac: string): Recheck[] {
 
 /** Everything that follows a lease, and what a lease may speak for now that nothing else does. */
 function ofLeases(device: ServedDevice): Recheck[] {
-  const { neighbours, fdb } = device.tables;
+  const { neighbours, lone } = device.tables;
   return [
     ...[...neighbours.values()]
       .filter(({ source }) => source.kind === 'lease')
       .map(({ ip }) => neighbour(device, ip)),
-    ...[...fdb.values()]
-      .filter(({ source, mac }) => source.kind === 'lease' && device.tables.userCount(mac) === 0)
+    ...[...lone.values()]
+      .filter(({ source }) => source.kind === 'lease')
       .map<Recheck>(({ mac }) => ({ device, table: 'fdb', key: mac, cause: 'change' })),
   ];
 }

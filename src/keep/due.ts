@@ -7,12 +7,11 @@ const MOST_DUE = 5_000;
 
 /** Neighbours with their MACs, and the FDB entries that no neighbour uses. */
 export function heldBy(device: ServedDevice): HeldEntry[] {
-  const { neighbours, fdb } = device.tables;
-  const lone = [...fdb.keys()].filter((mac) => device.tables.userCount(mac) === 0);
-  return [
-    ...[...neighbours.keys()].map((key) => ({ device, table: 'neighbour' as const, key })),
-    ...lone.map((key) => ({ device, table: 'fdb' as const, key })),
-  ];
+  const { neighbours, lone } = device.tables;
+  const entries: HeldEntry[] = [];
+  for (const key of neighbours.keys()) entries.push({ device, table: 'neighbour', key });
+  for (const key of lone.keys()) entries.push({ device, table: 'fdb', key });
+  return entries;
 }
 
 /** Entries read before `before`, the oldest first; they count as read from now on, so that none is asked for twice. */
@@ -22,17 +21,12 @@ export function due(device: ServedDevice, before: number, now: number): Recheck[
   for (const neighbour of tables.neighbours.values()) {
     if (neighbour.checkedAt > before || rechecks.length >= MOST_DUE) break;
     rechecks.push({ device, table: 'neighbour', key: neighbour.ip, cause: 'lifetime' });
+    tables.checkNeighbour(neighbour, neighbour.source, now);
   }
-  for (const entry of tables.fdb.values()) {
+  for (const entry of tables.lone.values()) {
     if (entry.checkedAt > before || rechecks.length >= MOST_DUE) break;
-    if (tables.userCount(entry.mac) === 0)
-      rechecks.push({ device, table: 'fdb', key: entry.mac, cause: 'lifetime' });
-  }
-  for (const { table, key } of rechecks) {
-    const neighbour = table === 'neighbour' ? tables.neighbours.get(key) : undefined;
-    const entry = tables.fdb.get(neighbour?.mac ?? key);
-    if (neighbour !== undefined) tables.setNeighbour({ ...neighbour, checkedAt: now });
-    if (entry !== undefined) tables.setFdb({ ...entry, checkedAt: now });
+    rechecks.push({ device, table: 'fdb', key: entry.mac, cause: 'lifetime' });
+    tables.checkFdb(entry, entry.source, now);
   }
   return rechecks;
 }

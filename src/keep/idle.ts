@@ -35,14 +35,14 @@ export async function withdrawIdle(
   const now = deps.now();
   // A row that was missing has just been written again: how long it was not used is not known.
   const forwarded = (mac: string): number => now - (fdb.get(mac)?.usedAgo ?? 0);
-  const unused = [...tables.neighbours.values()].filter(
-    ({ ip, usedAt }) => usedAt < idleBefore && !gateways.has(ip),
-  );
+  const unused: HeldNeighbour[] = [];
+  for (const held of tables.neighbours.values())
+    if (held.usedAt < idleBefore && !gateways.has(held.ip)) unused.push(held);
   for (let start = 0; start < unused.length; start += AT_ONCE) {
     // What was used, or written anew, while the loop turned is looked at the next time.
     const some = unused
       .slice(start, start + AT_ONCE)
-      .filter(({ ip, usedAt }) => tables.neighbours.get(ip)?.usedAt === usedAt);
+      .filter((held) => tables.neighbours.get(held.ip) === held && held.usedAt < idleBefore);
     const alone = some.filter(({ mac }) => tables.userCount(mac) === 1);
     const shared = some.filter(({ mac }) => tables.userCount(mac) > 1);
     endProbation(device, alone, deps);
@@ -54,11 +54,9 @@ export async function withdrawIdle(
     await turn();
   }
   // Last, since an FDB entry is used for as long as it forwards, whoever has asked for what.
-  const macs = [...tables.fdb.values()]
-    .filter(
-      ({ mac, usedAt }) => tables.userCount(mac) === 0 && usedAt < idleBefore && forwarded(mac) < idleBefore,
-    )
-    .map(({ mac }) => mac);
+  const macs: string[] = [];
+  for (const { mac, usedAt } of tables.lone.values())
+    if (usedAt < idleBefore && forwarded(mac) < idleBefore) macs.push(mac);
   increment(deps.counters.reconcileChanges, 'idle', macs.length);
   withdrawFdb(device, macs, deps.report);
 }

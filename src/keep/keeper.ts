@@ -10,6 +10,7 @@
  *   → what is lost             goes, or stays for the grace                        losses.ts, guard.ts
  *
  * and beside it the kernel's tables are compared with what is held                 audit.ts
+ * and kept from growing without bound                                              evict.ts
  */
 import { EMPTY, type Observable, Subject, filter, from, map, merge, mergeMap } from 'rxjs';
 import type { DirectoryChange } from '../directory/directory.ts';
@@ -28,12 +29,13 @@ import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
 import { due } from './due.ts';
 import { heedUse } from './idle.ts';
+import { type EvictOptions, Evictor } from './evict.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
 import { type Recheck, type Verdict, readAgain } from './recheck.ts';
 
-export interface KeepOptions {
-  /** Seconds, all three. */
+export interface KeepOptions extends EvictOptions {
+  /** Seconds, all of these. */
   lifetime: number;
   idle: number;
   withdrawalGrace: number;
@@ -55,6 +57,7 @@ export class Keeper {
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
+  readonly #evictor: Evictor;
   #directoryUp = false;
 
   constructor(deps: PipelineDeps, options: KeepOptions, devices: () => ServedDevice[], log: Logger) {
@@ -66,6 +69,7 @@ export class Keeper {
       this.#rechecks$.next(rechecks);
     });
     this.#movedAway = new MovedAway(deps);
+    this.#evictor = new Evictor(options, devices, deps);
   }
 
   /** Everything that goes on by itself; nothing does until it is subscribed to. */
@@ -95,7 +99,8 @@ export class Keeper {
   }
 
   /** Answers just written. */
-  secondLook(settled: readonly Settled[]): void {
+  settled(settled: readonly Settled[]): void {
+    this.#evictor.heed(settled);
     this.#rechecks$.next(
       settled.flatMap(({ question: { device, layer, address }, outcome, answer }) =>
         outcome === 'resolved' && layer === 'l3' && answer?.source.kind === 'ip'
@@ -145,8 +150,9 @@ export class Keeper {
     if (due.length > 0) this.#audits$.next(due);
   }
 
-  /** Every second: answers that are old, and a grace that is over. */
+  /** Every second: too many entries, answers that are old, and a grace that is over. */
   tick(): void {
+    this.#evictor.tick();
     if (!this.#directoryUp) return;
     const now = this.#deps.now();
     this.#rechecks$.next(

@@ -3,7 +3,7 @@
  * these. `registry.ts` publishes them when somebody asks.
  */
 import type { MalformedReason } from '../directory/record.ts';
-import { CONFLICTS, type ReconcileAction } from '../tables/report.ts';
+import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
 import type { AnnouncementOutcome } from '../tables/announce.ts';
 import type { Outcome } from '../resolve/question.ts';
 import { PlainHistogram } from './histogram.ts';
@@ -45,10 +45,12 @@ export class Counters {
   readonly conflicts = zeros(CONFLICTS);
   readonly writeFailures = zeros(TABLES);
   readonly overruns = zeros(OVERRUN_SOCKETS);
+  readonly evictions = zeros(EVICTIONS);
   readonly malformedRecords = new Map<MalformedReason, number>();
   readonly reconcileChanges = new Map<ReconcileAction, number>();
   malformedMessages = 0;
   lookupFailures = 0;
+  lookupKeys = 0;
   /** Miss received to entry acknowledged by the kernel. */
   readonly resolutionSeconds = new PlainHistogram(RESOLUTION_BUCKETS);
   /** One round trip to the directory, whatever it carried. */

@@ -245,7 +245,11 @@ export class ServedNamespace implements Surroundings {
   }
 
   #mapPorts(): void {
-    this.kernel.setPorts(askingPorts(this.links.values(), this.devices.values()));
+    const ports = askingPorts(this.links.values(), this.devices.values());
+    this.kernel.setPorts(ports);
+    const present = new Set(ports.map(({ port }) => port));
+    for (const { lanes } of this.devices.values())
+      for (const port of lanes.keys()) if (port > 0 && !present.has(port)) lanes.delete(port);
   }
 }
 

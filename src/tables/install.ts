@@ -72,7 +72,7 @@ function writeFdb(
     if (held !== undefined && ip !== undefined) {
       const decides = overrides(answer, held, device);
       if (held.vtep === answer.vtep && (held.router || !answer.router)) {
-        device.tables.setFdb({ ...held, source: decides ? decider(answer) : held.source, checkedAt: now });
+        device.tables.checkFdb(held, decides ? decider(answer) : held.source, now);
         return;
       }
       if (!decides && held.vtep !== answer.vtep) {
@@ -110,7 +110,9 @@ function writeFdb(
     if (failure === 'foreign' && !device.tables.fdb.has(answer.mac)) return;
     if (failure === undefined || failure === 'foreign') {
       const { mac, vtep, router } = answer;
-      device.tables.setFdb({ mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now });
+      const { port } = at(placements, indexes[0] ?? 0);
+      const facts = { mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now };
+      device.tables.setFdb(facts, port);
       return;
     }
     report.failed(device, 'fdb', failure);
@@ -168,12 +170,14 @@ function writeNeighbours(
 
   const refused = write(placements, writes);
   owners.forEach((owner, position) => {
-    const { device, ip, answer } = at(placements, owner);
+    const { device, ip, answer, port } = at(placements, owner);
     if (ip === undefined) return;
     const error = refused.get(position);
     const failure = error === undefined ? undefined : settleNeighbour(device, ip, answer, error, report);
-    if (failure === undefined || (failure === 'foreign' && device.tables.neighbours.has(ip)))
-      device.tables.setNeighbour({ ip, mac: answer.mac, source: answer.source, checkedAt: now, usedAt: now });
+    if (failure === undefined || (failure === 'foreign' && device.tables.neighbours.has(ip))) {
+      const facts = { ip, mac: answer.mac, source: answer.source, checkedAt: now, usedAt: now };
+      device.tables.setNeighbour(facts, port);
+    }
     if (failure === undefined) {
       device.tables.probation.delete(ip);
       return;

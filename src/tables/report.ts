@@ -39,12 +39,18 @@ export const RECONCILE_ACTIONS = [
 
 export type ReconcileAction = (typeof RECONCILE_ACTIONS)[number];
 
+/** Why entries gave way to newer ones; the values of a metric label. */
+export const EVICTIONS = ['port_quota', 'max_entries'] as const;
+export type Eviction = (typeof EVICTIONS)[number];
+
 /** Where `install` says what it could not do as the directory has it. */
 export interface InstallReport {
   conflict(device: ServedDevice, reason: Conflict, what: string): void;
   failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge' | 'route', error: KernelError): void;
   /** The kernel's tables differed from what is held and were brought in line. */
   mended(device: ServedDevice, action: ReconcileAction, what: string): void;
+  /** Entries gave way to newer ones; `port` as in shares.ts. */
+  evicted(device: ServedDevice, port: number, reason: Eviction): void;
   /** The bridge's own entry for a MAC that moved to another host was removed. */
   bridgeForgot(device: ServedDevice, mac: string): void;
   /** Something that should not happen did; what was under way counts as failed. */

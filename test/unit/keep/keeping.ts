@@ -1,4 +1,4 @@
-import { Keeper } from '../../../src/keep/keeper.ts';
+import { type KeepOptions, Keeper } from '../../../src/keep/keeper.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { World, ip, mac, turns, vtep, watch } from '../fake/world.ts';
@@ -11,9 +11,9 @@ export const GRACE = 300;
 export class Keeping extends World {
   readonly keeper: Keeper;
 
-  constructor(options: { lifetime?: number; idle?: number; withdrawalGrace?: number } = {}) {
+  constructor(options: Partial<KeepOptions> = {}) {
     super();
-    const all = { lifetime: LIFETIME, idle: IDLE, withdrawalGrace: GRACE, ...options };
+    const all = { lifetime: LIFETIME, idle: IDLE, withdrawalGrace: GRACE, maxEntries: 200_000, ...options };
     this.keeper = new Keeper(this.deps, all, () => this.devices, this.log);
     watch(this.keeper.work$());
     this.keeper.directory(true);

@@ -1,0 +1,142 @@
+/**
+ * Keeps what is held within `--max-entries`, and each asking port within its quota: a guest that scans addresses which
+ * exist costs its own oldest entries their place, nobody else's. At the maximum the greediest port gives way first.
+ *
+ * The oldest is what was asked for longest ago: a miss is the only use that is known for nothing. What its FDB entry
+ * shows to be talking is passed over, for it would only come back. One that is evicted all the same comes back by its
+ * next miss: the guest's ARP cache outlives the entry, so that is an L2 miss, answered from the remembered address.
+ */
+import type { Counters } from '../metrics/counters.ts';
+import type { Settled } from '../resolve/pipeline.ts';
+import type { ServedDevice } from '../served/device.ts';
+import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
+import type { Eviction, InstallReport } from '../tables/report.ts';
+import { ADOPTED, type Share } from '../tables/shares.ts';
+import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
+
+export interface EvictOptions {
+  /** Entries held on all devices together, see `HeldTables`. */
+  maxEntries: number;
+}
+
+/** Of the maximum, what one asking port of one device may hold. */
+const QUOTA = 1 / 4;
+/** Evicted in one go at most; the next batch or second takes the rest. */
+const AT_ONCE = 1_024;
+/** More than asked for is evicted, so that a trickle of misses is not a trickle of evictions: this, or a 16th of the quota. */
+const MOST_SPARE = 256;
+
+interface EvictDeps {
+  counters: Counters;
+  report: InstallReport;
+}
+
+interface Owned {
+  device: ServedDevice;
+  share: Share;
+}
+
+export class Evictor {
+  readonly #max: number;
+  readonly #quota: number;
+  readonly #spare: number;
+  readonly #devices: () => ServedDevice[];
+  readonly #deps: EvictDeps;
+  /** So many may be added before it is worth counting all devices' entries again. */
+  #room = 0;
+
+  constructor({ maxEntries }: EvictOptions, devices: () => ServedDevice[], deps: EvictDeps) {
+    this.#max = maxEntries;
+    this.#quota = Math.max(1, Math.floor(maxEntries * QUOTA));
+    this.#spare = Math.min(MOST_SPARE, Math.floor(this.#quota / 16));
+    this.#devices = devices;
+    this.#deps = deps;
+  }
+
+  /** Answers were just written, and stay: the first packet of each is on its way. */
+  heed(settled: readonly Settled[]): void {
+    const fresh = new Map<Share, { device: ServedDevice; count: number }>();
+    for (const { question, outcome } of settled) {
+      if (outcome !== 'resolved') continue;
+      const { device, layer, address } = question;
+      const { neighbours, lone } = device.tables;
+      const share = (layer === 'l3' ? neighbours.get(address) : lone.get(address))?.share;
+      if (share === undefined) continue;
+      const known = fresh.get(share);
+      if (known === undefined) fresh.set(share, { device, count: 1 });
+      else known.count++;
+      this.#room--;
+    }
+    for (const [share, { device, count }] of fresh) this.#keepToQuota({ device, share }, count);
+    if (this.#room < 0) this.#keepToMaximum((share) => fresh.get(share)?.count ?? 0);
+  }
+
+  /** Every second: what came otherwise than by misses, and what a batch larger than its quota has left. */
+  tick(): void {
+    for (const owned of this.#shares()) this.#keepToQuota(owned, 0);
+    this.#keepToMaximum(() => 0);
+  }
+
+  #keepToQuota(owned: Owned, fresh: number): void {
+    const { share } = owned;
+    const over = share.size - this.#quota;
+    // A predecessor's askers are not known: they are many, and one quota is not for them all.
+    if (over <= 0 || share.port === ADOPTED) return;
+    this.#evict(owned, Math.min(over + this.#spare, share.size - fresh), 'port_quota');
+  }
+
+  #keepToMaximum(fresh: (share: Share) => number): void {
+    const held = this.#devices().reduce((sum, { tables }) => sum + tables.shares.size, 0);
+    this.#room = this.#max - held;
+    if (this.#room >= 0) return;
+    const greediest = this.#shares().reduce<Owned | undefined>(
+      (most, one) => (most === undefined || this.#greed(one.share) > this.#greed(most.share) ? one : most),
+      undefined,
+    );
+    if (greediest === undefined) return;
+    const { share } = greediest;
+    this.#evict(greediest, Math.min(this.#spare - this.#room, share.size - fresh(share)), 'max_entries');
+  }
+
+  /** What nobody here asked for goes before what somebody within its quota did, and after what fills its quota. */
+  #greed({ port, size }: Share): number {
+    return port === ADOPTED ? Math.min(size, this.#quota - 0.5) : size;
+  }
+
+  #shares(): Owned[] {
+    return this.#devices().flatMap((device) =>
+      [...device.tables.shares.all()].map((share) => ({ device, share })),
+    );
+  }
+
+  #evict({ device, share }: Owned, wanted: number, reason: Eviction): void {
+    const going: (HeldNeighbour | HeldFdbEntry)[] = [];
+    const count = Math.min(wanted, AT_ONCE);
+    for (let one = share.oldest; one !== undefined && going.length < count; one = one.newer)
+      going.push(one as HeldNeighbour | HeldFdbEntry);
+    const talking = new Set(this.#talking(device, going));
+    // Where all talk somebody has to go.
+    const quiet = talking.size > going.length / 2 ? going : going.filter((one) => !talking.has(one));
+    for (const one of talking) if (quiet !== going) device.tables.shares.renew(one, share.port);
+    const ips: string[] = [];
+    const macs: string[] = [];
+    for (const one of quiet) {
+      if ('ip' in one) ips.push(one.ip);
+      else macs.push(one.mac);
+    }
+    withdrawNeighbours(device, ips, this.#deps.report);
+    withdrawFdb(device, macs, this.#deps.report);
+    this.#deps.counters.evictions[reason] += quiet.length;
+    this.#room += quiet.length;
+    if (quiet.length > 0) this.#deps.report.evicted(device, share.port, reason);
+  }
+
+  /** Those whose FDB entry has forwarded in the later half of its life. */
+  #talking<T extends HeldNeighbour | HeldFdbEntry>({ namespace, ifindex }: ServedDevice, all: T[]): T[] {
+    const rows = namespace.kernel.getFdb(all.map(({ mac }) => ({ ifindex, lladdr: mac })));
+    return all.filter((_, index) => {
+      const row = rows[index];
+      return row !== undefined && row.usedAgo < row.updatedAgo / 2;
+    });
+  }
+}

@@ -1,0 +1,91 @@
+/** Whose the held entries of a device are, so that one guest cannot take the room of all. */
+
+/** Entries whose asker is not known: L2 misses, the routed topology, a tap that missed the question. */
+export const UNKNOWN = 0;
+/** Entries found in the kernel: whoever asked for them asked a predecessor. */
+export const ADOPTED = -1;
+
+/** An entry in its share's queue: linked, not listed, so that it costs no object and is taken out in one step. */
+export interface Member {
+  usedAt: number;
+  share: Share | undefined;
+  older: Member | undefined;
+  newer: Member | undefined;
+}
+
+/** The entries of one asking port (its ifindex, or one of the above), the longest unasked for first. */
+export class Share {
+  readonly port: number;
+  size = 0;
+  oldest: Member | undefined;
+  newest: Member | undefined;
+
+  constructor(port: number) {
+    this.port = port;
+  }
+
+  push(member: Member): void {
+    member.share = this;
+    member.older = this.newest;
+    if (this.newest === undefined) this.oldest = member;
+    else this.newest.newer = member;
+    this.newest = member;
+    this.size++;
+  }
+
+  take(member: Member): void {
+    const { older, newer } = member;
+    if (older === undefined) this.oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.newest = older;
+    else newer.older = older;
+    member.share = member.older = member.newer = undefined;
+    this.size--;
+  }
+}
+
+/** The shares of one device. */
+export class Shares {
+  readonly #byPort = new Map<number, Share>();
+  #size = 0;
+
+  /** Entries of all shares. */
+  get size(): number {
+    return this.#size;
+  }
+
+  all(): Iterable<Share> {
+    return this.#byPort.values();
+  }
+
+  of(port: number): Share | undefined {
+    return this.#byPort.get(port);
+  }
+
+  add(member: Member, port: number): void {
+    let share = this.#byPort.get(port);
+    if (share === undefined) this.#byPort.set(port, (share = new Share(port)));
+    share.push(member);
+    this.#size++;
+  }
+
+  delete(member: Member): void {
+    const { share } = member;
+    if (share === undefined) return;
+    share.take(member);
+    if (share.size === 0) this.#byPort.delete(share.port);
+    this.#size--;
+  }
+
+  /** It was asked for again, and is the newest. It stays the first asker's, but what is nobody's can be had. */
+  renew(member: Member, port: number): void {
+    const owner = member.share?.port;
+    this.delete(member);
+    this.add(member, owner === undefined || owner <= UNKNOWN ? port : owner);
+  }
+
+  clear(): void {
+    this.#byPort.clear();
+    this.#size = 0;
+  }
+}
