@@ -21,6 +21,7 @@ import { readPatiently } from '../resolve/lookup.ts';
 import type { Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { install } from '../tables/install.ts';
+import { ADOPTED } from '../tables/shares.ts';
 import { ourRoutes, writeRoutes } from '../tables/routes.ts';
 import { areStale, gatewaysToWrite, wantedRoutes } from './routes.ts';
 
@@ -185,7 +186,10 @@ export class Ahead {
   /** One namespace at a time, and only what is still served. */
   #install(placements: readonly Placement[]): void {
     const served = new Set(this.#devices());
-    const current = placements.filter(({ device }) => served.has(device));
+    const current = placements
+      .filter(({ device }) => served.has(device))
+      .map((placement) => ({ ...placement, port: ADOPTED }));
+    // Nobody's quota.
     for (const together of groupBy(current, ({ device }) => device.namespace).values())
       attempt(() => install(together, this.#deps), this.#deps.report);
   }
