@@ -2,6 +2,7 @@
 import {
   EMPTY,
   type Observable,
+  Subject,
   catchError,
   concat,
   defer,
@@ -16,6 +17,7 @@ import { reasonOf } from '../errors.ts';
 import { type Strategy, type VniStrategy, strategyOf } from '../ahead/strategy.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log.ts';
+import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from './device.ts';
 import { ServedNamespace } from './namespace.ts';
 import type { Signal } from './signal.ts';
@@ -48,6 +50,9 @@ export interface HostOptions {
 
 export class Host {
   readonly namespaces = new Map<string, ServedNamespace>();
+  readonly #misses$ = new Subject<MissBatch>();
+  /** Of all namespaces, as they come. */
+  readonly misses$ = this.#misses$.asObservable();
   /** Why namespaces could not be opened at start, a line each. */
   readonly troubles: string[] = [];
   #started = false;
@@ -148,6 +153,9 @@ export class Host {
     const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
       isWanted: (link) => isWanted(link, device, chosen),
       strategyOf: chosen,
+      misses: (batch) => {
+        this.#misses$.next(batch);
+      },
       wait: this.#options.wait === true,
       negativeLifetime: negativeLifetime * 1000,
       now: monotonic,
@@ -174,6 +182,7 @@ export class Host {
       const own = new ServedNamespace('own', kernel, this.#own, {
         isWanted: () => false,
         strategyOf: () => 'miss',
+        misses: () => undefined,
         wait: false,
         negativeLifetime: 0,
         now: monotonic,
