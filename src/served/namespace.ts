@@ -6,6 +6,7 @@ import {
   type Observable,
   Subject,
   defer,
+  filter,
   from,
   map,
   merge,
@@ -16,6 +17,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../clock.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
+import type { MissBatch } from '../resolve/pipeline.ts';
 import type { Ip, Link } from '../vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
@@ -31,6 +33,8 @@ const RELOAD_DELAY = 1_000;
 export interface ServeOptions {
   /** Whether a device is to be served, if it can be. */
   isWanted: (link: Link) => boolean;
+  /** Told of misses at once: they come by the hundred thousand, and a guest waits for each. */
+  misses: (batch: MissBatch) => void;
   /** Whether to ask again for a device that another missd serves. */
   wait: boolean;
   /** Milliseconds. */
@@ -74,7 +78,10 @@ export class ServedNamespace implements Surroundings {
 
   /** Subscribing opens the sockets, unsubscribing closes them. */
   signals$(): Observable<Signal> {
-    const told$ = this.kernel.events$.pipe(map((event) => this.#hear(event)));
+    const told$ = this.kernel.events$.pipe(
+      map((event) => this.#hear(event)),
+      filter((signals) => signals.length > 0),
+    );
     const read$ = this.#reload$.pipe(
       startWith(undefined),
       switchMap(() => defer(() => from(this.#load())).pipe(retry({ delay: RELOAD_DELAY }))),
@@ -94,7 +101,8 @@ export class ServedNamespace implements Surroundings {
   #hear(event: KernelEvent): Signal[] {
     switch (event.type) {
       case 'misses':
-        return [{ type: 'misses', batch: { misses: event.misses, deviceOf: this.#deviceOf } }];
+        this.#options.misses({ misses: event.misses, deviceOf: this.#deviceOf });
+        return [];
       case 'malformed':
         return [event];
       case 'overrun':
@@ -237,7 +245,11 @@ export class ServedNamespace implements Surroundings {
   }
 
   #mapPorts(): void {
-    this.kernel.setPorts(askingPorts(this.links.values(), this.devices.values()));
+    const ports = askingPorts(this.links.values(), this.devices.values());
+    this.kernel.setPorts(ports);
+    const present = new Set(ports.map(({ port }) => port));
+    for (const { lanes } of this.devices.values())
+      for (const port of lanes.keys()) if (port > 0 && !present.has(port)) lanes.delete(port);
   }
 }
 
