@@ -101,7 +101,7 @@ export class Daemon {
       ),
       interval(this.#options.audit * 1000).pipe(
         map(() => {
-          this.keeper.audit(this.host.devices());
+          this.keeper.auditChanges(this.host.devices());
         }),
       ),
       interval(HOUSEKEEPING).pipe(
@@ -186,7 +186,11 @@ export class Daemon {
         return;
       case 'overrun':
         this.report.overrun(signal.socket);
-        this.keeper.audit(this.host.devices());
+        if (signal.socket === 'table') this.keeper.missRows();
+        else this.keeper.audit(this.host.devices());
+        return;
+      case 'rows':
+        this.keeper.heedRows(signal.device, signal.changes);
         return;
       case 'malformed':
         this.report.malformedMessages(signal.count);

@@ -32,6 +32,7 @@ export interface NativeNamespace {
   write(writes: EntryWrite[]): (Failure & { index: number })[];
   announce(announcements: Announcement[]): number;
   setPorts(ports: { port: number; vxlan: number }[]): void;
+  watchTables(ifindexes: number[]): void;
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
   setMulticastRouter(port: number, value: number): void;
   lock(name: string): boolean;

@@ -15,6 +15,7 @@ import {
   switchMap,
 } from 'rxjs';
 import type { Clock } from '../clock.ts';
+import { groupBy } from '../group-by.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
 import type { Ip, Link } from '../vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
@@ -95,6 +96,10 @@ export class ServedNamespace implements Surroundings {
     switch (event.type) {
       case 'misses':
         return [{ type: 'misses', batch: { misses: event.misses, deviceOf: this.#deviceOf } }];
+      case 'rows':
+        return [...groupBy(event.changes, ({ row }) => this.devices.get(row.ifindex))].flatMap<Signal>(
+          ([device, changes]) => (device === undefined ? [] : [{ type: 'rows', device, changes }]),
+        );
       case 'malformed':
         return [event];
       case 'overrun':

@@ -1,3 +1,4 @@
+import type { OverrunSocket, RowChange } from '../kernel/kernel.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from './device.ts';
 
@@ -5,7 +6,9 @@ import type { ServedDevice } from './device.ts';
 export type Signal =
   | { type: 'misses'; batch: MissBatch }
   | { type: 'loaded' }
-  | { type: 'overrun'; socket: 'miss' | 'link' }
+  | { type: 'overrun'; socket: OverrunSocket }
+  /** Rows of a device that changed. */
+  | { type: 'rows'; device: ServedDevice; changes: RowChange[] }
   | { type: 'malformed'; count: number }
   | { type: 'served'; device: ServedDevice }
   | { type: 'gone'; device: ServedDevice }
