@@ -2,7 +2,7 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { Subject, Subscription, interval, map, merge } from 'rxjs';
+import { Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import type { RunOptions } from './config/options.ts';
 import type { Directory, DirectoryState } from './directory/directory.ts';
@@ -14,13 +14,13 @@ import { Counters } from './metrics/counters.ts';
 import { Keeper } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
-import { type MissBatch, resolveMisses } from './resolve/pipeline.ts';
+import { resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
 import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
 import { tellSettled } from './resolve/tell.ts';
 import { Wishes } from './served/wishes.ts';
-import { prepare, preparePort } from './served/prepare.ts';
+import { prepare, prepareTopology } from './served/prepare.ts';
 import { Announcer } from './tables/announce.ts';
 import { flush } from './tables/flush.ts';
 
@@ -57,7 +57,7 @@ export class Daemon {
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
-    this.admission = new Admission(this.counters);
+    this.admission = new Admission(this.counters, options.lookupRate);
     this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
       this.#fail(reason);
     });
@@ -73,9 +73,13 @@ export class Daemon {
 
   /** Subscribes to everything, once. */
   start(): void {
-    const batches$ = new Subject<MissBatch>();
+    const misses$ = this.host.misses$.pipe(
+      tap((batch) => {
+        this.keeper.heedUse(batch);
+      }),
+    );
     const work$ = merge(
-      resolveMisses(batches$, this.#deps).pipe(
+      resolveMisses(misses$, this.#deps).pipe(
         map((settled) => {
           this.keeper.settled(settled);
           tellSettled(settled, this.#log);
@@ -96,7 +100,7 @@ export class Daemon {
       interval(SECOND).pipe(
         map(() => {
           this.keeper.tick();
-          for (const signal of this.host.claim()) this.#heed(signal, batches$);
+          for (const signal of this.host.claim()) this.#heed(signal);
         }),
       ),
       interval(this.#options.audit * 1000).pipe(
@@ -113,7 +117,7 @@ export class Daemon {
     );
     const signals$ = this.host.signals$().pipe(
       map((signal) => {
-        this.#heed(signal, batches$);
+        this.#heed(signal);
       }),
     );
     const error = (reason: unknown): void => {
@@ -178,19 +182,15 @@ export class Daemon {
     };
   }
 
-  #heed(signal: Signal, batches$: Subject<MissBatch>): void {
+  #heed(signal: Signal): void {
     switch (signal.type) {
-      case 'misses':
-        this.keeper.heedUse(signal.batch);
-        batches$.next(signal.batch);
-        return;
       case 'overrun':
         this.report.overrun(signal.socket);
         if (signal.socket === 'table') this.keeper.missRows();
         else this.keeper.audit(this.host.devices());
         return;
       case 'rows':
-        this.keeper.heedRows(signal.device, signal.changes);
+        this.keeper.heedRows(signal);
         return;
       case 'malformed':
         this.report.malformedMessages(signal.count);
@@ -212,11 +212,12 @@ export class Daemon {
         this.keeper.audit([signal.device]);
         return;
       case 'up':
-        this.#log.info(`${signal.device.name} is up again`);
+        this.#log.info(`${signal.device.name} is up`);
+        prepareTopology(signal.device, this.#log);
         this.keeper.audit([signal.device]);
         return;
       case 'bridged':
-        preparePort(signal.device, this.#log);
+        prepareTopology(signal.device, this.#log);
         return;
       case 'refused':
         this.#wishes.refuse(signal.name, signal.reason);

@@ -52,6 +52,8 @@ void DecodePayload(const Message& message, size_t size) {
   if (DecodeLink(message.payload, &link)) Look(link, size);
   InterfaceAddress address;
   if (DecodeAddress(message.payload, &address)) Look(address.ip);
+  Soliciting soliciting;
+  DecodeSoliciting(message.payload, &soliciting);
   Answer answer;
   if (DecodeAnswer(message, &answer)) Require(answer.extack.size() <= size, "no words beyond the message");
 }

@@ -81,6 +81,19 @@ bool DecodeAddress(Bytes payload, InterfaceAddress* address) {
   return address->ip && header.ifa_family == address->ip.Family();
 }
 
+/** net/core/neighbour.c, neightbl_fill_param_info. */
+bool DecodeSoliciting(Bytes payload, Soliciting* soliciting) {
+  ndtmsg header;
+  Attributes<NDTA_MAX + 1> table;
+  Attributes<NDTPA_MAX + 1> parameters;
+  if (!payload.Read(0, &header) || !table.Parse(payload.From(NLMSG_ALIGN(sizeof(header))))) return false;
+  if (!table[NDTA_PARMS] || !parameters.Parse(table[NDTA_PARMS])) return false;
+  soliciting->family = header.ndtm_family;
+  soliciting->ifindex = parameters[NDTPA_IFINDEX].As<uint32_t>();
+  soliciting->app_probes = parameters[NDTPA_APP_PROBES].As<uint32_t>();
+  return true;
+}
+
 bool DecodeAnswer(const Message& message, Answer* answer) {
   nlmsgerr header;
   if (!message.payload.Read(0, &header)) return false;

@@ -95,6 +95,15 @@ struct InterfaceAddress {
   Ip ip;
 };
 
+/** How a device's neighbours of one family are solicited. */
+struct Soliciting {
+  uint8_t family = 0;
+  /** 0 for the defaults of the namespace. */
+  uint32_t ifindex = 0;
+  /** Solicitations that go to user space, `app_solicit`. */
+  uint32_t app_probes = 0;
+};
+
 /** NLMSG_ERROR: 0 is an acknowledgement, otherwise a positive errno, with the kernel's own words if it gave
  * any. */
 struct Answer {
@@ -109,10 +118,12 @@ inline int ErrnoFrom(int32_t error) { return error > 0 || error < -4095 ? EPROTO
 /** Appends the misses of one datagram; returns how many messages could not be decoded. */
 uint32_t DecodeMisses(Bytes datagram, std::vector<Miss>* misses);
 
-/** Payloads of RTM_NEWNEIGH, RTM_NEWLINK / DELLINK, RTM_NEWADDR / DELADDR and NLMSG_ERROR. */
+/** Payloads of RTM_NEWNEIGH, RTM_NEWLINK / DELLINK, RTM_NEWADDR / DELADDR, RTM_NEWNEIGHTBL and NLMSG_ERROR.
+ */
 bool DecodeRow(Bytes payload, Row* row);
 bool DecodeLink(Bytes payload, Link* link);
 bool DecodeAddress(Bytes payload, InterfaceAddress* address);
+bool DecodeSoliciting(Bytes payload, Soliciting* soliciting);
 bool DecodeAnswer(const Message& message, Answer* answer);
 
 }  // namespace missd

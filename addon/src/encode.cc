@@ -144,6 +144,32 @@ void EncodeSetMulticastRouter(uint32_t port, uint8_t value, uint32_t seq, Writer
   out->End();
 }
 
+void EncodeSetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes, uint32_t seq, Writer* out) {
+  ndtmsg header{};
+  header.ndtm_family = family;
+  out->Begin(RTM_SETNEIGHTBL, NLM_F_REQUEST | NLM_F_ACK, seq, &header, sizeof(header));
+  // The tables' own names (net/ipv4/arp.c, net/ipv6/ndisc.c).
+  constexpr char kArp[] = "arp_cache";
+  constexpr char kNdisc[] = "ndisc_cache";
+  if (family == AF_INET) {
+    out->Put(NDTA_NAME, kArp, sizeof(kArp));
+  } else {
+    out->Put(NDTA_NAME, kNdisc, sizeof(kNdisc));
+  }
+  size_t nest = out->BeginNest(NDTA_PARMS);
+  out->Put(NDTPA_IFINDEX, ifindex);
+  out->Put(NDTPA_APP_PROBES, probes);
+  out->EndNest(nest);
+  out->End();
+}
+
+void EncodeDumpSoliciting(uint8_t family, uint32_t seq, Writer* out) {
+  ndtmsg header{};
+  header.ndtm_family = family;
+  out->Begin(RTM_GETNEIGHTBL, kDump, seq, &header, sizeof(header));
+  out->End();
+}
+
 void EncodeDumpLinks(uint32_t master, uint32_t seq, Writer* out) {
   ifinfomsg header = LinkHeader(AF_UNSPEC, 0);
   out->Begin(RTM_GETLINK, kDump, seq, &header, sizeof(header));

@@ -64,10 +64,14 @@ void EncodeWrite(const EntryWrite& write, uint32_t seq, Writer* out);
 void EncodeGet(const RowKey& key, uint32_t seq, Writer* out);
 void EncodeGetLink(uint32_t ifindex, uint32_t seq, Writer* out);
 void EncodeSetMulticastRouter(uint32_t port, uint8_t value, uint32_t seq, Writer* out);
+/** `app_solicit` of one device's neighbours of one family. */
+void EncodeSetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes, uint32_t seq, Writer* out);
 
 /** Dumps; each needs NETLINK_GET_STRICT_CHK, or the kernel ignores the filter. */
 void EncodeDumpLinks(uint32_t master, uint32_t seq, Writer* out);
 void EncodeDumpAddresses(int32_t netnsid, uint32_t seq, Writer* out);
+/** How the neighbours of every device are solicited, of one family. */
+void EncodeDumpSoliciting(uint8_t family, uint32_t seq, Writer* out);
 void EncodeDumpNeighbours(uint32_t ifindex, uint32_t seq, Writer* out);
 /** The FDB entries of one device: its own, and on a bridge port also the bridge's behind it. */
 void EncodeDumpFdb(uint32_t ifindex, uint32_t seq, Writer* out);

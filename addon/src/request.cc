@@ -162,18 +162,51 @@ std::optional<Link> RequestSocket::GetLink(uint32_t ifindex) {
   return link;
 }
 
-void RequestSocket::SetMulticastRouter(uint32_t port, uint8_t value) {
+void RequestSocket::Do(const char* what) {
   Answer answer;
-  out_.Clear();
-  EncodeSetMulticastRouter(port, value, ++seq_, &out_);
   int error = Send();
   if (error == 0) {
     error = Receive([&](const Message& message) {
       return message.seq != seq_ || message.type != NLMSG_ERROR || !DecodeAnswer(message, &answer);
     });
   }
-  if (error != 0) throw KernelError("set multicast router", error);
-  if (answer.error != 0) throw KernelError("set multicast router", answer.error, answer.extack);
+  if (error != 0) throw KernelError(what, error);
+  if (answer.error != 0) throw KernelError(what, answer.error, answer.extack);
+}
+
+void RequestSocket::SetMulticastRouter(uint32_t port, uint8_t value) {
+  out_.Clear();
+  EncodeSetMulticastRouter(port, value, ++seq_, &out_);
+  Do("set multicast router");
+}
+
+std::optional<uint32_t> RequestSocket::GetAppSolicit(uint8_t family, uint32_t ifindex) {
+  std::optional<uint32_t> probes;
+  Answer answer;
+  out_.Clear();
+  EncodeDumpSoliciting(family, ++seq_, &out_);
+  int error = Send();
+  if (error == 0) {
+    error = Receive([&](const Message& message) {
+      if (message.seq != seq_) return true;
+      if (message.type == NLMSG_ERROR) DecodeAnswer(message, &answer);
+      Soliciting soliciting;
+      if (message.type == RTM_NEWNEIGHTBL && DecodeSoliciting(message.payload, &soliciting) &&
+          soliciting.family == family && soliciting.ifindex == ifindex) {
+        probes = soliciting.app_probes;
+      }
+      return message.type != NLMSG_DONE && message.type != NLMSG_ERROR;
+    });
+  }
+  if (error != 0) throw KernelError("get app_solicit", error);
+  if (answer.error != 0) throw KernelError("get app_solicit", answer.error, answer.extack);
+  return probes;
+}
+
+void RequestSocket::SetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes) {
+  out_.Clear();
+  EncodeSetAppSolicit(family, ifindex, probes, ++seq_, &out_);
+  Do("set app_solicit");
 }
 
 }  // namespace missd

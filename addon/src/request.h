@@ -35,10 +35,16 @@ class RequestSocket {
   uint32_t port() const { return PortOf(fd_.get()); }
   /** @throws KernelError */
   void SetMulticastRouter(uint32_t port, uint8_t value);
+  /** `app_solicit` of a device; none where it has no neighbours of that family. @throws KernelError */
+  std::optional<uint32_t> GetAppSolicit(uint8_t family, uint32_t ifindex);
+  /** @throws KernelError */
+  void SetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes);
 
  private:
   void WriteSome(const EntryWrite* writes, size_t count, size_t offset, std::vector<Refusal>* refusals);
   void GetSome(const RowKey* keys, size_t count, std::vector<std::optional<Row>>* rows);
+  /** Sends what `out_` holds and waits for its acknowledgement. @throws KernelError */
+  void Do(const char* what);
   /** Sends what `out_` holds. Returns 0 or an errno. */
   int Send();
   /** Receives until `visit` returns false. Returns 0, or the errno that ended it (ETIMEDOUT: an answer is

@@ -43,6 +43,8 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   maxEntries: number;
   flushOnExit?: boolean;
   wait?: boolean;
+  /** Lookups a second for unknown addresses, per asking port. */
+  lookupRate: number;
   /** Bytes. */
   receiveBuffer: number;
   logLevel: string;
@@ -122,6 +124,9 @@ const runOptions = (): Option[] => [
   option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')
     .default(5)
     .argParser(parse.seconds(0)),
+  option('--lookup-rate <n>', 'lookups a second that one asking port may cause for unknown addresses')
+    .default(2000)
+    .argParser(parse.integer(1, 1_000_000)),
   option('--receive-buffer <bytes>', 'netlink receive buffer')
     .default(64 * 1024 ** 2, '64MiB')
     .argParser(parse.bytes),

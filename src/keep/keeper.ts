@@ -30,8 +30,7 @@ import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
 import { due } from './due.ts';
 import { heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
-import { Watch } from './watch.ts';
-import type { RowChange } from '../kernel/kernel.ts';
+import { type ChangedRows, Watch } from './watch.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
 import { type Recheck, type Verdict, readAgain } from './recheck.ts';
@@ -130,8 +129,8 @@ export class Keeper {
   }
 
   /** Rows changed, by whomever. */
-  heedRows(device: ServedDevice, changes: readonly RowChange[]): void {
-    this.#watch.heed(device, changes);
+  heedRows(changed: ChangedRows): void {
+    this.#watch.heed(changed);
   }
 
   /** Changes of rows went unheard. */

@@ -23,6 +23,12 @@ const SECOND = 1_000;
 /** Rows read in one go. */
 const AT_ONCE = 500;
 
+/** What the kernel said has changed, and how to find the device of each row. */
+export interface ChangedRows {
+  changes: readonly RowChange[];
+  deviceOf: (ifindex: number) => ServedDevice | undefined;
+}
+
 /** Rows of a device, as they were a moment ago. */
 export interface Rows {
   fdb: ReadonlyMap<Mac, FdbEntry>;
@@ -81,10 +87,12 @@ export class Watch {
     }
   }
 
-  heed(device: ServedDevice, changes: readonly RowChange[]): void {
-    const { macs, ips, blind } = this.#of(device);
-    if (blind) return;
+  heed({ changes, deviceOf }: ChangedRows): void {
     for (const { removed, row } of changes) {
+      const device = deviceOf(row.ifindex);
+      if (device === undefined) continue;
+      const { macs, ips, blind } = this.#of(device);
+      if (blind) continue;
       if ('ip' in row) {
         if (isNeighbourSuspect(device, row, removed)) ips.add(row.ip);
       } else if (isFdbSuspect(device, row, removed)) macs.add(row.lladdr);

@@ -82,6 +82,13 @@ export interface Namespace {
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
   /** Sets IFLA_BRPORT_MULTICAST_ROUTER. @throws KernelError */
   setMulticastRouter(port: number, value: 0 | 1 | 2): void;
+  /**
+   * How many solicitations the kernel sends to user space for a device's own neighbours, `app_solicit`; undefined
+   * where the device has none of that family. @throws KernelError
+   */
+  getAppSolicit(ifindex: number, family: 4 | 6): number | undefined;
+  /** Without a write to /proc/sys (RTM_SETNEIGHTBL). @throws KernelError */
+  setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
   /** Binds an abstract unix socket in this namespace; false when another process holds the name. Held until closed. */
   lock(name: string): boolean;
   unlock(name: string): void;

@@ -5,6 +5,7 @@ import { Observable } from 'rxjs';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour } from '../vocabulary.ts';
 import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
+import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
   EntryWrite,
@@ -32,9 +33,14 @@ class LinuxNamespace implements Namespace {
     this.receiveBuffer = native.receiveBuffer;
     this.canAnnounce = native.canAnnounce;
     this.events$ = new Observable((subscriber) => {
-      native.start((events) => {
-        for (const event of events) subscriber.next(event);
-      });
+      native.start(
+        (events) => {
+          for (const event of events) subscriber.next(event);
+        },
+        (numbers, texts, count) => {
+          subscriber.next({ type: 'misses', misses: unpackMisses(numbers, texts, count) });
+        },
+      );
       return () => {
         native.close();
       };
@@ -68,14 +74,14 @@ class LinuxNamespace implements Namespace {
   }
 
   write(writes: EntryWrite[]): Refusal[] {
-    return this.#native.write(writes).map(({ index, errno, extack }) => ({
+    return this.#native.write(...packWrites(writes)).map(({ index, errno, extack }) => ({
       index,
       error: new KernelError(operation(writes[index]), errno, errorName(errno), extack),
     }));
   }
 
   announce(announcements: Announcement[]): number {
-    return this.#native.announce(announcements);
+    return this.#native.announce(...packAnnouncements(announcements));
   }
   setPorts(ports: { port: number; vxlan: number }[]): void {
     translated(() => {
@@ -93,6 +99,14 @@ class LinuxNamespace implements Namespace {
   setMulticastRouter(port: number, value: 0 | 1 | 2): void {
     translated(() => {
       this.#native.setMulticastRouter(port, value);
+    });
+  }
+  getAppSolicit(ifindex: number, family: 4 | 6): number | undefined {
+    return translated(() => this.#native.getAppSolicit(ifindex, family));
+  }
+  setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void {
+    translated(() => {
+      this.#native.setAppSolicit(ifindex, family, probes);
     });
   }
   lock(name: string): boolean {

@@ -8,6 +8,13 @@ export const hostIp6 = (n: number): string => `fd99::${n}`;
 export const guestIp4 = (n: number): string => `20.0.0.${n}`;
 export const guestIp6 = (n: number): string => `fd20::${n}`;
 
+/** Routed, every host has a subnet of its own, of which it is address 254 and its guests are the others. */
+export const subnetIp4 = (host: number, n: number): string => `10.20.${host}.${n}`;
+export const subnetIp6 = (host: number, n: number): string => `fd20:0:0:${host}::${n === 0 ? '' : n}`;
+
+/** Of host N's VXLAN device, where records name the host by it. */
+export const hostMac = (n: number): string => `02:f0:00:00:00:${String(n).padStart(2, '0')}`;
+
 /** `02:42:` and the four bytes of the IPv4 address, as Docker does it. */
 export function macOf(ip4: string): string {
   const bytes = ip4.split('.').map((byte) => Number(byte).toString(16).padStart(2, '0'));

@@ -6,14 +6,18 @@ import { parsePing, pingArgv, type Pinged, type PingOptions } from './ping.ts';
 import { until } from './wait.ts';
 
 export interface GuestOptions {
-  /** Makes the addresses: guest 2 is 20.0.0.2, fd20::2, 02:42:14:00:00:02. Unique in the lab. */
+  /** Makes the addresses: guest 2 is 20.0.0.2, fd20::2, 02:42:14:00:00:02 where bridged. Unique in the lab. */
   n: number;
   /** Another address with prefix length, or null for none. */
   ip4?: string | null;
   ip6?: string | null;
   mac?: string;
+  /** Routers of last resort; by default the segment's, if it has any. */
+  gateways?: readonly string[];
   /** Duplicate address detection, which takes a guest one to two seconds. Default on, as it is everywhere. */
   dad?: boolean;
+  /** Says where it is as soon as it is up, as a moved machine does: gratuitous ARP, unsolicited advertisement. */
+  announce?: boolean;
   /**
    * More addresses, each with its own MAC: one more interface per number, with single-address prefixes, so that
    * routes and answers stay those of eth0. (macvlan would do with one port, but not every kernel has it.)
@@ -35,21 +39,27 @@ export class Guest {
   constructor(segment: Segment, options: GuestOptions) {
     this.n = options.n;
     this.segment = segment;
-    this.namespace = segment.host.nameGuest(options.n);
+    this.namespace = segment.host.name(`g${options.n}`);
     this.#options = options;
-    this.ip4 = options.ip4 === null ? undefined : (options.ip4?.split('/')[0] ?? guestIp4(options.n));
-    this.ip6 = options.ip6 === null ? undefined : (options.ip6?.split('/')[0] ?? guestIp6(options.n));
+    const { ip4, ip6 } = { ...segment.plan(options.n), ...options };
+    this.ip4 = ip4?.split('/')[0];
+    this.ip6 = ip6?.split('/')[0];
     this.mac = options.mac ?? macOf(this.ip4 ?? guestIp4(options.n));
     this.port = `g${options.n}`;
   }
 
   async build(): Promise<void> {
-    const { n, ip4 = `${guestIp4(n)}/24`, ip6 = `${guestIp6(n)}/64`, dad = true, also = [] } = this.#options;
-    const host = this.segment.host.namespace;
+    const { dad = true, also = [] } = this.#options;
+    const { ip4, ip6, gateways } = { ...this.segment.plan(this.n), ...this.#options };
+    const host = this.segment.namespace;
     const nodad = dad ? [] : ['nodad'];
     await ip(host.record, ['netns', 'add', this.namespace.name]);
     // The link-local address would go through it all the same, and its questions are misses like any other.
     if (!dad) await this.namespace.sysctl({ 'net/ipv6/conf/default/dad_transmits': 0 });
+    if (this.#options.announce === true) {
+      const notify = { 'net/ipv4/conf/default/arp_notify': 1, 'net/ipv6/conf/default/ndisc_notify': 1 };
+      await this.namespace.sysctl(notify);
+    }
     await host.ip(
       ...this.#plug('eth0', this.port, this.mac),
       ...also.flatMap((m) => this.#plug(`eth${m}`, `${this.port}-${m}`, macOf(guestIp4(m)))),
@@ -63,6 +73,7 @@ export class Guest {
       ['link', 'set', 'eth0', 'up'],
       ...(ip4 === null ? [] : [['address', 'add', ip4, 'dev', 'eth0']]),
       ...(ip6 === null ? [] : [['address', 'add', ip6, 'dev', 'eth0', ...nodad]]),
+      ...gateways.map((gateway): Words => ['route', 'add', 'default', 'via', gateway]),
       ...also.flatMap((m): Words[] => [
         ['link', 'set', `eth${m}`, 'addrgenmode', 'none', 'up'],
         ['address', 'add', `${guestIp4(m)}/32`, 'dev', `eth${m}`],
@@ -91,6 +102,13 @@ export class Guest {
           return [address['local'] as string, state];
         }),
     );
+  }
+
+  /** Away at once: its port first, which a namespace on its way out would keep for a while. */
+  async remove(): Promise<void> {
+    const host = this.segment.namespace;
+    await host.ip(['link', 'delete', this.port]);
+    await ip(host.record, ['netns', 'delete', this.namespace.name]);
   }
 
   async ping(ip: string, options: PingOptions = {}): Promise<Pinged> {

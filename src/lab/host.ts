@@ -6,6 +6,8 @@
  */
 import type { Namespace } from './namespace.ts';
 import type { Guest, GuestOptions } from './guest.ts';
+import { OverlaySegment } from './overlay-segment.ts';
+import { RoutedSegment } from './routed-segment.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
 import type { Underlay } from './underlay.ts';
 
@@ -14,14 +16,14 @@ export class Host {
   readonly namespace: Namespace;
   readonly underlay: Underlay;
   readonly segments: Segment[] = [];
-  /** Names a namespace for one of its guests. */
-  readonly nameGuest: (n: number) => Namespace;
+  /** Names a namespace of the lab, to be made by whoever asked. */
+  readonly name: (role: string) => Namespace;
 
-  constructor(n: number, namespace: Namespace, underlay: Underlay, nameGuest: (n: number) => Namespace) {
+  constructor(n: number, namespace: Namespace, underlay: Underlay, name: (role: string) => Namespace) {
     this.n = n;
     this.namespace = namespace;
     this.underlay = underlay;
-    this.nameGuest = nameGuest;
+    this.name = name;
   }
 
   /** The address that records name this host by. */
@@ -36,6 +38,12 @@ export class Host {
     return first;
   }
 
+  /** Names of the namespaces with VXLAN devices in them, which a missd of this host serves. */
+  get served(): string[] {
+    const names = new Set(this.segments.map(({ namespace }) => namespace.name));
+    return names.size === 0 ? [this.namespace.name] : [...names];
+  }
+
   async build(segments: readonly SegmentOptions[]): Promise<void> {
     await this.underlay.connect(this.namespace, this.n);
     // A bridge asks for its own link-local address a second after it is up: a miss at a time that nobody chose.
@@ -44,7 +52,7 @@ export class Host {
   }
 
   async addSegment(options: SegmentOptions = {}): Promise<Segment> {
-    const segment = new Segment(this, options);
+    const segment = new CLASSES[options.topology ?? 'bridged'](this, options);
     await segment.build();
     this.segments.push(segment);
     return segment;
@@ -55,3 +63,5 @@ export class Host {
     return this.segment.addGuest(options);
   }
 }
+
+const CLASSES = { bridged: Segment, routed: RoutedSegment, overlay: OverlaySegment };

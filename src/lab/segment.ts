@@ -1,9 +1,17 @@
 /** One VNI on one host: a bridge with the VXLAN device as a port, and the guests' ports beside it. */
+import { guestIp4, guestIp6 } from './address.ts';
 import type { Host } from './host.ts';
+import type { Namespace, Words } from './namespace.ts';
 import type { FdbRow, NeighbourRow } from './rows.ts';
 import { Guest, type GuestOptions } from './guest.ts';
 
 export interface SegmentOptions {
+  /**
+   * How the VXLAN device and the guests are joined. `bridged`: both are ports of one bridge (this file). `routed`: the
+   * host routes the overlay through the device (`routed-segment.ts`). `overlay`: bridged, in a namespace that is neither
+   * the host's nor a guest's (`overlay-segment.ts`). Default bridged.
+   */
+  topology?: 'bridged' | 'routed' | 'overlay';
   vni?: number;
   dstport?: number;
   /** Learn VTEPs from incoming frames. Default off, as missd wants it. */
@@ -23,6 +31,14 @@ export interface SegmentOptions {
   bridge?: readonly (string | number)[];
 }
 
+/** What a segment gives to one of its guests; addresses with prefix length. */
+export interface GuestPlan {
+  ip4: string;
+  ip6: string;
+  /** Routers of last resort, where guests leave their own subnet. */
+  gateways: readonly string[];
+}
+
 export class Segment {
   readonly host: Host;
   readonly vni: number;
@@ -31,7 +47,7 @@ export class Segment {
   /** Name of the VXLAN device, `vxlan100`. */
   readonly device: string;
   readonly mtu: number;
-  readonly #options: SegmentOptions;
+  protected readonly options: SegmentOptions;
 
   constructor(host: Host, options: SegmentOptions = {}) {
     this.host = host;
@@ -39,7 +55,17 @@ export class Segment {
     this.bridge = this.vni === 100 ? 'br0' : `br${this.vni}`;
     this.device = `vxlan${this.vni}`;
     this.mtu = host.underlay.overlayMtu;
-    this.#options = options;
+    this.options = options;
+  }
+
+  /** Where bridge and VXLAN device are, and so what a missd serves. */
+  get namespace(): Namespace {
+    return this.host.namespace;
+  }
+
+  /** The addresses of guest `n`, unless it is given others. */
+  plan(n: number): GuestPlan {
+    return { ip4: `${guestIp4(n)}/24`, ip6: `${guestIp6(n)}/64`, gateways: [] };
   }
 
   async build(): Promise<void> {
@@ -49,9 +75,9 @@ export class Segment {
 
   async buildBridge(): Promise<void> {
     const { bridge } = this;
-    const { gateway = [], gatewayMac } = this.#options;
-    await this.host.namespace.ip(
-      ['link', 'add', bridge, 'type', 'bridge', ...(this.#options.bridge ?? [])],
+    const { gateway = [], gatewayMac } = this.options;
+    await this.namespace.ip(
+      ['link', 'add', bridge, 'type', 'bridge', ...(this.options.bridge ?? [])],
       ...(gatewayMac === undefined ? [] : [['link', 'set', bridge, 'address', gatewayMac]]),
       ['link', 'set', bridge, 'up'],
       ...gateway.map((address) =>
@@ -63,19 +89,28 @@ export class Segment {
   }
 
   async buildDevice(): Promise<void> {
-    const { bridge, device, mtu } = this;
-    const { dstport = 4789, local = true, more = [] } = this.#options;
-    const onOff = (flag: 'learning' | 'proxy' | 'l2miss' | 'l3miss', otherwise: boolean): string =>
-      (this.#options[flag] ?? otherwise) ? flag : `no${flag}`;
-    await this.host.namespace.ip(
-      [
-        ...['link', 'add', device, 'mtu', mtu, 'type', 'vxlan', 'id', this.vni, 'dstport', dstport],
-        ...(local ? ['local', this.host.vtep] : []),
-        ...[onOff('learning', false), onOff('proxy', true), onOff('l2miss', true), onOff('l3miss', true)],
-        ...more,
+    await this.namespace.ip(this.deviceWords(), ['link', 'set', this.device, 'master', this.bridge, 'up']);
+  }
+
+  /** Words that make the VXLAN device. */
+  protected deviceWords(): Words {
+    const { dstport = 4789, local = true, more = [] } = this.options;
+    // What the kernel does anyhow is not said, as nobody would type it.
+    const flag = (name: 'learning' | 'proxy' | 'l2miss' | 'l3miss', otherwise: boolean): string[] => {
+      const on = this.options[name] ?? otherwise;
+      return on === (name === 'learning') ? [] : [on ? name : `no${name}`];
+    };
+    return [
+      ...['link', 'add', this.device, 'mtu', this.mtu, 'type', 'vxlan', 'id', this.vni, 'dstport', dstport],
+      ...(local ? ['local', this.host.vtep] : []),
+      ...[
+        ...flag('learning', false),
+        ...flag('proxy', true),
+        ...flag('l2miss', true),
+        ...flag('l3miss', true),
       ],
-      ['link', 'set', device, 'master', bridge, 'up'],
-    );
+      ...more,
+    ];
   }
 
   /** A guest on this segment; its number makes its addresses. */
@@ -87,13 +122,13 @@ export class Segment {
 
   /** Rows of the VXLAN device's neighbour table that somebody wrote; the kernel's own multicast rows are left out. */
   async neighbours(): Promise<NeighbourRow[]> {
-    const rows = await this.host.namespace.neighbours(this.device);
+    const rows = await this.namespace.neighbours(this.device);
     return rows.filter((row) => !/^(ff|224\.|239\.|255\.)/.test(row.ip));
   }
 
   /** Unicast rows of the VXLAN device's own FDB. */
   async fdb(): Promise<FdbRow[]> {
-    const rows = await this.host.namespace.fdb(this.device);
+    const rows = await this.namespace.fdb(this.device);
     return rows.filter((row) => row.self && row.vtep !== undefined);
   }
 }

@@ -50,6 +50,7 @@ export class Counters {
   readonly reconcileChanges = new Map<ReconcileAction, number>();
   malformedMessages = 0;
   lookupFailures = 0;
+  lookupKeys = 0;
   /** Miss received to entry acknowledged by the kernel. */
   readonly resolutionSeconds = new PlainHistogram(RESOLUTION_BUCKETS);
   /** One round trip to the directory, whatever it carried. */

@@ -5,6 +5,7 @@ import { oldestCheck } from '../keep/due.ts';
 import { monotonic } from '../clock.ts';
 import { MALFORMED_REASONS } from '../directory/record.ts';
 import { RECONCILE_ACTIONS } from '../tables/report.ts';
+import { byPort } from './by-port.ts';
 import type { PlainHistogram } from './histogram.ts';
 
 type Labels = Record<string, string>;
@@ -99,6 +100,13 @@ export function openRegistry(daemon: Daemon): Registry {
   counter('directory_lookup_failures_total', 'Round trips to the directory that failed', [], () => [
     [{}, counters.lookupFailures],
   ]);
+  counter('directory_keys_total', 'Keys asked of the directory', [], () => [[{}, counters.lookupKeys]]);
+  counter('port_lookups_total', 'Questions of a port taken to the directory', ['device', 'port'], () =>
+    byPort(daemon.host, ({ asked }) => asked),
+  );
+  counter('shed_total', 'Questions of a port dropped', ['device', 'port'], () =>
+    byPort(daemon.host, ({ shed }) => shed),
+  );
   gauge('directory_up', 'Whether the directory answers', [], () => [[{}, daemon.directoryState.up ? 1 : 0]]);
   gauge('withdrawal_guard', 'VNIs whose entries are kept although their records are gone', [], () => [
     [{}, daemon.keeper.guard.active.length],

@@ -2,10 +2,14 @@ import { monotonic, type Clock } from '../clock.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Asker, Miss } from '../vocabulary.ts';
+import { L2_PORT, Lane, UNKNOWN_PORT } from './lane.ts';
 import type { Question } from './question.ts';
 
-/** Questions waiting or under way, all devices together. Above it misses are shed: the guest will ask again. */
-const MOST_IN_FLIGHT = 131_072;
+/**
+ * Questions waiting or under way, all devices together. Of what is free a port may have as much again as it has: one
+ * alone gets half, and however many are greedy, there is room for one that is not.
+ */
+const MOST_IN_FLIGHT = 262_144;
 
 /** Askers told per question; with more, the others complete at their own retry. */
 const MOST_ASKERS = 16;
@@ -16,11 +20,14 @@ const MOST_ASKERS = 16;
  */
 export class Admission {
   readonly #counters: Counters;
+  readonly #lookupRate: number;
   readonly #now: Clock;
   #inFlight = 0;
 
-  constructor(counters: Counters, now: Clock = monotonic) {
+  /** @param lookupRate lookups a second that one port may cause for unknown addresses */
+  constructor(counters: Counters, lookupRate: number, now: Clock = monotonic) {
     this.#counters = counters;
+    this.#lookupRate = lookupRate;
     this.#now = now;
   }
 
@@ -39,26 +46,42 @@ export class Admission {
       ignored.duplicate += miss.count - 1;
       const device = deviceOf(miss.ifindex);
       if (device === undefined) ignored.unserved++;
-      else if (joined(device, miss)) ignored.in_flight++;
-      else if (device.absent.has(miss.address)) ignored.negative++;
+      else if (device.inFlight.has(miss.address)) {
+        ignored.in_flight++;
+        const moved = this.#join(device, miss);
+        if (moved !== undefined) questions.push(moved);
+      } else if (device.absent.has(miss.address)) ignored.negative++;
       else if (device.local.has(miss.address)) this.#counters.resolutions[miss.layer].local++;
-      else if (this.#inFlight >= MOST_IN_FLIGHT) this.#counters.resolutions[miss.layer].shed++;
       else {
         const { layer, address, asker } = miss;
-        const question = { device, layer, address, askers: asker === undefined ? [] : [asker], receivedAt };
-        device.inFlight.set(address, question);
-        this.#inFlight++;
-        questions.push(question);
+        const lane = this.#laneOf(device, miss, receivedAt);
+        if (lane.exhausted(receivedAt)) this.#drop(lane, layer, 1);
+        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(lane, layer, 0);
+        else {
+          const askers = asker === undefined ? [] : [asker];
+          const question: Question = { device, layer, address, askers, receivedAt, lane, waiting: false };
+          device.inFlight.set(address, question);
+          lane.inFlight++;
+          this.#inFlight++;
+          questions.push(question);
+        }
       }
     }
     return questions;
   }
+
+  /** A question that waited for its lane's budget until nobody waits for the answer any more. */
+  readonly shed = (question: Question): void => {
+    if (this.settle(question)) this.#drop(question.lane, question.layer, 1);
+  };
 
   /** A device is gone and its questions with it; they count as failed. */
   abandon(device: ServedDevice): void {
     for (const { layer } of device.inFlight.values()) this.#counters.resolutions[layer].failed++;
     this.#inFlight -= device.inFlight.size;
     device.inFlight.clear();
+    for (const lane of device.lanes.values()) lane.clear();
+    device.lanes.clear();
   }
 
   /** A question is over; whoever asks from now on starts a new one. False where it was abandoned, and counted, before. */
@@ -66,23 +89,45 @@ export class Admission {
     const current = question.device.inFlight.get(question.address) === question;
     if (current) {
       question.device.inFlight.delete(question.address);
+      question.lane.inFlight--;
       this.#inFlight--;
     }
     return current;
   }
-}
 
-function joined(device: ServedDevice, miss: Miss): boolean {
-  const question = device.inFlight.get(miss.address);
-  if (question === undefined) return false;
-  const { asker } = miss;
-  if (
-    asker !== undefined &&
-    question.askers.length < MOST_ASKERS &&
-    !question.askers.some((one) => same(one, asker))
-  )
-    question.askers.push(asker);
-  return true;
+  /**
+   * Nobody else's question waits for the budget of one that asks too much: it changes over to the lane of the next
+   * who asks the same.
+   * @returns the question if it did, to be queued again
+   */
+  #join(device: ServedDevice, miss: Miss): Question | undefined {
+    const question = device.inFlight.get(miss.address);
+    const { asker } = miss;
+    if (question === undefined || asker === undefined) return undefined;
+    if (question.askers.length < MOST_ASKERS && !question.askers.some((one) => same(one, asker)))
+      question.askers.push(asker);
+    const { lane } = question;
+    if (!question.waiting || lane.port === asker.port || !lane.budget.inDebt) return undefined;
+    const other = this.#laneOf(device, miss, question.receivedAt);
+    if (other.budget.inDebt) return undefined;
+    lane.inFlight--;
+    other.inFlight++;
+    question.lane = other;
+    return question;
+  }
+
+  #laneOf(device: ServedDevice, { layer, asker }: Miss, now: number): Lane {
+    const port = layer === 'l2' ? L2_PORT : (asker?.port ?? UNKNOWN_PORT);
+    let lane = device.lanes.get(port);
+    if (lane === undefined) device.lanes.set(port, (lane = new Lane(port, this.#lookupRate, now)));
+    return lane;
+  }
+
+  #drop(lane: Lane, layer: Miss['layer'], excess: number): void {
+    this.#counters.resolutions[layer].shed++;
+    lane.shed++;
+    lane.excess += excess;
+  }
 }
 
 const same = (one: Asker, other: Asker): boolean =>

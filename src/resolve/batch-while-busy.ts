@@ -1,4 +1,11 @@
-import { Observable, type ObservableInput, type OperatorFunction, from } from 'rxjs';
+import {
+  Observable,
+  type ObservableInput,
+  type OperatorFunction,
+  type Subscription,
+  from,
+  timer,
+} from 'rxjs';
 
 export interface BatchLimits {
   /** Items handed over at once. Small enough that one asker's batch does not hold up everybody else's. */
@@ -7,24 +14,57 @@ export interface BatchLimits {
   underWay: number;
 }
 
+/** What came while busy, and in which order it goes. */
+export interface Waiting<T> {
+  push(item: T): void;
+  /** Up to `size` items, and none while none may go. */
+  take(size: number): T[];
+  /** Milliseconds until `take` may have something; undefined while nothing waits. */
+  readyIn(): number | undefined;
+}
+
+/** First come, first served. */
+class Fifo<T> implements Waiting<T> {
+  #items: T[] = [];
+  // Items before it are gone already: shifting an array that long for every batch would cost its square.
+  #start = 0;
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  take(size: number): T[] {
+    const batch = this.#items.slice(this.#start, this.#start + size);
+    this.#start += batch.length;
+    if (this.#start === this.#items.length) {
+      this.#items = [];
+      this.#start = 0;
+    }
+    return batch;
+  }
+
+  readyIn(): number | undefined {
+    return this.#start < this.#items.length ? 0 : undefined;
+  }
+}
+
 /**
  * Hands what arrives to `project` at once while fewer than `underWay` batches are out, and otherwise gathers it:
  * everything that came while busy is the next batch. So the first item of a burst never waits for a batch to fill,
- * and a flood travels in full ones. No timer.
+ * and a flood travels in full ones. No timer, unless what waits is held back by `waiting` itself.
  *
  * `project` must not fail: an error is a value by then. One that does ends the stream, as in any operator.
  */
 export function batchWhileBusy<T, R>(
   project: (batch: T[]) => ObservableInput<R>,
   limits: BatchLimits,
+  waiting: Waiting<T> = new Fifo(),
 ): OperatorFunction<readonly T[], R> {
   return (source) =>
     new Observable<R>((subscriber) => {
-      let waiting: T[] = [];
-      // Items before `start` are gone already: shifting an array that long for every batch would cost its square.
-      let start = 0;
       let underWay = 0;
       let completed = false;
+      let later: Subscription | undefined;
 
       // A project that completes at once calls back into here: the loop below is then still running and goes on.
       let pumping = false;
@@ -32,13 +72,9 @@ export function batchWhileBusy<T, R>(
       const pump = (): void => {
         if (pumping) return;
         pumping = true;
-        while (underWay < limits.underWay && start < waiting.length) {
-          const batch = waiting.slice(start, start + limits.size);
-          start += batch.length;
-          if (start === waiting.length) {
-            waiting = [];
-            start = 0;
-          }
+        while (underWay < limits.underWay) {
+          const batch = waiting.take(limits.size);
+          if (batch.length === 0) break;
           underWay++;
           subscriber.add(
             from(project(batch)).subscribe({
@@ -56,7 +92,23 @@ export function batchWhileBusy<T, R>(
           );
         }
         pumping = false;
-        if (completed && underWay === 0) subscriber.complete();
+        const wait = underWay < limits.underWay ? waiting.readyIn() : undefined;
+        if (wait !== undefined) pumpIn(wait);
+        else if (completed && underWay === 0) subscriber.complete();
+      };
+
+      const pumpIn = (milliseconds: number): void => {
+        if (later !== undefined) return;
+        later = timer(milliseconds).subscribe({
+          next: () => {
+            later = undefined;
+            pump();
+          },
+          error: (error: unknown) => {
+            subscriber.error(error);
+          },
+        });
+        subscriber.add(later);
       };
 
       subscriber.add(

@@ -81,6 +81,7 @@ export function readPatiently(
   );
   return defer(async () => {
     const started = now();
+    counters.lookupKeys += keys.length;
     const values = await directory.read(keys);
     counters.lookupSeconds.observe((now() - started) / 1000);
     return values;

@@ -3,6 +3,7 @@
  *
  *   1. the kernel raises it            kernel/linux.ts      batches of misses, each paired with its asker
  *   2. admission                       admission.ts         joins what is in flight, drops what is known to be nobody's
+ *                                      fair-queue.ts     a lane per asking port, and a budget for unknown addresses
  *   3. lookup                          lookup.ts            all that waits in one MGET, two under way
  *   4. judgement                       judge.ts             record, else lease; malformed counts as absent
  *                                      search.ts            a MAC that nobody remembers is searched for, once, and looked up again
@@ -22,6 +23,7 @@ import type { Miss } from '../vocabulary.ts';
 import { attempt } from './attempt.ts';
 import { batchWhileBusy } from './batch-while-busy.ts';
 import type { PipelineDeps } from './deps.ts';
+import { FairQueue } from './fair-queue.ts';
 import { type Answered, lookup } from './lookup.ts';
 import type { Answer, Outcome, Question } from './question.ts';
 import { Search } from './search.ts';
@@ -44,13 +46,15 @@ const QUESTIONS = { size: 256, underWay: 2 };
 export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDeps): Observable<Settled[]> {
   const again$ = new Subject<Question[]>();
   const search = new Search(deps);
+  const queue = new FairQueue(deps.admission.shed, deps.now);
   const questions$ = batches$.pipe(
     map(({ misses, deviceOf }) => deps.admission.admit(misses, deviceOf)),
     filter((questions) => questions.length > 0),
   );
   return merge(questions$, again$, search.found$()).pipe(
-    batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS),
+    batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS, queue),
     map((answered) => {
+      for (const { question, result } of answered) question.lane.budget.answered(result === 'absent');
       const [stale, current] = partition(answered, ({ question }) => question.changed === true);
       for (const { question } of stale) question.changed = false;
       const sought = search.take(current);

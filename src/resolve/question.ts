@@ -1,6 +1,7 @@
 import type { Asker, Ip, Mac } from '../vocabulary.ts';
 import type { Source } from '../tables/held.ts';
 import type { ServedDevice } from '../served/device.ts';
+import type { Lane } from './lane.ts';
 
 /** A miss that is being answered, with everybody who asked meanwhile. */
 export interface Question {
@@ -12,6 +13,10 @@ export interface Question {
   askers: Asker[];
   /** Monotonic milliseconds. */
   receivedAt: number;
+  /** The port that asked first, or another one that asked while the first had to wait for its budget. */
+  lane: Lane;
+  /** In its lane; else it is being looked up. */
+  waiting: boolean;
   /** Its record changed while it was being looked up: what was read may be old already, so it is asked again. */
   changed?: boolean;
   /** The directory has been searched for it, see search.ts. */

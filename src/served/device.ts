@@ -1,5 +1,6 @@
 import type { Link, Vni, VxlanAttributes } from '../vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
+import type { Lane } from '../resolve/lane.ts';
 import type { Question } from '../resolve/question.ts';
 import { HeldTables } from '../tables/held.ts';
 import { ExpiringSet } from './memory.ts';
@@ -28,6 +29,8 @@ export class ServedDevice {
   readonly namespace: Surroundings;
   /** Misses being looked up, by address: a second one for the same address joins the first. */
   readonly inFlight = new Map<string, Question>();
+  /** Who asks: by the ifindex of the bridge port, or one of the lanes for whom no port is known. */
+  readonly lanes = new Map<number, Lane>();
   /** Addresses that nobody has, as of a moment ago. */
   readonly absent: ExpiringSet;
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */

@@ -6,6 +6,7 @@ import {
   type Observable,
   Subject,
   defer,
+  filter,
   from,
   map,
   merge,
@@ -15,8 +16,8 @@ import {
   switchMap,
 } from 'rxjs';
 import type { Clock } from '../clock.ts';
-import { groupBy } from '../group-by.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
+import type { MissBatch } from '../resolve/pipeline.ts';
 import type { Ip, Link } from '../vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
@@ -32,6 +33,8 @@ const RELOAD_DELAY = 1_000;
 export interface ServeOptions {
   /** Whether a device is to be served, if it can be. */
   isWanted: (link: Link) => boolean;
+  /** Told of misses at once: they come by the hundred thousand, and a guest waits for each. */
+  misses: (batch: MissBatch) => void;
   /** Whether to ask again for a device that another missd serves. */
   wait: boolean;
   /** Milliseconds. */
@@ -75,7 +78,10 @@ export class ServedNamespace implements Surroundings {
 
   /** Subscribing opens the sockets, unsubscribing closes them. */
   signals$(): Observable<Signal> {
-    const told$ = this.kernel.events$.pipe(map((event) => this.#hear(event)));
+    const told$ = this.kernel.events$.pipe(
+      map((event) => this.#hear(event)),
+      filter((signals) => signals.length > 0),
+    );
     const read$ = this.#reload$.pipe(
       startWith(undefined),
       switchMap(() => defer(() => from(this.#load())).pipe(retry({ delay: RELOAD_DELAY }))),
@@ -95,11 +101,10 @@ export class ServedNamespace implements Surroundings {
   #hear(event: KernelEvent): Signal[] {
     switch (event.type) {
       case 'misses':
-        return [{ type: 'misses', batch: { misses: event.misses, deviceOf: this.#deviceOf } }];
+        this.#options.misses({ misses: event.misses, deviceOf: this.#deviceOf });
+        return [];
       case 'rows':
-        return [...groupBy(event.changes, ({ row }) => this.devices.get(row.ifindex))].flatMap<Signal>(
-          ([device, changes]) => (device === undefined ? [] : [{ type: 'rows', device, changes }]),
-        );
+        return [{ ...event, deviceOf: this.#deviceOf }];
       case 'malformed':
         return [event];
       case 'overrun':
@@ -190,7 +195,7 @@ export class ServedNamespace implements Surroundings {
     const { link: before, bridge } = device;
     device.link = link;
     const signals: Signal[] = before.vxlan.local === link.vxlan.local ? [] : this.#followUnderlay(device);
-    if (device.bridge !== 0 && device.bridge !== bridge) signals.push({ type: 'bridged', device });
+    if (device.bridge !== bridge) signals.push({ type: 'bridged', device });
     // Down empties both tables, a new MAC the neighbours (drivers/net/vxlan vxlan_stop; net/core neigh_changeaddr).
     if ((before.up && !link.up) || before.lladdr !== link.lladdr) signals.push({ type: 'emptied', device });
     else if (!before.up && link.up) signals.push({ type: 'up', device });
@@ -242,7 +247,11 @@ export class ServedNamespace implements Surroundings {
   }
 
   #mapPorts(): void {
-    this.kernel.setPorts(askingPorts(this.links.values(), this.devices.values()));
+    const ports = askingPorts(this.links.values(), this.devices.values());
+    this.kernel.setPorts(ports);
+    const present = new Set(ports.map(({ port }) => port));
+    for (const { lanes } of this.devices.values())
+      for (const port of lanes.keys()) if (port > 0 && !present.has(port)) lanes.delete(port);
   }
 }
 

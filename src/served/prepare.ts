@@ -3,31 +3,62 @@ import type { Logger } from '../log.ts';
 import type { ServedDevice } from './device.ts';
 import { cautions } from './servable.ts';
 
+/** Seconds that the kernel asks missd for, one solicitation each, before it turns to the wire; as Flannel had it. */
+const APP_SOLICIT = 3;
+
 /** IFLA_BRPORT_MULTICAST_ROUTER: this port gets all multicast, whatever snooping has learned. */
 const PERMANENT_ROUTER_PORT = 2;
 
 /**
  * Makes a device that begins to be served fit for it, and says what was set and what is left to its operator.
- *
- * With an MLD querier on the bridge neighbour solicitations go to router ports and known listeners only, and the
- * VXLAN device is neither: IPv6 misses vanish unless its port is made a router port.
  */
 export function prepare(device: ServedDevice, log: Logger): void {
   const { link, name } = device;
   const { vni, local } = link.vxlan;
   log.info(`serving ${name}, VNI ${vni}${local === undefined ? '' : `, local ${local}`}`);
   for (const caution of cautions(link)) log.warn(`${name} ${caution}`);
-  preparePort(device, log);
+  prepareTopology(device, log);
 }
 
-/** The part of it that is the bridge port's, and is lost with the bridge. */
-export function preparePort(device: ServedDevice, log: Logger): void {
+/** The part of it that depends on whether the device is a bridge's port, and of which one. */
+export function prepareTopology(device: ServedDevice, log: Logger): void {
+  if (device.bridge === 0) prepareRouted(device, log);
+  else preparePort(device, log);
+}
+
+/**
+ * With an MLD querier on the bridge neighbour solicitations go to router ports and known listeners only, and the
+ * VXLAN device is neither: IPv6 misses vanish unless its port is made a router port.
+ */
+function preparePort(device: ServedDevice, log: Logger): void {
   const { link, name, namespace } = device;
-  if (device.bridge === 0 || link.bridgePort?.multicastRouter === PERMANENT_ROUTER_PORT) return;
+  if (link.bridgePort?.multicastRouter === PERMANENT_ROUTER_PORT) return;
   try {
     namespace.kernel.setMulticastRouter(link.ifindex, PERMANENT_ROUTER_PORT);
     log.info(`${name}: set mcast_router 2 on its bridge port, so that neighbour solicitations reach it`);
   } catch (error) {
     log.warn(`${name}: mcast_router could not be set: ${reasonOf(error)}`);
+  }
+}
+
+/**
+ * What the host itself routes through the device it asks for as of any neighbour, on the wire: the device raises no
+ * miss for that. It is the neighbour table that asks user space, where it is told to.
+ */
+function prepareRouted(device: ServedDevice, log: Logger): void {
+  const { link, name, namespace } = device;
+  // One that is down has perhaps just been made, and is a bridge's port a moment later.
+  if (!link.vxlan.l3miss || !link.up) return;
+  for (const family of [4, 6] as const) {
+    try {
+      // Whoever set it before us may have had a reason for another number.
+      if (namespace.kernel.getAppSolicit(link.ifindex, family) !== 0) continue;
+      namespace.kernel.setAppSolicit(link.ifindex, family, APP_SOLICIT);
+      log.info(
+        `${name}: set app_solicit ${APP_SOLICIT} for IPv${family}, so that the kernel asks missd for what it routes`,
+      );
+    } catch (error) {
+      log.warn(`${name}: app_solicit could not be set for IPv${family}: ${reasonOf(error)}`);
+    }
   }
 }

@@ -1,14 +1,12 @@
 import type { OverrunSocket, RowChange } from '../kernel/kernel.ts';
-import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from './device.ts';
 
 /** What a namespace reports upwards. */
 export type Signal =
-  | { type: 'misses'; batch: MissBatch }
   | { type: 'loaded' }
   | { type: 'overrun'; socket: OverrunSocket }
-  /** Rows of a device that changed. */
-  | { type: 'rows'; device: ServedDevice; changes: RowChange[] }
+  /** Rows that changed, by whomever, and how to find the device of each. */
+  | { type: 'rows'; changes: RowChange[]; deviceOf: (ifindex: number) => ServedDevice | undefined }
   | { type: 'malformed'; count: number }
   | { type: 'served'; device: ServedDevice }
   | { type: 'gone'; device: ServedDevice }
@@ -16,7 +14,7 @@ export type Signal =
   | { type: 'emptied'; device: ServedDevice }
   /** It can be written to again. */
   | { type: 'up'; device: ServedDevice }
-  /** It is a port of another bridge than before. */
+  /** It is a port of another bridge than before, or of none. */
   | { type: 'bridged'; device: ServedDevice }
   | { type: 'refused'; name: string; reason: string }
   /** Another missd serves it. */

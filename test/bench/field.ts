@@ -13,10 +13,9 @@ import type { Host } from '../../src/lab/host.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import { RedisServer } from '../../src/lab/redis-server.ts';
 import { ROOT } from './root.ts';
-import { DEVICE, LEASE_MAC, type Topology, VNI, existing, lease, record } from './rule.ts';
+import { DEVICE, LEASE_MAC, TOPOLOGIES, type Topology, VNI, existing, lease, record } from './rule.ts';
 import { Stand, acceptAnyMac, route } from './stand.ts';
 
-const TOPOLOGIES: readonly Topology[] = ['bridged', 'routed'];
 /** Records per command. */
 const AT_ONCE = 500;
 
@@ -82,7 +81,6 @@ export class Field {
       ['fdb', 'add', guest.mac, 'dev', one, 'dst', host.vtep, 'self', 'permanent'],
       ['fdb', 'add', routedMac, 'dev', other, 'dst', host.vtep, 'self', 'permanent'],
     );
-    await stand.forget();
     return stand;
   }
 

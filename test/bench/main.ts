@@ -2,14 +2,26 @@
 import { writeFileSync } from 'node:fs';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { Field } from './field.ts';
+import { flood } from './flood.ts';
+import { growth, idle, memory } from './held.ts';
 import { latency } from './latency.ts';
 import type { BenchOptions } from './options.ts';
+import { storm } from './storm.ts';
+import { sustained } from './sustained.ts';
 import { type Findings, machine, printed } from './table.ts';
 import { raiseThresholds } from './thresholds.ts';
 
 const MOST_NEIGHBOURS = 1_000_000;
 
-const GROUPS: Record<string, (field: Field, options: BenchOptions) => Promise<Findings>> = { latency };
+const GROUPS: Record<string, (field: Field, options: BenchOptions) => Promise<Findings>> = {
+  latency,
+  storm,
+  sustained,
+  flood,
+  memory,
+  idle,
+  growth,
+};
 
 interface CommandLine extends BenchOptions {
   json?: string;

@@ -18,17 +18,22 @@ const RETRY = 900_000;
 /** Milliseconds: enough for the guest's own retry, so that late is told from lost. */
 const PATIENCE = 2_500;
 
-/** @param gap microseconds before each address, in which everybody goes idle */
+export interface ProbeOptions {
+  /** Microseconds before each address, in which everybody goes idle. */
+  gap?: number;
+  /** Milliseconds after which no further address is tried. */
+  limit?: number;
+}
+
 export async function probe(
   field: Field,
   from: Namespace,
   first: string,
   count: number,
-  gap = 2_000,
+  { gap = 2_000, limit = 120_000 }: ProbeOptions = {},
 ): Promise<Probed> {
-  const argv = [field.program('probe'), first, String(count), String(gap), String(PATIENCE)];
-  const timeout = count * (gap / 1000 + 10) + 60_000;
-  const lines = (await from.exec(argv, { timeout })).trim().split('\n');
+  const argv = [field.program('probe'), first, ...[count, gap, PATIENCE, limit].map(String)];
+  const lines = (await from.exec(argv, { timeout: limit + 30_000 })).trim().split('\n');
   const answered = lines.filter((line) => line !== 'lost').map((line) => line.split(' ').map(Number));
   const firsts = answered.map(([took = NaN]) => took);
   const warm = answered.map(([, after = NaN]) => after);

@@ -8,7 +8,8 @@ import type { Guest } from '../../src/lab/guest.ts';
 import type { Host } from '../../src/lab/host.ts';
 import { Lab, type LabOptions } from '../../src/lab/lab.ts';
 import type { MetricsText } from '../../src/lab/metrics-text.ts';
-import { type Entry, addressRecords } from '../../src/lab/records.ts';
+import { type Entry, addressRecords, leaseRecords, subnetsKey } from '../../src/lab/records.ts';
+import type { RoutedSegment } from '../../src/lab/routed-segment.ts';
 import { RedisServer } from '../../src/lab/redis-server.ts';
 import type { SegmentOptions } from '../../src/lab/segment.ts';
 import { until } from '../../src/lab/wait.ts';
@@ -86,7 +87,7 @@ export class Pair {
   /** The same without waiting for anything. */
   async start(host: Host, flags: readonly string[] = [], source: Source = {}): Promise<Daemon> {
     const redis = source.directory === undefined ? { redis: this.redis.socket } : {};
-    const daemon = await Daemon.start(this.lab, { netns: [host.namespace.name], ...redis, ...source, flags });
+    const daemon = await Daemon.start(this.lab, { netns: host.served, ...redis, ...source, flags });
     this.daemons[host.n - 1] = daemon;
     return daemon;
   }
@@ -106,6 +107,12 @@ export class Pair {
   /** Records for every address of these guests. */
   async publishGuests(...guests: readonly Guest[]): Promise<void> {
     await this.publish(...guests.flatMap(addressRecords));
+  }
+
+  /** The leases of hosts that route. */
+  async publishLeases(...segments: readonly RoutedSegment[]): Promise<void> {
+    await this.publish(...segments.flatMap(leaseRecords));
+    for (const { vni, subnets } of segments) await this.redis.cli('SADD', subnetsKey(vni), ...subnets);
   }
 
   close(): Promise<void> {

@@ -50,6 +50,18 @@ describe('links', () => {
     }).toThrow(KernelError);
   });
 
+  it('are solicited by user space as often as is set, each family for itself', () => {
+    const { ns } = listen('host');
+    expect([4, 6].map((family) => ns.getAppSolicit(vx, family as 4 | 6))).toEqual([0, 0]);
+    ns.setAppSolicit(vx, 6, 3);
+    expect([4, 6].map((family) => ns.getAppSolicit(vx, family as 4 | 6))).toEqual([0, 3]);
+    ns.setAppSolicit(vx, 6, 0);
+    expect(ns.getAppSolicit(999_999, 4)).toBeUndefined();
+    expect(() => {
+      ns.setAppSolicit(999_999, 4, 3);
+    }).toThrow(expect.objectContaining({ code: 'ENOENT' }) as Error);
+  });
+
   it('that leave a bridge are told of without a master, not as removed', async () => {
     const listener = listen('host');
     ip('host', 'link set p1 nomaster');
@@ -140,7 +152,7 @@ describe('a namespace', () => {
       const { workerData, parentPort } = require('node:worker_threads');
       const addon = require(workerData.loader)(workerData.addon);
       const open = new addon.Namespace(workerData.path, 4096);
-      open.start(() => undefined);
+      open.start(() => undefined, () => undefined);
       open.dump('links', -1);
       new addon.Namespace(workerData.path, 4096);
       parentPort.postMessage('open');

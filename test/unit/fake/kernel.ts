@@ -41,6 +41,8 @@ export class FakeNamespace extends FakeTables implements Namespace {
   /** Locks that another process holds. */
   readonly foreignLocks = new Set<string>();
   readonly multicastRouters = new Map<number, number>();
+  /** By ifindex and family. */
+  readonly appSolicit = new Map<string, number>();
   ports: { port: number; vxlan: number }[] = [];
   /** Refuses the writes it names an errno for. */
   refuse: (write: EntryWrite) => Errno | undefined = () => undefined;
@@ -149,6 +151,12 @@ export class FakeNamespace extends FakeTables implements Namespace {
   }
   setMulticastRouter(port: number, value: 0 | 1 | 2): void {
     this.multicastRouters.set(port, value);
+  }
+  getAppSolicit(ifindex: number, family: 4 | 6): number | undefined {
+    return this.linkTable.has(ifindex) ? (this.appSolicit.get(`${ifindex} ${family}`) ?? 0) : undefined;
+  }
+  setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void {
+    this.appSolicit.set(`${ifindex} ${family}`, probes);
   }
   lock(name: string): boolean {
     if (this.foreignLocks.has(name)) return false;

@@ -25,6 +25,7 @@ export const GUEST = 6;
 /** What most of the tests take for this host. */
 export const HERE = '10.99.0.1';
 export const NEGATIVE_LIFETIME = 5_000;
+export const LOOKUP_RATE = 2_000;
 
 export const mac = (n: number): string =>
   `02:00:00:00:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`;
@@ -85,7 +86,7 @@ export class World {
   readonly own = new OwnVteps();
   readonly assigned = new Set<string>();
   readonly devices: ServedDevice[] = [];
-  readonly admission = new Admission(this.counters, this.now);
+  readonly admission = new Admission(this.counters, LOOKUP_RATE, this.now);
   readonly deps: PipelineDeps;
 
   constructor() {

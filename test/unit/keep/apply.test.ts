@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Lane } from '../../../src/resolve/lane.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
-import { GUEST, HERE, BRIDGE, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
+import { GUEST, HERE, BRIDGE, LOOKUP_RATE, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
 import { Keeping, ipKey, macKey } from './keeping.ts';
 
 let world: Keeping;
@@ -141,7 +142,16 @@ describe('a mac: record', () => {
 
   it('is seen behind a first answer that came from the ip: record', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(3));
-    const question = { device, layer: 'l3' as const, address: ip(1), askers: [], receivedAt: world.time };
+    const lane = new Lane(GUEST, LOOKUP_RATE, world.time);
+    const question = {
+      device,
+      layer: 'l3' as const,
+      address: ip(1),
+      askers: [],
+      receivedAt: world.time,
+      lane,
+      waiting: false,
+    };
     const answer = {
       mac: mac(1),
       vtep: vtep(2),

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Lane } from '../../../src/resolve/lane.ts';
 import type { Question } from '../../../src/resolve/question.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { install } from '../../../src/tables/install.ts';
 import { UNKNOWN } from '../../../src/tables/shares.ts';
-import { VXLAN, ip, mac, vtep } from '../fake/world.ts';
+import { LOOKUP_RATE, VXLAN, ip, mac, vtep } from '../fake/world.ts';
 import { Keeping } from './keeping.ts';
 
 const A = 11;
@@ -31,7 +32,17 @@ function asks(port: number, numbers: readonly number[], lladdr = mac): void {
       source: { kind: 'ip' as const, name: ip(n) },
     };
     const askers = port === UNKNOWN ? [] : [{ port, lladdr: mac(0xff), ip: ip(0xff) }];
-    const question: Question = { device, layer: 'l3', address: ip(n), askers, receivedAt: world.time };
+    const lane = new Lane(port, LOOKUP_RATE, world.time);
+    const receivedAt = world.time;
+    const question: Question = {
+      device,
+      layer: 'l3',
+      address: ip(n),
+      askers,
+      receivedAt,
+      lane,
+      waiting: false,
+    };
     return { question, answer };
   });
   const placements = asked.map(({ question, answer }) => ({ device, ip: question.address, answer, port }));

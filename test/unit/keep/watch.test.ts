@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { FdbEntry, Neighbour } from '../../../src/vocabulary.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
-import { HERE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
+import { Lane } from '../../../src/resolve/lane.ts';
+import { GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
 import { Keeping } from './keeping.ts';
 
 /** More than are read whole every time. */
@@ -36,7 +37,7 @@ async function auditSoon(): Promise<void> {
 const neighbour = (n: number): Neighbour | undefined => world.kernel.neighbour(VXLAN, ip(n));
 const told = (row: Neighbour | FdbEntry | undefined, removed = false): void => {
   if (row === undefined) throw new Error('no row to tell of');
-  world.keeper.heedRows(device, [{ removed, row }]);
+  world.keeper.heedRows({ changes: [{ removed, row }], deviceOf: world.deviceOf });
 };
 
 describe('tables too large to be read whole every time', () => {
@@ -91,7 +92,16 @@ describe('tables too large to be read whole every time', () => {
   });
 
   it('are not listened to in a storm, and read whole after it', async () => {
-    const question = { device, layer: 'l3' as const, address: HERE, askers: [], receivedAt: 0 };
+    const lane = new Lane(GUEST, LOOKUP_RATE, world.time);
+    const question = {
+      device,
+      layer: 'l3' as const,
+      address: HERE,
+      askers: [],
+      receivedAt: 0,
+      lane,
+      waiting: false,
+    };
     const settled = Array.from({ length: 1_001 }, () => ({ question, outcome: 'failed' as const }));
     world.keeper.settled(settled);
     expect(world.kernel.watched).toEqual([VXLAN]);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { GUEST, HERE, NEGATIVE_LIFETIME, VNI, ip, mac, turns, vtep } from '../fake/world.ts';
+import type { Miss } from '../../../src/vocabulary.ts';
+import { GUEST, HERE, LOOKUP_RATE, NEGATIVE_LIFETIME, VNI, ip, mac, turns, vtep } from '../fake/world.ts';
 import { Asking, asker, l2, l3 } from './asking.ts';
 
 let world: Asking;
@@ -160,5 +161,50 @@ describe('a change while a question is in flight', () => {
     world.directory.release();
     await turns();
     expect(world.outcomes).toEqual(['resolved']);
+  });
+});
+
+describe('a port that asks for what nobody has', () => {
+  const OTHER = GUEST + 1;
+  const greedy = (n: number): Miss => l3(n);
+  const innocent = (n: number): Miss => l3(n, { asker: { ...asker(2), port: OTHER } });
+  const flood = async (): Promise<void> => {
+    await world.miss(...Array.from({ length: 3_000 }, (_, n) => greedy(1_000 + n)));
+  };
+
+  it('gets what its budget holds; what it asks beyond that is shed, and counted as its', async () => {
+    await flood();
+    expect(world.counters.resolutions.l3.unknown).toBe(LOOKUP_RATE / 4);
+    await world.miss(greedy(1));
+    expect(world.counters.resolutions.l3.shed).toBe(1);
+    expect(world.served.lanes.get(GUEST)?.shed).toBe(1);
+    world.time += 3_000;
+    await world.miss(innocent(9));
+    expect(world.counters.resolutions.l3.shed).toBeGreaterThan(2_000);
+    expect(world.unaccounted()).toBe(0);
+  });
+
+  it('keeps nobody else waiting', async () => {
+    await flood();
+    world.record(1);
+    await world.miss(innocent(1));
+    expect(world.outcomes.at(-1)).toBe('resolved');
+  });
+
+  it('does not keep an address from another port by asking for it first', async () => {
+    world.record(3_500);
+    await flood();
+    await world.miss(innocent(3_500));
+    expect(world.outcomes.at(-1)).toBe('resolved');
+    expect(world.kernel.announced.map(({ port }) => port)).toEqual([GUEST, OTHER]);
+  });
+
+  it('leaves room for others in the whole, too, while the directory is away', () => {
+    world.directory.hold();
+    for (let first = 1_000; first < 141_000; first += 1_000)
+      world.raise(...Array.from({ length: 1_000 }, (_, n) => greedy(first + n)));
+    expect(world.counters.resolutions.l3.shed).toBe(140_000 - 131_072);
+    world.raise(innocent(1));
+    expect(world.counters.resolutions.l3.shed).toBe(140_000 - 131_072);
   });
 });

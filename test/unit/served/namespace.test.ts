@@ -95,6 +95,15 @@ describe('a host', () => {
     expect(types()).toEqual(['emptied', 'up', 'emptied']);
   });
 
+  it('says when a device becomes the port of another bridge, or of none', async () => {
+    const served = vxlanLink(VXLAN, true);
+    await serve(served);
+    signals = [];
+    namespace.setLink(vxlanLink(VXLAN, false));
+    namespace.setLink(served);
+    expect(types()).toEqual(['bridged', 'bridged']);
+  });
+
   it('serves a refused device as soon as what kept it from it is gone', async () => {
     const bridge = link('br0', BRIDGE, { kind: 'bridge', bridge: { vlanFiltering: true } });
     await serve(bridge, vxlanLink(VXLAN, true));

@@ -1,0 +1,69 @@
+import { Budget } from './budget.ts';
+import type { Question } from './question.ts';
+
+/** The lane of what no port is known to have asked: this host itself, in the routed topology. */
+export const UNKNOWN_PORT = -1;
+/** The lane of L2 misses. A frame to an unknown MAC does not say whose it is. */
+export const L2_PORT = -2;
+
+/** In debt a port may have this many questions in flight, if its budget is smaller. */
+const LEAST_IN_DEBT = 16;
+
+/** What one bridge port asks: its questions that wait, in order, and its budget. */
+export class Lane {
+  /** ifindex, or one of the above. */
+  readonly port: number;
+  readonly budget: Budget;
+  /** Questions admitted and not settled, waiting or being looked up. */
+  inFlight = 0;
+  /** Questions taken to the directory. */
+  asked = 0;
+  /** Questions dropped. */
+  shed = 0;
+  /** Questions dropped since it was last out of debt. */
+  excess = 0;
+  /** It has its place in a queue. */
+  queued = false;
+  #waiting: Question[] = [];
+  // Those before it are gone already: shifting an array that long for every question would cost its square.
+  #start = 0;
+
+  constructor(port: number, lookupRate: number, now: number) {
+    this.port = port;
+    this.budget = new Budget(lookupRate, now);
+  }
+
+  get waiting(): number {
+    return this.#waiting.length - this.#start;
+  }
+
+  /** Whether it may have no more in flight for what its last questions came to. */
+  exhausted(now: number): boolean {
+    if (this.inFlight < Math.max(LEAST_IN_DEBT, this.budget.capacity)) return false;
+    this.budget.flow(now);
+    return this.budget.inDebt;
+  }
+
+  push(question: Question): void {
+    this.#waiting.push(question);
+  }
+
+  /** The question that waits longest; not one that another lane has taken over meanwhile. */
+  peek(): Question | undefined {
+    for (; this.#start < this.#waiting.length; this.#start++) {
+      const question = this.#waiting[this.#start];
+      if (question?.lane === this && question.waiting) return question;
+    }
+    this.clear();
+    return undefined;
+  }
+
+  shift(): void {
+    this.#start++;
+  }
+
+  clear(): void {
+    this.#waiting = [];
+    this.#start = 0;
+  }
+}
