@@ -22,8 +22,8 @@ import { neighbourWrite } from '../tables/writes.ts';
 const AT_ONCE = 500;
 
 /**
- * Withdraws what was last used before `idleBefore` (monotonic ms). What turns out to have been used since is noted, and
- * is not looked at again before it could be idle.
+ * Withdraws what was last used before `idleBefore` (monotonic ms) and not written ahead. What turns out to have been used
+ * since is noted, and is not looked at again before it could be idle.
  */
 export async function withdrawIdle(
   device: ServedDevice,
@@ -31,8 +31,11 @@ export async function withdrawIdle(
   deps: PipelineDeps,
 ): Promise<void> {
   const { tables } = device;
+  if (device.strategy === 'preload') return;
+  const gateways = new Set(device.routes.values());
   const unused: HeldNeighbour[] = [];
-  for (const held of tables.neighbours.values()) if (held.usedAt < idleBefore) unused.push(held);
+  for (const held of tables.neighbours.values())
+    if (held.usedAt < idleBefore && !gateways.has(held.ip)) unused.push(held);
   for (const chunk of chunks(unused)) {
     // What was used, or written anew, while the loop turned is looked at the next time.
     const some = chunk.filter((held) => tables.neighbours.get(held.ip) === held && held.usedAt < idleBefore);

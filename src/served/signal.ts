@@ -4,7 +4,7 @@ import type { ServedDevice } from './device.ts';
 /** What a namespace reports upwards. */
 export type Signal =
   | { type: 'loaded' }
-  | { type: 'overrun'; socket: OverrunSocket }
+  | { type: 'overrun'; socket: OverrunSocket | 'table' }
   /** Rows that changed, by whomever, and how to find the device of each. */
   | { type: 'rows'; changes: RowChange[]; deviceOf: (ifindex: number) => ServedDevice | undefined }
   | { type: 'malformed'; count: number }
