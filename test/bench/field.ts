@@ -24,9 +24,11 @@ export class Field {
   readonly far: Host;
   readonly #farGuest: Guest;
   readonly redis: RedisServer;
+  /** What every missd of it is started with. */
+  readonly env: Record<string, string>;
   #published = { bridged: 0, routed: 0 };
 
-  static async open(): Promise<Field> {
+  static async open(env: Record<string, string> = {}): Promise<Field> {
     const lab = await Lab.open();
     try {
       await compile(lab);
@@ -38,7 +40,7 @@ export class Field {
       await far.namespace.ip(['route', 'add', 'local', existing('routed'), 'dev', 'lo']);
       await acceptAnyMac(far.namespace, DEVICE.routed);
       const redis = await RedisServer.start(lab);
-      const field = new Field(lab, far, guest, redis);
+      const field = new Field(lab, far, guest, redis, env);
       await field.#publishLeases();
       return field;
     } catch (error) {
@@ -47,7 +49,8 @@ export class Field {
     }
   }
 
-  private constructor(lab: Lab, far: Host, farGuest: Guest, redis: RedisServer) {
+  private constructor(lab: Lab, far: Host, farGuest: Guest, redis: RedisServer, env: Record<string, string>) {
+    this.env = env;
     this.lab = lab;
     this.far = far;
     this.#farGuest = farGuest;

@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
   for (uint32_t at = 0; at < count && NowNs() < end; at++) {
     uint32_t ip = Nth(first, at);
     usleep(gap);
-    int64_t took = Echo(ip, patience);
+    int64_t sent = NowNs(), took = Echo(ip, patience);
     if (took < 0) {
       puts("lost");
       continue;
@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
         warm[j - 1] = other;
       }
     }
-    printf("%.1f %.1f\n", (double)took / 1000, (double)warm[kWarm / 2] / 1000);
+    printf("%.1f %.1f %.1f\n", (double)took / 1000, (double)warm[kWarm / 2] / 1000, (double)sent / 1000);
   }
   return 0;
 }

@@ -4,6 +4,10 @@ import type { Field } from './field.ts';
 import { percentile } from './statistics.ts';
 
 export interface Probed {
+  /** Microseconds of the monotonic clock, of each that was answered. */
+  sent: number[];
+  /** Microseconds there and back, the first time. */
+  first: number[];
   /** Microseconds that the first packet took longer than the ones after it. */
   added: number[];
   /** Microseconds there and back once everything stands. */
@@ -35,9 +39,11 @@ export async function probe(
   const argv = [field.program('probe'), first, ...[count, gap, PATIENCE, limit].map(String)];
   const lines = (await from.exec(argv, { timeout: limit + 30_000 })).trim().split('\n');
   const answered = lines.filter((line) => line !== 'lost').map((line) => line.split(' ').map(Number));
-  const firsts = answered.map(([took = NaN]) => took);
-  const warm = answered.map(([, after = NaN]) => after);
+  const column = (n: number): number[] => answered.map((values) => values[n] ?? NaN);
+  const [firsts, warm, sent] = [column(0), column(1), column(2)];
   return {
+    sent,
+    first: firsts,
     added: firsts.map((took, index) => took - (warm[index] ?? NaN)),
     warm,
     lost: lines.length - answered.length,

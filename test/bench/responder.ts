@@ -53,7 +53,7 @@ const roomOf = (main: string): Promise<readonly string[]> =>
 export async function startMissd(
   field: Field,
   { host }: Stand,
-  { flags = [], ...options }: MissdOptions = {},
+  { flags = [], env }: MissdOptions = {},
 ): Promise<Required<Responder>> {
   const main = join(ROOT, 'dist/main.js');
   const daemon = await Daemon.start(field.lab, {
@@ -61,7 +61,7 @@ export async function startMissd(
     redis: field.redis.socket,
     main,
     flags: [...(await roomOf(main)), ...flags],
-    ...options,
+    env: { ...field.env, ...env },
   });
   await daemon.ready();
   return { daemon, program: daemon.program, stop: () => daemon.stop() };
