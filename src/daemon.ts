@@ -14,6 +14,7 @@ import { Counters } from './metrics/counters.ts';
 import { Keeper } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
+import { Throttle } from './resolve/throttle.ts';
 import { type MissBatch, resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
 import type { Signal } from './served/signal.ts';
@@ -35,6 +36,7 @@ export class Daemon {
   readonly startedAt = monotonic();
   readonly host: Host;
   readonly admission: Admission;
+  readonly throttle: Throttle;
   readonly keeper: Keeper;
   readonly report: Report;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
@@ -58,6 +60,10 @@ export class Daemon {
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters, options.lookupRate);
+    this.throttle = new Throttle(options.lookupRate, log, monotonic);
+    this.admission.onExcess = (device, lane) => {
+      this.throttle.offend(device, lane);
+    };
     this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
       this.#fail(reason);
     });
@@ -96,6 +102,7 @@ export class Daemon {
       interval(SECOND).pipe(
         map(() => {
           this.keeper.tick();
+          this.throttle.tick();
           for (const signal of this.host.claim()) this.#heed(signal, batches$);
         }),
       ),
@@ -139,6 +146,7 @@ export class Daemon {
   async stop(): Promise<void> {
     this.#working.unsubscribe();
     this.#listening.unsubscribe();
+    await this.throttle.stop();
     await this.#directory.close();
   }
 
@@ -193,10 +201,12 @@ export class Daemon {
         return;
       case 'served':
         prepare(signal.device, this.#log);
+        this.throttle.begin(signal.device);
         this.keeper.begin(signal.device, this.#follow());
         return;
       case 'gone':
         this.admission.abandon(signal.device);
+        this.throttle.forget(signal.device);
         this.keeper.forget(signal.device);
         this.#log.info(`${signal.device.name} is no longer served`);
         void this.#follow();

@@ -9,6 +9,9 @@ export const L2_PORT = -2;
 /** In debt a port may have this many questions in flight, if its budget is smaller. */
 const LEAST_IN_DEBT = 16;
 
+/** Questions dropped for want of budget, since the port was last out of debt, that make it a flood. */
+export const EXCESS = 1_000;
+
 /** What one bridge port asks: its questions that wait, in order, and its budget. */
 export class Lane {
   /** ifindex, or one of the above. */
@@ -18,6 +21,8 @@ export class Lane {
   inFlight = 0;
   /** Questions taken to the directory. */
   asked = 0;
+  /** Answers that nobody has the address. */
+  unknown = 0;
   /** Questions dropped. */
   shed = 0;
   /** Questions dropped since it was last out of debt. */
@@ -37,11 +42,21 @@ export class Lane {
     return this.#waiting.length - this.#start;
   }
 
+  get floods(): boolean {
+    return this.excess >= EXCESS;
+  }
+
   /** Whether it may have no more in flight for what its last questions came to. */
   exhausted(now: number): boolean {
     if (this.inFlight < Math.max(LEAST_IN_DEBT, this.budget.capacity)) return false;
     this.budget.flow(now);
     return this.budget.inDebt;
+  }
+
+  /** An answer to a question taken from here. */
+  answered(unknown: boolean): void {
+    if (unknown) this.unknown++;
+    this.budget.answered(unknown);
   }
 
   push(question: Question): void {

@@ -54,7 +54,7 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
   return merge(questions$, again$, search.found$()).pipe(
     batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS, queue),
     map((answered) => {
-      for (const { question, result } of answered) question.lane.budget.answered(result === 'absent');
+      for (const { question, result } of answered) question.lane.answered(result === 'absent');
       const [stale, current] = partition(answered, ({ question }) => question.changed === true);
       for (const { question } of stale) question.changed = false;
       const sought = search.take(current);

@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 import { Observable, Subject } from 'rxjs';
+import type { Throttled } from '../../../src/kernel/nft.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type {
   Announcement,
@@ -50,6 +51,10 @@ export class FakeNamespace extends FakeTables implements Namespace {
   dumpFailure: Errno | undefined;
   /** Called before a dump is taken and before it is handed out, for what happens at the wrong moment. */
   onDump: (when: 'before' | 'after') => void = () => undefined;
+  /** What is throttled, and why it cannot be. */
+  throttled: readonly Throttled[] = [];
+  throttles = 0;
+  throttleFailure: string | undefined;
   unsendable = 0;
   closed = false;
   readonly #heard = new Subject<KernelEvent>();
@@ -138,6 +143,12 @@ export class FakeNamespace extends FakeTables implements Namespace {
   }
   setPorts(ports: { port: number; vxlan: number }[]): void {
     this.ports = ports;
+  }
+  throttle(ports: readonly Throttled[]): Promise<void> {
+    this.throttles++;
+    if (this.throttleFailure !== undefined) return Promise.reject(new Error(this.throttleFailure));
+    this.throttled = ports;
+    return Promise.resolve();
   }
   lastAsked(keys: { vxlan: number; ip: string }[]): (number | undefined)[] {
     return keys.map(({ vxlan, ip }) => {

@@ -86,6 +86,7 @@ export class World {
   readonly own = new OwnVteps();
   readonly assigned = new Set<string>();
   readonly devices: ServedDevice[] = [];
+  unheard: ReadonlySet<number> = new Set();
   readonly admission = new Admission(this.counters, LOOKUP_RATE, this.now);
   readonly deps: PipelineDeps;
 
@@ -122,6 +123,8 @@ export class World {
       kernel: this.kernel,
       isAssigned: (address: string) => this.assigned.has(address),
       guestPorts: () => [GUEST],
+      unhear: (ports: ReadonlySet<number>) => void (this.unheard = ports),
+      portName: (ifindex: number) => `port${ifindex}`,
     };
     const device = new ServedDevice(served, surroundings, NEGATIVE_LIFETIME, this.now);
     device.adopted = true;
