@@ -15,6 +15,7 @@
         'src/js_codec.cc',
         'src/js_dump.cc',
         'src/js_namespace.cc',
+        'src/js_packed.cc',
         'src/namespace.cc',
         'src/netns.cc',
         'src/poll.cc',

@@ -2,7 +2,7 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { Subject, Subscription, interval, map, merge } from 'rxjs';
+import { Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import type { RunOptions } from './config/options.ts';
 import type { Directory, DirectoryState } from './directory/directory.ts';
@@ -15,7 +15,7 @@ import { Keeper } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
 import { Throttle } from './resolve/throttle.ts';
-import { type MissBatch, resolveMisses } from './resolve/pipeline.ts';
+import { resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
 import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
@@ -79,9 +79,13 @@ export class Daemon {
 
   /** Subscribes to everything, once. */
   start(): void {
-    const batches$ = new Subject<MissBatch>();
+    const misses$ = this.host.misses$.pipe(
+      tap((batch) => {
+        this.keeper.heedUse(batch);
+      }),
+    );
     const work$ = merge(
-      resolveMisses(batches$, this.#deps).pipe(
+      resolveMisses(misses$, this.#deps).pipe(
         map((settled) => {
           this.keeper.settled(settled);
           tellSettled(settled, this.#log);
@@ -103,7 +107,7 @@ export class Daemon {
         map(() => {
           this.keeper.tick();
           this.throttle.tick();
-          for (const signal of this.host.claim()) this.#heed(signal, batches$);
+          for (const signal of this.host.claim()) this.#heed(signal);
         }),
       ),
       interval(this.#options.audit * 1000).pipe(
@@ -120,7 +124,7 @@ export class Daemon {
     );
     const signals$ = this.host.signals$().pipe(
       map((signal) => {
-        this.#heed(signal, batches$);
+        this.#heed(signal);
       }),
     );
     const error = (reason: unknown): void => {
@@ -186,12 +190,8 @@ export class Daemon {
     };
   }
 
-  #heed(signal: Signal, batches$: Subject<MissBatch>): void {
+  #heed(signal: Signal): void {
     switch (signal.type) {
-      case 'misses':
-        this.keeper.heedUse(signal.batch);
-        batches$.next(signal.batch);
-        return;
       case 'overrun':
         this.report.overrun(signal.socket);
         this.keeper.audit(this.host.devices());

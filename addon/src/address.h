@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "bytes.h"
 
@@ -41,8 +42,9 @@ std::string ToString(const Mac& mac);
 /** A link-layer address of any length (tunnels have 4 or 16 bytes, tun none). */
 std::string LinkAddressToString(Bytes bytes);
 
-bool Parse(const std::string& text, Ip* ip);
-bool Parse(const std::string& text, Mac* mac);
+/** A text has to end in a zero byte behind its size. */
+bool Parse(std::string_view text, Ip* ip);
+bool Parse(std::string_view text, Mac* mac);
 
 }  // namespace missd
 

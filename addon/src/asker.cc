@@ -1,13 +1,14 @@
 #include "asker.h"
 
 #include <algorithm>
+#include <new>
+#include <type_traits>
 
 namespace missd {
 
 namespace {
 
-constexpr size_t kPages = 256;
-constexpr size_t kSetsPerPage = 64;
+constexpr size_t kSets = 1 << 14;
 /** With one, two questions of a storm collided often enough to leave 1 miss in 300 unpaired, at 75,000 a
  * second. */
 constexpr size_t kWays = 4;
@@ -29,20 +30,20 @@ bool Fresh(uint64_t at, uint64_t now) { return at != 0 && now - at <= kFreshMill
 
 }  // namespace
 
-static_assert(kPages * kSetsPerPage == 1 << 14, "Hash gives 14 bits");
+static_assert(kSets == 1 << 14, "Hash gives 14 bits");
 
-AskerTable::AskerTable() : pages_(kPages) {}
+AskerTable::AskerTable() : slots_(static_cast<Slot*>(std::calloc(kSets * kWays, sizeof(Slot)))) {
+  static_assert(std::is_trivially_copyable_v<Slot> && std::is_trivially_destructible_v<Slot>);
+  if (!slots_) throw std::bad_alloc();
+}
 
 bool AskerTable::Slot::Waits() const {
   return std::any_of(entries, entries + kAskers,
                      [](const Entry& entry) { return entry.at != 0 && !entry.paired; });
 }
 
-AskerTable::Slot* AskerTable::Set(uint32_t vxlan, const Ip& target, bool make) {
-  size_t hash = Hash(vxlan, target);
-  std::unique_ptr<Slot[]>& page = pages_[hash / kSetsPerPage];
-  if (!page && make) page = std::make_unique<Slot[]>(kSetsPerPage * kWays);
-  return page ? &page[hash % kSetsPerPage * kWays] : nullptr;
+AskerTable::Slot* AskerTable::Set(uint32_t vxlan, const Ip& target) {
+  return &slots_.get()[Hash(vxlan, target) * kWays];
 }
 
 AskerTable::Slot* AskerTable::Find(Slot* set, uint32_t vxlan, const Ip& target) {
@@ -59,7 +60,7 @@ AskerTable::Slot* AskerTable::Victim(Slot* set) {
 }
 
 void AskerTable::Store(uint32_t vxlan, const Question& question, uint32_t port, uint64_t now) {
-  Slot* set = Set(vxlan, question.target, true);
+  Slot* set = Set(vxlan, question.target);
   Slot* slot = Find(set, vxlan, question.target);
   if (slot == nullptr) {
     slot = Victim(set);
@@ -79,8 +80,7 @@ void AskerTable::Store(uint32_t vxlan, const Question& question, uint32_t port, 
 }
 
 std::optional<Asker> AskerTable::Newest(uint32_t vxlan, const Ip& target, uint64_t now, bool paired) {
-  Slot* set = Set(vxlan, target, false);
-  Slot* slot = set == nullptr ? nullptr : Find(set, vxlan, target);
+  Slot* slot = Find(Set(vxlan, target), vxlan, target);
   if (slot == nullptr) return std::nullopt;
   Entry* newest = nullptr;
   for (Entry& entry : slot->entries) {
@@ -93,8 +93,7 @@ std::optional<Asker> AskerTable::Newest(uint32_t vxlan, const Ip& target, uint64
 }
 
 std::optional<uint64_t> AskerTable::LastAsked(uint32_t vxlan, const Ip& target) {
-  Slot* set = Set(vxlan, target, false);
-  Slot* slot = set == nullptr ? nullptr : Find(set, vxlan, target);
+  Slot* slot = Find(Set(vxlan, target), vxlan, target);
   if (slot == nullptr) return std::nullopt;
   uint64_t last = 0;
   for (const Entry& entry : slot->entries) last = std::max(last, entry.at);

@@ -4,9 +4,9 @@
 #define MISSD_ASKER_H_
 
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "decode.h"
 #include "frames.h"
@@ -56,14 +56,19 @@ class AskerTable {
   };
 
   std::optional<Asker> Newest(uint32_t vxlan, const Ip& target, uint64_t now, bool paired);
-  /** The slots a target may be in; null where they are not there yet and `make` is false. */
-  Slot* Set(uint32_t vxlan, const Ip& target, bool make);
+  /** The slots a target may be in. */
+  Slot* Set(uint32_t vxlan, const Ip& target);
   static Slot* Find(Slot* set, uint32_t vxlan, const Ip& target);
   /** The slot to give to a new target. */
   static Slot* Victim(Slot* set);
 
-  /** 12 MiB when full, so they come as they are needed. */
-  std::vector<std::unique_ptr<Slot[]>> pages_;
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+
+  /** 12 MiB of zeroes, which the kernel gives page by page as they are needed: all zeroes is an empty slot.
+   */
+  std::unique_ptr<Slot, Free> slots_;
   uint64_t order_ = 0;
 };
 

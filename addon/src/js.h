@@ -15,13 +15,12 @@
 
 namespace missd {
 
-Napi::Value ToJs(Napi::Env env, const Miss& miss);
 Napi::Value ToJs(Napi::Env env, const Link& link);
 Napi::Value ToJs(Napi::Env env, const InterfaceAddress& address);
 /** A Neighbour, or an FdbEntry where the family is AF_BRIDGE. */
 Napi::Value ToJs(Napi::Env env, const Row& row);
 Napi::Value ToJs(Napi::Env env, const Refusal& refusal);
-/** KernelEvent objects. */
+/** KernelEvent objects; of a batch of misses what is not a miss. */
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch);
 Napi::Array ToJs(Napi::Env env, const LinkBatch& batch);
 /** An error with `operation`, `errno` and `extack`. */
@@ -37,8 +36,6 @@ Napi::Array ToJs(Napi::Env env, const std::vector<T>& values) {
 /** Each throws a TypeError for what is no such thing. */
 Ip IpFromJs(const Napi::Value& value);
 Mac MacFromJs(const Napi::Value& value);
-EntryWrite WriteFromJs(const Napi::Value& value);
-Announcement AnnouncementFromJs(const Napi::Value& value);
 Bytes BytesFromJs(const Napi::Value& value);
 
 template <typename T>

@@ -3,6 +3,7 @@
 
 #include "fold.h"
 #include "js.h"
+#include "js_packed.h"
 
 namespace missd {
 
@@ -36,7 +37,9 @@ Napi::Value DecodeMissesToJs(const Info& info) {
   Fold fold(&folded);
   for (Miss& miss : misses) fold.Add(std::move(miss));
   Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("misses", ToJs(info.Env(), folded));
+  Napi::Uint32Array numbers = Napi::Uint32Array::New(info.Env(), folded.size() * kNumbersPerMiss);
+  result.Set("texts", MissesToJs(info.Env(), folded.data(), folded.size(), numbers.Data()));
+  result.Set("numbers", numbers);
   result.Set("malformed", malformed);
   return result;
 }
@@ -60,14 +63,15 @@ Napi::Value DecodeAnswersToJs(const Info& info) {
 Napi::Value EncodeWritesToJs(const Info& info) {
   Writer out;
   uint32_t seq = 0;
-  for (const EntryWrite& write : VectorFromJs(info[0], WriteFromJs)) EncodeWrite(write, ++seq, &out);
+  for (const EntryWrite& write : WritesFromJs(info[0], info[1])) EncodeWrite(write, ++seq, &out);
   if (seq > 0) out.AcknowledgeLast();
   return Napi::Buffer<uint8_t>::Copy(info.Env(), out.bytes().data(), out.bytes().size());
 }
 
 Napi::Value BuildAnnouncementToJs(const Info& info) {
   std::vector<uint8_t> frame;
-  if (!BuildAnnouncement(AnnouncementFromJs(info[0]), &frame)) return info.Env().Undefined();
+  std::vector<Announcement> announcements = AnnouncementsFromJs(info[0], info[1]);
+  if (announcements.empty() || !BuildAnnouncement(announcements[0], &frame)) return info.Env().Undefined();
   return Napi::Buffer<uint8_t>::Copy(info.Env(), frame.data(), frame.size());
 }
 

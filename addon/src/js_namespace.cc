@@ -1,6 +1,7 @@
 #include <sys/socket.h>
 
 #include "js.h"
+#include "js_packed.h"
 #include "poll.h"
 
 namespace missd {
@@ -8,6 +9,9 @@ namespace missd {
 namespace {
 
 using Info = Napi::CallbackInfo;
+
+/** More than one drain finds, unless misses come many to a datagram. */
+constexpr size_t kMissesPerCall = 2048;
 
 /** The JavaScript face of a Namespace. Main thread only, but for the dumps. */
 class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
@@ -34,14 +38,20 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
 
   Namespace& Open(const Info& info);
   Napi::Value Get(const Info& info, RowKey (*convert)(const Napi::Value&));
+  void EmitMisses();
   template <typename Batch>
   void Emit(const Batch& batch);
+  template <typename Body>
+  void Calling(Body body);
   void CloseAll();
 
   std::unique_ptr<Namespace> namespace_;
   std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
   Polls* polls_ = nullptr;
   Napi::FunctionReference listener_;
+  Napi::FunctionReference miss_listener_;
+  /** Of the misses of one call, used over and over. */
+  Napi::Reference<Napi::Uint32Array> numbers_;
   std::unique_ptr<Napi::AsyncContext> context_;
 };
 
@@ -100,7 +110,9 @@ Namespace& NamespaceObject::Open(const Info& info) {
 void NamespaceObject::Start(const Info& info) {
   Namespace& open = Open(info);
   if (polls_ != nullptr) throw Napi::Error::New(info.Env(), "the namespace has a listener already");
-  auto misses = [this] { Emit(namespace_->DrainMisses()); };
+  if (!info[0].IsFunction() || !info[1].IsFunction())
+    throw Napi::TypeError::New(info.Env(), "not a listener");
+  auto misses = [this] { EmitMisses(); };
   std::vector<Polls::Watch> watches = {
       {open.miss_fd(), misses},
       {open.link_fd(), [this] { Emit(namespace_->DrainLinks()); }},
@@ -109,18 +121,42 @@ void NamespaceObject::Start(const Info& info) {
   polls_ = Polls::Start(info.Env(), std::move(watches), [this] { CloseAll(); });
   if (polls_ == nullptr) throw Napi::Error::New(info.Env(), "the event loop cannot be watched");
   listener_ = Napi::Persistent(info[0].As<Napi::Function>());
+  miss_listener_ = Napi::Persistent(info[1].As<Napi::Function>());
+  numbers_ = Napi::Persistent(Napi::Uint32Array::New(info.Env(), kMissesPerCall * kNumbersPerMiss));
   context_ = std::make_unique<Napi::AsyncContext>(info.Env(), "missd");
   // Collected only after it is closed, whatever JavaScript still holds.
   Ref();
 }
 
+void NamespaceObject::EmitMisses() {
+  MissBatch batch = namespace_->DrainMisses();
+  for (size_t at = 0; at < batch.misses.size(); at += kMissesPerCall) {
+    Calling([&](Napi::Env env) {
+      // What was heard before may have made the listener close.
+      if (!namespace_) return;
+      size_t count = std::min(kMissesPerCall, batch.misses.size() - at);
+      Napi::Uint32Array numbers = numbers_.Value();
+      Napi::Array texts = MissesToJs(env, &batch.misses[at], count, numbers.Data());
+      miss_listener_.MakeCallback(env.Global(), {numbers, texts, Napi::Number::New(env, count)}, *context_);
+    });
+  }
+  if (namespace_ && (batch.overrun || batch.malformed > 0)) Emit(batch);
+}
+
 template <typename Batch>
 void NamespaceObject::Emit(const Batch& batch) {
+  Calling([&](Napi::Env env) {
+    Napi::Array events = ToJs(env, batch);
+    if (events.Length() > 0) listener_.MakeCallback(env.Global(), {events}, *context_);
+  });
+}
+
+template <typename Body>
+void NamespaceObject::Calling(Body body) {
   Napi::Env env = Env();
   Napi::HandleScope scope(env);
   try {
-    Napi::Array events = ToJs(env, batch);
-    if (events.Length() > 0) listener_.MakeCallback(env.Global(), {events}, *context_);
+    body(env);
   } catch (const Napi::Error& error) {
     // What the listener threw is nobody's to catch here. There is nothing to report where a worker was
     // terminated.
@@ -137,6 +173,7 @@ void NamespaceObject::CloseAll() {
     // Or the listener, and through it all that it knows, would be held for ever. The context has to stay:
     // this may be a call from within the listener.
     listener_.Reset();
+    miss_listener_.Reset();
     Unref();
   }
   namespace_.reset();
@@ -172,12 +209,12 @@ Napi::Value NamespaceObject::GetBridgeFdb(const Info& info) {
 
 Napi::Value NamespaceObject::Write(const Info& info) {
   Namespace& open = Open(info);
-  return ToJs(info.Env(), open.request().Write(VectorFromJs(info[0], WriteFromJs)));
+  return ToJs(info.Env(), open.request().Write(WritesFromJs(info[0], info[1])));
 }
 
 Napi::Value NamespaceObject::Announce(const Info& info) {
   Namespace& open = Open(info);
-  std::vector<Announcement> announcements = VectorFromJs(info[0], AnnouncementFromJs);
+  std::vector<Announcement> announcements = AnnouncementsFromJs(info[0], info[1]);
   size_t failed = open.tap() ? open.tap()->Announce(announcements) : announcements.size();
   return Napi::Number::New(info.Env(), static_cast<double>(failed));
 }

@@ -64,23 +64,6 @@ Napi::Value FdbToJs(Napi::Env env, const Row& row) {
 
 }  // namespace
 
-Napi::Value ToJs(Napi::Env env, const Miss& miss) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("layer", miss.IsLayer3() ? "l3" : "l2");
-  object.Set("ifindex", miss.ifindex);
-  object.Set("address", miss.IsLayer3() ? ToString(miss.ip) : ToString(miss.lladdr));
-  object.Set("state", static_cast<uint32_t>(miss.state));
-  object.Set("count", miss.count);
-  if (miss.asker) {
-    Napi::Object asker = Napi::Object::New(env);
-    asker.Set("port", miss.asker->port);
-    asker.Set("lladdr", ToString(miss.asker->lladdr));
-    asker.Set("ip", ToString(miss.asker->ip));
-    object.Set("asker", asker);
-  }
-  return object;
-}
-
 Napi::Value ToJs(Napi::Env env, const Link& link) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("ifindex", link.ifindex);
@@ -130,11 +113,6 @@ Napi::Value ToJs(Napi::Env env, const Refusal& refusal) {
 
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch) {
   Napi::Array events = Napi::Array::New(env);
-  if (!batch.misses.empty()) {
-    Napi::Object event = Event(env, "misses");
-    event.Set("misses", ToJs(env, batch.misses));
-    events.Set(events.Length(), event);
-  }
   if (batch.overrun) PutOverrun(events, "miss");
   if (batch.malformed > 0) PutMalformed(events, batch.malformed);
   return events;

@@ -1,8 +1,9 @@
-/** The native addon as it is: `addon/src/js_namespace.cc` and `js_codec.cc`, with their JavaScript shapes. */
+/** The native addon, `addon/src/js_namespace.cc` and `js_codec.cc`, with its JavaScript shapes. */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour } from '../vocabulary.ts';
 import type { Announcement, EntryWrite, KernelEvent } from './kernel.ts';
+import { type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 
 /** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
 export type Take<T> = (count: number) => T[];
@@ -19,8 +20,11 @@ export type NativeError = Error & Failure & { operation: string };
 export interface NativeNamespace {
   readonly receiveBuffer: { bytes: number; forced: boolean };
   readonly canAnnounce: boolean;
-  /** Keeps the event loop alive until `close`. */
-  start(listener: (events: KernelEvent[]) => void): void;
+  /** Keeps the event loop alive until `close`. Misses come by themselves, packed; the numbers are the next call's, too. */
+  start(
+    listener: (events: KernelEvent[]) => void,
+    misses: (numbers: Uint32Array, texts: string[], count: number) => void,
+  ): void;
   close(): void;
   dump(table: 'links', key: -1): Promise<Take<Link>>;
   dump(table: 'addresses', netnsid: number): Promise<Take<InterfaceAddress>>;
@@ -29,8 +33,8 @@ export interface NativeNamespace {
   getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[];
   getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
   getBridgeFdb(keys: { bridge: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
-  write(writes: EntryWrite[]): (Failure & { index: number })[];
-  announce(announcements: Announcement[]): number;
+  write(...writes: Packed): (Failure & { index: number })[];
+  announce(...announcements: Packed): number;
   setPorts(ports: { port: number; vxlan: number }[]): void;
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
   setMulticastRouter(port: number, value: number): void;
@@ -45,18 +49,18 @@ interface Decoded<T> {
   malformed: number;
 }
 
-export interface Addon {
+interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
 
   // The pure functions, for tests on bytes.
-  decodeMisses: (datagram: Buffer) => { misses: Miss[]; malformed: number };
+  decodeMisses: (datagram: Buffer) => { numbers: Uint32Array; texts: string[]; malformed: number };
   decodeLinks: (datagram: Buffer) => Decoded<Link>;
   decodeAddresses: (datagram: Buffer) => Decoded<InterfaceAddress>;
   decodeRows: (datagram: Buffer) => Decoded<Neighbour | FdbEntry>;
   decodeAnswers: (datagram: Buffer) => (Failure & { seq: number })[];
-  encodeWrites: (writes: EntryWrite[]) => Buffer;
+  encodeWrites: (...writes: Packed) => Buffer;
   /** Undefined for what must not be sent. */
-  buildAnnouncement: (announcement: Announcement) => Buffer | undefined;
+  buildAnnouncement: (...announcement: Packed) => Buffer | undefined;
   /** Who asks for what, undefined where the frame is no well-formed question. */
   parseQuestion: (frame: Buffer) => { target: Ip; lladdr: Mac; ip: Ip } | undefined;
 }
@@ -64,6 +68,16 @@ export interface Addon {
 /** Where `addon/` lies, seen from `src/kernel` and from `dist/kernel` alike. */
 const directory = fileURLToPath(new URL('../../addon', import.meta.url));
 const require = createRequire(import.meta.url);
-const load = require('node-gyp-build') as (directory: string) => Addon;
+const load = require('node-gyp-build') as (directory: string) => Native;
+const native = load(directory);
 
-export const addon = load(directory);
+export const addon = {
+  ...native,
+  decodeMisses: (datagram: Buffer): { misses: Miss[]; malformed: number } => {
+    const { numbers, texts, malformed } = native.decodeMisses(datagram);
+    return { misses: unpackMisses(numbers, texts, texts.length / 3), malformed };
+  },
+  encodeWrites: (writes: EntryWrite[]): Buffer => native.encodeWrites(...packWrites(writes)),
+  buildAnnouncement: (announcement: Announcement): Buffer | undefined =>
+    native.buildAnnouncement(...packAnnouncements([announcement])),
+};

@@ -6,6 +6,7 @@ import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour } from '../vo
 import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
 import { type Throttled, ruleset, runNft } from './nft.ts';
+import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
   EntryWrite,
@@ -38,9 +39,14 @@ class LinuxNamespace implements Namespace {
     this.receiveBuffer = native.receiveBuffer;
     this.canAnnounce = native.canAnnounce;
     this.events$ = new Observable((subscriber) => {
-      native.start((events) => {
-        for (const event of events) subscriber.next(event);
-      });
+      native.start(
+        (events) => {
+          for (const event of events) subscriber.next(event);
+        },
+        (numbers, texts, count) => {
+          subscriber.next({ type: 'misses', misses: unpackMisses(numbers, texts, count) });
+        },
+      );
       return () => {
         native.close();
       };
@@ -74,14 +80,14 @@ class LinuxNamespace implements Namespace {
   }
 
   write(writes: EntryWrite[]): Refusal[] {
-    return this.#native.write(writes).map(({ index, errno, extack }) => ({
+    return this.#native.write(...packWrites(writes)).map(({ index, errno, extack }) => ({
       index,
       error: new KernelError(operation(writes[index]), errno, errorName(errno), extack),
     }));
   }
 
   announce(announcements: Announcement[]): number {
-    return this.#native.announce(announcements);
+    return this.#native.announce(...packAnnouncements(announcements));
   }
   setPorts(ports: { port: number; vxlan: number }[]): void {
     translated(() => {

@@ -10,6 +10,7 @@ import { Lab } from './lab.ts';
 import type { Pinged } from './ping.ts';
 import { addressRecords } from './records.ts';
 import { RedisServer } from './redis-server.ts';
+import { showTables } from './show-tables.ts';
 import { Story, ms } from './story.ts';
 
 const TOPOLOGY = `
@@ -108,20 +109,6 @@ async function publish(story: Story, redis: RedisServer, guest: Guest): Promise<
   for (const [key, value] of addressRecords(guest)) {
     await redis.cli('set', key, value);
     story.command(`redis-cli set '${key}' '${value}'`);
-  }
-}
-
-async function showTables(story: Story, host: Host): Promise<void> {
-  const { namespace, segment } = host;
-  for (const [program, ...words] of [
-    ['ip', 'neigh', 'show', 'dev', segment.device],
-    ['bridge', 'fdb', 'show', 'dev', segment.device],
-  ] as const) {
-    story.command([program, '-n', namespace.name, ...words].join(' '));
-    const rows = (await namespace.exec([program, ...words])).split('\n').map((row) => row.trim());
-    // The bridge port's own permanent rows say nothing about other hosts.
-    const relevant = rows.filter((row) => row !== '' && !/ permanent$/.test(row));
-    story.printed(relevant.length === 0 ? ['(nothing)'] : relevant);
   }
 }
 

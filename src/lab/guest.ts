@@ -16,6 +16,8 @@ export interface GuestOptions {
   gateways?: readonly string[];
   /** Duplicate address detection, which takes a guest one to two seconds. Default on, as it is everywhere. */
   dad?: boolean;
+  /** Says where it is as soon as it is up, as a moved machine does: gratuitous ARP, unsolicited advertisement. */
+  announce?: boolean;
   /**
    * More addresses, each with its own MAC: one more interface per number, with single-address prefixes, so that
    * routes and answers stay those of eth0. (macvlan would do with one port, but not every kernel has it.)
@@ -54,6 +56,10 @@ export class Guest {
     await ip(host.record, ['netns', 'add', this.namespace.name]);
     // The link-local address would go through it all the same, and its questions are misses like any other.
     if (!dad) await this.namespace.sysctl({ 'net/ipv6/conf/default/dad_transmits': 0 });
+    if (this.#options.announce === true) {
+      const notify = { 'net/ipv4/conf/default/arp_notify': 1, 'net/ipv6/conf/default/ndisc_notify': 1 };
+      await this.namespace.sysctl(notify);
+    }
     await host.ip(
       ...this.#plug('eth0', this.port, this.mac),
       ...also.flatMap((m) => this.#plug(`eth${m}`, `${this.port}-${m}`, macOf(guestIp4(m)))),
@@ -67,7 +73,9 @@ export class Guest {
       ['link', 'set', 'eth0', 'up'],
       ...(ip4 === null ? [] : [['address', 'add', ip4, 'dev', 'eth0']]),
       ...(ip6 === null ? [] : [['address', 'add', ip6, 'dev', 'eth0', ...nodad]]),
-      ...gateways.map((gateway): Words => ['route', 'add', 'default', 'via', gateway]),
+      ...gateways
+        .filter((gateway) => (gateway.includes(':') ? ip6 : ip4) !== null)
+        .map((gateway): Words => ['route', 'add', 'default', 'via', gateway]),
       ...also.flatMap((m): Words[] => [
         ['link', 'set', `eth${m}`, 'addrgenmode', 'none', 'up'],
         ['address', 'add', `${guestIp4(m)}/32`, 'dev', `eth${m}`],
@@ -96,6 +104,13 @@ export class Guest {
           return [address['local'] as string, state];
         }),
     );
+  }
+
+  /** Away at once: its port first, which a namespace on its way out would keep for a while. */
+  async remove(): Promise<void> {
+    const host = this.segment.namespace;
+    await host.ip(['link', 'delete', this.port]);
+    await ip(host.record, ['netns', 'delete', this.namespace.name]);
   }
 
   async ping(ip: string, options: PingOptions = {}): Promise<Pinged> {

@@ -1,42 +1,54 @@
 /** A program that runs beside the lab until it is stopped: redis-server, missd, a traffic generator. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { LabError, printable } from './command.ts';
-import { until } from './wait.ts';
+import { type UntilOptions, until } from './wait.ts';
 
 export class Program {
   readonly argv: readonly string[];
   readonly pid: number;
-  /** What it printed so far, both streams, line by line. */
-  readonly lines: string[] = [];
+  readonly #read: string[] = [];
+  readonly #log: string | undefined;
   /** Resolves when it is gone: the exit code, or the name of the signal that ended it. */
   readonly ended: Promise<number | string>;
   #end: number | string | undefined;
   readonly #child: ChildProcess;
 
-  /** @param env added to the lab's own environment */
-  static async start(argv: readonly string[], env: Record<string, string> = {}): Promise<Program> {
+  /**
+   * @param env added to the lab's own environment
+   * @param log file for what it prints. Such a program may outlive this process; any other dies with it.
+   */
+  static async start(
+    argv: readonly string[],
+    env: Record<string, string> = {},
+    log?: string,
+  ): Promise<Program> {
     // Dies with the lab, even where that is killed before it can clean up (prctl(2), PR_SET_PDEATHSIG).
-    const args = ['--pdeathsig', 'KILL', '--', ...argv];
-    const child = spawn('setpriv', args, {
-      stdio: ['ignore', 'pipe', 'pipe'],
+    const mortal = log === undefined ? ['--pdeathsig', 'KILL'] : [];
+    const output = log === undefined ? 'pipe' : openSync(log, 'a', 0o600);
+    const child = spawn('setpriv', [...mortal, '--', ...argv], {
+      stdio: ['ignore', output, output],
+      detached: log !== undefined,
       env: { ...process.env, ...env },
     });
+    if (typeof output === 'number') closeSync(output);
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', (error) => {
         reject(new LabError(argv, error.message));
       });
     });
-    return new Program(argv, child);
+    return new Program(argv, child, log);
   }
 
-  private constructor(argv: readonly string[], child: ChildProcess) {
+  private constructor(argv: readonly string[], child: ChildProcess, log: string | undefined) {
     this.argv = argv;
+    this.#log = log;
     this.pid = child.pid ?? 0;
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
-      if (stream !== null) createInterface(stream).on('line', (line) => this.lines.push(line));
+      if (stream !== null) createInterface(stream).on('line', (line) => this.#read.push(line));
     }
     // `close` comes after the last line was read, `exit` may come before.
     this.ended = new Promise((resolve) => {
@@ -45,6 +57,17 @@ export class Program {
         resolve(this.#end);
       });
     });
+  }
+
+  /** What it printed so far, both streams, line by line. */
+  get lines(): readonly string[] {
+    if (this.#log === undefined) return this.#read;
+    return readFileSync(this.#log, 'utf8').trimEnd().split('\n');
+  }
+
+  /** It has a log of its own and this process may end before it does. */
+  leave(): void {
+    this.#child.unref();
   }
 
   /** undefined while it runs. */
@@ -56,17 +79,22 @@ export class Program {
   async until<T>(
     what: string,
     look: () => Promise<T | false | null | undefined> | T | false | null | undefined,
+    options: UntilOptions = {},
   ) {
-    return until(what, async () => {
-      const seen = await look();
-      if ((seen === false || seen === null || seen === undefined) && this.#end !== undefined) {
-        throw new LabError(
-          this.argv,
-          `ended with ${this.#end} before ${what}: ${this.lines.slice(-5).join(' | ')}`,
-        );
-      }
-      return seen;
-    });
+    return until(
+      what,
+      async () => {
+        const seen = await look();
+        if ((seen === false || seen === null || seen === undefined) && this.#end !== undefined) {
+          throw new LabError(
+            this.argv,
+            `ended with ${this.#end} before ${what}: ${this.lines.slice(-5).join(' | ')}`,
+          );
+        }
+        return seen;
+      },
+      options,
+    );
   }
 
   signal(signal: NodeJS.Signals): void {

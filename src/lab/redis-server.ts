@@ -52,9 +52,9 @@ export class RedisServer {
     return (await run(['redis-cli', '-s', this.socket, ...words])).trim();
   }
 
-  /** Many commands at once, one per line in redis-cli's own syntax. */
-  async commands(lines: readonly string[]): Promise<void> {
-    await run(['redis-cli', '-s', this.socket], { input: lines.map((line) => `${line}\n`).join('') });
+  /** Many commands at once, one per line in redis-cli's own syntax; returns what it prints. */
+  async commands(lines: readonly string[]): Promise<string> {
+    return run(['redis-cli', '-s', this.socket], { input: lines.map((line) => `${line}\n`).join('') });
   }
 
   async stop(): Promise<void> {

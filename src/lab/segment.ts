@@ -95,12 +95,20 @@ export class Segment {
   /** Words that make the VXLAN device. */
   protected deviceWords(): Words {
     const { dstport = 4789, local = true, more = [] } = this.options;
-    const onOff = (flag: 'learning' | 'proxy' | 'l2miss' | 'l3miss', otherwise: boolean): string =>
-      (this.options[flag] ?? otherwise) ? flag : `no${flag}`;
+    // What the kernel does anyhow is not said, as nobody would type it.
+    const flag = (name: 'learning' | 'proxy' | 'l2miss' | 'l3miss', otherwise: boolean): string[] => {
+      const on = this.options[name] ?? otherwise;
+      return on === (name === 'learning') ? [] : [on ? name : `no${name}`];
+    };
     return [
       ...['link', 'add', this.device, 'mtu', this.mtu, 'type', 'vxlan', 'id', this.vni, 'dstport', dstport],
       ...(local ? ['local', this.host.vtep] : []),
-      ...[onOff('learning', false), onOff('proxy', true), onOff('l2miss', true), onOff('l3miss', true)],
+      ...[
+        ...flag('learning', false),
+        ...flag('proxy', true),
+        ...flag('l2miss', true),
+        ...flag('l3miss', true),
+      ],
       ...more,
     ];
   }

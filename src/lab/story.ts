@@ -3,12 +3,19 @@ import pc from 'picocolors';
 
 const WIDTH = 80;
 
+type Out = Pick<NodeJS.WriteStream, 'isTTY'> & { write(text: string): unknown };
+
 export class Story {
   #chapter = 0;
-  readonly #out: NodeJS.WritableStream;
+  readonly #out: Out;
   readonly #color: ReturnType<typeof pc.createColors>;
 
-  constructor(out: NodeJS.WriteStream = process.stdout) {
+  /** Told to nobody, where a program wants the figures alone. */
+  static untold(): Story {
+    return new Story({ write: () => true, isTTY: false });
+  }
+
+  constructor(out: Out = process.stdout) {
     this.#out = out;
     this.#color = pc.createColors(out.isTTY && process.env['NO_COLOR'] === undefined);
   }

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runNow } from './command.ts';
 
-const NETNS = '/run/netns';
+export const NETNS = '/run/netns';
 const OWNED = /^missd-(\d+)-/;
 
 let opened = 0;

@@ -2,6 +2,7 @@
 import {
   EMPTY,
   type Observable,
+  Subject,
   catchError,
   concat,
   defer,
@@ -15,6 +16,7 @@ import { monotonic } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log.ts';
+import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from './device.ts';
 import { ServedNamespace } from './namespace.ts';
 import type { Signal } from './signal.ts';
@@ -45,6 +47,9 @@ export interface HostOptions {
 
 export class Host {
   readonly namespaces = new Map<string, ServedNamespace>();
+  readonly #misses$ = new Subject<MissBatch>();
+  /** Of all namespaces, as they come. */
+  readonly misses$ = this.#misses$.asObservable();
   /** Why namespaces could not be opened at start, a line each. */
   readonly troubles: string[] = [];
   #started = false;
@@ -143,6 +148,9 @@ export class Host {
     const kernel = this.#kernel.open(path, { receiveBuffer });
     const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
       isWanted: (link) => isWanted(link, device),
+      misses: (batch) => {
+        this.#misses$.next(batch);
+      },
       wait: this.#options.wait === true,
       negativeLifetime: negativeLifetime * 1000,
       now: monotonic,
@@ -168,6 +176,7 @@ export class Host {
       const kernel = this.#kernel.open(OWN, { receiveBuffer: 0 });
       const own = new ServedNamespace('own', kernel, this.#own, {
         isWanted: () => false,
+        misses: () => undefined,
         wait: false,
         negativeLifetime: 0,
         now: monotonic,

@@ -6,6 +6,7 @@ import {
   type Observable,
   Subject,
   defer,
+  filter,
   from,
   map,
   merge,
@@ -16,6 +17,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../clock.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
+import type { MissBatch } from '../resolve/pipeline.ts';
 import type { Ip, Link } from '../vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
@@ -31,6 +33,8 @@ const RELOAD_DELAY = 1_000;
 export interface ServeOptions {
   /** Whether a device is to be served, if it can be. */
   isWanted: (link: Link) => boolean;
+  /** Told of misses at once: they come by the hundred thousand, and a guest waits for each. */
+  misses: (batch: MissBatch) => void;
   /** Whether to ask again for a device that another missd serves. */
   wait: boolean;
   /** Milliseconds. */
@@ -85,7 +89,10 @@ export class ServedNamespace implements Surroundings {
 
   /** Subscribing opens the sockets, unsubscribing closes them. */
   signals$(): Observable<Signal> {
-    const told$ = this.kernel.events$.pipe(map((event) => this.#hear(event)));
+    const told$ = this.kernel.events$.pipe(
+      map((event) => this.#hear(event)),
+      filter((signals) => signals.length > 0),
+    );
     const read$ = this.#reload$.pipe(
       startWith(undefined),
       switchMap(() => defer(() => from(this.#load())).pipe(retry({ delay: RELOAD_DELAY }))),
@@ -105,7 +112,8 @@ export class ServedNamespace implements Surroundings {
   #hear(event: KernelEvent): Signal[] {
     switch (event.type) {
       case 'misses':
-        return [{ type: 'misses', batch: { misses: event.misses, deviceOf: this.#deviceOf } }];
+        this.#options.misses({ misses: event.misses, deviceOf: this.#deviceOf });
+        return [];
       case 'malformed':
         return [event];
       case 'overrun':

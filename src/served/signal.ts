@@ -1,9 +1,7 @@
-import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from './device.ts';
 
 /** What a namespace reports upwards. */
 export type Signal =
-  | { type: 'misses'; batch: MissBatch }
   | { type: 'loaded' }
   | { type: 'overrun'; socket: 'miss' | 'link' }
   | { type: 'malformed'; count: number }

@@ -152,7 +152,7 @@ describe('a namespace', () => {
       const { workerData, parentPort } = require('node:worker_threads');
       const addon = require(workerData.loader)(workerData.addon);
       const open = new addon.Namespace(workerData.path, 4096);
-      open.start(() => undefined);
+      open.start(() => undefined, () => undefined);
       open.dump('links', -1);
       new addon.Namespace(workerData.path, 4096);
       parentPort.postMessage('open');

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   NTF_EXT_LEARNED,
   NTF_ROUTER,
@@ -19,6 +19,7 @@ import {
   HERE,
   OUR_FDB_ROW,
   OUR_ROW,
+  ROUTED,
   VXLAN,
   World,
   ip,
@@ -86,6 +87,27 @@ describe('an answer', () => {
     expect([...device.tables.neighbours.keys()]).toEqual([ip(2)]);
     expect([...device.tables.fdb.keys()]).toEqual([mac(2)]);
     expect(world.counters.writeFailures.fdb).toBe(1);
+  });
+
+  it('goes to the kernel in one send with all others', () => {
+    const write = vi.spyOn(world.kernel, 'write');
+    put(l3(1), l3(2), l2(3));
+    expect(write).toHaveBeenCalledTimes(1);
+    expect(ops()).toEqual([
+      ...Array<string>(3).fill('create fdb'),
+      ...Array<string>(2).fill('create neighbour'),
+    ]);
+  });
+
+  it('in the routed topology replaces the rows that ask, looked at together, in the same send', () => {
+    device = world.device(vxlanLink(ROUTED, false));
+    for (const n of [1, 2])
+      world.kernel.putNeighbour({ ifindex: ROUTED, ip: ip(n), state: 0x01, flags: 0, protocol: 0 });
+    const look = vi.spyOn(world.kernel, 'getNeighbours');
+    const write = vi.spyOn(world.kernel, 'write');
+    expect(put(l3(1), l3(2), l3(3))).toEqual(Array(3).fill('resolved'));
+    expect([look.mock.calls.length, write.mock.calls.length]).toEqual([1, 1]);
+    expect(ops().slice(3)).toEqual(['replace neighbour', 'replace neighbour', 'create neighbour']);
   });
 
   it('whose neighbour is refused failed', () => {

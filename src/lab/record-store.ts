@@ -1,0 +1,99 @@
+/** The directory of a lab, written as an operator's own programs would: in Redis, or in a file that daemons read again. */
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { DaemonOptions } from './daemon.ts';
+import type { Guest } from './guest.ts';
+import type { Lab } from './lab.ts';
+import { addressRecords, leaseRecords, macRecord, subnetsKey } from './records.ts';
+import { RedisServer } from './redis-server.ts';
+import { RoutedSegment } from './routed-segment.ts';
+
+export interface RecordStore {
+  /** What a daemon is told to read it. */
+  readonly source: Pick<DaemonOptions, 'redis' | 'directory'>;
+  /** Says where these guests are now; where hosts route, that is their subnets' leases. Resolves with the moment from which that could be read, ms since the epoch. */
+  publish(...guests: readonly Guest[]): Promise<number>;
+  /** Everything published so far: what one would type, and what that prints. */
+  shown(): { command: string; printed: string[] }[];
+}
+
+export class RedisStore implements RecordStore {
+  readonly source: { redis: string };
+  readonly #redis: RedisServer;
+  readonly #typed: string[] = [];
+
+  static async start(lab: Lab): Promise<RedisStore> {
+    return new RedisStore(await RedisServer.start(lab));
+  }
+
+  private constructor(redis: RedisServer) {
+    this.#redis = redis;
+    this.source = { redis: redis.socket };
+  }
+
+  /** In one transaction, as `missd endpoint set` and `missd subnet set` write them. */
+  async publish(...guests: readonly Guest[]): Promise<number> {
+    const segments = new Set(guests.map(({ segment }) => segment));
+    const leases = [...segments].filter((segment) => segment instanceof RoutedSegment);
+    const endpoints = guests.filter(({ segment }) => !(segment instanceof RoutedSegment));
+    const entries = [
+      ...endpoints.flatMap((guest) => [...addressRecords(guest), macRecord(guest)]),
+      ...leases.flatMap(leaseRecords),
+    ];
+    const lines = [
+      ...entries.map(([key, value]) => `SET '${key}' '${value}'`),
+      ...leases.map(({ vni, subnets }) => `SADD '${subnetsKey(vni)}' ${subnets.join(' ')}`),
+    ];
+    this.#typed.push(...lines.map((line) => `redis-cli ${line}`));
+    const said = await this.#redis.commands(['MULTI', ...lines, 'TIME', 'EXEC']);
+    const [seconds, micros] = said.trim().split('\n').slice(-2).map(Number);
+    return (seconds ?? 0) * 1000 + (micros ?? 0) / 1000;
+  }
+
+  shown(): { command: string; printed: string[] }[] {
+    return this.#typed.map((command) => ({ command, printed: [] }));
+  }
+}
+
+export class FileStore implements RecordStore {
+  readonly source: { directory: string };
+  readonly #endpoints = new Map<string, { vni: number; ip: string; mac: string; vtep: string }>();
+
+  constructor(lab: Lab) {
+    this.source = { directory: join(lab.directory, 'endpoints.yaml') };
+    this.#write();
+  }
+
+  publish(...guests: readonly Guest[]): Promise<number> {
+    for (const { ip4, ip6, mac, segment } of guests) {
+      for (const ip of [ip4, ip6].filter((address) => address !== undefined)) {
+        this.#endpoints.set(`${segment.vni} ${ip}`, { vni: segment.vni, ip, mac, vtep: segment.host.vtep });
+      }
+    }
+    this.#write();
+    return Promise.resolve(Date.now());
+  }
+
+  shown(): { command: string; printed: string[] }[] {
+    return [{ command: `cat ${this.source.directory}`, printed: this.#text().trimEnd().split('\n') }];
+  }
+
+  /** Renamed into place, so that nobody reads half of it. */
+  #write(): void {
+    const { directory } = this.source;
+    writeFileSync(`${directory}.new`, this.#text());
+    renameSync(`${directory}.new`, directory);
+  }
+
+  /** A row per endpoint, as README shows it. */
+  #text(): string {
+    const rows = new Map<number, string[]>();
+    for (const { vni, ...endpoint } of this.#endpoints.values()) {
+      const row = stringify(endpoint, { collectionStyle: 'flow', lineWidth: 0 }).trim();
+      rows.set(vni, [...(rows.get(vni) ?? []), `      - ${row}\n`]);
+    }
+    const vnis = [...rows].map(([vni, lines]) => `  ${vni}:\n    endpoints:\n${lines.join('')}`);
+    return vnis.length === 0 ? 'vnis: {}\n' : `vnis:\n${vnis.join('')}`;
+  }
+}

@@ -1,0 +1,81 @@
+/** What the kernel tables of a host hold about the overlay, and what they ought to after some pairs have talked. */
+import type { Guest } from './guest.ts';
+import type { Host } from './host.ts';
+import { RoutedSegment } from './routed-segment.ts';
+import type { Pair, Site } from './site.ts';
+
+/** Rows as `ip` would show them, in order. */
+export interface Tables {
+  /** `20.0.0.2 lladdr 02:42:14:00:00:02` */
+  neighbours: string[];
+  /** `02:42:14:00:00:02 dst 10.99.0.2` */
+  fdb: string[];
+}
+
+export interface Comparison extends Tables {
+  /** Rows that ought to be there. */
+  missing: string[];
+  /** Rows that ought not to. */
+  unexpected: string[];
+}
+
+/** Rows about guests; those about bridges and default destinations are nobody's business here. */
+async function tablesOf(site: Site, host: Host): Promise<Tables> {
+  const [neighbours, fdb] = await Promise.all([host.segment.neighbours(), host.segment.fdb()]);
+  const macs = new Set(site.guests.map(macOnTheWire));
+  return {
+    neighbours: neighbours
+      .filter(({ lladdr }) => lladdr !== undefined)
+      .map(({ ip, lladdr }) => neighbour(ip, lladdr ?? ''))
+      .sort(),
+    fdb: fdb
+      .filter(({ lladdr }) => macs.has(lladdr))
+      .map(({ lladdr, vtep }) => forwarding(lladdr, vtep ?? ''))
+      .sort(),
+  };
+}
+
+export async function compareTables(site: Site, host: Host, talked: readonly Pair[]): Promise<Comparison> {
+  const actual = await tablesOf(site, host);
+  const known = new Set([...actual.neighbours, ...actual.fdb]);
+  const expected = new Set(expectedRows(partners(site, host, talked), site.blueprint.filling !== 'flood'));
+  // Whoever learns hears of those, too, who only talked to everybody: right where the VTEP is.
+  const tolerated = new Set(
+    site.blueprint.filling === 'flood' ? expectedRows(remoteGuests(site, host), false) : [],
+  );
+  return {
+    ...actual,
+    missing: [...expected].filter((row) => !known.has(row)),
+    unexpected: [...known].filter((row) => !expected.has(row) && !tolerated.has(row)),
+  };
+}
+
+const neighbour = (ip: string, mac: string): string => `${ip} lladdr ${mac}`;
+const forwarding = (mac: string, vtep: string): string => `${mac} dst ${vtep}`;
+
+/** What frames to a guest are addressed to in the tunnel: where hosts route, the host. */
+const macOnTheWire = ({ mac, segment }: Guest): string =>
+  segment instanceof RoutedSegment ? segment.mac : mac;
+
+function expectedRows(guests: readonly Guest[], neighbours: boolean): string[] {
+  return guests.flatMap((guest) => {
+    const mac = macOnTheWire(guest);
+    const addresses = [guest.ip4, guest.ip6].filter((ip) => ip !== undefined);
+    return [
+      ...(neighbours ? addresses.map((ip) => neighbour(ip, mac)) : []),
+      forwarding(mac, guest.segment.host.vtep),
+    ];
+  });
+}
+
+const remoteGuests = (site: Site, host: Host): Guest[] =>
+  site.guests.filter(({ segment }) => segment.host !== host);
+
+/** The guests that a host needs rows for. */
+function partners(site: Site, host: Host, talked: readonly Pair[]): Guest[] {
+  if (site.blueprint.filling === 'preload') return remoteGuests(site, host);
+  return talked.flatMap(({ from, to }) => {
+    if (from.segment.host === host) return [to];
+    return to.segment.host === host ? [from] : [];
+  });
+}
