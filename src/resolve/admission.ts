@@ -2,7 +2,7 @@ import { monotonic, type Clock } from '../clock.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Asker, Miss } from '../vocabulary.ts';
-import { EXCESS, L2_PORT, Lane, UNKNOWN_PORT } from './lane.ts';
+import { L2_PORT, Lane, UNKNOWN_PORT } from './lane.ts';
 import type { Question } from './question.ts';
 
 /**
@@ -57,7 +57,8 @@ export class Admission {
       else {
         const { layer, address, asker } = miss;
         const lane = this.#laneOf(device, miss, receivedAt);
-        if (lane.exhausted(receivedAt)) this.#refuse(device, lane, layer);
+        // The guest has waited longest for the oldest; what it asks now it still wants.
+        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer);
         else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(lane, layer);
         else {
           const askers = asker === undefined ? [] : [asker];
@@ -125,6 +126,15 @@ export class Admission {
     return lane;
   }
 
+  #shedOldest(lane: Lane): boolean {
+    const oldest = lane.peek();
+    if (oldest === undefined) return false;
+    lane.shift();
+    oldest.waiting = false;
+    this.shed(oldest);
+    return true;
+  }
+
   #drop(lane: Lane, layer: Miss['layer']): void {
     this.#counters.resolutions[layer].shed++;
     lane.shed++;
@@ -133,7 +143,8 @@ export class Admission {
   /** Dropped for want of budget. */
   #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer']): void {
     this.#drop(lane, layer);
-    if (++lane.excess % EXCESS === 0) this.onExcess(device, lane);
+    lane.excess++;
+    if (lane.floods) this.onExcess(device, lane);
   }
 }
 

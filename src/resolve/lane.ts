@@ -9,8 +9,11 @@ export const L2_PORT = -2;
 /** In debt a port may have this many questions in flight, if its budget is smaller. */
 const LEAST_IN_DEBT = 16;
 
-/** Questions dropped for want of budget, since the port was last out of debt, that make it a flood. */
-export const EXCESS = 1_000;
+/** So many seconds' worth of its rate dropped since the port was last out of debt is no burst any more, but a flood. */
+const FLOOD = 10;
+
+/** Questions gone from the front of the queue before its memory is given back. */
+const COMPACT = 4_096;
 
 /** What one bridge port asks: its questions that wait, in order, and its budget. */
 export class Lane {
@@ -29,12 +32,14 @@ export class Lane {
   excess = 0;
   /** It has its place in a queue. */
   queued = false;
+  readonly #mostExcess: number;
   #waiting: Question[] = [];
   // Those before it are gone already: shifting an array that long for every question would cost its square.
   #start = 0;
 
   constructor(port: number, lookupRate: number, now: number) {
     this.port = port;
+    this.#mostExcess = FLOOD * lookupRate;
     this.budget = new Budget(lookupRate, now);
   }
 
@@ -43,7 +48,7 @@ export class Lane {
   }
 
   get floods(): boolean {
-    return this.excess >= EXCESS;
+    return this.excess >= this.#mostExcess;
   }
 
   /** Whether it may have no more in flight for what its last questions came to. */
@@ -75,6 +80,9 @@ export class Lane {
 
   shift(): void {
     this.#start++;
+    if (this.#start < COMPACT || this.#start * 2 < this.#waiting.length) return;
+    this.#waiting = this.#waiting.slice(this.#start);
+    this.#start = 0;
   }
 
   clear(): void {

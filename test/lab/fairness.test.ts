@@ -96,7 +96,7 @@ describe.each([
 
 describe('the table in the kernel', () => {
   const throttled = async (): Promise<void> => {
-    await flood('arp', 0.3);
+    await flood('arp', 1);
     await until('the port to be throttled', async () => (await table()).includes('"g3"'));
   };
 
