@@ -109,6 +109,11 @@ class LinuxNamespace implements Namespace {
   throttle(ports: readonly Throttled[], rate: number): Promise<void> {
     return runNft(this.#path, ruleset(ports, rate));
   }
+  watchTables(ifindexes: number[]): void {
+    translated(() => {
+      this.#native.watchTables(ifindexes);
+    });
+  }
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[] {
     return translated(() => this.#native.lastAsked(keys));
   }

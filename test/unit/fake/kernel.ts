@@ -56,6 +56,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   throttled: readonly Throttled[] = [];
   throttles = 0;
   throttleFailure: string | undefined;
+  watched: number[] = [];
   unsendable = 0;
   closed = false;
   readonly #heard = new Subject<KernelEvent>();
@@ -164,6 +165,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
     if (this.throttleFailure !== undefined) return Promise.reject(new Error(this.throttleFailure));
     this.throttled = ports;
     return Promise.resolve();
+  }
+  watchTables(ifindexes: number[]): void {
+    this.watched = ifindexes;
   }
   lastAsked(keys: { vxlan: number; ip: string }[]): (number | undefined)[] {
     return keys.map(({ vxlan, ip }) => {
