@@ -20,6 +20,7 @@ import { resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
 import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
+import { Tidying } from './tidying.ts';
 import { tellSettled } from './resolve/tell.ts';
 import { Wishes } from './served/wishes.ts';
 import { prepare, prepareTopology } from './served/prepare.ts';
@@ -47,6 +48,7 @@ export class Daemon {
   readonly #directory: Directory;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
+  readonly #tidying = new Tidying(monotonic);
   readonly #deps: PipelineDeps;
   /** All that writes; it ends before the sockets close. */
   readonly #working = new Subscription();
@@ -133,6 +135,7 @@ export class Daemon {
         map(() => {
           this.#complaints.flush();
           this.host.refresh();
+          this.#tidying.tick(this.counters.misses.l2 + this.counters.misses.l3);
         }),
       ),
     );

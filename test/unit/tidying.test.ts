@@ -1,0 +1,62 @@
+import { beforeEach, expect, it } from 'vitest';
+import { Tidying } from '../../src/tidying.ts';
+
+const MIB = 1024 ** 2;
+const LIVE = 40 * MIB;
+
+let time: number;
+let heap: number;
+let collected: number;
+let misses: number;
+let tidying: Tidying;
+
+beforeEach(() => {
+  [time, heap, collected, misses] = [1_000_000, 100 * MIB, 0, 0];
+  tidying = new Tidying(
+    () => time,
+    () => heap,
+    () => {
+      collected++;
+      heap = LIVE;
+    },
+  );
+});
+
+/** Ten seconds go by. */
+function pass(more = 0): void {
+  time += 10_000;
+  misses += more;
+  tidying.tick(misses);
+}
+
+it('collects once after a storm, when it has been calm for half a minute', () => {
+  pass(50_000);
+  pass(101);
+  for (let i = 0; i < 2; i++) pass(3);
+  expect(collected).toBe(0);
+  pass();
+  expect(collected).toBe(1);
+  for (let i = 0; i < 10; i++) pass();
+  expect(collected).toBe(1);
+});
+
+it('collects again where there is something to be had', () => {
+  for (let i = 0; i < 3; i++) pass();
+  expect(collected).toBe(1);
+  heap += 31 * MIB;
+  pass();
+  expect(collected).toBe(1);
+  heap += MIB;
+  pass();
+  expect(collected).toBe(2);
+});
+
+it('finds V8’s own collector', () => {
+  const big = new Tidying(() => time);
+  expect(() => {
+    for (let i = 0; i < 4; i++) {
+      time += 10_000;
+      big.tick(0);
+    }
+  }).not.toThrow();
+});
