@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Broadcast, MOST_REPLICAS } from '../../../src/broadcast/broadcast.ts';
 import { GROUPS } from '../../../src/broadcast/groups.ts';
-import { audit } from '../../../src/keep/audit.ts';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
+import { replicasIn } from '../../../src/tables/replicas.ts';
 import { HERE, OUR_FDB_ROW, VNI, VXLAN, World, mac, vtep } from '../fake/world.ts';
 
 let world: World;
@@ -111,11 +111,11 @@ describe('replication', () => {
     expect(world.counters.conflicts.foreign_fdb).toBe(1);
   });
 
-  it('is mended after the audit has seen it broken, and after the device was down', async () => {
+  it('is mended after whole tables were read and it was broken, and after the device was down', async () => {
     members.add(vtep(2)).add(vtep(3));
     await round();
     world.kernel.removeFdb(VXLAN, GROUPS[2] ?? '');
-    await audit(device, 0, world.deps);
+    device.replicas = replicasIn(await world.kernel.fdb(VXLAN));
     await round(5_000);
     expect(replicas()).toEqual(all(vtep(2), vtep(3)));
     world.kernel.empty(VXLAN);
