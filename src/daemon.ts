@@ -7,6 +7,7 @@ import { monotonic } from './clock.ts';
 import type { RunOptions } from './config/options.ts';
 import type { Directory, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
+import { Broadcast } from './broadcast/broadcast.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -41,6 +42,7 @@ export class Daemon {
   readonly throttle: Throttle;
   readonly keeper: Keeper;
   readonly ahead: Ahead;
+  readonly broadcast: Broadcast;
   readonly report: Report;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   #everUp = false;
@@ -74,6 +76,7 @@ export class Daemon {
     this.report = new Report(this.counters, this.#complaints);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
+    this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log);
     this.ahead = new Ahead(
       this.#deps,
       () => this.host.devices(),
@@ -117,6 +120,7 @@ export class Daemon {
       ),
       this.keeper.work$(),
       this.ahead.work$(),
+      this.broadcast.work$(),
       interval(SECOND).pipe(
         map(() => {
           this.keeper.tick();
@@ -169,6 +173,7 @@ export class Daemon {
   async stop(): Promise<void> {
     this.#working.unsubscribe();
     this.#listening.unsubscribe();
+    await this.broadcast.leave();
     await this.throttle.stop();
     await this.#directory.close();
   }

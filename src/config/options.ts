@@ -37,6 +37,8 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   vtepAllow: string[];
   /** Of VNIs that are not served on demand alone. */
   strategy: VniStrategy[];
+  /** VNIs whose broadcasts are replicated. */
+  broadcast: number[];
   /** Seconds, all of them. */
   negativeLifetime: number;
   lifetime: number;
@@ -55,7 +57,7 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
 }
 
 /** Options that may be given several times; their value is a list, empty when they are not given. */
-const LISTS = new Set(['netns', 'device', 'local', 'vtep-allow', 'strategy']);
+const LISTS = new Set(['netns', 'device', 'local', 'vtep-allow', 'strategy', 'broadcast']);
 
 const option = (flags: string, description: string): Option => {
   const made = new Option(flags, description);
@@ -113,6 +115,10 @@ const runOptions = (): Option[] => [
     '--strategy <vni=strategy>',
     'how the entries of a VNI come about: miss, preload or routes; repeatable (default: miss)',
   ).argParser(parse.strategies),
+  option(
+    '--broadcast <vni>',
+    'VNI whose broadcasts are replicated to all hosts that take part; repeatable (default: none)',
+  ).argParser(parse.list(parse.vni)),
   option('--lifetime <s>', 'an answer older than this is checked again')
     .default(60)
     .argParser(parse.seconds(0.1)),

@@ -60,7 +60,7 @@ export interface Directory {
   leases(vni: Vni): Leases;
   /** The VNIs whose leases and changes matter. Replaces what was said before; resolves, never rejects, when their leases were read once or could not be. */
   follow(vnis: ReadonlySet<Vni>): Promise<void>;
-  /** Whether a VNI has no record of any kind. Looks through the whole directory where it must. @throws DirectoryError */
+  /** Whether a VNI has no record of any kind; who takes part in its broadcast is none. Looks through the whole directory where it must. @throws DirectoryError */
   isEmpty(vni: Vni): Promise<boolean>;
   /**
    * Every `ip:` and `mac:` record of a VNI, in no order, some perhaps twice; of what changes meanwhile the feed tells.
@@ -72,6 +72,14 @@ export interface Directory {
    * @throws DirectoryError
    */
   usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>>;
+  /**
+   * Says that these VTEPs take part in the VNI's broadcast, for so many milliseconds from now on.
+   * @returns everybody who does, judged by nobody
+   * @throws DirectoryError
+   */
+  takePart(vni: Vni, vteps: readonly Ip[], milliseconds: number): Promise<Ip[]>;
+  /** That they do not any more. @throws DirectoryError */
+  leave(vni: Vni, vteps: readonly Ip[]): Promise<void>;
   close(): Promise<void>;
 }
 

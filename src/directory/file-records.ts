@@ -1,7 +1,7 @@
 /** The records of a directory file as the values Redis would hold, so that both are judged by the same code. */
 import { readFileSync } from 'node:fs';
 import { UsageError } from '../errors.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Ip, Vni } from '../vocabulary.ts';
 import type { RecordKey } from './directory.ts';
 import { parseRecords, renderEndpoint, renderSubnet, vtepsByMac } from './format.ts';
 import { LeaseTable } from './leases.ts';
@@ -10,6 +10,7 @@ export interface FileVni {
   /** By kind and address, as in `ip:20.0.0.2`. */
   values: Map<string, string>;
   leases: LeaseTable;
+  vteps: readonly Ip[];
 }
 
 export type FileContents = ReadonlyMap<Vni, FileVni>;
@@ -17,12 +18,12 @@ export type FileContents = ReadonlyMap<Vni, FileVni>;
 /** @throws UsageError naming file, line and reason */
 export function readDirectoryFile(file: string): FileContents {
   const contents = new Map<Vni, FileVni>();
-  for (const [vni, { endpoints, subnets }] of parseRecords(readText(file), file)) {
+  for (const [vni, { endpoints, subnets, vteps }] of parseRecords(readText(file), file)) {
     const values = new Map<string, string>();
     for (const endpoint of endpoints) values.set(`ip:${endpoint.ip}`, renderEndpoint(endpoint));
     for (const [mac, vtep] of vtepsByMac(endpoints)) values.set(`mac:${mac}`, vtep);
     const leases = new LeaseTable(new Map(subnets.map((subnet) => [subnet.cidr, renderSubnet(subnet)])));
-    contents.set(vni, { values, leases });
+    contents.set(vni, { values, leases, vteps });
   }
   return contents;
 }
@@ -66,4 +67,4 @@ export function difference(before: FileContents, after: FileContents, vnis: Read
   return { keys, leases, blow };
 }
 
-const NOTHING: FileVni = { values: new Map(), leases: LeaseTable.EMPTY };
+const NOTHING: FileVni = { values: new Map(), leases: LeaseTable.EMPTY, vteps: [] };

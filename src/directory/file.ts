@@ -124,6 +124,15 @@ export class FileDirectory implements Directory {
     return Promise.resolve(users);
   }
 
+  /** What the file says; this host takes part if it is in it. */
+  takePart(vni: Vni): Promise<Ip[]> {
+    return Promise.resolve([...(this.#contents?.get(vni)?.vteps ?? [])]);
+  }
+
+  leave(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     this.#watcher?.close();
     this.#poll?.unsubscribe();

@@ -4,6 +4,7 @@ import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } 
 import { DirectoryError } from './directory.ts';
 import { clusterClient, COMMAND_TIMEOUT, redisClient } from './redis-client.ts';
 import { isAftermath, isTimeout, redisReason } from './redis-reason.ts';
+import { TAKE_PART, takePartArguments } from './redis-members.ts';
 import { scanKeys } from './redis-scan.ts';
 import type { RedisTarget } from './redis-url.ts';
 
@@ -94,11 +95,27 @@ export class RedisReader {
     return this.#asked(() => this.#client.smembers(key));
   }
 
-  /** Whether no key matches; ends at the first that does. @throws DirectoryError */
-  none(pattern: string): Promise<boolean> {
+  /** Whether no key but one matches; ends at the first that does. @throws DirectoryError */
+  none(pattern: string, except: string): Promise<boolean> {
     return this.#asked(async () => {
-      const first = await scanKeys(this.#client, pattern).next();
-      return first.done === true;
+      for await (const keys of scanKeys(this.#client, pattern))
+        if (keys.some((key) => key.toString() !== except)) return false;
+      return true;
+    });
+  }
+
+  /** Renews these members of a set for so long and reads it. @throws DirectoryError */
+  takePart(key: string, members: readonly string[], milliseconds: number): Promise<string[]> {
+    return this.#asked(async () => {
+      const argv = takePartArguments(members, milliseconds);
+      return (await this.#client.eval(TAKE_PART, 1, key, ...argv)) as string[];
+    });
+  }
+
+  /** @throws DirectoryError */
+  leave(key: string, members: readonly string[]): Promise<void> {
+    return this.#asked(async () => {
+      if (members.length > 0) await this.#client.zrem(key, ...members);
     });
   }
 

@@ -121,7 +121,7 @@ export class RedisDirectory implements Directory {
   }
 
   isEmpty(vni: Vni): Promise<boolean> {
-    return this.#reader.none(this.#keys.pattern(vni));
+    return this.#reader.none(this.#keys.pattern(vni), this.#keys.vteps(vni));
   }
 
   async *everything(vni: Vni): AsyncGenerator<StoredRecord> {
@@ -138,6 +138,14 @@ export class RedisDirectory implements Directory {
     for await (const [key, value] of this.#reader.everything(prefix, vni))
       noteUser(users, macs, key.slice(prefix.length), value);
     return users;
+  }
+
+  takePart(vni: Vni, vteps: readonly Ip[], milliseconds: number): Promise<Ip[]> {
+    return this.#reader.takePart(this.#keys.vteps(vni), vteps, milliseconds);
+  }
+
+  leave(vni: Vni, vteps: readonly Ip[]): Promise<void> {
+    return this.#reader.leave(this.#keys.vteps(vni), vteps);
   }
 
   close(): Promise<void> {

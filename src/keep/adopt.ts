@@ -1,5 +1,6 @@
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../served/device.ts';
+import { isGroup, replicasIn } from '../tables/replicas.ts';
 import { ADOPTED } from '../tables/shares.ts';
 import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
 
@@ -11,9 +12,11 @@ import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../tables/ownershi
 export async function adopt(device: ServedDevice, now: () => number): Promise<void> {
   const { kernel } = device.namespace;
   const { tables, ifindex } = device;
-  for (const row of await kernel.fdb(ifindex)) {
+  const rows = await kernel.fdb(ifindex);
+  device.replicas = replicasIn(rows);
+  for (const row of rows) {
     const { lladdr: mac, vtep } = row;
-    if (vtep === undefined || isMulticast(mac) || !isOurFdbEntry(row) || tables.fdb.has(mac)) continue;
+    if (vtep === undefined || isGroup(mac) || !isOurFdbEntry(row) || tables.fdb.has(mac)) continue;
     const source = { kind: 'adopted' as const, name: mac };
     const router = (row.flags & NTF_ROUTER) !== 0;
     tables.setFdb({ mac, vtep, router, source, checkedAt: now(), usedAt: now() - row.usedAgo }, ADOPTED);
@@ -27,6 +30,3 @@ export async function adopt(device: ServedDevice, now: () => number): Promise<vo
   }
   device.adopted = true;
 }
-
-/** The broadcast and multicast rows of head-end replication are no endpoint's. */
-const isMulticast = (mac: string): boolean => (parseInt(mac.slice(0, 2), 16) & 1) === 1;

@@ -24,6 +24,7 @@ import {
   isOurNeighbour,
   isPermanent,
 } from '../tables/ownership.ts';
+import { isGroup } from '../tables/replicas.ts';
 import { ADOPTED } from '../tables/shares.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
@@ -154,9 +155,7 @@ function adoptOrphans(
   const { tables, namespace, ifindex } = device;
   const now = deps.now();
   const rechecks: Recheck[] = [];
-  const macs = fdb.filter(
-    (row) => isOurFdbEntry(row) && !tables.fdb.has(row.lladdr) && !isMulticast(row.lladdr),
-  );
+  const macs = fdb.filter((row) => isOurFdbEntry(row) && !tables.fdb.has(row.lladdr) && !isGroup(row.lladdr));
   for (const row of namespace.kernel.getFdb(macs.map(({ lladdr }) => ({ ifindex, lladdr })))) {
     if (row?.vtep === undefined || !isOurFdbEntry(row) || tables.fdb.has(row.lladdr)) continue;
     const { lladdr: mac, vtep, flags } = row;
@@ -201,5 +200,3 @@ function write(
   for (const { index, error } of device.namespace.kernel.write(writes))
     if (writes[index]?.op !== 'delete') report.failed(device, table, error);
 }
-
-const isMulticast = (mac: string): boolean => (parseInt(mac.slice(0, 2), 16) & 1) === 1;

@@ -9,6 +9,7 @@
 import type { RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
+import { replicasIn } from '../tables/replicas.ts';
 import type { FdbEntry, Ip, Mac, Neighbour } from '../vocabulary.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
 
@@ -110,7 +111,9 @@ export class Watch {
       // Listening comes first: what changes while it is read is heard of.
       kernel.watchTables(this.#sighted(device));
       const started = this.#now();
-      const fdb = new Map((await kernel.fdb(device.ifindex)).map((row) => [row.lladdr, row]));
+      const rows = await kernel.fdb(device.ifindex);
+      device.replicas = replicasIn(rows);
+      const fdb = new Map(rows.map((row) => [row.lladdr, row]));
       const neighbours = new Map((await kernel.neighbours(device.ifindex)).map((row) => [row.ip, row]));
       sight.readAt = this.#now();
       sight.cost = sight.readAt - started;

@@ -118,6 +118,20 @@ export function openRegistry(daemon: Daemon): Registry {
   gauge('withdrawal_guard', 'VNIs whose entries are kept although their records are gone', [], () => [
     [{}, daemon.keeper.guard.active.length],
   ]);
+  gauge('broadcast_replicas', 'Hosts that a broadcast of a device is copied to, of all devices', [], () => [
+    [
+      {},
+      daemon.host
+        .devices()
+        .reduce(
+          (sum, { replicas }) => sum + Math.max(0, ...[...replicas.values()].map(({ size }) => size)),
+          0,
+        ),
+    ],
+  ]);
+  gauge('broadcast_left_out', 'Hosts that take part and get no copies, because they are too many', [], () => [
+    [{}, daemon.broadcast.leftOut],
+  ]);
   gauge('oldest_check_seconds', 'Since the record of the entry longest unread was read', [], () => {
     const oldest = oldestCheck(daemon.host.devices());
     return [[{}, oldest === undefined ? 0 : (monotonic() - oldest) / 1000]];

@@ -1,4 +1,5 @@
 import type { Strategy } from '../ahead/strategy.ts';
+import type { Replicas } from '../tables/replicas.ts';
 import type { Routes } from '../tables/routes.ts';
 import type { Link, Vni, VxlanAttributes } from '../vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
@@ -55,6 +56,8 @@ export class ServedDevice {
   readonly strategy: Strategy;
   /** What the strategy writes ahead has been written once. */
   ahead = false;
+  /** Hosts that its broadcasts are copied to, as last seen. */
+  replicas: Replicas = new Map();
   /** Routes of ours through it, as last seen. */
   routes: Routes = new Map();
 

@@ -18,6 +18,8 @@ export class FakeDirectory implements Directory {
   readonly changes$ = this.#changes.asObservable();
   readonly records = new Map<string, string>();
   readonly leaseValues = new Map<number, Map<string, string>>();
+  /** VTEPs that take part in broadcast. */
+  readonly members = new Map<number, Set<string>>();
   /** The keys of every read, in order. */
   readonly reads: RecordKey[][] = [];
   followed: ReadonlySet<number> = new Set();
@@ -122,6 +124,20 @@ export class FakeDirectory implements Directory {
     for (const [key, value] of this.records)
       if (key.startsWith(prefix)) noteUser(users, macs, key.slice(prefix.length), value);
     return Promise.resolve(users);
+  }
+
+  async takePart(vni: number, vteps: readonly string[]): Promise<string[]> {
+    await Promise.resolve();
+    if (this.#failure !== undefined) throw new DirectoryError(this.#failure);
+    const members = this.members.get(vni) ?? new Set<string>();
+    this.members.set(vni, members);
+    for (const vtep of vteps) members.add(vtep);
+    return [...members];
+  }
+
+  leave(vni: number, vteps: readonly string[]): Promise<void> {
+    for (const vtep of vteps) this.members.get(vni)?.delete(vtep);
+    return Promise.resolve();
   }
 
   close(): Promise<void> {

@@ -16,6 +16,8 @@ export class FakeTables {
   readonly routeTable: Route[] = [];
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #fdb = new Map<string, StoredFdb>();
+  /** Further remotes of groups. */
+  readonly #remotes = new Map<string, string[]>();
   readonly #bridgeFdb = new Map<string, StoredFdb>();
   protected readonly now: () => number;
 
@@ -26,6 +28,7 @@ export class FakeTables {
   empty(ifindex: number): void {
     for (const table of [this.#neighbours, this.#fdb])
       for (const [key, row] of table) if (row.ifindex === ifindex) table.delete(key);
+    this.#remotes.clear();
     for (const route of this.routeTable.filter((row) => row.ifindex === ifindex))
       this.routeTable.splice(this.routeTable.indexOf(route), 1);
   }
@@ -66,7 +69,11 @@ export class FakeTables {
   }
 
   fdbOf(ifindex: number): FdbEntry[] {
-    return [...this.#fdb.values()].filter((row) => row.ifindex === ifindex).map((row) => this.#told(row));
+    const rows = [...this.#fdb.entries()].filter(([, row]) => row.ifindex === ifindex);
+    return rows.flatMap(([key, row]) => [
+      this.#told(row),
+      ...(this.#remotes.get(key) ?? []).map((vtep) => ({ ...this.#told(row), vtep })),
+    ]);
   }
 
   neighbour(ifindex: number, ip: string): Neighbour | undefined {
@@ -122,8 +129,17 @@ export class FakeTables {
   #applyFdb({ op, ifindex, lladdr, vtep, state, flags }: FdbWrite): Errno | undefined {
     const key = `${ifindex} ${lladdr}`;
     const row = this.#fdb.get(key);
-    if (op === 'delete') return this.#fdb.delete(key) ? undefined : 'ENOENT';
-    if (op === 'append') return 'EOPNOTSUPP';
+    if (op === 'delete') return this.#deleteFdb(key, vtep);
+    if (op === 'append')
+      return this.#appendFdb(key, {
+        op,
+        table: 'fdb',
+        ifindex,
+        lladdr,
+        state,
+        flags,
+        ...(vtep === undefined ? {} : { vtep }),
+      });
     if ((state & NUD_NOARP) !== 0 || vtep === undefined) return 'EINVAL';
     if (vtep.includes(':') !== (this.linkTable.get(ifindex)?.vxlan?.ipv6 ?? false)) return 'EAFNOSUPPORT';
     if (op === 'create' && row !== undefined) return 'EEXIST';
@@ -134,6 +150,34 @@ export class FakeTables {
       row.updatedAt = this.now();
       if ((state & NUD_PERMANENT) !== 0) row.state = state;
     }
+    return undefined;
+  }
+
+  /** Only a group may have several remotes (vxlan_fdb_update_existing); one that is there already is no error. */
+  #appendFdb(key: string, { ifindex, lladdr, vtep, state, flags }: FdbWrite): Errno | undefined {
+    if (!/^.[13579bdf]/.test(lladdr)) return 'EOPNOTSUPP';
+    if (vtep === undefined) return 'EINVAL';
+    const row = this.#fdb.get(key);
+    const more = this.#remotes.get(key) ?? [];
+    if (row === undefined) this.putFdb({ ifindex, lladdr, vtep, state, flags });
+    else if (row.vtep !== vtep && !more.includes(vtep)) this.#remotes.set(key, [...more, vtep]);
+    return undefined;
+  }
+
+  /** Without a VTEP the whole entry, as where it has no other. */
+  #deleteFdb(key: string, vtep: string | undefined): Errno | undefined {
+    const row = this.#fdb.get(key);
+    const all = row === undefined ? [] : [row.vtep, ...(this.#remotes.get(key) ?? [])];
+    if (row === undefined || (all.length > 1 && vtep !== undefined && !all.includes(vtep))) return 'ENOENT';
+    const [first, ...more] = vtep === undefined ? [] : all.filter((one) => one !== vtep);
+    this.#remotes.delete(key);
+    if (first === undefined) this.#fdb.delete(key);
+    else row.vtep = first;
+    if (more.length > 0)
+      this.#remotes.set(
+        key,
+        more.filter((one) => one !== undefined),
+      );
     return undefined;
   }
 

@@ -1,0 +1,146 @@
+/**
+ * Broadcast without multicast in the underlay: for a VNI of `--broadcast` every daemon says in the directory that its
+ * host takes part, and copies of each broadcast go to all hosts that do. Membership is renewed and read in rounds: told
+ * of by the feed, every renewal of every host would go to every other.
+ */
+import { type Observable, defer, from, repeat, timer } from 'rxjs';
+import { reasonOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import { attempt } from '../resolve/attempt.ts';
+import type { PipelineDeps } from '../resolve/deps.ts';
+import { isMalformed, parseMacRecord } from '../directory/record.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { writeReplicas } from '../tables/replicas.ts';
+import type { Ip, Vni } from '../vocabulary.ts';
+import { GROUPS } from './groups.ts';
+
+/** Between rounds, ms, a fifth more or less, so that the hosts of a fabric do not come in step. */
+const ROUND = 5_000;
+/** The same for a host that has found no other, ms: it has just begun, or is the first. */
+const SHORT_ROUND = 500;
+/** How long a host takes part without renewing it, ms: three rounds may be lost. */
+export const MEMBERSHIP = 20_000;
+/** After rounds that were not answered nobody could renew: for so long, ms, members are only added. */
+const SETTLING = 10_000;
+/** Copies of a broadcast: the host sends each of them. */
+export const MOST_REPLICAS = 128;
+
+export class Broadcast {
+  readonly #vnis: ReadonlySet<Vni>;
+  readonly #deps: PipelineDeps;
+  readonly #devices: () => ServedDevice[];
+  readonly #log: Logger;
+  /** Since when every round was answered, by VNI; monotonic ms. */
+  readonly #steadySince = new Map<Vni, number>();
+  /** Own VTEPs that were said to take part, to be taken back. */
+  readonly #takingPart = new Map<Vni, Set<Ip>>();
+  /** Members beyond the limit, by VNI. */
+  readonly #leftOut = new Map<Vni, number>();
+  readonly #said = new Set<string>();
+
+  constructor(vnis: readonly Vni[], deps: PipelineDeps, devices: () => ServedDevice[], log: Logger) {
+    this.#vnis = new Set(vnis);
+    this.#deps = deps;
+    this.#devices = devices;
+    this.#log = log;
+  }
+
+  /** Rounds, without end. */
+  work$(): Observable<unknown> {
+    return defer(() => from(this.round())).pipe(
+      repeat({
+        delay: () => {
+          const wait = this.#isAlone() ? SHORT_ROUND : ROUND;
+          return timer(wait * (0.8 + 0.4 * Math.random()));
+        },
+      }),
+    );
+  }
+
+  /** Members that get no copies. */
+  get leftOut(): number {
+    return [...this.#leftOut.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** This host takes part no more; what it cannot take back ends by itself. */
+  async leave(): Promise<void> {
+    await Promise.allSettled(
+      [...this.#takingPart].map(([vni, vteps]) => this.#deps.directory.leave(vni, [...vteps])),
+    );
+  }
+
+  #isAlone(): boolean {
+    const devices = this.#devices().filter(({ vni }) => this.#vnis.has(vni));
+    return devices.length === 0 || devices.some(({ replicas }) => replicas.size === 0);
+  }
+
+  /** Never rejects. */
+  async round(): Promise<void> {
+    const devices = this.#devices().filter(({ adopted, link }) => adopted && link.up);
+    for (const vni of this.#vnis) {
+      const together = devices.filter((device) => device.vni === vni);
+      if (together.length > 0) await this.#renew(vni, together);
+    }
+    // What a predecessor replicated that was told to.
+    for (const device of devices)
+      if (!this.#vnis.has(device.vni) && device.replicas.size > 0) this.#replicate(device, []);
+  }
+
+  /** Never rejects: without the directory replication stays as it is. */
+  async #renew(vni: Vni, devices: readonly ServedDevice[]): Promise<void> {
+    const { directory, now } = this.#deps;
+    const own = new Set(devices.flatMap((device) => this.#own(device)));
+    this.#takingPart.set(vni, own);
+    let members: Ip[];
+    try {
+      members = await directory.takePart(vni, [...own], MEMBERSHIP);
+    } catch (error) {
+      this.#steadySince.delete(vni);
+      this.#once(`VNI ${vni}: who takes part in broadcast cannot be read: ${reasonOf(error)}`);
+      return;
+    }
+    const since = this.#steadySince.get(vni) ?? now();
+    this.#steadySince.set(vni, since);
+    for (const device of devices) {
+      const stay =
+        now() - since < SETTLING ? [...device.replicas.values()].flatMap((vteps) => [...vteps]) : [];
+      this.#replicate(device, [...stay, ...members]);
+    }
+  }
+
+  #replicate(device: ServedDevice, members: readonly Ip[]): void {
+    const { report, isOwnVtep } = this.#deps;
+    const vteps = [...new Set(members)]
+      .filter((vtep) => this.#isUsable(device, vtep) && !isOwnVtep(vtep))
+      .sort();
+    const excess = Math.max(0, vteps.length - MOST_REPLICAS);
+    this.#leftOut.set(device.vni, excess);
+    if (excess > 0)
+      this.#once(`VNI ${device.vni}: ${vteps.length} hosts take part, a broadcast goes to ${MOST_REPLICAS}`);
+    const groups = this.#vnis.has(device.vni) ? GROUPS : [];
+    const wanted = new Set(vteps.slice(0, MOST_REPLICAS));
+    device.replicas = attempt(() => writeReplicas(device, groups, wanted, report), report) ?? device.replicas;
+  }
+
+  #isUsable(device: ServedDevice, vtep: Ip): boolean {
+    const { vtepAllow, malformed } = this.#deps.judge;
+    const record = parseMacRecord(vtep, { family: device.family, vtepAllow });
+    if (!isMalformed(record)) return true;
+    malformed(device, record.malformed, `vteps: ${vtep}`);
+    return false;
+  }
+
+  /** By what address others reach this device. */
+  #own({ link, name }: ServedDevice): Ip[] {
+    const { local } = link.vxlan;
+    if (local !== undefined) return [local];
+    this.#once(`${name} has no local address: it gets no broadcasts of other hosts, though they get its own`);
+    return [];
+  }
+
+  #once(words: string): void {
+    if (this.#said.has(words) || this.#said.size > 1_000) return;
+    this.#said.add(words);
+    this.#log.warn(words);
+  }
+}

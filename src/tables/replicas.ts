@@ -1,0 +1,69 @@
+/** The entries of head-end replication: one per group, with a remote for every host that a broadcast is copied to. */
+import { type EntryWrite, isGone } from '../kernel/kernel.ts';
+import type { ServedDevice } from '../served/device.ts';
+import type { FdbEntry, Ip, Mac } from '../vocabulary.ts';
+import { OUR_FDB, isOurFdbEntry } from './ownership.ts';
+import type { InstallReport } from './report.ts';
+
+/** VTEPs by group. */
+export type Replicas = ReadonlyMap<Mac, ReadonlySet<Ip>>;
+
+/** Whether an FDB entry is for a group of receivers: no endpoint's. */
+export const isGroup = (mac: Mac): boolean => (parseInt(mac.slice(0, 2), 16) & 1) === 1;
+
+/** Those of ours among the rows of a dump, which has one for every remote. */
+export function replicasIn(rows: readonly FdbEntry[]): Replicas {
+  const replicas = new Map<Mac, Set<Ip>>();
+  for (const row of rows) {
+    if (row.vtep === undefined || !isGroup(row.lladdr) || !isOurFdbEntry(row)) continue;
+    const vteps = replicas.get(row.lladdr);
+    if (vteps === undefined) replicas.set(row.lladdr, new Set([row.vtep]));
+    else vteps.add(row.vtep);
+  }
+  return replicas;
+}
+
+/**
+ * Makes the replication of a device what is wanted. A group that has somebody else's entry is left to them, and
+ * reported: a remote of ours would become one of theirs.
+ * @returns what is there now
+ */
+export function writeReplicas(
+  device: ServedDevice,
+  groups: readonly Mac[],
+  vteps: ReadonlySet<Ip>,
+  report: InstallReport,
+): Replicas {
+  const { ifindex, namespace, replicas: before } = device;
+  const concerned = [...new Set([...groups, ...before.keys()])];
+  const rows = namespace.kernel.getFdb(concerned.map((lladdr) => ({ ifindex, lladdr })));
+  const now = new Map<Mac, Set<Ip>>();
+  const writes: (EntryWrite & { table: 'fdb'; vtep: Ip })[] = [];
+  concerned.forEach((lladdr, index) => {
+    const row = rows[index];
+    const wanted = groups.includes(lladdr) ? vteps : new Set<Ip>();
+    if (row !== undefined && !isOurFdbEntry(row)) {
+      if (wanted.size > 0)
+        report.conflict(device, 'foreign_fdb', `${lladdr} is replicated to ${row.vtep ?? 'nowhere'} by hand`);
+      return;
+    }
+    const stand = row === undefined ? new Set<Ip>() : new Set(before.get(lladdr) ?? []);
+    now.set(lladdr, stand);
+    const write = (op: 'append' | 'delete', vtep: Ip): void => {
+      writes.push({ table: 'fdb', op, ifindex, lladdr, vtep, ...OUR_FDB });
+    };
+    for (const vtep of wanted) if (!stand.has(vtep)) write('append', vtep);
+    // Behind what is added: the entry of a group that loses its last remote would be another one then.
+    for (const vtep of stand) if (!wanted.has(vtep)) write('delete', vtep);
+  });
+  const refused = new Map(
+    writes.length === 0 ? [] : namespace.kernel.write(writes).map(({ index, error }) => [index, error]),
+  );
+  writes.forEach(({ op, lladdr, vtep }, index) => {
+    const error = refused.get(index);
+    if (error !== undefined && !(op === 'delete' && isGone(error))) report.failed(device, 'fdb', error);
+    else if (op === 'append') now.get(lladdr)?.add(vtep);
+    else now.get(lladdr)?.delete(vtep);
+  });
+  return new Map([...now].filter(([, stand]) => stand.size > 0));
+}

@@ -1,0 +1,144 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Broadcast, MOST_REPLICAS } from '../../../src/broadcast/broadcast.ts';
+import { GROUPS } from '../../../src/broadcast/groups.ts';
+import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { replicasIn } from '../../../src/tables/replicas.ts';
+import { HERE, OUR_FDB_ROW, VNI, VXLAN, World, mac, vtep } from '../fake/world.ts';
+
+let world: World;
+let device: ServedDevice;
+let broadcast: Broadcast;
+let members: Set<string>;
+
+const open = (...vnis: number[]): Broadcast =>
+  new Broadcast(vnis, world.deps, () => world.devices, world.log);
+
+beforeEach(() => {
+  world = new World();
+  device = world.device();
+  broadcast = open(VNI);
+  members = new Set();
+  world.directory.members.set(VNI, members);
+});
+
+/** VTEPs by group, in the kernel. */
+function replicas(): Record<string, string[]> {
+  const found: Record<string, string[]> = {};
+  for (const { lladdr, vtep: to = '' } of world.kernel.fdbOf(VXLAN)) (found[lladdr] ??= []).push(to);
+  for (const vteps of Object.values(found)) vteps.sort();
+  return found;
+}
+
+const all = (...vteps: string[]): Record<string, string[]> =>
+  Object.fromEntries(GROUPS.map((group) => [group, vteps]));
+
+async function round(after = 0): Promise<void> {
+  world.time += after;
+  await broadcast.round();
+}
+
+describe('replication', () => {
+  it('takes part, and goes to the others alone', async () => {
+    members.add(vtep(2)).add(vtep(3));
+    await round();
+    expect([...members].sort()).toEqual([HERE, vtep(2), vtep(3)]);
+    expect(replicas()).toEqual(all(vtep(2), vtep(3)));
+    for (const { flags, state } of world.kernel.fdbOf(VXLAN)) expect({ flags, state }).toEqual(OUR_FDB_ROW);
+    await broadcast.leave();
+    expect([...members]).toEqual([vtep(2), vtep(3)]);
+  });
+
+  it('never names everything at once: L2 misses would end', () => {
+    expect(GROUPS).not.toContain('00:00:00:00:00:00');
+    for (const group of GROUPS) expect(parseInt(group.slice(0, 2), 16) & 1).toBe(1);
+  });
+
+  it('follows members that come and go, and writes nothing where nothing changed', async () => {
+    members.add(vtep(2)).add(vtep(3));
+    await round();
+    members.delete(vtep(3));
+    members.add(vtep(4));
+    await round(60_000);
+    expect(replicas()).toEqual(all(vtep(2), vtep(4)));
+    const written = world.kernel.written.length;
+    await round(5_000);
+    expect(world.kernel.written).toHaveLength(written);
+  });
+
+  it('stays as it is while the directory is away, and believes in nobody’s end for a while after', async () => {
+    members.add(vtep(2));
+    await round();
+    await round(60_000);
+    world.directory.fail('gone');
+    await round(60_000);
+    expect(replicas()).toEqual(all(vtep(2)));
+    world.directory.recover();
+    members.clear();
+    members.add(vtep(3));
+    await round(1_000);
+    expect(replicas()).toEqual(all(vtep(2), vtep(3)));
+    await round(10_000);
+    expect(replicas()).toEqual(all(vtep(3)));
+  });
+
+  it('takes no member that is of another family, not allowed or no VTEP', async () => {
+    members.add('fd99::2').add('127.0.0.1').add('nonsense').add(vtep(2));
+    await round();
+    expect(replicas()).toEqual(all(vtep(2)));
+    expect(Object.fromEntries(world.counters.malformedRecords)).toEqual({ vtep_family: 1, vtep: 2 });
+  });
+
+  it('goes to so many and no more, always the same ones', async () => {
+    for (let n = 2; n < MOST_REPLICAS + 12; n++) members.add(vtep(n));
+    await round();
+    expect(replicas()[GROUPS[0] ?? '']).toHaveLength(MOST_REPLICAS);
+    expect(broadcast.leftOut).toBe(10);
+    expect(world.lines.filter((line) => line.includes('138 hosts take part'))).toHaveLength(1);
+    const before = replicas();
+    await round(60_000);
+    expect(replicas()).toEqual(before);
+    expect(world.lines.filter((line) => line.includes('hosts take part'))).toHaveLength(1);
+  });
+
+  it('leaves a group that has an entry of an operator, and reports it', async () => {
+    const [group = ''] = GROUPS;
+    const flags = NTF_SELF;
+    world.kernel.putFdb({ ifindex: VXLAN, lladdr: group, vtep: vtep(9), state: NUD_PERMANENT, flags });
+    members.add(vtep(2));
+    await round();
+    expect(replicas()).toEqual({ ...all(vtep(2)), [group]: [vtep(9)] });
+    expect(world.counters.conflicts.foreign_fdb).toBe(1);
+  });
+
+  it('is mended after whole tables were read and it was broken, and after the device was down', async () => {
+    members.add(vtep(2)).add(vtep(3));
+    await round();
+    world.kernel.removeFdb(VXLAN, GROUPS[2] ?? '');
+    device.replicas = replicasIn(await world.kernel.fdb(VXLAN));
+    await round(5_000);
+    expect(replicas()).toEqual(all(vtep(2), vtep(3)));
+    world.kernel.empty(VXLAN);
+    await round(5_000);
+    expect(replicas()).toEqual(all(vtep(2), vtep(3)));
+  });
+
+  it('of a predecessor goes where it is not asked for any more; entries of endpoints stay', async () => {
+    members.add(vtep(2));
+    await round();
+    world.place(device, '20.0.0.9', mac(9), vtep(2));
+    broadcast = open();
+    await round();
+    expect(replicas()).toEqual({ [mac(9)]: [vtep(2)] });
+  });
+
+  it('goes without this host where the device has no address of its own to be reached by', async () => {
+    const { link } = device;
+    device.link = { ...link, vxlan: { ...link.vxlan } };
+    delete device.link.vxlan.local;
+    members.add(vtep(2));
+    await round();
+    expect([...members]).toEqual([vtep(2)]);
+    expect(replicas()).toEqual(all(vtep(2)));
+  });
+});
