@@ -32,7 +32,7 @@ import { heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
-import { type Recheck, type Verdict, readAgain } from './recheck.ts';
+import { type Recheck, type Verdict, readAgain, secondLooks } from './recheck.ts';
 
 export interface KeepOptions extends EvictOptions {
   /** Seconds, all of these. */
@@ -101,13 +101,7 @@ export class Keeper {
   /** Answers just written. */
   settled(settled: readonly Settled[]): void {
     this.#evictor.heed(settled);
-    this.#rechecks$.next(
-      settled.flatMap(({ question: { device, layer, address }, outcome, answer }) =>
-        outcome === 'resolved' && layer === 'l3' && answer?.source.kind === 'ip'
-          ? [{ device, table: 'neighbour' as const, key: address, cause: 'second_look' as const }]
-          : [],
-      ),
-    );
+    this.#rechecks$.next(secondLooks(settled));
   }
 
   heed(change: DirectoryChange): void {

@@ -22,6 +22,8 @@ export class FakeDirectory implements Directory {
   followed: ReadonlySet<number> = new Set();
   /** What `follow` waits for. */
   following: Promise<void> = Promise.resolve();
+  /** Whether it knows which addresses have a record. */
+  complete = false;
   #failure: string | undefined;
   #held: (() => void)[] | undefined;
 
@@ -91,6 +93,10 @@ export class FakeDirectory implements Directory {
 
   leases(vni: number): Leases {
     return new LeaseTable(this.leaseValues.get(vni) ?? new Map<string, string>());
+  }
+
+  lacksRecord(vni: number, ip: string): boolean {
+    return this.complete && !this.records.has(`${vni} ip ${ip}`);
   }
 
   follow(vnis: ReadonlySet<number>): Promise<void> {
