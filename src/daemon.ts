@@ -6,6 +6,7 @@ import { Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import type { RunOptions } from './config/options.ts';
 import type { Directory, DirectoryState } from './directory/directory.ts';
+import { Ahead } from './ahead/ahead.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
 import type { Kernel } from './kernel/kernel.ts';
@@ -36,6 +37,7 @@ export class Daemon {
   readonly host: Host;
   readonly admission: Admission;
   readonly keeper: Keeper;
+  readonly ahead: Ahead;
   readonly report: Report;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   #everUp = false;
@@ -64,6 +66,14 @@ export class Daemon {
     this.report = new Report(this.counters, this.#complaints);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
+    this.ahead = new Ahead(
+      this.#deps,
+      () => this.host.devices(),
+      log,
+      (change) => {
+        this.keeper.heed(change);
+      },
+    );
   }
 
   /** Called with the reason once it is known that nothing can be served. */
@@ -88,6 +98,7 @@ export class Daemon {
       this.#directory.changes$.pipe(
         map((change) => {
           this.keeper.heed(change);
+          this.ahead.heed(change);
           if (change.type === 'gap') this.keeper.audit(this.host.devices());
         }),
       ),
@@ -97,15 +108,18 @@ export class Daemon {
         }),
       ),
       this.keeper.work$(),
+      this.ahead.work$(),
       interval(SECOND).pipe(
         map(() => {
           this.keeper.tick();
+          this.ahead.tick();
           for (const signal of this.host.claim()) this.#heed(signal);
         }),
       ),
       interval(this.#options.audit * 1000).pipe(
         map(() => {
           this.keeper.audit(this.host.devices());
+          this.ahead.audit();
         }),
       ),
       interval(HOUSEKEEPING).pipe(
@@ -136,8 +150,10 @@ export class Daemon {
     for (const device of this.host.devices()) device.tables.clear();
     for (const { name, kernel, devices } of this.host.namespaces.values())
       if (devices.size > 0)
-        for (const { device, neighbours, fdb } of await flush(kernel, [...devices.keys()]))
-          this.#log.info(`${device}@${name}: removed ${neighbours} neighbours, ${fdb} FDB entries`);
+        for (const { device, neighbours, fdb, routes } of await flush(kernel, [...devices.keys()]))
+          this.#log.info(
+            `${device}@${name}: removed ${neighbours} neighbours, ${fdb} FDB entries, ${routes} routes`,
+          );
   }
 
   async stop(): Promise<void> {
@@ -157,6 +173,8 @@ export class Daemon {
       if (!device.adopted) missing.push(`entries of ${device.name} adopted`);
       else if (!device.verified && state.up)
         missing.push(`entries of ${device.name} compared with the directory`);
+      else if (!device.ahead && device.strategy !== 'miss' && state.up)
+        missing.push(`entries of ${device.name} written ahead`);
     return missing;
   }
 
@@ -211,6 +229,7 @@ export class Daemon {
         this.#log.info(`${signal.device.name} is up`);
         prepareTopology(signal.device, this.#log);
         this.keeper.audit([signal.device]);
+        this.ahead.renew([signal.device]);
         return;
       case 'bridged':
         prepareTopology(signal.device, this.#log);

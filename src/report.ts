@@ -21,7 +21,7 @@ export class Report implements InstallReport {
     this.#complaints.warn(`${device.name}: conflict (${reason})`, what);
   }
 
-  failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge', error: KernelError): void {
+  failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge' | 'route', error: KernelError): void {
     this.#counters.writeFailures[table]++;
     this.#complaints.warn(`${device.name}: ${table} entry refused`, error.message);
   }

@@ -98,6 +98,17 @@ export interface Neighbour {
   protocol: number;
 }
 
+/** A route through a device, of the main table. */
+export interface Route {
+  ifindex: number;
+  /** In canonical form. */
+  cidr: string;
+  /** Absent where the device itself is the way. */
+  gateway?: Ip;
+  /** RTPROT_*, as `ip route … proto N` shows it. */
+  protocol: number;
+}
+
 /** A row of a forwarding database, as `bridge fdb` shows it: a VXLAN device's own (`self`) or a bridge's (`master`). */
 export interface FdbEntry {
   /** The VXLAN device, or the bridge port the MAC is behind. */

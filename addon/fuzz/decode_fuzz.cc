@@ -52,6 +52,12 @@ void DecodePayload(const Message& message, size_t size) {
   if (DecodeLink(message.payload, &link)) Look(link, size);
   InterfaceAddress address;
   if (DecodeAddress(message.payload, &address)) Look(address.ip);
+  Route route;
+  if (DecodeRoute(message.payload, &route)) {
+    Look(route.destination);
+    Look(route.gateway);
+    Require(route.length <= route.destination.size * 8, "no prefix is longer than its address");
+  }
   Soliciting soliciting;
   DecodeSoliciting(message.payload, &soliciting);
   Answer answer;

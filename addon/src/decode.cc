@@ -81,6 +81,27 @@ bool DecodeAddress(Bytes payload, InterfaceAddress* address) {
   return address->ip && header.ifa_family == address->ip.Family();
 }
 
+bool DecodeRoute(Bytes payload, Route* route) {
+  rtmsg header;
+  Attributes<RTA_MAX + 1> attributes;
+  if (!payload.Read(0, &header) || !attributes.Parse(payload.From(NLMSG_ALIGN(sizeof(header))))) return false;
+  if (header.rtm_family != AF_INET && header.rtm_family != AF_INET6) return false;
+  route->ifindex = attributes[RTA_OIF].As<uint32_t>();
+  route->protocol = header.rtm_protocol;
+  route->length = header.rtm_dst_len;
+  if (attributes[RTA_DST]) {
+    route->destination = IpFrom(attributes[RTA_DST]);
+  } else {
+    route->destination.size = header.rtm_family == AF_INET ? 4 : 16;
+  }
+  if (!route->destination || route->destination.Family() != header.rtm_family) return false;
+  if (route->length > route->destination.size * 8) return false;
+  // None where it leads straight to the device, or through a gateway of the other family (RTA_VIA).
+  if (!attributes[RTA_GATEWAY]) return true;
+  route->gateway = IpFrom(attributes[RTA_GATEWAY]);
+  return route->gateway && route->gateway.Family() == header.rtm_family;
+}
+
 /** net/core/neighbour.c, neightbl_fill_param_info. */
 bool DecodeSoliciting(Bytes payload, Soliciting* soliciting) {
   ndtmsg header;

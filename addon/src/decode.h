@@ -95,6 +95,16 @@ struct InterfaceAddress {
   Ip ip;
 };
 
+/** A route as far as missd writes any: one nexthop. */
+struct Route {
+  uint32_t ifindex = 0;
+  /** Unspecified, with length 0, for the default route. */
+  Ip destination;
+  uint8_t length = 0;
+  Ip gateway;
+  uint8_t protocol = 0;
+};
+
 /** How a device's neighbours of one family are solicited. */
 struct Soliciting {
   uint8_t family = 0;
@@ -118,11 +128,14 @@ inline int ErrnoFrom(int32_t error) { return error > 0 || error < -4095 ? EPROTO
 /** Appends the misses of one datagram; returns how many messages could not be decoded. */
 uint32_t DecodeMisses(Bytes datagram, std::vector<Miss>* misses);
 
-/** Payloads of RTM_NEWNEIGH, RTM_NEWLINK / DELLINK, RTM_NEWADDR / DELADDR, RTM_NEWNEIGHTBL and NLMSG_ERROR.
+/**
+ * Payloads of RTM_NEWNEIGH, RTM_NEWLINK / DELLINK, RTM_NEWADDR / DELADDR, RTM_NEWROUTE, RTM_NEWNEIGHTBL and
+ * NLMSG_ERROR.
  */
 bool DecodeRow(Bytes payload, Row* row);
 bool DecodeLink(Bytes payload, Link* link);
 bool DecodeAddress(Bytes payload, InterfaceAddress* address);
+bool DecodeRoute(Bytes payload, Route* route);
 bool DecodeSoliciting(Bytes payload, Soliciting* soliciting);
 bool DecodeAnswer(const Message& message, Answer* answer);
 

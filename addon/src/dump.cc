@@ -113,6 +113,22 @@ bool DumpBridge(Dumper* dumper, uint32_t bridge, std::vector<Row>* rows) {
   return DumpRows(dumper, true, bridge, bridge, rows) && whole;
 }
 
+/** One dump per family: asked for both at once, the kernel lists other families' as well. */
+bool DumpRoutes(Dumper* dumper, uint32_t ifindex, uint8_t protocol, std::vector<Route>* routes) {
+  bool whole = true;
+  for (uint8_t family : {AF_INET, AF_INET6}) {
+    whole =
+        dumper->Run([&](uint32_t seq, Writer* out) { EncodeDumpRoutes(family, ifindex, protocol, seq, out); },
+                    [&](const Message& message) {
+                      Route route;
+                      if (!DecodeRoute(message.payload, &route)) return;
+                      if (route.ifindex == ifindex && route.protocol == protocol) routes->push_back(route);
+                    }) &&
+        whole;
+  }
+  return whole;
+}
+
 bool DumpOnce(Dumper* dumper, const DumpRequest& request, DumpResult* result) {
   uint32_t ifindex = static_cast<uint32_t>(request.key);
   switch (request.table) {
@@ -126,6 +142,8 @@ bool DumpOnce(Dumper* dumper, const DumpRequest& request, DumpResult* result) {
       return DumpRows(dumper, true, ifindex, 0, &result->rows);
     case DumpTable::kBridgeFdb:
       return DumpBridge(dumper, ifindex, &result->rows);
+    case DumpTable::kRoutes:
+      return DumpRoutes(dumper, ifindex, request.protocol, &result->routes);
   }
   return true;
 }

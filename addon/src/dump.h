@@ -10,19 +10,22 @@
 
 namespace missd {
 
-enum class DumpTable { kLinks, kAddresses, kNeighbours, kFdb, kBridgeFdb };
+enum class DumpTable { kLinks, kAddresses, kNeighbours, kFdb, kBridgeFdb, kRoutes };
 
 struct DumpRequest {
   DumpTable table;
   /** ifindex of the device or bridge; the netns id for addresses, negative for none. */
   int32_t key;
+  /** Of routes. */
+  uint8_t protocol = 0;
 };
 
-/** One of the three is filled. */
+/** One of them is filled. */
 struct DumpResult {
   std::vector<Link> links;
   std::vector<InterfaceAddress> addresses;
   std::vector<Row> rows;
+  std::vector<Route> routes;
 };
 
 /**

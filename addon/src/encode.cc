@@ -112,6 +112,25 @@ void EncodeWrite(const EntryWrite& write, uint32_t seq, Writer* out) {
   out->End();
 }
 
+void EncodeRouteWrite(const RouteWrite& write, uint32_t seq, Writer* out) {
+  rtmsg header{};
+  header.rtm_family = write.destination.Family();
+  header.rtm_dst_len = write.length;
+  header.rtm_table = RT_TABLE_MAIN;
+  // A removal is of a route with this protocol, gateway and device only (fib_table_delete, ip6_route_del).
+  header.rtm_protocol = write.protocol;
+  header.rtm_scope = RT_SCOPE_UNIVERSE;
+  header.rtm_type = RTN_UNICAST;
+  header.rtm_flags = RTNH_F_ONLINK;
+  bool remove = write.operation == WriteOperation::kDelete;
+  out->Begin(remove ? RTM_DELROUTE : RTM_NEWROUTE, NLM_F_REQUEST | Flags(write.operation), seq, &header,
+             sizeof(header));
+  PutIp(RTA_DST, write.destination, out);
+  PutIp(RTA_GATEWAY, write.gateway, out);
+  out->Put(RTA_OIF, write.ifindex);
+  out->End();
+}
+
 void EncodeGet(const RowKey& key, uint32_t seq, Writer* out) {
   bool neighbour = key.table == Table::kNeighbour;
   bool bridge = key.table == Table::kBridgeFdb;
@@ -195,6 +214,16 @@ void EncodeDumpNeighbours(uint32_t ifindex, uint32_t seq, Writer* out) {
 void EncodeDumpFdb(uint32_t ifindex, uint32_t seq, Writer* out) {
   ndmsg header = NeighbourHeader(AF_BRIDGE, ifindex);
   out->Begin(RTM_GETNEIGH, kDump, seq, &header, sizeof(header));
+  out->End();
+}
+
+void EncodeDumpRoutes(uint8_t family, uint32_t ifindex, uint8_t protocol, uint32_t seq, Writer* out) {
+  rtmsg header{};
+  header.rtm_family = family;
+  header.rtm_protocol = protocol;
+  out->Begin(RTM_GETROUTE, kDump, seq, &header, sizeof(header));
+  out->Put<uint32_t>(RTA_TABLE, RT_TABLE_MAIN);
+  out->Put(RTA_OIF, ifindex);
   out->End();
 }
 

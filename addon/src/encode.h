@@ -50,6 +50,17 @@ struct EntryWrite {
   uint8_t protocol = 0;
 };
 
+/** A route through a gateway that is reached on the device itself, whatever the routes to it say (`onlink`).
+ */
+struct RouteWrite {
+  WriteOperation operation = WriteOperation::kCreate;
+  uint32_t ifindex = 0;
+  Ip destination;
+  uint8_t length = 0;
+  Ip gateway;
+  uint8_t protocol = 0;
+};
+
 enum class Table { kNeighbour, kFdb, kBridgeFdb };
 
 /** Names one row: a neighbour by address, an FDB entry by MAC; `ifindex` is the bridge for kBridgeFdb. */
@@ -61,6 +72,7 @@ struct RowKey {
 };
 
 void EncodeWrite(const EntryWrite& write, uint32_t seq, Writer* out);
+void EncodeRouteWrite(const RouteWrite& write, uint32_t seq, Writer* out);
 void EncodeGet(const RowKey& key, uint32_t seq, Writer* out);
 void EncodeGetLink(uint32_t ifindex, uint32_t seq, Writer* out);
 void EncodeSetMulticastRouter(uint32_t port, uint8_t value, uint32_t seq, Writer* out);
@@ -75,6 +87,8 @@ void EncodeDumpSoliciting(uint8_t family, uint32_t seq, Writer* out);
 void EncodeDumpNeighbours(uint32_t ifindex, uint32_t seq, Writer* out);
 /** The FDB entries of one device: its own, and on a bridge port also the bridge's behind it. */
 void EncodeDumpFdb(uint32_t ifindex, uint32_t seq, Writer* out);
+/** Routes of the main table through one device that name this protocol. */
+void EncodeDumpRoutes(uint8_t family, uint32_t ifindex, uint8_t protocol, uint32_t seq, Writer* out);
 
 }  // namespace missd
 

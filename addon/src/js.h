@@ -19,6 +19,7 @@ Napi::Value ToJs(Napi::Env env, const Link& link);
 Napi::Value ToJs(Napi::Env env, const InterfaceAddress& address);
 /** A Neighbour, or an FdbEntry where the family is AF_BRIDGE. */
 Napi::Value ToJs(Napi::Env env, const Row& row);
+Napi::Value ToJs(Napi::Env env, const Route& route);
 Napi::Value ToJs(Napi::Env env, const Refusal& refusal);
 /** KernelEvent objects; of a batch of misses what is not a miss. */
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch);
@@ -36,6 +37,7 @@ Napi::Array ToJs(Napi::Env env, const std::vector<T>& values) {
 /** Each throws a TypeError for what is no such thing. */
 Ip IpFromJs(const Napi::Value& value);
 Mac MacFromJs(const Napi::Value& value);
+RouteWrite RouteWriteFromJs(const Napi::Value& value);
 Bytes BytesFromJs(const Napi::Value& value);
 
 template <typename T>

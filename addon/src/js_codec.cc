@@ -68,6 +68,15 @@ Napi::Value EncodeWritesToJs(const Info& info) {
   return Napi::Buffer<uint8_t>::Copy(info.Env(), out.bytes().data(), out.bytes().size());
 }
 
+Napi::Value EncodeRoutesToJs(const Info& info) {
+  Writer out;
+  uint32_t seq = 0;
+  for (const RouteWrite& write : VectorFromJs(info[0], RouteWriteFromJs))
+    EncodeRouteWrite(write, ++seq, &out);
+  if (seq > 0) out.AcknowledgeLast();
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), out.bytes().data(), out.bytes().size());
+}
+
 Napi::Value BuildAnnouncementToJs(const Info& info) {
   std::vector<uint8_t> frame;
   std::vector<Announcement> announcements = AnnouncementsFromJs(info[0], info[1]);
@@ -95,8 +104,10 @@ void ExportCodec(Napi::Env env, Napi::Object exports) {
   put("decodeLinks", [](const Info& info) { return DecodeAll<Link>(info, DecodeLink); });
   put("decodeAddresses", [](const Info& info) { return DecodeAll<InterfaceAddress>(info, DecodeAddress); });
   put("decodeRows", [](const Info& info) { return DecodeAll<Row>(info, DecodeRow); });
+  put("decodeRoutes", [](const Info& info) { return DecodeAll<Route>(info, DecodeRoute); });
   put("decodeAnswers", DecodeAnswersToJs);
   put("encodeWrites", EncodeWritesToJs);
+  put("encodeRoutes", EncodeRoutesToJs);
   put("buildAnnouncement", BuildAnnouncementToJs);
   put("parseQuestion", ParseQuestionToJs);
 }

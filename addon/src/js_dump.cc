@@ -55,6 +55,7 @@ class DumpWorker : public Napi::AsyncWorker {
       size_t count = info[0].As<Napi::Number>().Uint32Value();
       if (table == DumpTable::kLinks) return Take(info.Env(), rest->result.links, &rest->at, count);
       if (table == DumpTable::kAddresses) return Take(info.Env(), rest->result.addresses, &rest->at, count);
+      if (table == DumpTable::kRoutes) return Take(info.Env(), rest->result.routes, &rest->at, count);
       return Take(info.Env(), rest->result.rows, &rest->at, count);
     };
     Settle([&] { deferred_.Resolve(Napi::Function::New(Env(), take, "take")); });

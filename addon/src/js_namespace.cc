@@ -27,6 +27,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   Napi::Value GetFdb(const Info& info);
   Napi::Value GetBridgeFdb(const Info& info);
   Napi::Value Write(const Info& info);
+  Napi::Value WriteRoutes(const Info& info);
   Napi::Value Announce(const Info& info);
   void SetPorts(const Info& info);
   Napi::Value LastAsked(const Info& info);
@@ -86,6 +87,7 @@ DumpTable TableFromJs(const Napi::Value& value) {
   if (name == "neighbours") return DumpTable::kNeighbours;
   if (name == "fdb") return DumpTable::kFdb;
   if (name == "bridgeFdb") return DumpTable::kBridgeFdb;
+  if (name == "routes") return DumpTable::kRoutes;
   throw Napi::TypeError::New(value.Env(), "not a table: " + name);
 }
 
@@ -182,6 +184,7 @@ void NamespaceObject::CloseAll() {
 Napi::Value NamespaceObject::DumpTo(const Info& info) {
   Namespace& open = Open(info);
   DumpRequest request{TableFromJs(info[0]), info[1].As<Napi::Number>().Int32Value()};
+  if (info[2].IsNumber()) request.protocol = static_cast<uint8_t>(info[2].As<Napi::Number>().Uint32Value());
   return DumpToJs(info.Env(), open.netns(), request, closed_);
 }
 
@@ -210,6 +213,11 @@ Napi::Value NamespaceObject::GetBridgeFdb(const Info& info) {
 Napi::Value NamespaceObject::Write(const Info& info) {
   Namespace& open = Open(info);
   return ToJs(info.Env(), open.request().Write(WritesFromJs(info[0], info[1])));
+}
+
+Napi::Value NamespaceObject::WriteRoutes(const Info& info) {
+  Namespace& open = Open(info);
+  return ToJs(info.Env(), open.request().WriteRoutes(VectorFromJs(info[0], RouteWriteFromJs)));
 }
 
 Napi::Value NamespaceObject::Announce(const Info& info) {
@@ -284,6 +292,7 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                          InstanceMethod<&Self::GetFdb>("getFdb"),
                          InstanceMethod<&Self::GetBridgeFdb>("getBridgeFdb"),
                          InstanceMethod<&Self::Write>("write"),
+                         InstanceMethod<&Self::WriteRoutes>("writeRoutes"),
                          InstanceMethod<&Self::Announce>("announce"),
                          InstanceMethod<&Self::SetPorts>("setPorts"),
                          InstanceMethod<&Self::LastAsked>("lastAsked"),

@@ -71,18 +71,31 @@ int RequestSocket::Receive(const std::function<bool(const Message&)>& visit) {
 }
 
 std::vector<Refusal> RequestSocket::Write(const std::vector<EntryWrite>& writes) {
+  return WriteAll(writes, EncodeWrite);
+}
+
+std::vector<Refusal> RequestSocket::WriteRoutes(const std::vector<RouteWrite>& writes) {
+  return WriteAll(writes, EncodeRouteWrite);
+}
+
+template <typename T>
+std::vector<Refusal> RequestSocket::WriteAll(const std::vector<T>& writes,
+                                             void (*encode)(const T&, uint32_t, Writer*)) {
   std::vector<Refusal> refusals;
   for (size_t at = 0; at < writes.size(); at += kWritesPerSend) {
-    WriteSome(&writes[at], std::min(kWritesPerSend, writes.size() - at), at, &refusals);
+    WriteSome(
+        at, std::min(kWritesPerSend, writes.size() - at),
+        [&](size_t index, uint32_t seq) { encode(writes[index], seq, &out_); }, &refusals);
   }
   return refusals;
 }
 
-void RequestSocket::WriteSome(const EntryWrite* writes, size_t count, size_t offset,
+void RequestSocket::WriteSome(size_t offset, size_t count,
+                              const std::function<void(size_t, uint32_t)>& encode,
                               std::vector<Refusal>* refusals) {
   uint32_t first = seq_ + 1;
   out_.Clear();
-  for (size_t i = 0; i < count; i++) EncodeWrite(writes[i], ++seq_, &out_);
+  for (size_t i = 0; i < count; i++) encode(offset + i, ++seq_);
   out_.AcknowledgeLast();
   std::vector<bool> refused(count);
   int error = Send();

@@ -27,6 +27,8 @@ class RequestSocket {
 
   /** In order, in as few sends as possible; a refusal stops nothing. */
   std::vector<Refusal> Write(const std::vector<EntryWrite>& writes);
+  /** The same for routes. */
+  std::vector<Refusal> WriteRoutes(const std::vector<RouteWrite>& writes);
   /** None where the row or its device is not there. @throws KernelError on any other refusal */
   std::vector<std::optional<Row>> Get(const std::vector<RowKey>& keys);
   /** None where there is no such link. @throws KernelError */
@@ -39,7 +41,11 @@ class RequestSocket {
   void SetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes);
 
  private:
-  void WriteSome(const EntryWrite* writes, size_t count, size_t offset, std::vector<Refusal>* refusals);
+  template <typename T>
+  std::vector<Refusal> WriteAll(const std::vector<T>& writes, void (*encode)(const T&, uint32_t, Writer*));
+  /** Sends what `encode` makes of the writes from `offset` on. */
+  void WriteSome(size_t offset, size_t count, const std::function<void(size_t index, uint32_t seq)>& encode,
+                 std::vector<Refusal>* refusals);
   void GetSome(const RowKey* keys, size_t count, std::vector<std::optional<Row>>* rows);
   /** Sends what `out_` holds and waits for its acknowledgement. @throws KernelError */
   void Do(const char* what);

@@ -103,6 +103,15 @@ Napi::Value ToJs(Napi::Env env, const Row& row) {
   return object;
 }
 
+Napi::Value ToJs(Napi::Env env, const Route& route) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("ifindex", route.ifindex);
+  object.Set("cidr", ToString(route.destination) + "/" + std::to_string(route.length));
+  if (route.gateway) object.Set("gateway", ToString(route.gateway));
+  object.Set("protocol", static_cast<uint32_t>(route.protocol));
+  return object;
+}
+
 Napi::Value ToJs(Napi::Env env, const Refusal& refusal) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("index", static_cast<double>(refusal.index));

@@ -29,11 +29,14 @@ export function flushCommand(): Command {
     if (missing.length > 0) throw new RuntimeFailure(`no VXLAN device named ${missing.join(', ')}`);
     if (command.opts<{ json?: boolean }>().json === true)
       process.stdout.write(`${JSON.stringify(removed)}\n`);
-    else
-      for (const one of removed)
-        process.stdout.write(`${one.device}: ${one.neighbours} neighbours, ${one.fdb} FDB entries removed\n`);
+    else for (const one of removed) process.stdout.write(`${one.device}: ${told(one)} removed\n`);
   });
 }
+
+const told = ({ neighbours, fdb, routes }: Flushed): string =>
+  [`${neighbours} neighbours`, `${fdb} FDB entries`, ...(routes === 0 ? [] : [`${routes} routes`])].join(
+    ', ',
+  );
 
 async function flushIn(kernel: Kernel, path: string | null, device: readonly string[]): Promise<Flushed[]> {
   const namespace = kernel.open(path, { receiveBuffer: 0 });

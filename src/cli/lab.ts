@@ -1,11 +1,13 @@
 /** `missd lab`: real multi-host topologies in network namespaces. */
-import { Command } from 'commander';
-import { UsageError } from '../errors.ts';
-import { BLUEPRINTS, type Blueprint } from '../lab/blueprint.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { RuntimeFailure, UsageError } from '../errors.ts';
+import { BLUEPRINTS, type Blueprint, blueprintNamed } from '../lab/blueprint.ts';
+import { LEGEND, heading, row } from '../lab/compare.ts';
 import { demo } from '../lab/demo.ts';
 import { KeptLab } from '../lab/kept-lab.ts';
 import { Story } from '../lab/story.ts';
 import { assertGood, tour } from '../lab/tour.ts';
+import { type Figures, measure } from '../lab/workload.ts';
 import { columns, say, sayJson } from './output.ts';
 
 export function labCommand(): Command {
@@ -32,6 +34,7 @@ export function labCommand(): Command {
     .option('--commands', 'show every command that makes the network', false)
     .action(demo);
   for (const blueprint of BLUEPRINTS) lab.addCommand(tourCommand(blueprint));
+  lab.addCommand(compareCommand());
   lab
     .command('clean')
     .summary('take down what --keep left up')
@@ -62,6 +65,54 @@ function tourCommand(blueprint: Blueprint): Command {
       assertGood(seen);
     });
 }
+
+interface CompareFlags {
+  guests: number;
+  pairs: number;
+  json: boolean;
+}
+
+function compareCommand(): Command {
+  return new Command('compare')
+    .summary('the same workload through all of them, in one table')
+    .description(
+      'Puts all labs, or those named, to the same work: some pairs of guests talk, then one guest moves to another host.',
+    )
+    .argument('[names...]', 'labs', labsNamed, BLUEPRINTS)
+    .option('--guests <N>', 'guests on every host', numberUpTo(80), 10)
+    .option('--pairs <N>', 'of them that talk, each with one on another host', numberUpTo(80), 3)
+    .option('--json', 'all figures, for programs', false)
+    .action(async (blueprints: readonly Blueprint[], { guests, pairs, json }: CompareFlags) => {
+      if (pairs > guests) throw new UsageError(`${pairs} pairs need as many guests on every host`);
+      const all: Figures[] = [];
+      if (!json) say(heading());
+      for (const blueprint of blueprints) {
+        const figures = await measure(blueprint, { guests, pairs });
+        all.push(figures);
+        if (!json) say(row(figures));
+      }
+      if (json) sayJson(all);
+      else say(LEGEND);
+      const wrong = all.filter(({ exact }) => !exact).map((figures) => figures.lab);
+      if (wrong.length > 0) throw new RuntimeFailure(`tables that are not exact: ${wrong.join(', ')}`);
+    });
+}
+
+/** Collects what is named, in place of all. */
+function labsNamed(name: string, before: readonly Blueprint[]): readonly Blueprint[] {
+  const blueprint = blueprintNamed(name);
+  if (blueprint === undefined)
+    throw new InvalidArgumentError(`Labs are ${BLUEPRINTS.map((one) => one.name).join(', ')}.`);
+  return before === BLUEPRINTS ? [blueprint] : [...before, blueprint];
+}
+
+const numberUpTo =
+  (most: number) =>
+  (text: string): number => {
+    const number = Number(text);
+    if (Number.isInteger(number) && number >= 1 && number <= most) return number;
+    throw new InvalidArgumentError(`It is a number from 1 to ${most}.`);
+  };
 
 function clean(name: string | undefined): void {
   const labs = KeptLab.all().filter((lab) => name === undefined || lab.name === name);

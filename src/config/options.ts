@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
+import type { VniStrategy } from '../ahead/strategy.ts';
 import { UsageError, reasonOf } from '../errors.ts';
 import * as parse from './parse.ts';
 
@@ -34,6 +35,8 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   directory?: string;
   local: string[];
   vtepAllow: string[];
+  /** Of VNIs that are not served on demand alone. */
+  strategy: VniStrategy[];
   /** Seconds, all of them. */
   negativeLifetime: number;
   lifetime: number;
@@ -52,7 +55,7 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
 }
 
 /** Options that may be given several times; their value is a list, empty when they are not given. */
-const LISTS = new Set(['netns', 'device', 'local', 'vtep-allow']);
+const LISTS = new Set(['netns', 'device', 'local', 'vtep-allow', 'strategy']);
 
 const option = (flags: string, description: string): Option => {
   const made = new Option(flags, description);
@@ -106,6 +109,10 @@ const runOptions = (): Option[] => [
   option('--vtep-allow <cidr>', 'VTEPs that records may name; repeatable (default: any unicast)').argParser(
     parse.list(parse.cidr),
   ),
+  option(
+    '--strategy <vni=strategy>',
+    'how the entries of a VNI come about: miss, preload or routes; repeatable (default: miss)',
+  ).argParser(parse.strategies),
   option('--lifetime <s>', 'an answer older than this is checked again')
     .default(60)
     .argParser(parse.seconds(0.1)),

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { InvalidArgumentError } from 'commander';
+import { STRATEGIES, type VniStrategy } from '../ahead/strategy.ts';
 
 const MAX_VNI = 16_777_215;
 
@@ -79,6 +80,25 @@ export const deviceName = (text: string): string => {
   if (!/^[^/:\s]{1,15}$/.test(text) || text === '.' || text === '..')
     throw new InvalidArgumentError('expected an interface name.');
   return text;
+};
+
+/** `VNI=STRATEGY`. */
+export const strategy = (text: string): VniStrategy => {
+  const [number = '', name, ...rest] = text.split('=');
+  const chosen = STRATEGIES.find((one) => one === name);
+  if (chosen === undefined || rest.length > 0)
+    throw new InvalidArgumentError(`expected VNI=${STRATEGIES.join('|')}.`);
+  return { vni: vni(number), strategy: chosen };
+};
+
+/** Each VNI has one strategy. */
+export const strategies = (text: string, before: VniStrategy[] | undefined): VniStrategy[] => {
+  const chosen = list(strategy)(text, before);
+  const twice = chosen.find(
+    (one, index) => chosen.findIndex((other) => other.vni === one.vni && other !== one) > index,
+  );
+  if (twice !== undefined) throw new InvalidArgumentError(`VNI ${twice.vni} is given two strategies.`);
+  return chosen;
 };
 
 /** Repeatable: each use adds to those before it, and one use may hold several, separated by commas. */

@@ -12,6 +12,9 @@ export interface RecordKey {
   address: string;
 }
 
+/** A record as it stands in the directory. */
+export type StoredRecord = readonly [key: RecordKey, value: string];
+
 /** Word from the directory. Nothing is lost silently: where the feed may have missed something it says `gap`. */
 export type DirectoryChange =
   /** These records were set, deleted or expired; their new values are not in the message. */
@@ -61,6 +64,11 @@ export interface Directory {
   follow(vnis: ReadonlySet<Vni>): Promise<void>;
   /** Whether a VNI has no record of any kind. Looks through the whole directory where it must. @throws DirectoryError */
   isEmpty(vni: Vni): Promise<boolean>;
+  /**
+   * Every `ip:` and `mac:` record of a VNI, in no order, some perhaps twice; of what changes meanwhile the feed tells.
+   * @throws DirectoryError
+   */
+  everything(vni: Vni): Iterable<StoredRecord> | AsyncIterable<StoredRecord>;
   /**
    * The addresses whose `ip:` records begin with one of these MACs, whatever else they say. Looks through all records of the VNI.
    * @throws DirectoryError

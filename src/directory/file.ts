@@ -12,6 +12,7 @@ import {
   type DirectoryState,
   type Leases,
   type RecordKey,
+  type StoredRecord,
   noteUser,
 } from './directory.ts';
 import { difference, type FileContents, readDirectoryFile } from './file-records.ts';
@@ -111,6 +112,13 @@ export class FileDirectory implements Directory {
   isEmpty(vni: Vni): Promise<boolean> {
     const found = this.#contents?.get(vni);
     return Promise.resolve(found === undefined || found.values.size + found.leases.all().length === 0);
+  }
+
+  everything(vni: Vni): StoredRecord[] {
+    return [...(this.#contents?.get(vni)?.values ?? [])].map(([name, value]) => {
+      const kind = name.startsWith('ip:') ? 'ip' : 'mac';
+      return [{ vni, kind, address: name.slice(kind.length + 1) }, value];
+    });
   }
 
   usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>> {

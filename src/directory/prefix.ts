@@ -1,5 +1,6 @@
 /** Prefixes as text (`10.20.2.0/24`) and as the bits the prefix table walks. */
 import { canonicalIp, type Family, formatIp4, formatIp6, parseIp4, parseIp6 } from './address.ts';
+import type { Ip } from '../vocabulary.ts';
 
 export interface Prefix {
   family: Family;
@@ -50,4 +51,31 @@ export function canonicalCidr(text: string): string | undefined {
 export function parsePrefixOrAddress(text: string): Prefix | undefined {
   const ip = canonicalIp(text);
   return parseCidr(ip === undefined ? text : `${ip}/${ip.includes(':') ? 128 : 32}`);
+}
+
+/** The address a prefix begins with. */
+export function addressOf({ family, groups }: Prefix): Ip {
+  const [high = 0, low = 0] = groups;
+  return family === 4 ? formatIp4((high << 16) | low) : formatIp6(groups);
+}
+
+/** The prefix of the same length behind this one; undefined behind the last. */
+export function following({ family, groups, length }: Prefix): Prefix | undefined {
+  const bits = BigInt(groups.length * 16);
+  const value = groups.reduce((sum, group) => (sum << 16n) | BigInt(group), 0n);
+  const next = value + (1n << (bits - BigInt(length)));
+  if (next >> bits !== 0n) return undefined;
+  const shifts = groups.map((_, index) => bits - 16n * BigInt(index + 1));
+  return { family, groups: shifts.map((shift) => Number((next >> shift) & 0xffffn)), length };
+}
+
+/** Whether the first address of `other` is in the prefix. */
+export function covers({ family, groups, length }: Prefix, other: Prefix): boolean {
+  return (
+    family === other.family &&
+    groups.every((group, index) => {
+      const mask = 0xffff & ~(0xffff >> Math.min(16, Math.max(0, length - index * 16)));
+      return ((group ^ (other.groups[index] ?? 0)) & mask) === 0;
+    })
+  );
 }

@@ -41,6 +41,11 @@ export class RedisKeys {
     return `${this.prefix}${vni}}:vteps`;
   }
 
+  /** What the keys of a VNI begin with. */
+  all(vni: Vni): string {
+    return `${this.prefix}${vni}}:`;
+  }
+
   /** For SCAN: every key of a VNI, or of all. The prefix has none of the characters that mean something in a pattern. */
   pattern(vni: Vni | undefined): string {
     return `${this.prefix}${vni ?? '*'}}:*`;

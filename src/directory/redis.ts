@@ -16,6 +16,7 @@ import {
   type DirectoryState,
   type Leases,
   type RecordKey,
+  type StoredRecord,
   noteUser,
 } from './directory.ts';
 import { RedisFeeds } from './redis-feeds.ts';
@@ -131,6 +132,14 @@ export class RedisDirectory implements Directory {
 
   isEmpty(vni: Vni): Promise<boolean> {
     return this.#reader.none(this.#keys.pattern(vni));
+  }
+
+  async *everything(vni: Vni): AsyncGenerator<StoredRecord> {
+    const only = new Set([vni]);
+    for await (const [name, value] of this.#reader.everything(this.#keys.all(vni), vni)) {
+      const changed = this.#keys.decode(Buffer.from(name), only);
+      if (changed?.what === 'record' && value !== null) yield [changed.key, value];
+    }
   }
 
   async usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>> {

@@ -1,3 +1,4 @@
+import type { Strategy } from '../ahead/strategy.ts';
 import type { Daemon } from '../daemon.ts';
 import { monotonic } from '../clock.ts';
 import { VERSION } from '../version.ts';
@@ -29,9 +30,11 @@ export interface DeviceStatus {
   vni: number;
   local?: string;
   topology: 'bridged' | 'routed';
+  strategy: Strategy;
   up: boolean;
   neighbours: number;
   fdb: number;
+  routes: number;
   absent: number;
   inFlight: number;
 }
@@ -52,19 +55,23 @@ export function statusOf(daemon: Daemon): Status {
           reason: state.reason,
           forSeconds: Math.round((monotonic() - state.since) / 1000),
         },
-    devices: daemon.host.devices().map(({ link, namespace, bridge, tables, absent, inFlight }) => ({
-      name: link.name,
-      namespace: namespace.name,
-      ifindex: link.ifindex,
-      vni: link.vxlan.vni,
-      ...(link.vxlan.local === undefined ? {} : { local: link.vxlan.local }),
-      topology: bridge === 0 ? 'routed' : 'bridged',
-      up: link.up,
-      neighbours: tables.neighbours.size,
-      fdb: tables.fdb.size,
-      absent: absent.size,
-      inFlight: inFlight.size,
-    })),
+    devices: daemon.host
+      .devices()
+      .map(({ link, namespace, bridge, strategy, routes, tables, absent, inFlight }) => ({
+        name: link.name,
+        namespace: namespace.name,
+        ifindex: link.ifindex,
+        vni: link.vxlan.vni,
+        ...(link.vxlan.local === undefined ? {} : { local: link.vxlan.local }),
+        topology: bridge === 0 ? 'routed' : 'bridged',
+        strategy,
+        up: link.up,
+        neighbours: tables.neighbours.size,
+        fdb: tables.fdb.size,
+        routes: routes.size,
+        absent: absent.size,
+        inFlight: inFlight.size,
+      })),
     misses: counters.misses,
     ignored: counters.ignored,
     resolutions: counters.resolutions,

@@ -22,7 +22,7 @@ import type { FdbEntry } from '../vocabulary.ts';
 /** Neighbours looked at in one go; the event loop turns in between. */
 const AT_ONCE = 500;
 
-/** Withdraws what was last used before `idleBefore` (monotonic ms). @param fdb what a dump shows */
+/** Withdraws what was last used before `idleBefore` (monotonic ms) and not written ahead. @param fdb what a dump shows */
 export async function withdrawIdle(
   device: ServedDevice,
   fdb: ReadonlyMap<string, FdbEntry>,
@@ -30,11 +30,14 @@ export async function withdrawIdle(
   deps: PipelineDeps,
 ): Promise<void> {
   const { tables } = device;
+  if (device.strategy === 'preload') return;
+  const gateways = new Set(device.routes.values());
   const now = deps.now();
   // A row that was missing has just been written again: how long it was not used is not known.
   const forwarded = (mac: string): number => now - (fdb.get(mac)?.usedAgo ?? 0);
   const unused: HeldNeighbour[] = [];
-  for (const held of tables.neighbours.values()) if (held.usedAt < idleBefore) unused.push(held);
+  for (const held of tables.neighbours.values())
+    if (held.usedAt < idleBefore && !gateways.has(held.ip)) unused.push(held);
   for (let start = 0; start < unused.length; start += AT_ONCE) {
     // What was used, or written anew, while the loop turned is looked at the next time.
     const some = unused

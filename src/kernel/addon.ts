@@ -1,8 +1,8 @@
 /** The native addon, `addon/src/js_namespace.cc` and `js_codec.cc`, with its JavaScript shapes. */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour } from '../vocabulary.ts';
-import type { Announcement, EntryWrite, KernelEvent } from './kernel.ts';
+import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
+import type { Announcement, EntryWrite, KernelEvent, RouteWrite } from './kernel.ts';
 import { type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 
 /** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
@@ -30,10 +30,12 @@ export interface NativeNamespace {
   dump(table: 'addresses', netnsid: number): Promise<Take<InterfaceAddress>>;
   dump(table: 'neighbours', ifindex: number): Promise<Take<Neighbour>>;
   dump(table: 'fdb' | 'bridgeFdb', ifindex: number): Promise<Take<FdbEntry>>;
+  dump(table: 'routes', ifindex: number, protocol: number): Promise<Take<Route>>;
   getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[];
   getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
   getBridgeFdb(keys: { bridge: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
   write(...writes: Packed): (Failure & { index: number })[];
+  writeRoutes(writes: RouteWrite[]): (Failure & { index: number })[];
   announce(...announcements: Packed): number;
   setPorts(ports: { port: number; vxlan: number }[]): void;
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
@@ -57,8 +59,10 @@ interface Native {
   decodeLinks: (datagram: Buffer) => Decoded<Link>;
   decodeAddresses: (datagram: Buffer) => Decoded<InterfaceAddress>;
   decodeRows: (datagram: Buffer) => Decoded<Neighbour | FdbEntry>;
+  decodeRoutes: (datagram: Buffer) => Decoded<Route>;
   decodeAnswers: (datagram: Buffer) => (Failure & { seq: number })[];
   encodeWrites: (...writes: Packed) => Buffer;
+  encodeRoutes: (writes: RouteWrite[]) => Buffer;
   /** Undefined for what must not be sent. */
   buildAnnouncement: (...announcement: Packed) => Buffer | undefined;
   /** Who asks for what, undefined where the frame is no well-formed question. */

@@ -3,7 +3,7 @@
  * (the addon) and the tests' fake. Everything batch-shaped; nothing here decides anything.
  */
 import type { Observable } from 'rxjs';
-import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour } from '../vocabulary.ts';
+import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
 
 export interface OpenOptions {
   /** Receive buffer wanted for the miss socket, bytes. */
@@ -49,6 +49,9 @@ export interface Namespace {
   /** The `master` entries of one bridge, but for those behind a VXLAN port: reading them reads its whole own FDB. */
   bridgeFdb(bridge: number): Promise<FdbEntry[]>;
 
+  /** The routes through a device that name this protocol; IPv4 and IPv6, main table. */
+  routes(ifindex: number, protocol: number): Promise<Route[]>;
+
   /** Single rows, in one round trip; undefined where there is none. Synchronous: microseconds each. */
   getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[];
   getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
@@ -56,6 +59,9 @@ export interface Namespace {
 
   /** Writes in order, in as few sends as possible; one refusal does not stop the rest. Returns the refusals. */
   write(writes: EntryWrite[]): Refusal[];
+
+  /** The same for routes. */
+  writeRoutes(writes: RouteWrite[]): Refusal[];
 
   /** Sends an ARP reply or unsolicited neighbour advertisement straight out of bridge ports. Returns how many could not be sent. */
   announce(announcements: Announcement[]): number;
@@ -94,6 +100,18 @@ export type EntryWrite =
   | (WriteBase & { table: 'neighbour'; ip: Ip; lladdr: Mac; protocol: number })
   /** AF_BRIDGE. With NTF_SELF a VXLAN device's own row and `vtep` names the remote; with NTF_MASTER a bridge's. */
   | (WriteBase & { table: 'fdb'; lladdr: Mac; vtep?: Ip });
+
+/**
+ * A route of the main table by a gateway on the device itself (`onlink`). `create` fails with EEXIST where any route of
+ * that prefix stands, `delete` with ESRCH where none does with this gateway, device and protocol.
+ */
+export interface RouteWrite {
+  op: 'create' | 'delete';
+  ifindex: number;
+  cidr: string;
+  gateway: Ip;
+  protocol: number;
+}
 
 /** A write the kernel refused. */
 export interface Refusal {
@@ -137,6 +155,6 @@ export class KernelError extends Error {
 export const isTaken = (error: KernelError): boolean => error.code === 'EEXIST';
 /** The row or device is not there (any more). */
 export const isGone = (error: KernelError): boolean =>
-  error.code === 'ENOENT' || error.code === 'ENODEV' || error.code === 'ENXIO';
+  error.code === 'ENOENT' || error.code === 'ENODEV' || error.code === 'ENXIO' || error.code === 'ESRCH';
 /** The neighbour table is at gc_thresh3 (net/core/neighbour.c, `neigh_alloc`). */
 export const isTableFull = (error: KernelError): boolean => error.code === 'ENOBUFS';

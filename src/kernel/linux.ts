@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { Observable } from 'rxjs';
-import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour } from '../vocabulary.ts';
+import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from '../vocabulary.ts';
 import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
 import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
@@ -14,6 +14,7 @@ import type {
   Namespace,
   OpenOptions,
   Refusal,
+  RouteWrite,
 } from './kernel.ts';
 
 export class LinuxKernel implements Kernel {
@@ -63,6 +64,10 @@ class LinuxNamespace implements Namespace {
     return collected(() => this.#native.dump('bridgeFdb', bridge));
   }
 
+  routes(ifindex: number, protocol: number): Promise<Route[]> {
+    return collected(() => this.#native.dump('routes', ifindex, protocol));
+  }
+
   getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[] {
     return translated(() => this.#native.getNeighbours(keys));
   }
@@ -77,6 +82,13 @@ class LinuxNamespace implements Namespace {
     return this.#native.write(...packWrites(writes)).map(({ index, errno, extack }) => ({
       index,
       error: new KernelError(operation(writes[index]), errno, errorName(errno), extack),
+    }));
+  }
+
+  writeRoutes(writes: RouteWrite[]): Refusal[] {
+    return this.#native.writeRoutes(writes).map(({ index, errno, extack }) => ({
+      index,
+      error: new KernelError(`${writes[index]?.op ?? 'write'} route`, errno, errorName(errno), extack),
     }));
   }
 

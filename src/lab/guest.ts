@@ -73,7 +73,9 @@ export class Guest {
       ['link', 'set', 'eth0', 'up'],
       ...(ip4 === null ? [] : [['address', 'add', ip4, 'dev', 'eth0']]),
       ...(ip6 === null ? [] : [['address', 'add', ip6, 'dev', 'eth0', ...nodad]]),
-      ...gateways.map((gateway): Words => ['route', 'add', 'default', 'via', gateway]),
+      ...gateways
+        .filter((gateway) => (gateway.includes(':') ? ip6 : ip4) !== null)
+        .map((gateway): Words => ['route', 'add', 'default', 'via', gateway]),
       ...also.flatMap((m): Words[] => [
         ['link', 'set', `eth${m}`, 'addrgenmode', 'none', 'up'],
         ['address', 'add', `${guestIp4(m)}/32`, 'dev', `eth${m}`],

@@ -60,11 +60,20 @@ export class Lab {
   }
 
   /** A host with one segment per given options; one with the defaults where none are given. */
-  async addHost(...segments: SegmentOptions[]): Promise<Host> {
+  addHost(...segments: SegmentOptions[]): Promise<Host> {
+    return this.#addHost(segments.length === 0 ? [{}] : segments);
+  }
+
+  /** A host with an uplink and nothing else. */
+  addBareHost(): Promise<Host> {
+    return this.#addHost([]);
+  }
+
+  async #addHost(segments: SegmentOptions[]): Promise<Host> {
     const n = this.hosts.length + 1;
     const host = new Host(n, this.#namespace(`h${n}`), this.underlay, (role) => this.#namespace(role));
     this.hosts.push(host);
-    await host.build(segments.length === 0 ? [{}] : segments);
+    await host.build(segments);
     return host;
   }
 

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { LabError, printable } from './command.ts';
-import { until } from './wait.ts';
+import { type UntilOptions, until } from './wait.ts';
 
 export class Program {
   readonly argv: readonly string[];
@@ -79,17 +79,22 @@ export class Program {
   async until<T>(
     what: string,
     look: () => Promise<T | false | null | undefined> | T | false | null | undefined,
+    options: UntilOptions = {},
   ) {
-    return until(what, async () => {
-      const seen = await look();
-      if ((seen === false || seen === null || seen === undefined) && this.#end !== undefined) {
-        throw new LabError(
-          this.argv,
-          `ended with ${this.#end} before ${what}: ${this.lines.slice(-5).join(' | ')}`,
-        );
-      }
-      return seen;
-    });
+    return until(
+      what,
+      async () => {
+        const seen = await look();
+        if ((seen === false || seen === null || seen === undefined) && this.#end !== undefined) {
+          throw new LabError(
+            this.argv,
+            `ended with ${this.#end} before ${what}: ${this.lines.slice(-5).join(' | ')}`,
+          );
+        }
+        return seen;
+      },
+      options,
+    );
   }
 
   signal(signal: NodeJS.Signals): void {

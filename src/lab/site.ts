@@ -1,7 +1,7 @@
 /** A blueprint, built: hosts, guests, a directory where the blueprint has one, and a missd per host that reads it. */
 import type { Blueprint } from './blueprint.ts';
 import { Daemon } from './daemon.ts';
-import type { Guest } from './guest.ts';
+import type { Guest, GuestOptions } from './guest.ts';
 import type { Host } from './host.ts';
 import { Lab } from './lab.ts';
 import { FileStore, type RecordStore, RedisStore } from './record-store.ts';
@@ -15,6 +15,8 @@ export interface Pair {
 export interface SiteOptions {
   /** Guests on every host; the blueprint's number by default. */
   guests?: number;
+  /** Guests without an IPv6 address. */
+  ip4Only?: boolean;
   /** See `LabOptions`. */
   keepAs?: string | undefined;
 }
@@ -25,17 +27,19 @@ export class Site {
   readonly store: RecordStore | undefined;
   readonly daemons: Daemon[] = [];
   readonly guests: Guest[] = [];
+  readonly #without: Pick<GuestOptions, 'ip6'>;
 
   /** Everything is up, published and ready; nobody has talked. */
   static async build(blueprint: Blueprint, options: SiteOptions = {}): Promise<Site> {
-    const { guests = blueprint.guests, keepAs } = options;
+    const { guests = blueprint.guests, ip4Only = false, keepAs } = options;
     const lab = await Lab.open(keepAs === undefined ? {} : { keepAs });
     try {
-      const site = new Site(blueprint, lab, await storeFor(blueprint, lab));
+      const site = new Site(blueprint, lab, await storeFor(blueprint, lab), ip4Only ? { ip6: null } : {});
       for (let n = 1; n <= blueprint.hosts; n += 1) await lab.addHost(blueprint.segment(n));
       for (const host of site.hosts) {
         for (let k = 1; k <= guests; k += 1) {
-          site.guests.push(await host.addGuest({ n: (host.n - 1) * guests + k, dad: false }));
+          const n = (host.n - 1) * guests + k;
+          site.guests.push(await host.addGuest({ n, dad: false, ...site.#without }));
         }
       }
       await site.store?.publish(...site.guests);
@@ -47,7 +51,13 @@ export class Site {
     }
   }
 
-  private constructor(blueprint: Blueprint, lab: Lab, store: RecordStore | undefined) {
+  private constructor(
+    blueprint: Blueprint,
+    lab: Lab,
+    store: RecordStore | undefined,
+    without: Pick<GuestOptions, 'ip6'>,
+  ) {
+    this.#without = without;
     this.blueprint = blueprint;
     this.lab = lab;
     this.store = store;
@@ -73,13 +83,17 @@ export class Site {
     });
   }
 
-  /** As a container scheduler would: away from here, up over there, then the record. */
-  async move(guest: Guest, host: Host): Promise<{ guest: Guest; at: number }> {
+  /**
+   * As a container scheduler would: away from here, up over there, then the record.
+   * @returns ms since the epoch: when it was `gone`, and `at` when it was up with a record that said so
+   */
+  async move(guest: Guest, host: Host): Promise<{ gone: number; at: number }> {
     await guest.remove();
-    const moved = await host.addGuest({ n: guest.n, dad: false, announce: true });
+    const gone = Date.now();
+    const moved = await host.addGuest({ n: guest.n, dad: false, announce: true, ...this.#without });
     this.guests.splice(this.guests.indexOf(guest), 1, moved);
     const up = Date.now();
-    return { guest: moved, at: (await this.store?.publish(moved)) ?? up };
+    return { gone, at: (await this.store?.publish(moved)) ?? up };
   }
 
   close(): Promise<void> {

@@ -23,7 +23,7 @@ export const ANNOUNCED = [
   'unknown_asker',
   'dad',
 ] as const satisfies readonly AnnouncementOutcome[];
-export const TABLES = ['neighbour', 'fdb', 'bridge'] as const;
+export const TABLES = ['neighbour', 'fdb', 'bridge', 'route'] as const;
 export const OVERRUN_SOCKETS = ['miss', 'link'] as const;
 
 export type Ignored = (typeof IGNORED)[number];

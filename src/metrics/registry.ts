@@ -64,6 +64,7 @@ export function openRegistry(daemon: Daemon): Registry {
     return [
       [{ table: 'neighbour' }, devices.reduce((sum, { tables }) => sum + tables.neighbours.size, 0)],
       [{ table: 'fdb' }, devices.reduce((sum, { tables }) => sum + tables.fdb.size, 0)],
+      [{ table: 'route' }, devices.reduce((sum, { routes }) => sum + routes.size, 0)],
     ];
   });
   gauge('absent_addresses', 'Addresses remembered as nobody’s', [], () => [

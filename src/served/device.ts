@@ -1,3 +1,5 @@
+import type { Strategy } from '../ahead/strategy.ts';
+import type { Routes } from '../tables/routes.ts';
 import type { Link, Vni, VxlanAttributes } from '../vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import type { Lane } from '../resolve/lane.ts';
@@ -15,6 +17,8 @@ export interface Surroundings {
   readonly kernel: Namespace;
   /** Whether an interface of the namespace has this address. */
   isAssigned(ip: string): boolean;
+  /** Every address that an interface of the namespace has. */
+  assigned(): Iterable<string>;
   /** Ports of the device's bridge with a guest of this host behind them. */
   guestPorts(device: ServedDevice): number[];
 }
@@ -41,9 +45,23 @@ export class ServedDevice {
   /** Everything adopted has been compared with the directory since. */
   verified = false;
 
+  /** How its entries come about. */
+  readonly strategy: Strategy;
+  /** What the strategy writes ahead has been written once. */
+  ahead = false;
+  /** Routes of ours through it, as last seen. */
+  routes: Routes = new Map();
+
   /** @param negativeLifetime milliseconds */
-  constructor(link: VxlanLink, namespace: Surroundings, negativeLifetime: number, now: Clock) {
+  constructor(
+    link: VxlanLink,
+    namespace: Surroundings,
+    negativeLifetime: number,
+    now: Clock,
+    strategy: Strategy = 'miss',
+  ) {
     this.link = link;
+    this.strategy = strategy;
     this.namespace = namespace;
     this.absent = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
     this.local = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);

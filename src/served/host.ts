@@ -14,6 +14,7 @@ import {
 } from 'rxjs';
 import { monotonic } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
+import { type Strategy, type VniStrategy, strategyOf } from '../ahead/strategy.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Logger } from '../log.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
@@ -41,6 +42,8 @@ export interface HostOptions {
   receiveBuffer: number;
   /** Seconds. */
   negativeLifetime: number;
+  /** Of VNIs that are not served on demand alone. */
+  strategy: readonly VniStrategy[];
   /** Waits for devices that another missd serves. */
   wait?: boolean;
 }
@@ -144,10 +147,12 @@ export class Host {
   }
 
   #open(path: string): Observable<Signal> {
-    const { receiveBuffer, device, negativeLifetime } = this.#options;
+    const { receiveBuffer, device, negativeLifetime, strategy } = this.#options;
+    const chosen = (vni: number): Strategy => strategyOf(strategy, vni);
     const kernel = this.#kernel.open(path, { receiveBuffer });
     const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
-      isWanted: (link) => isWanted(link, device),
+      isWanted: (link) => isWanted(link, device, chosen),
+      strategyOf: chosen,
       misses: (batch) => {
         this.#misses$.next(batch);
       },
@@ -176,6 +181,7 @@ export class Host {
       const kernel = this.#kernel.open(OWN, { receiveBuffer: 0 });
       const own = new ServedNamespace('own', kernel, this.#own, {
         isWanted: () => false,
+        strategyOf: () => 'miss',
         misses: () => undefined,
         wait: false,
         negativeLifetime: 0,

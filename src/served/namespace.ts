@@ -17,8 +17,9 @@ import {
 } from 'rxjs';
 import type { Clock } from '../clock.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
+import type { Strategy } from '../ahead/strategy.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
-import type { Ip, Link } from '../vocabulary.ts';
+import type { Ip, Link, Vni } from '../vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';
@@ -33,6 +34,8 @@ const RELOAD_DELAY = 1_000;
 export interface ServeOptions {
   /** Whether a device is to be served, if it can be. */
   isWanted: (link: Link) => boolean;
+  /** How the entries of a VNI come about. */
+  strategyOf: (vni: Vni) => Strategy;
   /** Told of misses at once: they come by the hundred thousand, and a guest waits for each. */
   misses: (batch: MissBatch) => void;
   /** Whether to ask again for a device that another missd serves. */
@@ -70,6 +73,10 @@ export class ServedNamespace implements Surroundings {
 
   isAssigned(ip: Ip): boolean {
     return this.#assigned.has(ip);
+  }
+
+  assigned(): Iterable<Ip> {
+    return this.#assigned.all();
   }
 
   guestPorts(device: ServedDevice): number[] {
@@ -162,7 +169,7 @@ export class ServedNamespace implements Surroundings {
   #serve(link: Link, removed: boolean): Signal[] {
     const device = this.devices.get(link.ifindex);
     const wanted = !removed && this.#options.isWanted(link);
-    const reason = wanted ? refusal(link, this.links) : undefined;
+    const reason = wanted ? refusal(link, this.links, this.#options.strategyOf) : undefined;
     if (!wanted || reason !== undefined || !isVxlan(link)) {
       const signals: Signal[] = device === undefined ? [] : [this.#leave(device)];
       if (reason === undefined) this.#refused.delete(link.name);
@@ -184,7 +191,8 @@ export class ServedNamespace implements Surroundings {
       return taken ? [] : [{ type: 'taken', name: `${link.name}@${this.name}` }];
     }
     this.#taken.delete(link.ifindex);
-    const device = new ServedDevice(link, this, this.#options.negativeLifetime, this.#options.now);
+    const { negativeLifetime, now, strategyOf } = this.#options;
+    const device = new ServedDevice(link, this, negativeLifetime, now, strategyOf(link.vxlan.vni));
     this.devices.set(link.ifindex, device);
     return [...this.#followUnderlay(device), { type: 'served', device }];
   }

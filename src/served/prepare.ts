@@ -15,8 +15,9 @@ const PERMANENT_ROUTER_PORT = 2;
 export function prepare(device: ServedDevice, log: Logger): void {
   const { link, name } = device;
   const { vni, local } = link.vxlan;
-  log.info(`serving ${name}, VNI ${vni}${local === undefined ? '' : `, local ${local}`}`);
-  for (const caution of cautions(link)) log.warn(`${name} ${caution}`);
+  const ahead = device.strategy === 'miss' ? '' : `, strategy ${device.strategy}`;
+  log.info(`serving ${name}, VNI ${vni}${local === undefined ? '' : `, local ${local}`}${ahead}`);
+  for (const caution of cautions(link, device.strategy)) log.warn(`${name} ${caution}`);
   prepareTopology(device, log);
 }
 

@@ -1,19 +1,30 @@
-import type { Link } from '../vocabulary.ts';
+import type { Strategy } from '../ahead/strategy.ts';
+import type { Link, Vni } from '../vocabulary.ts';
 import type { VxlanLink } from './device.ts';
 
 export const isVxlan = (link: Link): link is VxlanLink => link.vxlan !== undefined;
 
-/** Whether a device is ours to serve: named by `--device`, or raising misses where none is named. */
-export function isWanted(link: Link, names: readonly string[]): boolean {
+type StrategyOf = (vni: Vni) => Strategy;
+const onDemand: StrategyOf = () => 'miss';
+
+/** Whether a device is ours to serve: named by `--device`, or raising misses, or written ahead, where none is named. */
+export function isWanted(link: Link, names: readonly string[], strategyOf: StrategyOf = onDemand): boolean {
   if (names.length > 0) return names.includes(link.name);
-  return link.vxlan !== undefined && (link.vxlan.l2miss || link.vxlan.l3miss);
+  const { vxlan } = link;
+  return vxlan !== undefined && (vxlan.l2miss || vxlan.l3miss || strategyOf(vxlan.vni) !== 'miss');
 }
 
 /** Why a wanted device cannot be served, in words for its operator; undefined when it can. */
-export function refusal(link: Link, links: ReadonlyMap<number, Link>): string | undefined {
+export function refusal(
+  link: Link,
+  links: ReadonlyMap<number, Link>,
+  strategyOf: StrategyOf = onDemand,
+): string | undefined {
   if (!isVxlan(link)) return 'it is not a VXLAN device';
   if (link.vxlan.external) return 'it is an external (vnifilter) device, which has no VNI of its own';
   if (link.bridgePort === undefined) return undefined;
+  if (strategyOf(link.vxlan.vni) === 'routes')
+    return `it is in a bridge, and --strategy ${link.vxlan.vni}=routes is for a host that routes: take it out, or choose miss or preload`;
   const bridge = links.get(link.master);
   if (bridge?.bridge?.vlanFiltering === true)
     return `its bridge ${bridge.name} filters VLANs, so one address may be several guests`;
@@ -26,15 +37,16 @@ export function refusal(link: Link, links: ReadonlyMap<number, Link>): string | 
 }
 
 /** What will keep a served device from working as expected, each with the command that mends it. */
-export function cautions(link: VxlanLink): string[] {
+export function cautions(link: VxlanLink, strategy: Strategy = 'miss'): string[] {
   const { vxlan, name, bridgePort } = link;
   const found: string[] = [];
   const bridged = bridgePort !== undefined;
   if (vxlan.group !== undefined)
     found.push(`has a default remote (${vxlan.group}): unknown MACs go there and raise no L2 miss`);
-  if (!vxlan.l3miss)
+  // Written ahead, there is nothing that has to be asked for.
+  if (!vxlan.l3miss && strategy === 'miss')
     found.push('has no l3miss: unknown addresses raise no miss (ip link set takes it only at creation)');
-  if (!vxlan.l2miss)
+  if (!vxlan.l2miss && strategy === 'miss')
     found.push('has no l2miss: unknown MACs raise no miss (ip link set takes it only at creation)');
   if (bridged && !vxlan.proxy)
     found.push('is in a bridge without proxy: the kernel does not answer ARP from its neighbour entries');

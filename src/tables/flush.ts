@@ -1,5 +1,7 @@
 import { type Namespace, isGone } from '../kernel/kernel.ts';
 import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { PROTOCOL } from './ownership.ts';
+import { routeWrite } from './routes.ts';
 import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
 /** What was removed from one device. */
@@ -7,11 +9,12 @@ export interface Flushed {
   device: string;
   neighbours: number;
   fdb: number;
+  routes: number;
 }
 
 /**
- * Removes missd's own entries from the VXLAN devices of a namespace: neighbours first, so that no neighbour is ever
- * without its FDB entry.
+ * Removes missd's own entries from the VXLAN devices of a namespace: each before what it leads to, so that no route is
+ * ever without its neighbour, and no neighbour without its FDB entry.
  * @param wanted devices to flush, by name or ifindex; empty for all
  * @throws KernelError
  */
@@ -26,9 +29,14 @@ export async function flush(namespace: Namespace, wanted: readonly (string | num
     const fdb = (await namespace.fdb(ifindex))
       .filter(isOurFdbEntry)
       .map(({ lladdr }) => fdbRemoval(ifindex, lladdr));
+    const routes = (await namespace.routes(ifindex, PROTOCOL)).flatMap(({ cidr, gateway }) =>
+      gateway === undefined ? [] : [routeWrite(ifindex, 'delete', cidr, gateway)],
+    );
+    const left = namespace.writeRoutes(routes).find(({ error }) => !isGone(error));
+    if (left !== undefined) throw left.error;
     const refused = namespace.write([...neighbours, ...fdb]).filter(({ error }) => !isGone(error));
     if (refused[0] !== undefined) throw refused[0].error;
-    flushed.push({ device: name, neighbours: neighbours.length, fdb: fdb.length });
+    flushed.push({ device: name, neighbours: neighbours.length, fdb: fdb.length, routes: routes.length });
   }
   return flushed;
 }

@@ -5,12 +5,16 @@ import type { ServedDevice } from '../served/device.ts';
 export const CONFLICTS = [
   /** An interface of the served namespace has the address. */
   'assigned_here',
+  /** A lease covers an address of this host, or the VTEP it names: no route is written to it. */
+  'lease_covers_host',
   /** The bridge knows the MAC on a port that is not the VXLAN device. */
   'bridge_knows_mac',
   /** An FDB entry that is not ours stands in the way and names another VTEP. */
   'foreign_fdb',
   /** A neighbour that is not ours stands in the way. */
   'foreign_neighbour',
+  /** A route that is not ours stands in the way. */
+  'foreign_route',
   /** A permanent entry was put over ours. */
   'overridden',
   /** Records of one MAC name different VTEPs. */
@@ -42,7 +46,7 @@ export type Eviction = (typeof EVICTIONS)[number];
 /** Where `install` says what it could not do as the directory has it. */
 export interface InstallReport {
   conflict(device: ServedDevice, reason: Conflict, what: string): void;
-  failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge', error: KernelError): void;
+  failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge' | 'route', error: KernelError): void;
   /** The kernel's tables differed from what is held and were brought in line. */
   mended(device: ServedDevice, action: ReconcileAction, what: string): void;
   /** Entries gave way to newer ones; `port` as in shares.ts. */

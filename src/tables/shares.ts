@@ -2,7 +2,7 @@
 
 /** Entries whose asker is not known: L2 misses, the routed topology, a tap that missed the question. */
 export const UNKNOWN = 0;
-/** Entries found in the kernel: whoever asked for them asked a predecessor. */
+/** Entries that nobody here asked for: found in the kernel, where a predecessor was asked, or written ahead. */
 export const ADOPTED = -1;
 
 /** An entry in its share's queue: linked, not listed, so that it costs no object and is taken out in one step. */

@@ -15,3 +15,14 @@ export function rssOf(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kilobytes) * 1024;
 }
+
+/** Seconds in its own code and in the kernel (proc(5): stat, fields 14 and 15, in hundredths of a second). */
+export function timesOf(pid: number): { user: number; system: number } {
+  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The second field is the command's name and may contain anything.
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
+  return { user: (fields[11] ?? NaN) / 100, system: (fields[12] ?? NaN) / 100 };
+}

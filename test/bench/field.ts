@@ -13,10 +13,9 @@ import type { Host } from '../../src/lab/host.ts';
 import { Lab } from '../../src/lab/lab.ts';
 import { RedisServer } from '../../src/lab/redis-server.ts';
 import { ROOT } from './root.ts';
-import { DEVICE, LEASE_MAC, type Topology, VNI, existing, lease, record } from './rule.ts';
+import { DEVICE, LEASE_MAC, TOPOLOGIES, type Topology, VNI, existing, lease, record } from './rule.ts';
 import { Stand, acceptAnyMac, route } from './stand.ts';
 
-const TOPOLOGIES: readonly Topology[] = ['bridged', 'routed'];
 /** Records per command. */
 const AT_ONCE = 500;
 
@@ -25,9 +24,11 @@ export class Field {
   readonly far: Host;
   readonly #farGuest: Guest;
   readonly redis: RedisServer;
+  /** What every missd of it is started with. */
+  readonly env: Record<string, string>;
   #published = { bridged: 0, routed: 0 };
 
-  static async open(): Promise<Field> {
+  static async open(env: Record<string, string> = {}): Promise<Field> {
     const lab = await Lab.open();
     try {
       await compile(lab);
@@ -39,7 +40,7 @@ export class Field {
       await far.namespace.ip(['route', 'add', 'local', existing('routed'), 'dev', 'lo']);
       await acceptAnyMac(far.namespace, DEVICE.routed);
       const redis = await RedisServer.start(lab);
-      const field = new Field(lab, far, guest, redis);
+      const field = new Field(lab, far, guest, redis, env);
       await field.#publishLeases();
       return field;
     } catch (error) {
@@ -48,7 +49,8 @@ export class Field {
     }
   }
 
-  private constructor(lab: Lab, far: Host, farGuest: Guest, redis: RedisServer) {
+  private constructor(lab: Lab, far: Host, farGuest: Guest, redis: RedisServer, env: Record<string, string>) {
+    this.env = env;
     this.lab = lab;
     this.far = far;
     this.#farGuest = farGuest;
@@ -82,7 +84,6 @@ export class Field {
       ['fdb', 'add', guest.mac, 'dev', one, 'dst', host.vtep, 'self', 'permanent'],
       ['fdb', 'add', routedMac, 'dev', other, 'dst', host.vtep, 'self', 'permanent'],
     );
-    await stand.forget();
     return stand;
   }
 

@@ -2,7 +2,7 @@
  * The floor: what a miss costs at least. Answers from no store, by the rule of rule.h, or with one MGET per
  * drain, and batches the whole way: drain, one send for all entries, one sendmmsg for all announcements.
  *
- *   floor [--redis SOCKET] [--vtep IP] [--tap PORT] DEVICE=VNI…
+ *   floor [--redis SOCKET] [--vtep IP] [--tap PORT]… DEVICE=VNI…
  *
  * Says "ready" once it is subscribed, and its counters at SIGTERM.
  */
@@ -10,12 +10,12 @@
 #include <linux/if_packet.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "redis.h"
 #include "wire.h"
 
-enum { kDrain = 1024, kReceive = 64, kMissBytes = 512, kAskers = 1 << 16, kDevices = 8, kKeyBytes = 64 };
+enum { kDrain = 1024, kReceive = 64, kMissBytes = 512, kAskers = 1 << 16, kDevices = 8, kTaps = 8 };
 
 typedef struct {
   int ifindex;
@@ -40,11 +40,13 @@ static struct {
 
 static Miss misses[kDrain];
 static Batch batch;
-static int miss_fd, write_fd, tap_fd, announce_fd, redis_fd = -1;
+static int miss_fd, write_fd, announce_fd, taps[kTaps], tap_count;
+static bool asks_redis;
 static uint32_t vtep;
 static unsigned long long seen, resolved, refused, overruns, announced;
 
-static int OpenTap(void) {
+/* ETH_P_ALL: what enters by a bridge port is the bridge's before anybody else is asked. */
+static int OpenTap(int ifindex) {
   struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 0, 3),
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 20),        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 1, 0, 1),
@@ -57,17 +59,13 @@ static int OpenTap(void) {
   if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) Die("filter");
   if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) != 0) Die("SO_RCVBUFFORCE");
   if (setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0) Die("ignore outgoing");
+  struct sockaddr_ll address = {
+      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = ifindex};
+  if (bind(fd, (struct sockaddr*)&address, sizeof(address)) != 0) Die("bind tap");
   return fd;
 }
 
-/* ETH_P_ALL: what enters by a bridge port is the bridge's before anybody else is asked. */
-static void ListenOn(int ifindex) {
-  struct sockaddr_ll address = {
-      .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = ifindex};
-  if (bind(tap_fd, (struct sockaddr*)&address, sizeof(address)) != 0) Die("bind tap");
-}
-
-static void DrainTap(void) {
+static void DrainTap(int fd) {
   static struct Arp frames[kReceive];
   struct sockaddr_ll from[kReceive];
   struct iovec vectors[kReceive];
@@ -77,7 +75,7 @@ static void DrainTap(void) {
       vectors[i] = (struct iovec){&frames[i], sizeof(frames[i])};
       headers[i] = (struct mmsghdr){{&from[i], sizeof(from[i]), &vectors[i], 1, NULL, 0, 0}, 0};
     }
-    int count = recvmmsg(tap_fd, headers, kReceive, MSG_DONTWAIT, NULL);
+    int count = recvmmsg(fd, headers, kReceive, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
       uint32_t target = frames[i].target_ip;
       uint32_t at = ntohl(target) % kAskers;
@@ -138,68 +136,11 @@ static int DrainMisses(void) {
   return count;
 }
 
-static void OpenRedis(const char* path) {
-  redis_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-  if (redis_fd < 0 || connect(redis_fd, (struct sockaddr*)&address, sizeof(address)) != 0) Die(path);
-}
-
-static char reply[1 << 20];
-static size_t reply_size, reply_at;
-
-static char* ReplyBytes(size_t count) {
-  while (reply_size - reply_at < count) {
-    if (reply_at > 0) memmove(reply, reply + reply_at, reply_size -= reply_at);
-    reply_at = 0;
-    ssize_t size = read(redis_fd, reply + reply_size, sizeof(reply) - 1 - reply_size);
-    if (size <= 0) Die("redis");
-    reply_size += (size_t)size;
-  }
-  char* at = reply + reply_at;
-  reply_at += count;
-  return at;
-}
-
-/* A line `*3`, `$28` or `$-1`: the number in it. */
-static long ReplyNumber(void) {
-  char text[16];
-  size_t size = 0;
-  ReplyBytes(1);
-  for (char c; (c = *ReplyBytes(1)) != '\r';) {
-    if (size < sizeof(text) - 1) text[size++] = c;
-  }
-  ReplyBytes(1);
-  text[size] = 0;
-  return atol(text);
-}
-
 static void LookUp(int count) {
-  static char request[kDrain * (kKeyBytes + 8) + 64];
-  size_t size = (size_t)sprintf(request, "*%d\r\n$4\r\nMGET\r\n", count + 1);
-  for (int i = 0; i < count; i++) {
-    char key[kKeyBytes], ip[INET_ADDRSTRLEN];
-    inet_ntop(AF_INET, &misses[i].ip, ip, sizeof(ip));
-    int length = sprintf(key, "missd:{%u}:ip:%s", devices[DeviceOf(misses[i].ifindex)].vni, ip);
-    size += (size_t)sprintf(request + size, "$%d\r\n%s\r\n", length, key);
-  }
-  for (size_t at = 0; at < size;) {
-    ssize_t written = write(redis_fd, request + at, size - at);
-    if (written <= 0) Die("redis");
-    at += (size_t)written;
-  }
-  ReplyNumber();
-  for (int i = 0; i < count; i++) {
-    long length = ReplyNumber();
-    if (length < 0) continue;
-    char value[128] = {0}, text[INET_ADDRSTRLEN];
-    char* bytes = ReplyBytes((size_t)length + 2);
-    memcpy(value, bytes, (size_t)length < sizeof(value) ? (size_t)length : sizeof(value) - 1);
-    uint8_t* m = misses[i].mac.bytes;
-    misses[i].known = sscanf(value, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx %15s", m, m + 1, m + 2, m + 3, m + 4,
-                             m + 5, text) == 7 &&
-                      inet_pton(AF_INET, text, &misses[i].vtep) == 1;
-  }
+  BeginLookup(count);
+  for (int i = 0; i < count; i++) AddLookup(devices[DeviceOf(misses[i].ifindex)].vni, misses[i].ip);
+  SendLookup();
+  for (int i = 0; i < count; i++) misses[i].known = ReadRecord(&misses[i].mac, &misses[i].vtep);
 }
 
 static void Write(int count) {
@@ -257,10 +198,11 @@ static void ReadArguments(int argc, char** argv) {
   for (int i = 1; i < argc; i++) {
     if (strcmp(argv[i], "--redis") == 0) {
       OpenRedis(argv[++i]);
+      asks_redis = true;
     } else if (strcmp(argv[i], "--vtep") == 0) {
       vtep = ParseIp(argv[++i]);
     } else if (strcmp(argv[i], "--tap") == 0) {
-      ListenOn(IfIndex(argv[++i]));
+      taps[tap_count++ % kTaps] = OpenTap(IfIndex(argv[++i]));
     } else {
       char* equals = strchr(argv[i], '=');
       if (equals == NULL || device_count == kDevices) exit(2);
@@ -278,7 +220,6 @@ int main(int argc, char** argv) {
       BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
       BPF_STMT(BPF_RET | BPF_K, 0),
   };
-  tap_fd = OpenTap();
   announce_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
   ReadArguments(argc, argv);
   write_fd = OpenNetlink(0, NULL, 0);
@@ -292,8 +233,8 @@ int main(int argc, char** argv) {
     int count = DrainMisses();
     if (count == 0) continue;
     seen += (unsigned)count;
-    DrainTap();
-    if (redis_fd >= 0) {
+    for (int i = 0; i < tap_count; i++) DrainTap(taps[i]);
+    if (asks_redis) {
       LookUp(count);
     } else {
       for (int i = 0; i < count; i++) misses[i].known = AnswerByRule(misses[i].ip, &misses[i].mac);

@@ -2,17 +2,34 @@
 import { writeFileSync } from 'node:fs';
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { Field } from './field.ts';
+import { flood } from './flood.ts';
+import { growth, idle, memory } from './held.ts';
 import { latency } from './latency.ts';
 import type { BenchOptions } from './options.ts';
+import { hottest, profilesIn, profiling } from './profile.ts';
+import { stages } from './stages.ts';
+import { storm } from './storm.ts';
+import { sustained } from './sustained.ts';
 import { type Findings, machine, printed } from './table.ts';
 import { raiseThresholds } from './thresholds.ts';
 
 const MOST_NEIGHBOURS = 1_000_000;
 
-const GROUPS: Record<string, (field: Field, options: BenchOptions) => Promise<Findings>> = { latency };
+const GROUPS: Record<string, (field: Field, options: BenchOptions) => Promise<Findings>> = {
+  latency,
+  storm,
+  sustained,
+  flood,
+  memory,
+  idle,
+  growth,
+  stages,
+};
 
 interface CommandLine extends BenchOptions {
   json?: string;
+  stages: boolean;
+  profile?: string;
 }
 
 function count(text: string): number {
@@ -27,6 +44,11 @@ const command = new Command('bench')
   .option('--repetitions <n>', 'interleaved rounds', count, 5)
   .option('--quick', 'a fraction of the work', false)
   .option('--json <file>', 'every figure of every round')
+  .option('--stages', 'also: where the time of a first packet goes', false)
+  .option(
+    '--profile <directory>',
+    "each missd's CPU profile into it, and the functions it spends its time in",
+  )
   .action(async (groups: string[]) => {
     const options = command.opts<CommandLine>();
     const found: Record<string, Findings> = {};
@@ -35,9 +57,13 @@ const command = new Command('bench')
       `Linux ${facts.kernel}, ${facts.cpus} × ${facts.cpu}, ${facts.memory}, Node ${facts.node}; ` +
         `medians of ${options.repetitions} interleaved rounds\n`,
     );
-    for (const group of groups.length === 0 ? Object.keys(GROUPS) : groups) {
+    const chosen = groups.length === 0 ? Object.keys(GROUPS) : groups;
+    if (options.stages && !chosen.includes('stages')) chosen.push('stages');
+    const env = options.profile === undefined ? {} : profiling(options.profile);
+    const written = new Set(options.profile === undefined ? [] : profilesIn(options.profile));
+    for (const group of chosen) {
       const restore = raiseThresholds(MOST_NEIGHBOURS);
-      const field = await Field.open();
+      const field = await Field.open(env);
       try {
         const findings = await GROUPS[group]?.(field, options);
         if (findings === undefined) continue;
@@ -46,6 +72,11 @@ const command = new Command('bench')
       } finally {
         await field.close();
         restore();
+      }
+      for (const file of options.profile === undefined ? [] : profilesIn(options.profile)) {
+        if (written.has(file)) continue;
+        written.add(file);
+        console.log(`${hottest(file)}\n`);
       }
     }
     if (options.json !== undefined)

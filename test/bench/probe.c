@@ -1,11 +1,12 @@
 /*
  * The first packet to an address nobody has contacted, and the packets right after it.
  *
- *   probe FIRST COUNT GAP PATIENCE
+ *   probe FIRST COUNT GAP PATIENCE LIMIT
  *
  * Sends an ICMP echo request to FIRST, FIRST+1, …, waits for the answer, then three more to the same address;
  * GAP µs before each address, so that everybody has gone idle again. Prints per address the µs of the first
- * and the median µs of the others, or "lost" where there was no answer within PATIENCE ms.
+ * and the median µs of the others, or "lost" where there was no answer within PATIENCE ms. Begins no address
+ * after LIMIT ms.
  */
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
@@ -54,10 +55,11 @@ static int64_t Echo(uint32_t ip, int64_t patience) {
 }
 
 int main(int argc, char** argv) {
-  if (argc != 5) return 2;
+  if (argc != 6) return 2;
   uint32_t first = ParseIp(argv[1]), count = (uint32_t)atoi(argv[2]);
   useconds_t gap = (useconds_t)atoi(argv[3]);
   int64_t patience = (int64_t)atoi(argv[4]) * 1000000;
+  int64_t end = NowNs() + (int64_t)atoi(argv[5]) * 1000000;
   id = (uint16_t)getpid();
   fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
   if (fd < 0) Die("raw socket");
@@ -65,10 +67,10 @@ int main(int argc, char** argv) {
   setsockopt(fd, SOL_RAW, kIcmpFilter, &all_but_replies, sizeof(all_but_replies));
   struct timeval wait = {.tv_usec = 100000};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
-  for (uint32_t at = 0; at < count; at++) {
+  for (uint32_t at = 0; at < count && NowNs() < end; at++) {
     uint32_t ip = Nth(first, at);
     usleep(gap);
-    int64_t took = Echo(ip, patience);
+    int64_t sent = NowNs(), took = Echo(ip, patience);
     if (took < 0) {
       puts("lost");
       continue;
@@ -82,7 +84,7 @@ int main(int argc, char** argv) {
         warm[j - 1] = other;
       }
     }
-    printf("%.1f %.1f\n", (double)took / 1000, (double)warm[kWarm / 2] / 1000);
+    printf("%.1f %.1f %.1f\n", (double)took / 1000, (double)warm[kWarm / 2] / 1000, (double)sent / 1000);
   }
   return 0;
 }

@@ -4,6 +4,10 @@ import type { Field } from './field.ts';
 import { percentile } from './statistics.ts';
 
 export interface Probed {
+  /** Microseconds of the monotonic clock, of each that was answered. */
+  sent: number[];
+  /** Microseconds there and back, the first time. */
+  first: number[];
   /** Microseconds that the first packet took longer than the ones after it. */
   added: number[];
   /** Microseconds there and back once everything stands. */
@@ -18,21 +22,28 @@ const RETRY = 900_000;
 /** Milliseconds: enough for the guest's own retry, so that late is told from lost. */
 const PATIENCE = 2_500;
 
-/** @param gap microseconds before each address, in which everybody goes idle */
+export interface ProbeOptions {
+  /** Microseconds before each address, in which everybody goes idle. */
+  gap?: number;
+  /** Milliseconds after which no further address is tried. */
+  limit?: number;
+}
+
 export async function probe(
   field: Field,
   from: Namespace,
   first: string,
   count: number,
-  gap = 2_000,
+  { gap = 2_000, limit = 120_000 }: ProbeOptions = {},
 ): Promise<Probed> {
-  const argv = [field.program('probe'), first, String(count), String(gap), String(PATIENCE)];
-  const timeout = count * (gap / 1000 + 10) + 60_000;
-  const lines = (await from.exec(argv, { timeout })).trim().split('\n');
+  const argv = [field.program('probe'), first, ...[count, gap, PATIENCE, limit].map(String)];
+  const lines = (await from.exec(argv, { timeout: limit + 30_000 })).trim().split('\n');
   const answered = lines.filter((line) => line !== 'lost').map((line) => line.split(' ').map(Number));
-  const firsts = answered.map(([took = NaN]) => took);
-  const warm = answered.map(([, after = NaN]) => after);
+  const column = (n: number): number[] => answered.map((values) => values[n] ?? NaN);
+  const [firsts, warm, sent] = [column(0), column(1), column(2)];
   return {
+    sent,
+    first: firsts,
     added: firsts.map((took, index) => took - (warm[index] ?? NaN)),
     warm,
     lost: lines.length - answered.length,

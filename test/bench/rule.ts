@@ -3,6 +3,7 @@ import { macOf } from '../../src/lab/address.ts';
 
 /** Guests on bridges are in 20/8, addresses behind routes in 30/8. */
 export type Topology = 'bridged' | 'routed';
+export const TOPOLOGIES: readonly Topology[] = ['bridged', 'routed'];
 /** An address with a record of its own, or one that only a lease covers. */
 export type Kind = 'record' | 'lease';
 

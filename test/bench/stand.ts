@@ -23,20 +23,27 @@ export class Stand {
     const guest = async (n: number): Promise<Guest> =>
       host.addGuest({ n, ip4: `20.0.0.${n}/8`, ip6: null, dad: false });
     const stand = new Stand(host, await guest(host.n), await guest(host.n + 100));
-    await route(host, `29.0.0.${host.n}`, macOf(`29.0.0.${host.n}`));
+    await stand.#route();
     return stand;
   }
 
-  /** Empties the tables, as one stroke: a device that goes down loses all its rows. */
-  async forget(): Promise<void> {
-    const devices = Object.values(DEVICE);
-    await this.host.namespace.ip(
-      ...devices.map((device) => ['link', 'set', device, 'down']),
-      ...devices.map((device) => ['link', 'set', device, 'up']),
-      ['route', 'replace', existing('routed'), 'dev', DEVICE.routed, 'src', `29.0.0.${this.host.n}`],
-      ['route', 'replace', '29.0.0.1', 'dev', DEVICE.routed],
-    );
+  /** Puts other devices in the place of the old ones: whoever held entries on those has none any more. */
+  async renew(): Promise<void> {
+    const { namespace, segment } = this.host;
+    await namespace.ip(...Object.values(DEVICE).map((device) => ['link', 'del', device]));
+    await segment.buildDevice();
+    await this.#route();
     await this.guest.forgetNeighbours();
+  }
+
+  async #route(): Promise<void> {
+    const { host } = this;
+    const [ip, device] = [`29.0.0.${host.n}`, DEVICE.routed];
+    await route(host, ip, macOf(ip));
+    await host.namespace.ip(
+      ['route', 'add', existing('routed'), 'dev', device, 'src', ip],
+      ['route', 'add', '29.0.0.1', 'dev', device],
+    );
   }
 }
 

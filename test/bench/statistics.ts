@@ -15,3 +15,5 @@ export const spread = (samples: readonly number[]): number =>
 /** Median of the ratios of what was measured side by side: what slows the machine slows both. */
 export const ratio = (samples: readonly number[], floor: readonly number[]): number =>
   median(samples.map((sample, index) => sample / (floor[index] ?? NaN)));
+
+export const sum = (samples: readonly number[]): number => samples.reduce((a, b) => a + b, 0);

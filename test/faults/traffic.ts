@@ -40,7 +40,7 @@ export class Traffic {
 
   /** Answers so far. */
   get answered(): number {
-    return this.#program.lines.filter((line) => line.includes('icmp_seq=')).length;
+    return this.#program.lines.filter((line) => /icmp_seq=.* time=/.test(line)).length;
   }
 
   /** Goes on for a while. */

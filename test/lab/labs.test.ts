@@ -7,6 +7,7 @@ import { type Outcome, attempt } from '../../src/lab/command.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
 import { Program } from '../../src/lab/program.ts';
 import type { Tour } from '../../src/lab/tour.ts';
+import type { Figures } from '../../src/lab/workload.ts';
 import { until } from '../../src/lab/wait.ts';
 
 const lab = (...words: string[]): Promise<Outcome> =>
@@ -34,6 +35,17 @@ const HOST_1: Record<string, { neighbours: string[]; fdb: string[] }> = {
   'point-to-point': { neighbours: [], fdb: [entry(2)] },
 };
 
+/** Of three guests on each of two hosts one pair talks, and one guest moves. */
+const COMPARED: Record<string, Record<'entries' | 'flooded' | 'move' | 'cpu', unknown>> = {
+  bridged: { entries: { neighbours: 1, fdb: 1 }, flooded: false, move: 'number', cpu: true },
+  multicast: {
+    entries: { neighbours: 0, fdb: expect.any(Number) as number },
+    flooded: true,
+    move: 'number',
+    cpu: false,
+  },
+};
+
 describe('each lab ends with nothing lost after resolution, exact tables, and nothing left behind', () => {
   test.each(BLUEPRINTS.map(({ name }) => name))('%s', async (name) => {
     const { code, stdout, stderr } = await lab(name, '--json');
@@ -48,6 +60,23 @@ describe('each lab ends with nothing lost after resolution, exact tables, and no
     }
     expect(seen.hosts[0]).toMatchObject(HOST_1[name] ?? { neighbours: 'to be said above' });
   });
+});
+
+test('compare puts them to the same work, each in its own way', async () => {
+  const names = Object.keys(COMPARED);
+  const { code, stdout, stderr } = await lab('compare', ...names, '--guests', '3', '--pairs', '1', '--json');
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const all = JSON.parse(stdout) as Figures[];
+  expect(all.map((figures) => figures.lab)).toEqual(names);
+  for (const figures of all) {
+    expect(figures, figures.lab).toMatchObject({ exact: true, sent: 11, lost: 0 });
+    expect(figures.first).toHaveLength(1);
+    const { entries, flooded, move, cpu } = COMPARED[figures.lab] ?? {};
+    expect(figures.entries[0], figures.lab).toEqual(entries);
+    expect(figures.flooded > 0, figures.lab).toBe(flooded);
+    expect(typeof figures.move, figures.lab).toBe(move);
+    expect(typeof figures.cpu === 'number', figures.lab).toBe(cpu);
+  }
 });
 
 describe('what is left behind', () => {
@@ -115,10 +144,13 @@ describe('names', () => {
     for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 
-  test.each([[['nowhere']], [['nowhere', '--json']]])('one that is none is a usage error', async (words) => {
-    const { code, stdout, stderr } = await lab(...words);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr.trim().split('\n')).toHaveLength(1);
-    for (const { name } of BLUEPRINTS) expect(stderr).toContain(name);
-  });
+  test.each([[['nowhere']], [['nowhere', '--json']], [['compare', 'nowhere']]])(
+    'one that is none is a usage error',
+    async (words) => {
+      const { code, stdout, stderr } = await lab(...words);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+      for (const { name } of BLUEPRINTS) expect(stderr).toContain(name);
+    },
+  );
 });

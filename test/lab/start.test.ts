@@ -18,6 +18,9 @@ describe('what cannot be meant is one line on stderr and exit code 2', () => {
     ['a buffer that is no number', ['--receive-buffer', 'big'], 'big'],
     ['an address that is none', ['--local', '10.99.0.300'], '10.99.0.300'],
     ['a prefix that is none', ['--vtep-allow', '10.99.0.0/33'], '10.99.0.0/33'],
+    ['a strategy that is none', ['--strategy', '100=push'], '100=push'],
+    ['a strategy of no VNI', ['--strategy', '16777216=miss'], '16777216=miss'],
+    ['two strategies of one VNI', ['--strategy', '7=miss,7=routes'], 'VNI 7'],
     // Without repeating it: there may be a password in it.
     ['a Redis URL that is none', ['--redis', 'http://127.0.0.1'], '--redis'],
     ['a configuration file that is not there', ['--config', '/nowhere/missd.yaml'], '/nowhere/missd.yaml'],

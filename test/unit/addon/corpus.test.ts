@@ -19,6 +19,7 @@ const decoders: Record<string, (bytes: Buffer) => { values: object[]; whole: boo
   links: (bytes) => told(addon.decodeLinks(bytes)),
   addresses: (bytes) => told(addon.decodeAddresses(bytes)),
   rows: (bytes) => told(addon.decodeRows(bytes)),
+  routes: (bytes) => told(addon.decodeRoutes(bytes)),
   answers: (bytes) => {
     const answers = addon.decodeAnswers(bytes);
     return { values: answers, whole: answers.length > 0 };
@@ -36,7 +37,7 @@ function told({ values, malformed }: { values: object[]; malformed: number }): {
   return { values, whole: malformed === 0 };
 }
 
-const ADDRESSES = new Set(['ip', 'vtep', 'target', 'local', 'group']);
+const ADDRESSES = new Set(['ip', 'vtep', 'target', 'local', 'group', 'gateway']);
 
 /** Every address that comes out is in the form that the rest compares with `===`. */
 function expectCanonical(value: object): void {

@@ -7,6 +7,7 @@ import type {
   DirectoryState,
   Leases,
   RecordKey,
+  StoredRecord,
 } from '../../../src/directory/directory.ts';
 import { LeaseTable } from '../../../src/directory/leases.ts';
 
@@ -108,6 +109,16 @@ export class FakeDirectory implements Directory {
     if (this.#failure !== undefined) return Promise.reject(new DirectoryError(this.#failure));
     const any = [...this.records.keys()].some((key) => key.startsWith(`${vni} `));
     return Promise.resolve(!any && (this.leaseValues.get(vni)?.size ?? 0) === 0);
+  }
+
+  async *everything(vni: number): AsyncGenerator<StoredRecord> {
+    const all = [...this.records.entries()];
+    await Promise.resolve();
+    if (this.#failure !== undefined) throw new DirectoryError(this.#failure);
+    for (const [key, value] of all) {
+      const [of, kind, address = ''] = key.split(' ');
+      if (of === String(vni)) yield [{ vni, kind: kind === 'ip' ? 'ip' : 'mac', address }, value];
+    }
   }
 
   usersOf(vni: number, macs: ReadonlySet<string>): Promise<ReadonlyMap<string, string[]>> {

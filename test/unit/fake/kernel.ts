@@ -12,8 +12,9 @@ import type {
   KernelEvent,
   Namespace,
   Refusal,
+  RouteWrite,
 } from '../../../src/kernel/kernel.ts';
-import type { FdbEntry, InterfaceAddress, Link, Neighbour } from '../../../src/vocabulary.ts';
+import type { FdbEntry, InterfaceAddress, Link, Neighbour, Route } from '../../../src/vocabulary.ts';
 import { type Errno, FakeTables } from './tables.ts';
 
 export const kernelError = (operation: string, code: Errno): KernelError =>
@@ -109,6 +110,12 @@ export class FakeNamespace extends FakeTables implements Namespace {
     return this.#dump(() => this.bridgeFdbOf(bridge));
   }
 
+  routes(ifindex: number, protocol: number): Promise<Route[]> {
+    return this.#dump(() =>
+      this.routeTable.filter((row) => row.ifindex === ifindex && row.protocol === protocol),
+    );
+  }
+
   getNeighbours(keys: { ifindex: number; ip: string }[]): (Neighbour | undefined)[] {
     this.#mustBeOpen();
     return keys.map(({ ifindex, ip }) => this.neighbour(ifindex, ip));
@@ -128,6 +135,14 @@ export class FakeNamespace extends FakeTables implements Namespace {
       this.written.push(one);
       const code = this.refuse(one) ?? this.apply(one);
       return code === undefined ? [] : [{ index, error: kernelError(`${one.op} ${one.table}`, code) }];
+    });
+  }
+
+  writeRoutes(writes: RouteWrite[]): Refusal[] {
+    this.#mustBeOpen();
+    return writes.flatMap((one, index) => {
+      const code = this.applyRoute(one);
+      return code === undefined ? [] : [{ index, error: kernelError(`${one.op} route`, code) }];
     });
   }
 

@@ -1,8 +1,8 @@
 /** The tables of the fake kernel: what a write does to a row, and what a row tells. */
 import type { constants } from 'node:os';
-import type { EntryWrite } from '../../../src/kernel/kernel.ts';
+import type { EntryWrite, RouteWrite } from '../../../src/kernel/kernel.ts';
 import { NTF_MASTER, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
-import type { FdbEntry, Link, Neighbour } from '../../../src/vocabulary.ts';
+import type { FdbEntry, Link, Neighbour, Route } from '../../../src/vocabulary.ts';
 
 export type Errno = keyof typeof constants.errno;
 type NeighbourWrite = EntryWrite & { table: 'neighbour' };
@@ -12,6 +12,8 @@ type StoredFdb = Omit<FdbEntry, 'usedAgo' | 'updatedAgo'> & { usedAt: number; up
 
 export class FakeTables {
   readonly linkTable = new Map<number, Link>();
+  /** Of all devices, in the order they were written. */
+  readonly routeTable: Route[] = [];
   readonly #neighbours = new Map<string, Neighbour>();
   readonly #fdb = new Map<string, StoredFdb>();
   readonly #bridgeFdb = new Map<string, StoredFdb>();
@@ -24,6 +26,8 @@ export class FakeTables {
   empty(ifindex: number): void {
     for (const table of [this.#neighbours, this.#fdb])
       for (const [key, row] of table) if (row.ifindex === ifindex) table.delete(key);
+    for (const route of this.routeTable.filter((row) => row.ifindex === ifindex))
+      this.routeTable.splice(this.routeTable.indexOf(route), 1);
   }
 
   /** A row as somebody else wrote it, whatever stood there. */
@@ -86,6 +90,21 @@ export class FakeTables {
     if (!this.linkTable.has(one.ifindex)) return 'ENODEV';
     if (one.table === 'neighbour') return this.#applyNeighbour(one);
     return (one.flags & NTF_MASTER) !== 0 ? this.#applyBridge(one) : this.#applyFdb(one);
+  }
+
+  protected applyRoute({ op, ...route }: RouteWrite): Errno | undefined {
+    const same = (row: Route): boolean => row.cidr === route.cidr;
+    if (op === 'create') {
+      if (this.routeTable.some(same)) return 'EEXIST';
+      this.routeTable.push(route);
+      return undefined;
+    }
+    const at = this.routeTable.findIndex(
+      (row) => same(row) && row.gateway === route.gateway && row.protocol === route.protocol,
+    );
+    if (at < 0) return 'ESRCH';
+    this.routeTable.splice(at, 1);
+    return undefined;
   }
 
   #applyNeighbour({ op, ifindex, ip, lladdr, state, flags, protocol }: NeighbourWrite): Errno | undefined {

@@ -2,6 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Observable, Subscription } from 'rxjs';
+import type { Strategy } from '../../../src/ahead/strategy.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import { FoldedLog, type Logger } from '../../../src/log.ts';
 import { Counters } from '../../../src/metrics/counters.ts';
@@ -115,15 +116,16 @@ export class World {
   }
 
   /** A device that is served, adopted and verified. */
-  device(served: VxlanLink = vxlanLink(VXLAN, true)): ServedDevice {
+  device(served: VxlanLink = vxlanLink(VXLAN, true), strategy: Strategy = 'miss'): ServedDevice {
     this.kernel.setLink(served);
     const surroundings = {
       name: 'test',
       kernel: this.kernel,
       isAssigned: (address: string) => this.assigned.has(address),
+      assigned: () => this.assigned,
       guestPorts: () => [GUEST],
     };
-    const device = new ServedDevice(served, surroundings, NEGATIVE_LIFETIME, this.now);
+    const device = new ServedDevice(served, surroundings, NEGATIVE_LIFETIME, this.now, strategy);
     device.adopted = true;
     device.verified = true;
     this.devices.push(device);

@@ -30,7 +30,15 @@ async function serve(...links: Link[]): Promise<void> {
   for (const one of links) namespace.setLink(one);
   const kernel = new FakeKernel();
   kernel.namespaces.set('/proc/self/ns/net', namespace);
-  const options = { netns: [], device: [], local: [], receiveBuffer: 0, negativeLifetime: 5, wait };
+  const options = {
+    netns: [],
+    device: [],
+    local: [],
+    strategy: [],
+    receiveBuffer: 0,
+    negativeLifetime: 5,
+    wait,
+  };
   host = new Host(options, kernel, world.log);
   following = watch(host.signals$(), (signal) => signals.push(signal));
   await turns();

@@ -17,6 +17,21 @@ describe('a device', () => {
     expect(isWanted(link('p0', GUEST), [])).toBe(false);
   });
 
+  it('that raises no misses is wanted where its VNI is written ahead', () => {
+    const silent = vxlanLink(VXLAN, false, { l2miss: false, l3miss: false });
+    expect(isWanted(silent, [], () => 'routes')).toBe(true);
+    expect(isWanted(silent, ['other'], () => 'routes')).toBe(false);
+    expect(cautions(silent, 'routes')).toEqual([]);
+  });
+
+  it('in a bridge cannot have the strategy routes', () => {
+    const served = vxlanLink(VXLAN, true);
+    expect(refusal(served, among(served, bridge(false)), () => 'routes')).toMatch(/100=routes/);
+    expect(refusal(served, among(served, bridge(false)), () => 'preload')).toBeUndefined();
+    const routed = vxlanLink(ROUTED, false);
+    expect(refusal(routed, among(routed), () => 'routes')).toBeUndefined();
+  });
+
   it.each<[string, Link, Link[], RegExp | undefined]>([
     ['bridged', vxlanLink(VXLAN, true), [bridge(false)], undefined],
     ['routed', vxlanLink(ROUTED, false), [], undefined],

@@ -64,8 +64,8 @@ describe('flush', () => {
 
   it('removes what is ours from every VXLAN device, and nothing else', async () => {
     expect(await flush(world.kernel, [])).toEqual([
-      { device: 'vx', neighbours: 3, fdb: 2 },
-      { device: 'other', neighbours: 0, fdb: 1 },
+      { device: 'vx', neighbours: 3, fdb: 2, routes: 0 },
+      { device: 'other', neighbours: 0, fdb: 1, routes: 0 },
     ]);
     expect(world.kernel.neighboursOf(9)).toHaveLength(1);
   });

@@ -1,0 +1,203 @@
+/**
+ * What is written ahead of any miss, by the strategy of each VNI: through the same judgement and the same installation
+ * as answers to misses, in batches, and from then on kept like everything else that is held.
+ *
+ *   at start, and after every gap of the feed    all records or leases are gone through
+ *   a new record or lease                        is written at once
+ *   what is held already                         is the keeper's alone (keep/keeper.ts)
+ */
+import { setImmediate as turn } from 'node:timers/promises';
+import { EMPTY, type Observable, Subject, from, map, merge } from 'rxjs';
+import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
+import { DirectoryError } from '../directory/directory.ts';
+import { reasonOf } from '../errors.ts';
+import { groupBy } from '../group-by.ts';
+import type { Logger } from '../log.ts';
+import { attempt } from '../resolve/attempt.ts';
+import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
+import type { PipelineDeps } from '../resolve/deps.ts';
+import { answerL3, fromMacRecord } from '../resolve/judge.ts';
+import { readPatiently } from '../resolve/lookup.ts';
+import type { Placement } from '../resolve/question.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { install } from '../tables/install.ts';
+import { ADOPTED } from '../tables/shares.ts';
+import { ourRoutes, writeRoutes } from '../tables/routes.ts';
+import { areStale, gatewaysToWrite, wantedRoutes } from './routes.ts';
+
+/** Entries written in one go; the event loop turns in between. */
+const AT_ONCE = 256;
+/** How long a changed record is asked for, ms; what was not answered is gone through again with everything. */
+const PATIENCE = 5_000;
+
+interface Changed {
+  device: ServedDevice;
+  key: RecordKey;
+}
+
+export class Ahead {
+  readonly #deps: PipelineDeps;
+  readonly #devices: () => ServedDevice[];
+  readonly #log: Logger;
+  readonly #again: (change: DirectoryChange) => void;
+  readonly #due$ = new Subject<ServedDevice[]>();
+  readonly #changed$ = new Subject<Changed[]>();
+  /** Devices with everything ahead as the strategy has it; what is not in here is gone through at the next `tick`. */
+  readonly #done = new WeakSet<ServedDevice>();
+  readonly #underWay = new Set<ServedDevice>();
+
+  /** @param again hears of records that were held by the time they were read: they are to be read as such */
+  constructor(
+    deps: PipelineDeps,
+    devices: () => ServedDevice[],
+    log: Logger,
+    again: (change: DirectoryChange) => void,
+  ) {
+    this.#deps = deps;
+    this.#devices = devices;
+    this.#log = log;
+    this.#again = again;
+  }
+
+  work$(): Observable<unknown> {
+    return merge(
+      this.#due$.pipe(
+        batchWhileBusy(([device]) => (device === undefined ? EMPTY : from(this.#write(device))), {
+          size: 1,
+          underWay: 1,
+        }),
+      ),
+      this.#changed$.pipe(batchWhileBusy((batch) => this.#read(batch), { size: AT_ONCE, underWay: 1 })),
+    );
+  }
+
+  heed(change: DirectoryChange): void {
+    const devices = this.#devices().filter(({ strategy }) => strategy !== 'miss');
+    if (change.type === 'records') {
+      const changed = devices
+        .filter(({ strategy }) => strategy === 'preload')
+        .flatMap((device) =>
+          change.keys
+            .filter((key) => key.vni === device.vni && !isHeld(device, key))
+            .map((key) => ({ device, key })),
+        );
+      if (changed.length > 0) this.#changed$.next(changed);
+      return;
+    }
+    this.renew(devices.filter(({ vni }) => change.type !== 'leases' || vni === change.vni));
+    this.tick();
+  }
+
+  /** These are to be gone through again: their tables, or what should be in them, may be others than before. */
+  renew(devices: readonly ServedDevice[]): void {
+    for (const device of devices) this.#done.delete(device);
+  }
+
+  /** Looks at routes that somebody may have taken away. */
+  audit(): void {
+    this.renew(this.#devices().filter(({ strategy }) => strategy === 'routes'));
+    this.tick();
+  }
+
+  /**
+   * Every second. What a predecessor left is compared with the directory first: then whatever a change of strategy takes
+   * away can be asked for again.
+   */
+  tick(): void {
+    const due = this.#devices().filter((device) => {
+      if (device.strategy === 'routes' && areStale(device)) this.#done.delete(device);
+      return device.verified && device.link.up && !this.#done.has(device) && !this.#underWay.has(device);
+    });
+    for (const device of due) this.#underWay.add(device);
+    if (due.length > 0) this.#due$.next(due);
+  }
+
+  /** Goes through everything that is to be on a device. Never rejects: what failed is tried again. */
+  async #write(device: ServedDevice): Promise<void> {
+    this.#done.add(device);
+    try {
+      if (device.strategy === 'preload') await this.#preload(device);
+      await this.#routes(device);
+      device.ahead = true;
+    } catch (error) {
+      this.#done.delete(device);
+      if (!(error instanceof DirectoryError))
+        this.#log.debug(`${device.name}: writing ahead broken off: ${reasonOf(error)}`);
+    } finally {
+      this.#underWay.delete(device);
+    }
+  }
+
+  async #preload(device: ServedDevice): Promise<void> {
+    let batch: Placement[] = [];
+    for await (const [key, value] of this.#deps.directory.everything(device.vni)) {
+      const placement = this.#judged(device, key, value);
+      if (placement !== undefined && !stands(placement)) batch.push(placement);
+      if (batch.length < AT_ONCE) continue;
+      this.#install(batch);
+      batch = [];
+      await turn();
+    }
+    this.#install(batch);
+  }
+
+  /** Also where the strategy was `routes` in another life: then they go. */
+  async #routes(device: ServedDevice): Promise<void> {
+    const leases = this.#deps.judge.leases(device.vni);
+    const stand = await ourRoutes(device);
+    if (device.strategy === 'routes') {
+      this.#install(gatewaysToWrite(device, this.#deps));
+      device.routes = writeRoutes(device, stand, wantedRoutes(device, stand, leases), this.#deps.report);
+    } else if (stand.size > 0) {
+      device.routes = writeRoutes(device, stand, new Map(), this.#deps.report);
+      this.#log.info(`${device.name}: removed ${stand.size} routes of another strategy`);
+    }
+  }
+
+  #read(batch: Changed[]): Observable<void> {
+    const keys = batch.map(({ key }) => key);
+    return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
+      map((values) => {
+        if (values === undefined) {
+          this.renew(batch.map(({ device }) => device));
+          return;
+        }
+        const held = batch.filter(({ device, key }) => isHeld(device, key));
+        const placements = batch.map(({ device, key }, index) => {
+          const value = values[index] ?? null;
+          return value === null || isHeld(device, key) ? undefined : this.#judged(device, key, value);
+        });
+        this.#install(placements.filter((placement) => placement !== undefined));
+        if (held.length > 0) this.#again({ type: 'records', keys: held.map(({ key }) => key) });
+      }),
+    );
+  }
+
+  #judged(device: ServedDevice, { kind, address }: RecordKey, value: string): Placement | undefined {
+    const { judge, isOwnVtep } = this.#deps;
+    if (kind === 'mac') {
+      const answer = fromMacRecord(judge, device, address, value);
+      return answer === undefined || isOwnVtep(answer.vtep) ? undefined : { device, answer };
+    }
+    const answer = answerL3(judge, device, address, value);
+    return answer === undefined || isOwnVtep(answer.vtep) ? undefined : { device, ip: address, answer };
+  }
+
+  /** One namespace at a time, and only what is still served. */
+  #install(placements: readonly Placement[]): void {
+    const served = new Set(this.#devices());
+    const current = placements
+      .filter(({ device }) => served.has(device))
+      .map((placement) => ({ ...placement, port: ADOPTED }));
+    // Nobody's quota.
+    for (const together of groupBy(current, ({ device }) => device.namespace).values())
+      attempt(() => install(together, this.#deps), this.#deps.report);
+  }
+}
+
+/** A held neighbour is the keeper's; a `mac:` record may know better than what an FDB entry was written from. */
+const stands = ({ device: { tables }, ip, answer }: Placement): boolean =>
+  ip === undefined ? tables.fdb.get(answer.mac)?.vtep === answer.vtep : tables.neighbours.has(ip);
+
+const isHeld = ({ tables }: ServedDevice, { kind, address }: RecordKey): boolean =>
+  kind === 'ip' ? tables.neighbours.has(address) : tables.fdb.has(address);

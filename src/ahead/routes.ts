@@ -1,0 +1,70 @@
+/**
+ * The strategy `routes`: for every remote lease a neighbour of its gateway with the FDB entry behind it, written and kept
+ * like any other, and a route that stands exactly as long as that neighbour is held from that lease. So whatever keeps
+ * or withdraws neighbours (the feed, checks, the grace of a mass withdrawal) decides about routes, too.
+ */
+import type { Leases } from '../directory/directory.ts';
+import { covers, parseCidr, parsePrefixOrAddress } from '../directory/prefix.ts';
+import type { PipelineDeps } from '../resolve/deps.ts';
+import { answerL3 } from '../resolve/judge.ts';
+import type { Placement } from '../resolve/question.ts';
+import type { ServedDevice } from '../served/device.ts';
+import type { Routes } from '../tables/routes.ts';
+import type { Ip } from '../vocabulary.ts';
+import { gatewayOf } from './gateway.ts';
+
+/** Gateways of the leases that name other hosts and are not held yet. */
+export function gatewaysToWrite(device: ServedDevice, deps: PipelineDeps): Placement[] {
+  const leases = deps.judge.leases(device.vni);
+  return leases.all().flatMap(({ cidr }) => {
+    const ip = gatewayOf(cidr, leases);
+    if (ip === undefined || device.tables.neighbours.has(ip)) return [];
+    const answer = answerL3(deps.judge, device, ip, null);
+    if (answer?.source.name !== cidr || deps.isOwnVtep(answer.vtep)) return [];
+    const here = coveredHere(device, cidr, answer.vtep);
+    if (here === undefined) return [{ device, ip, answer }];
+    deps.report.conflict(device, 'lease_covers_host', `${cidr} covers ${here}`);
+    return [];
+  });
+}
+
+/** A route to such a lease would swallow this host's own traffic, or the tunnel that is to carry it. */
+function coveredHere({ namespace }: ServedDevice, cidr: string, vtep: Ip): Ip | undefined {
+  const prefix = parseCidr(cidr);
+  if (prefix === undefined) return undefined;
+  return [vtep, ...namespace.assigned()].find((ip) => {
+    const address = parsePrefixOrAddress(ip);
+    return address !== undefined && covers(prefix, address);
+  });
+}
+
+/** What routes there should be, going by the neighbours that are held. @param stand what of ours is there */
+export function wantedRoutes(device: ServedDevice, stand: Routes, leases: Leases): Routes {
+  const wanted = new Map<string, Ip>();
+  const leased = new Set(leases.all().map(({ cidr }) => cidr));
+  for (const cidr of leased) {
+    const gateway = gatewayOf(cidr, leases);
+    const vtep = gateway === undefined ? undefined : vtepHeldFrom(device, gateway, cidr);
+    if (gateway !== undefined && vtep !== undefined && coveredHere(device, cidr, vtep) === undefined)
+      wanted.set(cidr, gateway);
+  }
+  for (const [cidr, gateway] of stand)
+    if (!leased.has(cidr) && leads(device, cidr, gateway)) wanted.set(cidr, gateway);
+  return wanted;
+}
+
+/** The VTEP of a neighbour that is held from this very lease. */
+function vtepHeldFrom({ tables }: ServedDevice, gateway: Ip, cidr: string): Ip | undefined {
+  const held = tables.neighbours.get(gateway);
+  if (held?.source.kind !== 'lease' || held.source.name !== cidr) return undefined;
+  return tables.fdb.get(held.mac)?.vtep;
+}
+
+/** A route whose lease is gone, but whose neighbour is kept; or was taken over, and not compared with a lease yet. */
+const leads = (device: ServedDevice, cidr: string, gateway: Ip): boolean =>
+  vtepHeldFrom(device, gateway, cidr) !== undefined ||
+  device.tables.neighbours.get(gateway)?.source.kind === 'adopted';
+
+/** Whether a neighbour went, or follows another lease, and its route has to go with it. */
+export const areStale = (device: ServedDevice): boolean =>
+  [...device.routes].some(([cidr, gateway]) => !leads(device, cidr, gateway));

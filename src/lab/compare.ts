@@ -1,0 +1,44 @@
+/** `missd lab compare`: the same workload through all labs, one row each. */
+import type { Figures } from './workload.ts';
+import { ms } from './story.ts';
+
+const HEAD = ['LAB', 'ENTRIES', 'FIRST', 'LATER', 'LOST', 'FLOODED', 'MOVE', 'CPU'];
+const WIDTHS = [14, 9, 8, 8, 5, 7, 8, 7];
+
+/** What the columns mean, for below the table. */
+export const LEGEND = `
+ENTRIES  neighbours + FDB entries about guests of other hosts, on host 1
+FIRST    round trip of the first ping of a pair; LATER of those after; medians
+LOST     pings without an answer
+FLOODED  packets that a host received only because nobody knew better
+MOVE     until a guest that moved is heard again, wherever it is asked for;
+         - where its address belongs to its host
+CPU      processor time of all daemons together
+`;
+
+export const heading = (): string => line(HEAD);
+
+export function row({ lab, entries, first, later, sent, lost, flooded, move, cpu }: Figures): string {
+  const { neighbours = 0, fdb = 0 } = entries[0] ?? {};
+  return line([
+    lab,
+    `${neighbours} + ${fdb}`,
+    ms(median(first)),
+    ms(median(later)),
+    lost === 0 ? '0' : `${lost}/${sent}`,
+    String(flooded),
+    move === 'impossible' ? '-' : move === 'never' ? move : ms(move),
+    cpu === null ? '-' : ms(cpu),
+  ]);
+}
+
+const line = (cells: readonly string[]): string =>
+  `${cells
+    .map((cell, at) => cell.padEnd(WIDTHS[at] ?? 0))
+    .join(' ')
+    .trimEnd()}\n`;
+
+/** The middle one; NaN where there is none. */
+function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+}
