@@ -32,7 +32,7 @@ const LEASE_MAC = '02:00:00:00:00:02';
 export async function warmUp(options: RunOptions): Promise<number> {
   const events$ = new Subject<KernelEvent>();
   const daemon = new Daemon(
-    { ...options, netns: [], device: [], wait: false },
+    { ...options, netns: [], device: [], wait: false, strategy: [] },
     kernel(events$),
     directory(),
     pino({ level: 'silent' }),
@@ -80,6 +80,7 @@ function directory(): Directory {
     lacksRecord: (_, ip) => !isRecorded(ip),
     follow: () => Promise.resolve(),
     isEmpty: () => Promise.resolve(false),
+    everything: () => [],
     usersOf: () => Promise.resolve(new Map()),
     close: () => Promise.resolve(),
   };
@@ -123,6 +124,8 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
       for (const one of announcements) addon.buildAnnouncement(one);
       return 0;
     },
+    routes: () => Promise.resolve([]),
+    writeRoutes: () => [],
     setPorts: () => undefined,
     lastAsked: (keys) => keys.map(() => undefined),
     setMulticastRouter: () => undefined,
