@@ -5,6 +5,7 @@
       'sources': [
         'src/address.cc',
         'src/asker.cc',
+        'src/changes.cc',
         'src/binding.cc',
         'src/decode.cc',
         'src/decode_link.cc',

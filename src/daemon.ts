@@ -118,7 +118,7 @@ export class Daemon {
       ),
       interval(this.#options.audit * 1000).pipe(
         map(() => {
-          this.keeper.audit(this.host.devices());
+          this.keeper.auditChanges(this.host.devices());
           this.ahead.audit();
         }),
       ),
@@ -203,8 +203,16 @@ export class Daemon {
   #heed(signal: Signal): void {
     switch (signal.type) {
       case 'overrun':
+        // Nothing is lost with changes that went unheard: the tables are read whole.
+        if (signal.socket === 'table') {
+          this.keeper.missRows();
+          return;
+        }
         this.report.overrun(signal.socket);
         this.keeper.audit(this.host.devices());
+        return;
+      case 'rows':
+        this.keeper.heedRows(signal);
         return;
       case 'malformed':
         this.report.malformedMessages(signal.count);

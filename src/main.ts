@@ -1,26 +1,32 @@
 #!/usr/bin/env node
 /** The front door: every command, and how errors leave the building. */
 import { Command, CommanderError } from 'commander';
-import { endpointCommand } from './cli/endpoint.ts';
-import { flushCommand } from './cli/flush.ts';
-import { labCommand } from './cli/lab.ts';
-import { runCommand } from './cli/run.ts';
-import { statusCommand } from './cli/status.ts';
-import { subnetCommand } from './cli/subnet.ts';
 import { UsageError, reasonOf } from './errors.ts';
 import { VERSION } from './version.ts';
 
-const COMMANDS = [runCommand, endpointCommand, subnetCommand, statusCommand, flushCommand, labCommand];
+/** Loaded when asked for: the daemon, which is the one that stays, needs little of what the others do. */
+const COMMANDS = new Map<string, () => Promise<() => Command>>([
+  ['run', async () => (await import('./cli/run.ts')).runCommand],
+  ['endpoint', async () => (await import('./cli/endpoint.ts')).endpointCommand],
+  ['subnet', async () => (await import('./cli/subnet.ts')).subnetCommand],
+  ['status', async () => (await import('./cli/status.ts')).statusCommand],
+  ['flush', async () => (await import('./cli/flush.ts')).flushCommand],
+  ['lab', async () => (await import('./cli/lab.ts')).labCommand],
+]);
 
 const USAGE = 2;
 const FAILURE = 1;
 
-function program(): Command {
+async function program(): Promise<Command> {
+  const asked = COMMANDS.get(process.argv[2] ?? '');
+  const commands = await Promise.all(
+    (asked === undefined ? [...COMMANDS.values()] : [asked]).map((load) => load()),
+  );
   const missd = new Command('missd')
     .description("Answers the Linux kernel's VXLAN misses from a directory, and owns the entries it writes.")
     .version(VERSION)
     .configureHelp({ sortSubcommands: false });
-  for (const make of COMMANDS) missd.addCommand(make());
+  for (const make of commands) missd.addCommand(make());
   everywhere(missd, (command) => {
     command.exitOverride().showHelpAfterError(false).configureOutput({ outputError: sayUsageError });
   });
@@ -58,7 +64,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await program().parseAsync();
+  await (await program()).parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     // `missd` alone prints the help and is an error; `--help` and `--version` are not. Commander has said the rest.

@@ -1,6 +1,6 @@
 import type { MalformedReason } from './directory/record.ts';
 import { reasonOf } from './errors.ts';
-import type { KernelError } from './kernel/kernel.ts';
+import type { KernelError, OverrunSocket } from './kernel/kernel.ts';
 import type { FoldedLog } from './log.ts';
 import { type Counters, increment } from './metrics/counters.ts';
 import type { ServedDevice } from './served/device.ts';
@@ -51,7 +51,7 @@ export class Report implements InstallReport {
     this.#complaints.warn(`VNI ${vni}: malformed record (${reason}) ignored`, example);
   }
 
-  overrun(socket: 'miss' | 'link'): void {
+  overrun(socket: OverrunSocket): void {
     this.#counters.overruns[socket]++;
     this.#complaints.warn('netlink overrun', `the kernel dropped ${socket} messages for want of buffer`);
   }

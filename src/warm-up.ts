@@ -126,6 +126,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     },
     routes: () => Promise.resolve([]),
     writeRoutes: () => [],
+    watchTables: () => undefined,
     setPorts: () => undefined,
     lastAsked: (keys) => keys.map(() => undefined),
     setMulticastRouter: () => undefined,

@@ -24,6 +24,7 @@ Napi::Value ToJs(Napi::Env env, const Refusal& refusal);
 /** KernelEvent objects; of a batch of misses what is not a miss. */
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch);
 Napi::Array ToJs(Napi::Env env, const LinkBatch& batch);
+Napi::Array ToJs(Napi::Env env, const ChangeBatch& batch);
 /** An error with `operation`, `errno` and `extack`. */
 Napi::Error ToJs(Napi::Env env, const KernelError& error);
 

@@ -30,6 +30,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   Napi::Value WriteRoutes(const Info& info);
   Napi::Value Announce(const Info& info);
   void SetPorts(const Info& info);
+  void WatchTables(const Info& info);
   Napi::Value LastAsked(const Info& info);
   void SetMulticastRouter(const Info& info);
   Napi::Value GetAppSolicit(const Info& info);
@@ -118,6 +119,7 @@ void NamespaceObject::Start(const Info& info) {
   std::vector<Polls::Watch> watches = {
       {open.miss_fd(), misses},
       {open.link_fd(), [this] { Emit(namespace_->DrainLinks()); }},
+      {open.changes().fd(), [this] { Emit(namespace_->changes().Drain()); }},
   };
   if (open.tap() != nullptr) watches.push_back({open.tap()->fd(), misses});
   polls_ = Polls::Start(info.Env(), std::move(watches), [this] { CloseAll(); });
@@ -235,6 +237,13 @@ void NamespaceObject::SetPorts(const Info& info) {
   });
 }
 
+void NamespaceObject::WatchTables(const Info& info) {
+  Namespace& open = Open(info);
+  auto devices = VectorFromJs<uint32_t>(
+      info[0], [](const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); });
+  Throwing(info.Env(), [&] { open.changes().Watch({devices.begin(), devices.end()}); });
+}
+
 Napi::Value NamespaceObject::LastAsked(const Info& info) {
   Napi::Env env = info.Env();
   Namespace& open = Open(info);
@@ -295,6 +304,7 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                          InstanceMethod<&Self::WriteRoutes>("writeRoutes"),
                          InstanceMethod<&Self::Announce>("announce"),
                          InstanceMethod<&Self::SetPorts>("setPorts"),
+                         InstanceMethod<&Self::WatchTables>("watchTables"),
                          InstanceMethod<&Self::LastAsked>("lastAsked"),
                          InstanceMethod<&Self::SetMulticastRouter>("setMulticastRouter"),
                          InstanceMethod<&Self::GetAppSolicit>("getAppSolicit"),

@@ -65,6 +65,7 @@ Namespace::Namespace(const std::optional<std::string>& path, int receive_buffer)
     SetReceiveBuffer(links_.get(), kLinkBufferBytes);
     JoinGroups(links_.get(), {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR});
     request_ = std::make_unique<RequestSocket>();
+    changes_ = std::make_unique<Changes>(request_->port());
     try {
       tap_ = std::make_unique<Tap>(receive_buffer);
     } catch (const KernelError&) {

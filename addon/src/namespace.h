@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "changes.h"
 #include "decode.h"
 #include "netns.h"
 #include "request.h"
@@ -46,6 +47,7 @@ class Namespace {
    */
   MissBatch DrainMisses();
   LinkBatch DrainLinks();
+  Changes& changes() { return *changes_; }
 
   /** Binds an abstract unix socket; false when the name is taken. @throws KernelError */
   bool Lock(const std::string& name);
@@ -66,6 +68,7 @@ class Namespace {
   Fd misses_;
   Fd links_;
   std::unique_ptr<RequestSocket> request_;
+  std::unique_ptr<Changes> changes_;
   std::unique_ptr<Tap> tap_;
   std::map<std::string, Fd> locks_;
   std::vector<uint8_t> in_;

@@ -33,6 +33,8 @@ class RequestSocket {
   std::vector<std::optional<Row>> Get(const std::vector<RowKey>& keys);
   /** None where there is no such link. @throws KernelError */
   std::optional<Link> GetLink(uint32_t ifindex);
+  /** Netlink port, which what it writes carries. */
+  uint32_t port() const { return PortOf(fd_.get()); }
   /** @throws KernelError */
   void SetMulticastRouter(uint32_t port, uint8_t value);
   /** `app_solicit` of a device; none where it has no neighbours of that family. @throws KernelError */

@@ -26,6 +26,14 @@ void SetNetlinkOption(int fd, int option, int value, const char* name) {
   if (setsockopt(fd, SOL_NETLINK, option, &value, sizeof(value)) != 0) throw KernelError(name, errno);
 }
 
+template <size_t kCount>
+void AttachFilter(int fd, sock_filter (&code)[kCount]) {
+  sock_fprog program{kCount, code};
+  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
+    throw KernelError("attach netlink filter", errno);
+  }
+}
+
 }  // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
@@ -65,8 +73,23 @@ Fd OpenNetlink(bool nonblocking) {
   return fd;
 }
 
+void SetGroup(int fd, int group, bool member) {
+  if (member) {
+    SetNetlinkOption(fd, NETLINK_ADD_MEMBERSHIP, group, "join netlink group");
+  } else {
+    SetNetlinkOption(fd, NETLINK_DROP_MEMBERSHIP, group, "leave netlink group");
+  }
+}
+
+uint32_t PortOf(int fd) {
+  sockaddr_nl address{};
+  socklen_t size = sizeof(address);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  return address.nl_pid;
+}
+
 void JoinGroups(int fd, std::initializer_list<int> groups) {
-  for (int group : groups) SetNetlinkOption(fd, NETLINK_ADD_MEMBERSHIP, group, "join netlink group");
+  for (int group : groups) SetGroup(fd, group, true);
 }
 
 void PassOnlyMisses(int fd) {
@@ -77,10 +100,20 @@ void PassOnlyMisses(int fd) {
       BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
       BPF_STMT(BPF_RET | BPF_K, 0),
   };
-  sock_fprog program{sizeof(code) / sizeof(*code), code};
-  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
-    throw KernelError("attach netlink filter", errno);
-  }
+  AttachFilter(fd, code);
+}
+
+void PassOnlyChanges(int fd, uint32_t own_port) {
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(nlmsghdr, nlmsg_pid)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(own_port), 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  AttachFilter(fd, code);
 }
 
 void PrepareForRequests(int fd) {

@@ -2,6 +2,7 @@
 #ifndef MISSD_SOCKET_H_
 #define MISSD_SOCKET_H_
 
+#include <cstdint>
 #include <initializer_list>
 
 namespace missd {
@@ -39,6 +40,12 @@ ReceiveBuffer SetReceiveBuffer(int fd, int bytes);
 /** A NETLINK_ROUTE socket bound in the calling thread's namespace. @throws KernelError */
 Fd OpenNetlink(bool nonblocking);
 
+/** Joins or leaves a group. @throws KernelError */
+void SetGroup(int fd, int group, bool member);
+
+/** The port the kernel gave the socket, which its requests carry. */
+uint32_t PortOf(int fd);
+
 /** @throws KernelError */
 void JoinGroups(int fd, std::initializer_list<int> groups);
 
@@ -47,6 +54,9 @@ void JoinGroups(int fd, std::initializer_list<int> groups);
  * and those echoes alone overflowed 64 MiB at 100,000 misses. @throws KernelError
  */
 void PassOnlyMisses(int fd);
+
+/** Lets only RTM_NEWNEIGH and RTM_DELNEIGH pass that do not carry `own_port`. @throws KernelError */
+void PassOnlyChanges(int fd, uint32_t own_port);
 
 /** Strict requests (dumps filtered by the kernel), extended acks, and a receive timeout. @throws KernelError
  */

@@ -145,6 +145,25 @@ Napi::Array ToJs(Napi::Env env, const LinkBatch& batch) {
   return events;
 }
 
+Napi::Array ToJs(Napi::Env env, const ChangeBatch& batch) {
+  Napi::Array events = Napi::Array::New(env);
+  if (!batch.changes.empty()) {
+    Napi::Array changes = Napi::Array::New(env, batch.changes.size());
+    for (uint32_t i = 0; i < batch.changes.size(); i++) {
+      Napi::Object change = Napi::Object::New(env);
+      change.Set("removed", batch.changes[i].removed);
+      change.Set("row", ToJs(env, batch.changes[i].row));
+      changes.Set(i, change);
+    }
+    Napi::Object event = Event(env, "rows");
+    event.Set("changes", changes);
+    events.Set(events.Length(), event);
+  }
+  if (batch.overrun) PutOverrun(events, "table");
+  if (batch.malformed > 0) PutMalformed(events, batch.malformed);
+  return events;
+}
+
 Napi::Error ToJs(Napi::Env env, const KernelError& error) {
   Napi::Error object = Napi::Error::New(env, error.what());
   object.Set("operation", Napi::String::New(env, error.what()));

@@ -1,11 +1,6 @@
 /** Standard output, for people in columns and for programs as JSON. */
 
-/** `missd endpoint ls | head` is no reason for a stack trace. */
 export function say(text: string): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
-  });
   process.stdout.write(text);
 }
 

@@ -32,7 +32,7 @@ export function runCommand(): Command {
 /** Runs until SIGTERM or SIGINT. @throws RuntimeFailure when nothing can be served */
 async function run(options: RunOptions): Promise<void> {
   const log = openLog(options);
-  const directory = openDirectory(
+  const directory = await openDirectory(
     options,
     (vni, reason, example) => {
       daemon.report.malformed(vni, reason, example);

@@ -9,7 +9,7 @@
  *   at home here by now               withdrawn
  *   unused for long                   withdrawn (idle.ts)
  *
- * A dump is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
+ * What was read is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EntryWrite } from '../kernel/kernel.ts';
@@ -17,7 +17,6 @@ import { NTF_ROUTER } from '../kernel/netlink.ts';
 import { increment } from '../metrics/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import {
   isKernelLeftover,
   isOnProbation,
@@ -29,66 +28,69 @@ import { ADOPTED } from '../tables/shares.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
+import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
 import { withdrawIdle } from './idle.ts';
 import type { Recheck } from './recheck.ts';
+import type { Rows } from './watch.ts';
 
 /** Differences mended in one go; the event loop turns in between. */
 const AT_ONCE = 500;
 
 /**
+ * @param rows what was read of the tables a moment ago
  * @param idleBefore entries last used before this go, monotonic ms
  * @returns what was adopted and is to be read
- * @throws KernelError when a table cannot be dumped
  */
 export async function audit(
   device: ServedDevice,
+  { fdb, neighbours, only }: Rows,
   idleBefore: number,
   deps: PipelineDeps,
 ): Promise<Recheck[]> {
-  const { kernel } = device.namespace;
-  const fdb = new Map((await kernel.fdb(device.ifindex)).map((row) => [row.lladdr, row]));
-  const neighbours = new Map((await kernel.neighbours(device.ifindex)).map((row) => [row.ip, row]));
   const { tables } = device;
   withdrawLocal(device, deps);
 
-  const macs = [...tables.fdb.values()]
-    .filter((held) => !isAsHeld(held, fdb.get(held.mac)))
-    .map(({ mac }) => mac);
-  for (const some of chunks(macs)) {
-    mendFdb(device, some, deps);
+  const macs: string[] = [];
+  for (const held of some(tables.fdb, only?.macs))
+    if (!isFdbAsHeld(held, fdb.get(held.mac))) macs.push(held.mac);
+  for (const chunk of chunks(macs)) {
+    mendFdb(device, chunk, deps);
     await turn();
   }
-  const ips = [...tables.neighbours.values()]
-    .filter((held) => !isNeighbourAsHeld(held, neighbours.get(held.ip)))
-    .map(({ ip }) => ip);
-  for (const some of chunks(ips)) {
-    mendNeighbours(device, some, deps);
+  const ips: string[] = [];
+  for (const held of some(tables.neighbours, only?.ips))
+    if (!isNeighbourAsHeld(held, neighbours.get(held.ip))) ips.push(held.ip);
+  for (const chunk of chunks(ips)) {
+    mendNeighbours(device, chunk, deps);
     await turn();
   }
   const adopted = adoptOrphans(device, [...fdb.values()], [...neighbours.values()], deps);
   removeLeftovers(device, [...neighbours.values()], deps);
-  await withdrawIdle(device, fdb, idleBefore, deps);
+  await withdrawIdle(device, idleBefore, deps);
   return adopted;
+}
+
+/** What is held, or of it what has these keys. */
+function* some<T>(held: ReadonlyMap<string, T>, keys: ReadonlySet<string> | undefined): Generator<T> {
+  if (keys === undefined) yield* held.values();
+  else
+    for (const key of keys) {
+      const one = held.get(key);
+      if (one !== undefined) yield one;
+    }
 }
 
 function* chunks<T>(items: T[]): Generator<T[]> {
   for (let start = 0; start < items.length; start += AT_ONCE) yield items.slice(start, start + AT_ONCE);
 }
 
-const isAsHeld = (held: HeldFdbEntry, row: FdbEntry | undefined): boolean =>
-  row !== undefined &&
-  isOurFdbEntry(row) &&
-  row.vtep === held.vtep &&
-  ((row.flags & NTF_ROUTER) !== 0) === held.router;
-
-const isNeighbourAsHeld = (held: HeldNeighbour, row: Neighbour | undefined): boolean =>
-  row !== undefined && isOurNeighbour(row) && row.lladdr === held.mac;
-
 /** What is at home here by now: this host's VTEP or an interface's address changed since it was written. */
 function withdrawLocal(device: ServedDevice, { isOwnVtep, report, counters }: PipelineDeps): void {
   const { tables, namespace } = device;
-  const macs = [...tables.fdb.values()].filter(({ vtep }) => isOwnVtep(vtep)).map(({ mac }) => mac);
-  const assigned = [...tables.neighbours.keys()].filter((ip) => namespace.isAssigned(ip));
+  const macs: string[] = [];
+  for (const { mac, vtep } of tables.fdb.values()) if (isOwnVtep(vtep)) macs.push(mac);
+  const assigned: string[] = [];
+  for (const ip of tables.neighbours.keys()) if (namespace.isAssigned(ip)) assigned.push(ip);
   const ips = [...new Set([...assigned, ...macs.flatMap((mac) => tables.users(mac))])];
   if (ips.length + macs.length === 0) return;
   increment(counters.reconcileChanges, 'withdrawn_local', ips.length + macs.length);
@@ -103,7 +105,7 @@ function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void
   macs.forEach((mac, index) => {
     const held = tables.fdb.get(mac);
     const row = rows[index];
-    if (held === undefined || isAsHeld(held, row)) return;
+    if (held === undefined || isFdbAsHeld(held, row)) return;
     const wanted = fdbWrite(device, held);
     if (row !== undefined && isPermanent(row)) {
       deps.report.conflict(

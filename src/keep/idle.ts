@@ -13,40 +13,36 @@ import { increment } from '../metrics/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { HeldNeighbour } from '../tables/held.ts';
+import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import { isOnProbation, isOurNeighbour } from '../tables/ownership.ts';
 import { removeNeighbours, withdrawFdb } from '../tables/withdraw.ts';
 import { neighbourWrite } from '../tables/writes.ts';
-import type { FdbEntry } from '../vocabulary.ts';
 
 /** Neighbours looked at in one go; the event loop turns in between. */
 const AT_ONCE = 500;
 
-/** Withdraws what was last used before `idleBefore` (monotonic ms) and not written ahead. @param fdb what a dump shows */
+/**
+ * Withdraws what was last used before `idleBefore` (monotonic ms) and not written ahead. What turns out to have been used
+ * since is noted, and is not looked at again before it could be idle.
+ */
 export async function withdrawIdle(
   device: ServedDevice,
-  fdb: ReadonlyMap<string, FdbEntry>,
   idleBefore: number,
   deps: PipelineDeps,
 ): Promise<void> {
   const { tables } = device;
   if (device.strategy === 'preload') return;
   const gateways = new Set(device.routes.values());
-  const now = deps.now();
-  // A row that was missing has just been written again: how long it was not used is not known.
-  const forwarded = (mac: string): number => now - (fdb.get(mac)?.usedAgo ?? 0);
   const unused: HeldNeighbour[] = [];
   for (const held of tables.neighbours.values())
     if (held.usedAt < idleBefore && !gateways.has(held.ip)) unused.push(held);
-  for (let start = 0; start < unused.length; start += AT_ONCE) {
+  for (const chunk of chunks(unused)) {
     // What was used, or written anew, while the loop turned is looked at the next time.
-    const some = unused
-      .slice(start, start + AT_ONCE)
-      .filter((held) => tables.neighbours.get(held.ip) === held && held.usedAt < idleBefore);
+    const some = chunk.filter((held) => tables.neighbours.get(held.ip) === held && held.usedAt < idleBefore);
     const alone = some.filter(({ mac }) => tables.userCount(mac) === 1);
     const shared = some.filter(({ mac }) => tables.userCount(mac) > 1);
     endProbation(device, alone, deps);
-    const idle = alone.filter(({ mac }) => forwarded(mac) < idleBefore);
+    const idle = notForwarding(device, alone, idleBefore, deps);
     idle.push(...(device.bridge === 0 ? onTrial : unasked)(device, shared, idleBefore, deps));
     const ips = idle.map(({ ip }) => ip);
     increment(deps.counters.reconcileChanges, 'idle', ips.length);
@@ -54,11 +50,37 @@ export async function withdrawIdle(
     await turn();
   }
   // Last, since an FDB entry is used for as long as it forwards, whoever has asked for what.
-  const macs: string[] = [];
-  for (const { mac, usedAt } of tables.lone.values())
-    if (usedAt < idleBefore && forwarded(mac) < idleBefore) macs.push(mac);
-  increment(deps.counters.reconcileChanges, 'idle', macs.length);
-  withdrawFdb(device, macs, deps.report);
+  const lone: HeldFdbEntry[] = [];
+  for (const held of tables.lone.values()) if (held.usedAt < idleBefore) lone.push(held);
+  for (const chunk of chunks(lone)) {
+    const some = chunk.filter((held) => tables.lone.get(held.mac) === held && held.usedAt < idleBefore);
+    const macs = notForwarding(device, some, idleBefore, deps).map(({ mac }) => mac);
+    increment(deps.counters.reconcileChanges, 'idle', macs.length);
+    withdrawFdb(device, macs, deps.report);
+    await turn();
+  }
+}
+
+function* chunks<T>(items: T[]): Generator<T[]> {
+  for (let start = 0; start < items.length; start += AT_ONCE) yield items.slice(start, start + AT_ONCE);
+}
+
+/** Those whose FDB entry has not forwarded since. How long a missing one was not used is not known. */
+function notForwarding<T extends HeldNeighbour | HeldFdbEntry>(
+  { namespace, ifindex }: ServedDevice,
+  all: T[],
+  idleBefore: number,
+  deps: PipelineDeps,
+): T[] {
+  if (all.length === 0) return [];
+  const now = deps.now();
+  const rows = namespace.kernel.getFdb(all.map(({ mac }) => ({ ifindex, lladdr: mac })));
+  return all.filter((held, index) => {
+    const forwarded = Math.trunc(now - (rows[index]?.usedAgo ?? 0));
+    if (forwarded < idleBefore) return true;
+    held.usedAt = Math.max(held.usedAt, forwarded);
+    return false;
+  });
 }
 
 /** The kernel asks for a neighbour that is on probation: it is used. Answered from what is held, so also without a directory. */
@@ -79,8 +101,12 @@ function unasked(
 ): HeldNeighbour[] {
   if (shared.length === 0) return [];
   const ago = namespace.kernel.lastAsked(shared.map(({ ip }) => ({ vxlan: ifindex, ip })));
-  const before = now() - idleBefore;
-  return shared.filter((_, index) => (ago[index] ?? Infinity) > before);
+  return shared.filter((held, index) => {
+    const asked = Math.trunc(now() - (ago[index] ?? Infinity));
+    if (asked < idleBefore) return true;
+    held.usedAt = Math.max(held.usedAt, asked);
+    return false;
+  });
 }
 
 /** The same in the routed topology: those that were put on probation half of `--idle` ago and are STALE still. */

@@ -30,6 +30,7 @@ import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
 import { due } from './due.ts';
 import { heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
+import { type ChangedRows, Watch } from './watch.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
 import { type Recheck, type Verdict, readAgain, secondLooks } from './recheck.ts';
@@ -58,6 +59,9 @@ export class Keeper {
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
   readonly #evictor: Evictor;
+  readonly #watch: Watch;
+  /** Of those to be audited, the ones whose tables are to be read whole. */
+  readonly #whole = new WeakSet<ServedDevice>();
   #directoryUp = false;
 
   constructor(deps: PipelineDeps, options: KeepOptions, devices: () => ServedDevice[], log: Logger) {
@@ -70,6 +74,7 @@ export class Keeper {
     });
     this.#movedAway = new MovedAway(deps);
     this.#evictor = new Evictor(options, devices, deps);
+    this.#watch = new Watch(devices, deps.now);
   }
 
   /** Everything that goes on by itself; nothing does until it is subscribed to. */
@@ -101,6 +106,7 @@ export class Keeper {
   /** Answers just written. */
   settled(settled: readonly Settled[]): void {
     this.#evictor.heed(settled);
+    this.#watch.wrote(settled.length);
     this.#rechecks$.next(secondLooks(settled));
   }
 
@@ -114,6 +120,16 @@ export class Keeper {
     }
     this.#rechecks$.next(rechecksFor(change, devices));
     this.#movedAway.look(change, devices);
+  }
+
+  /** Rows changed, by whomever. */
+  heedRows(changed: ChangedRows): void {
+    this.#watch.heed(changed);
+  }
+
+  /** Changes of rows went unheard. */
+  missRows(): void {
+    this.#watch.lose();
   }
 
   directory(up: boolean): void {
@@ -137,8 +153,14 @@ export class Keeper {
     this.#auditing.delete(device);
   }
 
-  /** Compares these devices' tables with what is held, soon. */
+  /** Compares these devices' tables with what is held, soon: all of them, for much may have changed. */
   audit(devices: readonly ServedDevice[]): void {
+    for (const device of devices) this.#whole.add(device);
+    this.auditChanges(devices);
+  }
+
+  /** The same, every `--audit` seconds: what the kernel said has changed, and all of it now and then. */
+  auditChanges(devices: readonly ServedDevice[]): void {
     const due = devices.filter((device) => device.adopted && device.link.up && !this.#auditing.has(device));
     for (const device of due) this.#auditing.add(device);
     if (due.length > 0) this.#audits$.next(due);
@@ -209,7 +231,9 @@ export class Keeper {
       if (!this.#auditing.delete(device)) continue;
       try {
         const idleBefore = this.#deps.now() - this.#options.idle * 1000;
-        this.#rechecks$.next(await audit(device, idleBefore, this.#deps));
+        const whole = this.#whole.delete(device) || this.#watch.isDue(device);
+        const rows = whole ? await this.#watch.readWhole(device) : this.#watch.readChanged(device);
+        this.#rechecks$.next(await audit(device, rows, idleBefore, this.#deps));
       } catch (error) {
         this.#log.debug(`${device.name}: audit broken off: ${reasonOf(error)}`);
       }

@@ -18,11 +18,22 @@ export interface Kernel {
   open(path: string | null, options: OpenOptions): Namespace;
 }
 
+export const OVERRUN_SOCKETS = ['miss', 'link'] as const;
+export type OverrunSocket = (typeof OVERRUN_SOCKETS)[number];
+
+/** A row as somebody left it, or as it was when it went. */
+export interface RowChange {
+  removed: boolean;
+  row: Neighbour | FdbEntry;
+}
+
 /** What a namespace tells us, in the order the kernel said it. */
 export type KernelEvent =
   | { type: 'misses'; misses: Miss[] }
-  /** The kernel dropped messages for want of buffer (ENOBUFS): of the misses, or of the link and address events. */
-  | { type: 'overrun'; socket: 'miss' | 'link' }
+  /** The kernel dropped messages for want of buffer (ENOBUFS): misses, link and address events, or changes of tables. */
+  | { type: 'overrun'; socket: OverrunSocket | 'table' }
+  /** Rows of watched devices that came, changed or went. */
+  | { type: 'rows'; changes: RowChange[] }
   /** Messages that could not be decoded. */
   | { type: 'malformed'; count: number }
   | { type: 'link'; removed: boolean; link: Link }
@@ -68,6 +79,11 @@ export interface Namespace {
 
   /** Tells the asker tap which bridge ports belong to which VXLAN device. Replaces what was said before. */
   setPorts(ports: { port: number; vxlan: number }[]): void;
+  /**
+   * Tells of changes to the tables of these devices from now on, `rows`; of none without any. Not of our own neighbours,
+   * which carry our netlink port; our own FDB entries cannot be told from anybody's.
+   */
+  watchTables(ifindexes: number[]): void;
   /** Milliseconds since a guest was last seen to ask for an address; undefined when not seen, or long ago. */
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
   /** Sets IFLA_BRPORT_MULTICAST_ROUTER. @throws KernelError */

@@ -100,6 +100,11 @@ class LinuxNamespace implements Namespace {
       this.#native.setPorts(ports);
     });
   }
+  watchTables(ifindexes: number[]): void {
+    translated(() => {
+      this.#native.watchTables(ifindexes);
+    });
+  }
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[] {
     return translated(() => this.#native.lastAsked(keys));
   }

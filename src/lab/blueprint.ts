@@ -135,6 +135,36 @@ export const BLUEPRINTS: readonly Blueprint[] = [
       more: ['remote', hostIp4(3 - n), 'dev', 'eth0'],
     }),
   },
+  {
+    name: 'docker-push',
+    summary: 'every endpoint written ahead on every host, as Docker does',
+    about:
+      'Docker tells all hosts of all containers and writes their entries before anybody asks. missd does so for a VNI ' +
+      'with the strategy preload: no first packet waits, and the tables grow with the overlay.',
+    hosts: 2,
+    guests: 3,
+    filling: 'preload',
+    directory: 'redis',
+    segment: () => ({
+      topology: 'overlay',
+      vni: 256,
+      local: false,
+      learning: true,
+      more: ['srcport', 10240, 65535, 'ageing', 300],
+    }),
+  },
+  {
+    name: 'host-routes',
+    summary: 'a route, a neighbour and an FDB entry a host (Flannel today)',
+    about:
+      'Hosts route, and no miss is ever raised: from the leases missd writes three lines for each remote host, with ' +
+      'the strategy routes. However many guests there are, it stays at that.',
+    hosts: 2,
+    guests: 3,
+    filling: 'routes',
+    directory: 'redis',
+    segment: () => ({ ...BY_ROUTE, ...NO_MISSES, topology: 'routed', vni: 1, routeOverlay: false }),
+  },
 ];
 
 export const blueprintNamed = (name: string): Blueprint | undefined =>

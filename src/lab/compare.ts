@@ -3,11 +3,11 @@ import type { Figures } from './workload.ts';
 import { ms } from './story.ts';
 
 const HEAD = ['LAB', 'ENTRIES', 'FIRST', 'LATER', 'LOST', 'FLOODED', 'MOVE', 'CPU'];
-const WIDTHS = [14, 9, 8, 8, 5, 7, 8, 7];
+const WIDTHS = [14, 12, 8, 8, 5, 7, 8, 7];
 
 /** What the columns mean, for below the table. */
 export const LEGEND = `
-ENTRIES  neighbours + FDB entries about guests of other hosts, on host 1
+ENTRIES  neighbours + FDB entries + routes on host 1, about guests elsewhere
 FIRST    round trip of the first ping of a pair; LATER of those after; medians
 LOST     pings without an answer
 FLOODED  packets that a host received only because nobody knew better
@@ -19,10 +19,10 @@ CPU      processor time of all daemons together
 export const heading = (): string => line(HEAD);
 
 export function row({ lab, entries, first, later, sent, lost, flooded, move, cpu }: Figures): string {
-  const { neighbours = 0, fdb = 0 } = entries[0] ?? {};
+  const { neighbours = 0, fdb = 0, routes = 0 } = entries[0] ?? {};
   return line([
     lab,
-    `${neighbours} + ${fdb}`,
+    `${neighbours} + ${fdb} + ${routes}`,
     ms(median(first)),
     ms(median(later)),
     lost === 0 ? '0' : `${lost}/${sent}`,

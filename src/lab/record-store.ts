@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import type { DaemonOptions } from './daemon.ts';
 import type { Guest } from './guest.ts';
 import type { Lab } from './lab.ts';
-import { addressRecords, leaseRecords, macRecord, subnetsKey } from './records.ts';
+import { addressRecords, macRecord, subnetKey, subnetsKey } from './records.ts';
 import { RedisServer } from './redis-server.ts';
 import { RoutedSegment } from './routed-segment.ts';
 
@@ -16,6 +16,18 @@ export interface RecordStore {
   publish(...guests: readonly Guest[]): Promise<number>;
   /** Everything published so far: what one would type, and what that prints. */
   shown(): { command: string; printed: string[] }[];
+}
+
+/** The subnets that these guests are in, where their hosts route. */
+export function leasesOf(guests: readonly Guest[]): { segment: RoutedSegment; cidr: string }[] {
+  const leases = new Map<string, { segment: RoutedSegment; cidr: string }>();
+  for (const { segment, ip4, ip6 } of guests) {
+    if (!(segment instanceof RoutedSegment)) continue;
+    // A guest without an address of a family says nothing about that family's subnet.
+    const cidrs = segment.subnets.filter((cidr) => (cidr.includes(':') ? ip6 : ip4) !== undefined);
+    for (const cidr of cidrs) leases.set(cidr, { segment, cidr });
+  }
+  return [...leases.values()];
 }
 
 export class RedisStore implements RecordStore {
@@ -34,16 +46,15 @@ export class RedisStore implements RecordStore {
 
   /** In one transaction, as `missd endpoint set` and `missd subnet set` write them. */
   async publish(...guests: readonly Guest[]): Promise<number> {
-    const segments = new Set(guests.map(({ segment }) => segment));
-    const leases = [...segments].filter((segment) => segment instanceof RoutedSegment);
+    const leases = leasesOf(guests);
     const endpoints = guests.filter(({ segment }) => !(segment instanceof RoutedSegment));
     const entries = [
       ...endpoints.flatMap((guest) => [...addressRecords(guest), macRecord(guest)]),
-      ...leases.flatMap(leaseRecords),
+      ...leases.map(({ segment: { vni, mac, host }, cidr }) => [subnetKey(vni, cidr), `${mac} ${host.vtep}`]),
     ];
     const lines = [
       ...entries.map(([key, value]) => `SET '${key}' '${value}'`),
-      ...leases.map(({ vni, subnets }) => `SADD '${subnetsKey(vni)}' ${subnets.join(' ')}`),
+      ...leases.map(({ segment: { vni }, cidr }) => `SADD '${subnetsKey(vni)}' '${cidr}'`),
     ];
     this.#typed.push(...lines.map((line) => `redis-cli ${line}`));
     const said = await this.#redis.commands(['MULTI', ...lines, 'TIME', 'EXEC']);

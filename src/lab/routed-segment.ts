@@ -48,7 +48,13 @@ export class RoutedSegment extends Segment {
       ['link', 'set', device, 'address', mac, 'up'],
       ['address', 'add', `${subnetIp4(host.n, 0)}/32`, 'dev', device],
       ['address', 'add', `${subnetIp6(host.n, 0)}/128`, 'dev', device, 'nodad'],
-      ...OVERLAY.map((overlay) => ['route', 'add', overlay, 'dev', device]),
+      ...(this.options.routeOverlay === false ? [] : OVERLAY).map((overlay) => [
+        'route',
+        'add',
+        overlay,
+        'dev',
+        device,
+      ]),
     );
   }
 }

@@ -23,6 +23,8 @@ export interface SegmentOptions {
   local?: boolean;
   /** Further words of `ip link add … type vxlan`, e.g. `['group', '239.1.1.1', 'dev', 'eth0']`. */
   more?: readonly (string | number)[];
+  /** Routed: false leaves out the route of the whole overlay through the device, where others are to come. */
+  routeOverlay?: boolean;
   /** Addresses with prefix length for the bridge itself, e.g. `20.0.0.254/24`. */
   gateway?: readonly string[];
   /** MAC of the bridge, where all hosts share one (an anycast gateway). */

@@ -1,13 +1,20 @@
 /** The kernel tables of a host as its own tools print them. */
 import type { Host } from './host.ts';
+import { RoutedSegment } from './routed-segment.ts';
 import type { Story } from './story.ts';
 
 export async function showTables(story: Story, { segment }: Host): Promise<void> {
-  const { namespace } = segment;
+  const { namespace, device } = segment;
   for (const [program, ...words] of [
-    ['ip', 'neigh', 'show', 'dev', segment.device],
-    ['bridge', 'fdb', 'show', 'dev', segment.device],
-  ] as const) {
+    ['ip', 'neigh', 'show', 'dev', device],
+    ['bridge', 'fdb', 'show', 'dev', device],
+    ...(segment instanceof RoutedSegment
+      ? [
+          ['ip', '-4', 'route', 'show', 'dev', device],
+          ['ip', '-6', 'route', 'show', 'dev', device],
+        ]
+      : []),
+  ] as [string, ...string[]][]) {
     story.command([program, '-n', namespace.name, ...words].join(' '));
     const rows = (await namespace.exec([program, ...words])).split('\n').map((row) => row.trim());
     // The bridge port's own permanent rows say nothing about other hosts.

@@ -1,6 +1,7 @@
 /** What the kernel tables of a host hold about the overlay, and what they ought to after some pairs have talked. */
 import type { Guest } from './guest.ts';
 import type { Host } from './host.ts';
+import { leasesOf } from './record-store.ts';
 import { RoutedSegment } from './routed-segment.ts';
 import type { Pair, Site } from './site.ts';
 
@@ -10,6 +11,8 @@ export interface Tables {
   neighbours: string[];
   /** `02:42:14:00:00:02 dst 10.99.0.2` */
   fdb: string[];
+  /** `10.20.2.0/24 via 10.20.2.0`, those that missd wrote */
+  routes: string[];
 }
 
 export interface Comparison extends Tables {
@@ -21,7 +24,15 @@ export interface Comparison extends Tables {
 
 /** Rows about guests; those about bridges and default destinations are nobody's business here. */
 async function tablesOf(site: Site, host: Host): Promise<Tables> {
-  const [neighbours, fdb] = await Promise.all([host.segment.neighbours(), host.segment.fdb()]);
+  const { segment } = host;
+  const written = (family: '-4' | '-6'): Promise<Record<string, unknown>[]> =>
+    segment.namespace.show(family, 'route', 'show', 'dev', segment.device, 'proto', 77);
+  const [neighbours, fdb, ...routes] = await Promise.all([
+    segment.neighbours(),
+    segment.fdb(),
+    written('-4'),
+    written('-6'),
+  ]);
   const macs = new Set(site.guests.map(macOnTheWire));
   return {
     neighbours: neighbours
@@ -32,17 +43,21 @@ async function tablesOf(site: Site, host: Host): Promise<Tables> {
       .filter(({ lladdr }) => macs.has(lladdr))
       .map(({ lladdr, vtep }) => forwarding(lladdr, vtep ?? ''))
       .sort(),
+    routes: routes.flat().map(({ dst, gateway }) => route(String(dst), String(gateway))),
   };
 }
 
 export async function compareTables(site: Site, host: Host, talked: readonly Pair[]): Promise<Comparison> {
   const actual = await tablesOf(site, host);
-  const known = new Set([...actual.neighbours, ...actual.fdb]);
-  const expected = new Set(expectedRows(partners(site, host, talked), site.blueprint.filling !== 'flood'));
-  // Whoever learns hears of those, too, who only talked to everybody: right where the VTEP is.
-  const tolerated = new Set(
-    site.blueprint.filling === 'flood' ? expectedRows(remoteGuests(site, host), false) : [],
+  const known = new Set([...actual.neighbours, ...actual.fdb, ...actual.routes]);
+  const { filling } = site.blueprint;
+  const expected = new Set(
+    filling === 'routes'
+      ? expectedRoutes(remoteGuests(site, host))
+      : expectedRows(partners(site, host, talked), filling !== 'flood'),
   );
+  // Whoever learns hears of those, too, who only talked to everybody: right where the VTEP is.
+  const tolerated = new Set(filling === 'flood' ? expectedRows(remoteGuests(site, host), false) : []);
   return {
     ...actual,
     missing: [...expected].filter((row) => !known.has(row)),
@@ -51,6 +66,7 @@ export async function compareTables(site: Site, host: Host, talked: readonly Pai
 }
 
 const neighbour = (ip: string, mac: string): string => `${ip} lladdr ${mac}`;
+const route = (cidr: string, gateway: string): string => `${cidr} via ${gateway}`;
 const forwarding = (mac: string, vtep: string): string => `${mac} dst ${vtep}`;
 
 /** What frames to a guest are addressed to in the tunnel: where hosts route, the host. */
@@ -65,6 +81,14 @@ function expectedRows(guests: readonly Guest[], neighbours: boolean): string[] {
       ...(neighbours ? addresses.map((ip) => neighbour(ip, mac)) : []),
       forwarding(mac, guest.segment.host.vtep),
     ];
+  });
+}
+
+/** Of each lease a route, a neighbour for what it leads to, and the FDB entry behind that. */
+function expectedRoutes(guests: readonly Guest[]): string[] {
+  return leasesOf(guests).flatMap(({ segment: { mac, host }, cidr }) => {
+    const [gateway = ''] = cidr.split('/');
+    return [neighbour(gateway, mac), forwarding(mac, host.vtep), route(cidr, gateway)];
   });
 }
 

@@ -80,7 +80,7 @@ async function show(site: Site, story: Story, { commands = false }: TourOptions)
     for (const { program } of site.daemons) story.command(printable(['missd', ...program.argv.slice(2)]));
   }
 
-  story.chapter('Pings: the first of a pair finds nothing known, the later ones everything');
+  story.chapter('Pings: the first of each pair, then five more');
   const pairs = site.pairs(1);
   const pings: TourPing[] = [];
   for (const pair of pairs) pings.push(...(await talk(pair, story)));

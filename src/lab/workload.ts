@@ -22,7 +22,7 @@ export interface Figures {
   lab: string;
   filling: string;
   /** Rows about guests of other hosts in the kernel tables of each host, once the pairs have talked. */
-  entries: { neighbours: number; fdb: number }[];
+  entries: { neighbours: number; fdb: number; routes: number }[];
   /** The tables hold what they ought to, no more. */
   exact: boolean;
   /** Round trips of the first ping of each pair, ms; a lost one is missing. */
@@ -66,7 +66,11 @@ export async function measure(blueprint: Blueprint, { guests, pairs }: WorkloadO
     return {
       lab,
       filling,
-      entries: tables.map(({ neighbours, fdb }) => ({ neighbours: neighbours.length, fdb: fdb.length })),
+      entries: tables.map(({ neighbours, fdb, routes }) => ({
+        neighbours: neighbours.length,
+        fdb: fdb.length,
+        routes: routes.length,
+      })),
       exact: tables.every(({ missing, unexpected }) => missing.length + unexpected.length === 0),
       ...figures,
       flooded: await flood.read(),

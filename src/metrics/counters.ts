@@ -6,6 +6,7 @@ import type { MalformedReason } from '../directory/record.ts';
 import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
 import type { AnnouncementOutcome } from '../tables/announce.ts';
 import type { Outcome } from '../resolve/question.ts';
+import { OVERRUN_SOCKETS } from '../kernel/kernel.ts';
 import { PlainHistogram } from './histogram.ts';
 
 export const LAYERS = ['l2', 'l3'] as const;
@@ -24,7 +25,6 @@ export const ANNOUNCED = [
   'dad',
 ] as const satisfies readonly AnnouncementOutcome[];
 export const TABLES = ['neighbour', 'fdb', 'bridge', 'route'] as const;
-export const OVERRUN_SOCKETS = ['miss', 'link'] as const;
 
 export type Ignored = (typeof IGNORED)[number];
 

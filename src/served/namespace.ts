@@ -110,6 +110,8 @@ export class ServedNamespace implements Surroundings {
       case 'misses':
         this.#options.misses({ misses: event.misses, deviceOf: this.#deviceOf });
         return [];
+      case 'rows':
+        return [{ ...event, deviceOf: this.#deviceOf }];
       case 'malformed':
         return [event];
       case 'overrun':

@@ -1,9 +1,12 @@
+import type { OverrunSocket, RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from './device.ts';
 
 /** What a namespace reports upwards. */
 export type Signal =
   | { type: 'loaded' }
-  | { type: 'overrun'; socket: 'miss' | 'link' }
+  | { type: 'overrun'; socket: OverrunSocket | 'table' }
+  /** Rows that changed, by whomever, and how to find the device of each. */
+  | { type: 'rows'; changes: RowChange[]; deviceOf: (ifindex: number) => ServedDevice | undefined }
   | { type: 'malformed'; count: number }
   | { type: 'served'; device: ServedDevice }
   | { type: 'gone'; device: ServedDevice }

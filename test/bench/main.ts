@@ -1,6 +1,7 @@
 /** `npm run bench`: missd beside a responder in C, by turns, on the real kernel. */
 import { writeFileSync } from 'node:fs';
 import { Argument, Command, InvalidArgumentError } from 'commander';
+import { alone } from './alone.ts';
 import { Field } from './field.ts';
 import { flood } from './flood.ts';
 import { growth, idle, memory } from './held.ts';
@@ -11,9 +12,7 @@ import { stages } from './stages.ts';
 import { storm } from './storm.ts';
 import { sustained } from './sustained.ts';
 import { type Findings, machine, printed } from './table.ts';
-import { raiseThresholds } from './thresholds.ts';
-
-const MOST_NEIGHBOURS = 1_000_000;
+import { RAISED, setThresholds } from './thresholds.ts';
 
 const GROUPS: Record<string, (field: Field, options: BenchOptions) => Promise<Findings>> = {
   latency,
@@ -52,6 +51,7 @@ const command = new Command('bench')
   .action(async (groups: string[]) => {
     const options = command.opts<CommandLine>();
     const found: Record<string, Findings> = {};
+    const leave = await alone();
     const facts = machine();
     console.log(
       `Linux ${facts.kernel}, ${facts.cpus} × ${facts.cpu}, ${facts.memory}, Node ${facts.node}; ` +
@@ -62,7 +62,7 @@ const command = new Command('bench')
     const env = options.profile === undefined ? {} : profiling(options.profile);
     const written = new Set(options.profile === undefined ? [] : profilesIn(options.profile));
     for (const group of chosen) {
-      const restore = raiseThresholds(MOST_NEIGHBOURS);
+      const restore = setThresholds(RAISED);
       const field = await Field.open(env);
       try {
         const findings = await GROUPS[group]?.(field, options);
@@ -79,6 +79,7 @@ const command = new Command('bench')
         console.log(`${hottest(file)}\n`);
       }
     }
+    leave();
     if (options.json !== undefined)
       writeFileSync(options.json, `${JSON.stringify({ machine: facts, options, found }, undefined, 2)}\n`);
   });

@@ -3,9 +3,10 @@ import type { Field } from './field.ts';
 import { type Flurry, flurry } from './flurry.ts';
 import type { BenchOptions } from './options.ts';
 import { TOPOLOGIES, type Topology } from './rule.ts';
-import { type Contender, FLOOR, contenders } from './seat.ts';
+import { type Contender, FLOOR, MISSD_REDIS, contenders } from './seat.ts';
 import { median, ratio, spread } from './statistics.ts';
 import { type Findings, type Row } from './table.ts';
+import { DEFAULTS, setThresholds } from './thresholds.ts';
 
 const SIZES = [20_000, 100_000];
 /** Times the floor, time and processor time. */
@@ -33,7 +34,42 @@ export async function storm(field: Field, { repetitions, quick }: BenchOptions):
       rows.push(...report(`${topology}, ${size.toLocaleString('en')} at once`, topology, everybody, rounds));
     }
   }
+  rows.push(...(await withDefaults(field, everybody, most)));
   return { rows, raw };
+}
+
+/** What the kernel's own limit lets through: beyond it there is no row to be INCOMPLETE, and so no miss. */
+async function withDefaults(field: Field, everybody: readonly Contender[], first: number): Promise<Row[]> {
+  const [distinct = 0] = SIZES;
+  await field.publish('routed', first + distinct);
+  const restore = setThresholds(DEFAULTS);
+  try {
+    const rows: Row[] = [];
+    for (const one of everybody.filter(({ name }) => [FLOOR, MISSD_REDIS].includes(name))) {
+      await one.seat.renew();
+      const { daemon } = one.seat.responder;
+      const misses = async (): Promise<number> => (await daemon?.metric('missd_misses_total')) ?? NaN;
+      const before = await misses();
+      const { sent, resolved } = await flurry(field, one, { topology: 'routed', first, distinct });
+      const said = daemon?.log.some((line) => line.includes('gc_thresh')) ?? false;
+      rows.push({
+        what: `routed, ${distinct.toLocaleString('en')} at once, gc_thresh by default`,
+        contender: one.name,
+        figures: {
+          resolved: `${resolved} of ${sent}`,
+          ...(daemon === undefined
+            ? {}
+            : { misses: `${(await misses()) - before}`, 'log says why': `${said}` }),
+        },
+        ...(daemon === undefined
+          ? {}
+          : { target: 'all, or a log line says why', met: said || resolved === sent }),
+      });
+    }
+    return rows;
+  } finally {
+    restore();
+  }
 }
 
 function report(

@@ -6,6 +6,7 @@ import { BLUEPRINTS } from '../../src/lab/blueprint.ts';
 import { type Outcome, attempt } from '../../src/lab/command.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
 import { Program } from '../../src/lab/program.ts';
+import type { Tables } from '../../src/lab/tables.ts';
 import type { Tour } from '../../src/lab/tour.ts';
 import type { Figures } from '../../src/lab/workload.ts';
 import { until } from '../../src/lab/wait.ts';
@@ -17,12 +18,12 @@ const lab = (...words: string[]): Promise<Outcome> =>
 const namespaces = (prefix: string): string[] =>
   readdirSync('/run/netns').filter((name) => name.startsWith(prefix));
 
-const entry = (n: number): string => `02:42:14:00:00:0${n} dst 10.99.0.${n}`;
+const entry = (n: number, host = n): string => `02:42:14:00:00:0${n} dst 10.99.0.${host}`;
 const both = (n: number): string[] =>
   [`20.0.0.${n}`, `fd20::${n}`].map((ip) => `${ip} lladdr 02:42:14:00:00:0${n}`);
 
 /** What the tables of host 1 hold in the end. */
-const HOST_1: Record<string, { neighbours: string[]; fdb: string[] }> = {
+const HOST_1: Record<string, Partial<Tables>> = {
   bridged: { neighbours: both(2), fdb: [entry(2)] },
   routed: {
     neighbours: ['10.20.2.2', 'fd20:0:0:2::2'].map((ip) => `${ip} lladdr 02:f0:00:00:00:02`),
@@ -33,17 +34,29 @@ const HOST_1: Record<string, { neighbours: string[]; fdb: string[] }> = {
   static: { neighbours: both(2), fdb: [entry(2)] },
   multicast: { neighbours: [], fdb: [entry(2)] },
   'point-to-point': { neighbours: [], fdb: [entry(2)] },
+  'docker-push': {
+    neighbours: [...both(4), ...both(5), ...both(6)].sort(),
+    fdb: [4, 5, 6].map((n) => entry(n, 2)),
+  },
+  'host-routes': {
+    neighbours: ['10.20.2.0', 'fd20:0:0:2::'].map((ip) => `${ip} lladdr 02:f0:00:00:00:02`),
+    fdb: ['02:f0:00:00:00:02 dst 10.99.0.2'],
+    routes: ['10.20.2.0/24 via 10.20.2.0', 'fd20:0:0:2::/64 via fd20:0:0:2::'],
+  },
 };
 
 /** Of three guests on each of two hosts one pair talks, and one guest moves. */
 const COMPARED: Record<string, Record<'entries' | 'flooded' | 'move' | 'cpu', unknown>> = {
-  bridged: { entries: { neighbours: 1, fdb: 1 }, flooded: false, move: 'number', cpu: true },
+  bridged: { entries: { neighbours: 1, fdb: 1, routes: 0 }, flooded: false, move: 'number', cpu: true },
   multicast: {
-    entries: { neighbours: 0, fdb: expect.any(Number) as number },
+    // Those that talk, and whoever else was heard.
+    entries: { neighbours: 0, fdb: expect.any(Number) as number, routes: 0 },
     flooded: true,
     move: 'number',
     cpu: false,
   },
+  'docker-push': { entries: { neighbours: 3, fdb: 3, routes: 0 }, flooded: false, move: 'number', cpu: true },
+  'host-routes': { entries: { neighbours: 1, fdb: 1, routes: 1 }, flooded: false, move: 'string', cpu: true },
 };
 
 describe('each lab ends with nothing lost after resolution, exact tables, and nothing left behind', () => {

@@ -51,6 +51,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   dumpFailure: Errno | undefined;
   /** Called before a dump is taken and before it is handed out, for what happens at the wrong moment. */
   onDump: (when: 'before' | 'after') => void = () => undefined;
+  watched: number[] = [];
   unsendable = 0;
   closed = false;
   readonly #heard = new Subject<KernelEvent>();
@@ -153,6 +154,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
   }
   setPorts(ports: { port: number; vxlan: number }[]): void {
     this.ports = ports;
+  }
+  watchTables(ifindexes: number[]): void {
+    this.watched = ifindexes;
   }
   lastAsked(keys: { vxlan: number; ip: string }[]): (number | undefined)[] {
     return keys.map(({ vxlan, ip }) => {

@@ -50,6 +50,11 @@ export class Keeping extends World {
     await turns();
   }
 
+  /** Lets the audit end, which takes its turns with other work. */
+  settled(): Promise<void> {
+    return turns(64);
+  }
+
   /** What the audit and the rechecks corrected, by action. */
   corrections(): Record<string, number> {
     return Object.fromEntries(this.counters.reconcileChanges);

@@ -1,0 +1,72 @@
+#include "changes.h"
+
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "error.h"
+
+namespace missd {
+
+namespace {
+
+/** Some ten thousand messages. */
+constexpr int kBufferBytes = 4 << 20;
+constexpr size_t kRowBytes = 512;
+constexpr size_t kRowsPerReceive = 64;
+/** What one turn of the event loop may take. */
+constexpr size_t kRowsPerDrain = 512;
+
+}  // namespace
+
+Changes::Changes(uint32_t own_port) : fd_(OpenNetlink(true)), in_(kRowsPerReceive * kRowBytes) {
+  SetReceiveBuffer(fd_.get(), kBufferBytes);
+  PassOnlyChanges(fd_.get(), own_port);
+}
+
+void Changes::Watch(std::unordered_set<uint32_t> devices) {
+  // The group is left, not filtered: what nobody wants to know then costs the kernel nothing.
+  if (devices.empty() != devices_.empty()) SetGroup(fd_.get(), RTNLGRP_NEIGH, !devices.empty());
+  devices_ = std::move(devices);
+}
+
+ChangeBatch Changes::Drain() {
+  ChangeBatch batch;
+  sockaddr_nl senders[kRowsPerReceive];
+  iovec vectors[kRowsPerReceive];
+  mmsghdr headers[kRowsPerReceive];
+  for (size_t drained = 0; drained < kRowsPerDrain;) {
+    for (size_t i = 0; i < kRowsPerReceive; i++) {
+      vectors[i] = {&in_[i * kRowBytes], kRowBytes};
+      headers[i] = {};
+      headers[i].msg_hdr = {&senders[i], sizeof(senders[i]), &vectors[i], 1, nullptr, 0, 0};
+    }
+    int received = recvmmsg(fd_.get(), headers, kRowsPerReceive, MSG_DONTWAIT, nullptr);
+    if (received < 0 && errno == ENOBUFS) {
+      batch.overrun = true;
+      continue;
+    }
+    if (received <= 0) break;
+    for (int i = 0; i < received; i++) {
+      // Only the kernel's port is 0; any process with CAP_NET_ADMIN could send to the group.
+      if (senders[i].nl_pid != 0 || devices_.empty()) continue;
+      bool whole = ForEachMessage({&in_[i * kRowBytes], headers[i].msg_len}, [&](const Message& message) {
+        Row row;
+        if (message.type != RTM_NEWNEIGH && message.type != RTM_DELNEIGH) return;
+        if (!DecodeRow(message.payload, &row)) {
+          batch.malformed++;
+        } else if (row.master == 0 && devices_.count(row.ifindex) > 0) {
+          batch.changes.push_back({message.type == RTM_DELNEIGH, std::move(row)});
+        }
+      });
+      if (!whole) batch.malformed++;
+    }
+    drained += static_cast<size_t>(received);
+    if (static_cast<size_t>(received) < kRowsPerReceive) break;
+  }
+  return batch;
+}
+
+}  // namespace missd

@@ -1,0 +1,14 @@
+/** Whether a row says what is held. */
+import { NTF_ROUTER } from '../kernel/netlink.ts';
+import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
+import { isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
+import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+
+export const isFdbAsHeld = (held: HeldFdbEntry, row: FdbEntry | undefined): boolean =>
+  row !== undefined &&
+  isOurFdbEntry(row) &&
+  row.vtep === held.vtep &&
+  ((row.flags & NTF_ROUTER) !== 0) === held.router;
+
+export const isNeighbourAsHeld = (held: HeldNeighbour, row: Neighbour | undefined): boolean =>
+  row !== undefined && isOurNeighbour(row) && row.lladdr === held.mac;

@@ -1,0 +1,174 @@
+/**
+ * What is known of the kernel's tables without reading them whole. That costs more than in proportion (100,000 FDB
+ * entries: a second of the kernel's time), so it is done rarely where it is dear, and in between only rows are looked at
+ * that the kernel said have changed.
+ *
+ * It says so of our own writes, too. In a storm of misses that would double the work, so nothing is listened to then,
+ * and what was not heard is made up for by reading whole.
+ */
+import type { RowChange } from '../kernel/kernel.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
+import type { FdbEntry, Ip, Mac, Neighbour } from '../vocabulary.ts';
+import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
+
+/** Reading whole more than this many entries takes at most one part in so many of the time. */
+const MANY = 5_000;
+const RARELY = 100;
+/** The same where changes went unheard. */
+const SELDOM = 10;
+/** Answers written in a second above which nobody listens. */
+const STORM = 2_000;
+const SECOND = 1_000;
+/** Rows read in one go. */
+const AT_ONCE = 500;
+
+/** What the kernel said has changed, and how to find the device of each row. */
+export interface ChangedRows {
+  changes: readonly RowChange[];
+  deviceOf: (ifindex: number) => ServedDevice | undefined;
+}
+
+/** Rows of a device, as they were a moment ago. */
+export interface Rows {
+  fdb: ReadonlyMap<Mac, FdbEntry>;
+  neighbours: ReadonlyMap<Ip, Neighbour>;
+  /** Keys that were looked at; absent when all were. */
+  only?: { macs: ReadonlySet<Mac>; ips: ReadonlySet<Ip> };
+}
+
+interface Sight {
+  /** What changed meanwhile has not been heard. */
+  blind: boolean;
+  /** Rows that differ from what is held, or differed a moment ago. */
+  macs: Set<Mac>;
+  ips: Set<Ip>;
+  /** When the tables were last read whole, and how long that took; monotonic ms. */
+  readAt: number;
+  cost: number;
+}
+
+export class Watch {
+  readonly #devices: () => ServedDevice[];
+  readonly #now: () => number;
+  readonly #sights = new WeakMap<ServedDevice, Sight>();
+  #written = 0;
+  #since = -Infinity;
+
+  constructor(devices: () => ServedDevice[], now: () => number) {
+    this.#devices = devices;
+    this.#now = now;
+  }
+
+  /** Whether it is time to read a device's tables whole. */
+  isDue(device: ServedDevice): boolean {
+    const { blind, readAt, cost } = this.#of(device);
+    if (device.tables.shares.size <= MANY) return true;
+    return this.#now() - readAt >= (blind ? SELDOM : RARELY) * cost;
+  }
+
+  /** So many answers were just written. */
+  wrote(count: number): void {
+    if (this.#now() - this.#since > SECOND) {
+      this.#since = this.#now();
+      this.#written = 0;
+    }
+    this.#written += count;
+    if (this.#written > STORM) this.lose();
+  }
+
+  /** Changes have been missed, or will be. */
+  lose(): void {
+    for (const device of this.#devices()) {
+      const sight = this.#of(device);
+      if (sight.blind) continue;
+      sight.blind = true;
+      device.namespace.kernel.watchTables([]);
+    }
+  }
+
+  heed({ changes, deviceOf }: ChangedRows): void {
+    for (const { removed, row } of changes) {
+      const device = deviceOf(row.ifindex);
+      if (device === undefined) continue;
+      const { macs, ips, blind } = this.#of(device);
+      if (blind) continue;
+      if ('ip' in row) {
+        if (isNeighbourSuspect(device, row, removed)) ips.add(row.ip);
+      } else if (isFdbSuspect(device, row, removed)) macs.add(row.lladdr);
+    }
+  }
+
+  /** @throws KernelError when a table cannot be dumped */
+  async readWhole(device: ServedDevice): Promise<Rows> {
+    const sight = this.#of(device);
+    const { kernel } = device.namespace;
+    sight.blind = false;
+    sight.macs.clear();
+    sight.ips.clear();
+    try {
+      // Listening comes first: what changes while it is read is heard of.
+      kernel.watchTables(this.#sighted(device));
+      const started = this.#now();
+      const fdb = new Map((await kernel.fdb(device.ifindex)).map((row) => [row.lladdr, row]));
+      const neighbours = new Map((await kernel.neighbours(device.ifindex)).map((row) => [row.ip, row]));
+      sight.readAt = this.#now();
+      sight.cost = sight.readAt - started;
+      return { fdb, neighbours };
+    } catch (error) {
+      sight.blind = true;
+      throw error;
+    }
+  }
+
+  /** Reads what has changed since. @throws KernelError */
+  readChanged(device: ServedDevice): Rows {
+    const sight = this.#of(device);
+    const { macs, ips } = sight;
+    sight.macs = new Set();
+    sight.ips = new Set();
+    const { namespace, ifindex } = device;
+    const fdb = new Map<Mac, FdbEntry>();
+    const neighbours = new Map<Ip, Neighbour>();
+    for (const some of chunks([...macs]))
+      for (const row of namespace.kernel.getFdb(some.map((lladdr) => ({ ifindex, lladdr }))))
+        if (row !== undefined) fdb.set(row.lladdr, row);
+    for (const some of chunks([...ips]))
+      for (const row of namespace.kernel.getNeighbours(some.map((ip) => ({ ifindex, ip }))))
+        if (row !== undefined) neighbours.set(row.ip, row);
+    return { fdb, neighbours, only: { macs, ips } };
+  }
+
+  #of(device: ServedDevice): Sight {
+    let sight = this.#sights.get(device);
+    if (sight === undefined) {
+      sight = { blind: true, macs: new Set(), ips: new Set(), readAt: -Infinity, cost: 0 };
+      this.#sights.set(device, sight);
+    }
+    return sight;
+  }
+
+  /** Devices of the same namespace that are listened for. */
+  #sighted({ namespace }: ServedDevice): number[] {
+    return this.#devices()
+      .filter((device) => device.namespace === namespace && !this.#of(device).blind)
+      .map(({ ifindex }) => ifindex);
+  }
+}
+
+/** Also what is ours by its marks and not held, and what the kernel left behind. */
+function isNeighbourSuspect({ tables }: ServedDevice, row: Neighbour, removed: boolean): boolean {
+  const held = tables.neighbours.get(row.ip);
+  if (held !== undefined) return removed || !isNeighbourAsHeld(held, row);
+  return !removed && (isOurNeighbour(row) || isKernelLeftover(row));
+}
+
+function isFdbSuspect({ tables }: ServedDevice, row: FdbEntry, removed: boolean): boolean {
+  const held = tables.fdb.get(row.lladdr);
+  if (held !== undefined) return removed || !isFdbAsHeld(held, row);
+  return !removed && isOurFdbEntry(row);
+}
+
+function* chunks<T>(items: T[]): Generator<T[]> {
+  for (let start = 0; start < items.length; start += AT_ONCE) yield items.slice(start, start + AT_ONCE);
+}

@@ -1,0 +1,138 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { FdbEntry, Neighbour } from '../../../src/vocabulary.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { Lane } from '../../../src/resolve/lane.ts';
+import { GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
+import { Keeping } from './keeping.ts';
+
+/** More than are read whole every time. */
+const MANY = 5_001;
+/** What reading them whole takes, ms. */
+const COST = 500;
+
+let world: Keeping;
+let device: ServedDevice;
+let dumps: number;
+
+beforeEach(async () => {
+  world = new Keeping();
+  device = world.device();
+  for (let n = 1; n <= MANY; n++) world.place(device, ip(n), mac(n), vtep(2));
+  dumps = 0;
+  world.kernel.onDump = (when) => {
+    if (when === 'after') return;
+    dumps++;
+    world.time += COST / 2;
+  };
+  await world.audit();
+  expect(dumps).toBe(2);
+});
+
+async function auditSoon(): Promise<void> {
+  world.time += 10_000;
+  world.keeper.auditChanges(world.devices);
+  await world.settled();
+}
+
+const neighbour = (n: number): Neighbour | undefined => world.kernel.neighbour(VXLAN, ip(n));
+const told = (row: Neighbour | FdbEntry | undefined, removed = false): void => {
+  if (row === undefined) throw new Error('no row to tell of');
+  world.keeper.heedRows({ changes: [{ removed, row }], deviceOf: world.deviceOf });
+};
+
+describe('tables too large to be read whole every time', () => {
+  it('are listened to, and mended where they were said to have changed', async () => {
+    expect(world.kernel.watched).toEqual([VXLAN]);
+    const gone = neighbour(1);
+    world.kernel.removeNeighbour(VXLAN, ip(1));
+    world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(2), vtep: vtep(9), state: 2, flags: 0x12 });
+    told(gone, true);
+    told(world.kernel.fdbEntry(VXLAN, mac(2)));
+    await auditSoon();
+    expect(dumps).toBe(2);
+    expect(neighbour(1)?.lladdr).toBe(mac(1));
+    expect(world.fdb(device)[mac(2)]).toBe(vtep(2));
+    expect(world.corrections()).toEqual({ restored_neighbour: 1, repaired_fdb: 1 });
+  });
+
+  it('lose nothing by an echo of what was written before', async () => {
+    const row = { ifindex: VXLAN, ip: ip(1), lladdr: mac(77), ...OUR_ROW };
+    told(row);
+    world.kernel.written.length = 0;
+    await auditSoon();
+    expect(world.kernel.written).toEqual([]);
+  });
+
+  it('give up what has our marks to its record, and what the kernel left behind', async () => {
+    world.directory.set(device.vni, 'ip', ip(9_000), `${mac(9_000)} ${vtep(2)}`);
+    world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(9_000), lladdr: mac(9_000), ...OUR_ROW });
+    world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(9_001), state: 0x20, flags: 0, protocol: 0 });
+    told(neighbour(9_000));
+    told(neighbour(9_001));
+    await auditSoon();
+    expect(dumps).toBe(2);
+    expect(world.corrections()).toMatchObject({ adopted_neighbour: 1, removed_leftover: 1 });
+  });
+
+  it('are read whole when that takes no more than a hundredth of the time', async () => {
+    world.kernel.removeNeighbour(VXLAN, ip(1));
+    await auditSoon();
+    expect(neighbour(1)).toBeUndefined();
+    world.time += 100 * COST;
+    await auditSoon();
+    expect(dumps).toBe(4);
+    expect(neighbour(1)?.lladdr).toBe(mac(1));
+  });
+
+  it('are read whole where much has changed', async () => {
+    world.kernel.removeNeighbour(VXLAN, ip(1));
+    await world.audit();
+    expect(dumps).toBe(4);
+    expect(neighbour(1)?.lladdr).toBe(mac(1));
+  });
+
+  it('are not listened to in a storm, and read whole after it', async () => {
+    const lane = new Lane(GUEST, LOOKUP_RATE, world.time);
+    const question = {
+      device,
+      layer: 'l3' as const,
+      address: HERE,
+      askers: [],
+      receivedAt: 0,
+      lane,
+      waiting: false,
+    };
+    const settled = Array.from({ length: 1_001 }, () => ({ question, outcome: 'failed' as const }));
+    world.keeper.settled(settled);
+    expect(world.kernel.watched).toEqual([VXLAN]);
+    world.keeper.settled(settled);
+    expect(world.kernel.watched).toEqual([]);
+    world.kernel.removeNeighbour(VXLAN, ip(1));
+    await auditSoon();
+    expect(dumps).toBe(4);
+    expect(neighbour(1)?.lladdr).toBe(mac(1));
+    expect(world.kernel.watched).toEqual([VXLAN]);
+  });
+
+  it('are read whole, too, where changes went unheard, and again where they could not be read', async () => {
+    world.keeper.missRows();
+    world.kernel.dumpFailure = 'EINTR';
+    await auditSoon();
+    world.kernel.dumpFailure = undefined;
+    const before = dumps;
+    await auditSoon();
+    expect(dumps).toBe(before + 2);
+  });
+
+  it('show what changes while they are read', async () => {
+    world.kernel.onDump = (when) => {
+      if (when === 'before' || neighbour(1) === undefined) return;
+      const gone = neighbour(1);
+      world.kernel.removeNeighbour(VXLAN, ip(1));
+      told(gone, true);
+    };
+    await world.audit();
+    await auditSoon();
+    expect(neighbour(1)?.lladdr).toBe(mac(1));
+  });
+});
