@@ -15,6 +15,7 @@ import { Counters } from './metrics/counters.ts';
 import { Keeper } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
+import { Throttle } from './resolve/throttle.ts';
 import { resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
 import type { Signal } from './served/signal.ts';
@@ -36,6 +37,7 @@ export class Daemon {
   readonly startedAt = monotonic();
   readonly host: Host;
   readonly admission: Admission;
+  readonly throttle: Throttle;
   readonly keeper: Keeper;
   readonly ahead: Ahead;
   readonly report: Report;
@@ -60,6 +62,10 @@ export class Daemon {
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters, options.lookupRate);
+    this.throttle = new Throttle(options.lookupRate, log, monotonic);
+    this.admission.onExcess = (device, lane) => {
+      this.throttle.offend(device, lane);
+    };
     this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
       this.#fail(reason);
     });
@@ -112,6 +118,7 @@ export class Daemon {
       interval(SECOND).pipe(
         map(() => {
           this.keeper.tick();
+          this.throttle.tick();
           this.ahead.tick();
           for (const signal of this.host.claim()) this.#heed(signal);
         }),
@@ -159,6 +166,7 @@ export class Daemon {
   async stop(): Promise<void> {
     this.#working.unsubscribe();
     this.#listening.unsubscribe();
+    await this.throttle.stop();
     await this.#directory.close();
   }
 
@@ -219,10 +227,12 @@ export class Daemon {
         return;
       case 'served':
         prepare(signal.device, this.#log);
+        this.throttle.begin(signal.device);
         this.keeper.begin(signal.device, this.#follow());
         return;
       case 'gone':
         this.admission.abandon(signal.device);
+        this.throttle.forget(signal.device);
         this.keeper.forget(signal.device);
         this.#log.info(`${signal.device.name} is no longer served`);
         void this.#follow();

@@ -3,6 +3,7 @@
  * (the addon) and the tests' fake. Everything batch-shaped; nothing here decides anything.
  */
 import type { Observable } from 'rxjs';
+import type { Throttled } from './nft.ts';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
 
 export interface OpenOptions {
@@ -79,6 +80,12 @@ export interface Namespace {
 
   /** Tells the asker tap which bridge ports belong to which VXLAN device. Replaces what was said before. */
   setPorts(ports: { port: number; vxlan: number }[]): void;
+  /**
+   * Lets these ports send so many ARP requests and neighbour solicitations a second and drops the others before they
+   * raise a miss; replaces what was said before, also by a predecessor. Rejects where nftables cannot do it.
+   * @param rate per port and second, of those to everybody and of those to one
+   */
+  throttle(ports: readonly Throttled[], rate: number): Promise<void>;
   /**
    * Tells of changes to the tables of these devices from now on, `rows`; of none without any. Not of our own neighbours,
    * which carry our netlink port; our own FDB entries cannot be told from anybody's.

@@ -5,6 +5,7 @@ import { Observable } from 'rxjs';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from '../vocabulary.ts';
 import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
+import { type Throttled, ruleset, runNft } from './nft.ts';
 import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
@@ -19,7 +20,10 @@ import type {
 
 export class LinuxKernel implements Kernel {
   open(path: string | null, options: OpenOptions): Namespace {
-    return new LinuxNamespace(translated(() => new addon.Namespace(path, options.receiveBuffer)));
+    return new LinuxNamespace(
+      path ?? '/proc/self/ns/net',
+      translated(() => new addon.Namespace(path, options.receiveBuffer)),
+    );
   }
 }
 
@@ -27,9 +31,11 @@ class LinuxNamespace implements Namespace {
   readonly events$: Observable<KernelEvent>;
   readonly receiveBuffer: Namespace['receiveBuffer'];
   readonly canAnnounce: boolean;
+  readonly #path: string;
   readonly #native: NativeNamespace;
 
-  constructor(native: NativeNamespace) {
+  constructor(path: string, native: NativeNamespace) {
+    this.#path = path;
     this.#native = native;
     this.receiveBuffer = native.receiveBuffer;
     this.canAnnounce = native.canAnnounce;
@@ -99,6 +105,9 @@ class LinuxNamespace implements Namespace {
     translated(() => {
       this.#native.setPorts(ports);
     });
+  }
+  throttle(ports: readonly Throttled[], rate: number): Promise<void> {
+    return runNft(this.#path, ruleset(ports, rate));
   }
   watchTables(ifindexes: number[]): void {
     translated(() => {

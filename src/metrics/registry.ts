@@ -108,6 +108,12 @@ export function openRegistry(daemon: Daemon): Registry {
   counter('shed_total', 'Questions of a port dropped', ['device', 'port'], () =>
     byPort(daemon.host, ({ shed }) => shed),
   );
+  gauge('throttled_ports', 'Ports whose questions are limited in the kernel', [], () => [
+    [{}, daemon.throttle.size],
+  ]);
+  counter('throttles_total', 'Times a port began to be limited in the kernel', [], () => [
+    [{}, daemon.throttle.count],
+  ]);
   gauge('directory_up', 'Whether the directory answers', [], () => [[{}, daemon.directoryState.up ? 1 : 0]]);
   gauge('withdrawal_guard', 'VNIs whose entries are kept although their records are gone', [], () => [
     [{}, daemon.keeper.guard.active.length],

@@ -22,6 +22,8 @@ export class Admission {
   readonly #counters: Counters;
   readonly #lookupRate: number;
   readonly #now: Clock;
+  /** Called for a port that floods, and again while it does. */
+  onExcess: (device: ServedDevice, lane: Lane) => void = () => undefined;
   #inFlight = 0;
 
   /** @param lookupRate lookups a second that one port may cause for unknown addresses */
@@ -55,8 +57,9 @@ export class Admission {
       else {
         const { layer, address, asker } = miss;
         const lane = this.#laneOf(device, miss, receivedAt);
-        if (lane.exhausted(receivedAt)) this.#drop(lane, layer, 1);
-        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(lane, layer, 0);
+        // The guest has waited longest for the oldest; what it asks now it still wants.
+        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer);
+        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(lane, layer);
         else {
           const askers = asker === undefined ? [] : [asker];
           const question: Question = { device, layer, address, askers, receivedAt, lane, waiting: false };
@@ -72,7 +75,7 @@ export class Admission {
 
   /** A question that waited for its lane's budget until nobody waits for the answer any more. */
   readonly shed = (question: Question): void => {
-    if (this.settle(question)) this.#drop(question.lane, question.layer, 1);
+    if (this.settle(question)) this.#refuse(question.device, question.lane, question.layer);
   };
 
   /** A device is gone and its questions with it; they count as failed. */
@@ -117,16 +120,31 @@ export class Admission {
   }
 
   #laneOf(device: ServedDevice, { layer, asker }: Miss, now: number): Lane {
-    const port = layer === 'l2' ? L2_PORT : (asker?.port ?? UNKNOWN_PORT);
+    const port = layer === 'l2' ? L2_PORT : (asker?.port ?? device.throttled?.port ?? UNKNOWN_PORT);
     let lane = device.lanes.get(port);
     if (lane === undefined) device.lanes.set(port, (lane = new Lane(port, this.#lookupRate, now)));
     return lane;
   }
 
-  #drop(lane: Lane, layer: Miss['layer'], excess: number): void {
+  #shedOldest(lane: Lane): boolean {
+    const oldest = lane.peek();
+    if (oldest === undefined) return false;
+    lane.shift();
+    oldest.waiting = false;
+    this.shed(oldest);
+    return true;
+  }
+
+  #drop(lane: Lane, layer: Miss['layer']): void {
     this.#counters.resolutions[layer].shed++;
     lane.shed++;
-    lane.excess += excess;
+  }
+
+  /** Dropped for want of budget. */
+  #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer']): void {
+    this.#drop(lane, layer);
+    lane.excess++;
+    if (lane.floods) this.onExcess(device, lane);
   }
 }
 

@@ -5,6 +5,8 @@ import type { Question } from './question.ts';
 
 /** A guest asks three times, a second apart (mcast_solicit, retrans_time): then nobody waits for the answer any more, ms. */
 const GIVEN_UP = 3_000;
+/** The same for a port that asks far beyond its budget, ms: what came in before that was known would take its whole rate. */
+const FLOODED = 250;
 
 /**
  * The questions that wait for the directory, a lane per asking port. Every batch carries something of every lane that
@@ -39,6 +41,7 @@ export class FairQueue implements Waiting<Question> {
     let sharing: Lane[] = [];
     for (const lane of this.#lanes) {
       if (lane.budget.inDebt) this.#age(lane, now);
+      else lane.excess = 0;
       if (lane.peek() === undefined) lane.queued = false;
       else if (lane.budget.allowance(lane.waiting, now) > 0) sharing.push(lane);
       else idle.push(lane);
@@ -83,8 +86,9 @@ export class FairQueue implements Waiting<Question> {
   }
 
   #age(lane: Lane, now: number): void {
+    const patience = lane.floods ? FLOODED : GIVEN_UP;
     for (let question = lane.peek(); question !== undefined; question = lane.peek()) {
-      if (now - question.receivedAt < GIVEN_UP) return;
+      if (now - question.receivedAt < patience) return;
       lane.shift();
       question.waiting = false;
       this.#shed(question);

@@ -9,6 +9,12 @@ export const L2_PORT = -2;
 /** In debt a port may have this many questions in flight, if its budget is smaller. */
 const LEAST_IN_DEBT = 16;
 
+/** So many seconds' worth of its rate dropped since the port was last out of debt is no burst any more, but a flood. */
+const FLOOD = 10;
+
+/** Questions gone from the front of the queue before its memory is given back. */
+const COMPACT = 4_096;
+
 /** What one bridge port asks: its questions that wait, in order, and its budget. */
 export class Lane {
   /** ifindex, or one of the above. */
@@ -18,18 +24,22 @@ export class Lane {
   inFlight = 0;
   /** Questions taken to the directory. */
   asked = 0;
+  /** Answers that nobody has the address. */
+  unknown = 0;
   /** Questions dropped. */
   shed = 0;
   /** Questions dropped since it was last out of debt. */
   excess = 0;
   /** It has its place in a queue. */
   queued = false;
+  readonly #mostExcess: number;
   #waiting: Question[] = [];
   // Those before it are gone already: shifting an array that long for every question would cost its square.
   #start = 0;
 
   constructor(port: number, lookupRate: number, now: number) {
     this.port = port;
+    this.#mostExcess = FLOOD * lookupRate;
     this.budget = new Budget(lookupRate, now);
   }
 
@@ -37,11 +47,21 @@ export class Lane {
     return this.#waiting.length - this.#start;
   }
 
+  get floods(): boolean {
+    return this.excess >= this.#mostExcess;
+  }
+
   /** Whether it may have no more in flight for what its last questions came to. */
   exhausted(now: number): boolean {
     if (this.inFlight < Math.max(LEAST_IN_DEBT, this.budget.capacity)) return false;
     this.budget.flow(now);
     return this.budget.inDebt;
+  }
+
+  /** An answer to a question taken from here. */
+  answered(unknown: boolean): void {
+    if (unknown) this.unknown++;
+    this.budget.answered(unknown);
   }
 
   push(question: Question): void {
@@ -60,6 +80,9 @@ export class Lane {
 
   shift(): void {
     this.#start++;
+    if (this.#start < COMPACT || this.#start * 2 < this.#waiting.length) return;
+    this.#waiting = this.#waiting.slice(this.#start);
+    this.#start = 0;
   }
 
   clear(): void {

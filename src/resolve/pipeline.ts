@@ -3,7 +3,7 @@
  *
  *   1. the kernel raises it            kernel/linux.ts      batches of misses, each paired with its asker
  *   2. admission                       admission.ts         joins what is in flight, drops what is known to be nobody's
- *                                      fair-queue.ts     a lane per asking port, and a budget for unknown addresses
+ *                                      fair-queue.ts        a lane per asking port, and a budget for unknown addresses
  *                                      memory.ts            a lease that no record overrides answers at once
  *   3. lookup                          lookup.ts            all that waits in one MGET, two under way
  *   4. judgement                       judge.ts             record, else lease; malformed counts as absent
@@ -53,7 +53,7 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
   const lookedUp$ = merge(asked$, again$, search.found$()).pipe(
     batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS, queue),
     map((answered) => {
-      for (const { question, result } of answered) question.lane.budget.answered(result === 'absent');
+      for (const { question, result } of answered) question.lane.answered(result === 'absent');
       const [stale, current] = partition(answered, ({ question }) => question.changed === true);
       for (const { question } of stale) question.changed = false;
       const sought = search.take(current);

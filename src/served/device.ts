@@ -21,6 +21,10 @@ export interface Surroundings {
   assigned(): Iterable<string>;
   /** Ports of the device's bridge with a guest of this host behind them. */
   guestPorts(device: ServedDevice): number[];
+  /** Tells the asker tap to leave these ports alone. */
+  unhear(ports: ReadonlySet<number>): void;
+  /** For logs. */
+  portName(ifindex: number): string;
 }
 
 /** Remembered addresses that nobody has, per device. A guest that scans more than this only costs lookups. */
@@ -35,6 +39,8 @@ export class ServedDevice {
   readonly inFlight = new Map<string, Question>();
   /** Who asks: by the ifindex of the bridge port, or one of the lanes for whom no port is known. */
   readonly lanes = new Map<number, Lane>();
+  /** The port that is throttled, of those the last: questions without a known asker are taken for its. */
+  throttled: Lane | undefined;
   /** Addresses that nobody has, as of a moment ago. */
   readonly absent: ExpiringSet;
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */

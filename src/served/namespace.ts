@@ -62,6 +62,8 @@ export class ServedNamespace implements Surroundings {
   readonly #later$ = new Subject<Signal[]>();
   /** Events that came while the tables were being read; they are newer than what is read. */
   #backlog: KernelEvent[] | undefined = [];
+  /** Ports whose questions the asker tap passes over. */
+  #unheard: ReadonlySet<number> = new Set();
   loaded = false;
 
   constructor(name: string, kernel: Namespace, own: OwnVteps, options: ServeOptions) {
@@ -81,6 +83,15 @@ export class ServedNamespace implements Surroundings {
 
   guestPorts(device: ServedDevice): number[] {
     return guestPorts(this.links.values(), device.bridge);
+  }
+
+  unhear(ports: ReadonlySet<number>): void {
+    this.#unheard = ports;
+    this.#mapPorts();
+  }
+
+  portName(ifindex: number): string {
+    return this.links.get(ifindex)?.name ?? String(ifindex);
   }
 
   /** Subscribing opens the sockets, unsubscribing closes them. */
@@ -256,7 +267,7 @@ export class ServedNamespace implements Surroundings {
 
   #mapPorts(): void {
     const ports = askingPorts(this.links.values(), this.devices.values());
-    this.kernel.setPorts(ports);
+    this.kernel.setPorts(ports.filter(({ port }) => !this.#unheard.has(port)));
     const present = new Set(ports.map(({ port }) => port));
     for (const { lanes } of this.devices.values())
       for (const port of lanes.keys()) if (port > 0 && !present.has(port)) lanes.delete(port);

@@ -3,7 +3,7 @@ import { BEFORE_THE_RETRY, Pair, arpBurst, booksBalance, counting, close, tellOn
 
 let pair: Pair;
 beforeAll(async () => {
-  pair = await Pair.build({ flags: ['--receive-buffer', '4096'] });
+  pair = await Pair.build({ flags: ['--receive-buffer', '4096', '--lookup-rate', '1000000'] });
   await pair.publishGuests(pair.guest1, pair.guest2);
 });
 afterAll(() => close(pair));

@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:os';
 import { Observable, Subject } from 'rxjs';
+import type { Throttled } from '../../../src/kernel/nft.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type {
   Announcement,
@@ -51,6 +52,10 @@ export class FakeNamespace extends FakeTables implements Namespace {
   dumpFailure: Errno | undefined;
   /** Called before a dump is taken and before it is handed out, for what happens at the wrong moment. */
   onDump: (when: 'before' | 'after') => void = () => undefined;
+  /** What is throttled, and why it cannot be. */
+  throttled: readonly Throttled[] = [];
+  throttles = 0;
+  throttleFailure: string | undefined;
   watched: number[] = [];
   unsendable = 0;
   closed = false;
@@ -154,6 +159,12 @@ export class FakeNamespace extends FakeTables implements Namespace {
   }
   setPorts(ports: { port: number; vxlan: number }[]): void {
     this.ports = ports;
+  }
+  throttle(ports: readonly Throttled[]): Promise<void> {
+    this.throttles++;
+    if (this.throttleFailure !== undefined) return Promise.reject(new Error(this.throttleFailure));
+    this.throttled = ports;
+    return Promise.resolve();
   }
   watchTables(ifindexes: number[]): void {
     this.watched = ifindexes;

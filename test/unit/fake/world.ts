@@ -87,6 +87,7 @@ export class World {
   readonly own = new OwnVteps();
   readonly assigned = new Set<string>();
   readonly devices: ServedDevice[] = [];
+  unheard: ReadonlySet<number> = new Set();
   readonly admission = new Admission(this.counters, LOOKUP_RATE, this.now);
   readonly deps: PipelineDeps;
 
@@ -124,6 +125,8 @@ export class World {
       isAssigned: (address: string) => this.assigned.has(address),
       assigned: () => this.assigned,
       guestPorts: () => [GUEST],
+      unhear: (ports: ReadonlySet<number>) => void (this.unheard = ports),
+      portName: (ifindex: number) => `port${ifindex}`,
     };
     const device = new ServedDevice(served, surroundings, NEGATIVE_LIFETIME, this.now, strategy);
     device.adopted = true;

@@ -1,0 +1,172 @@
+/**
+ * Ports that go on asking far beyond their budget are held back in the kernel, where a question costs a tenth of what
+ * receiving the miss would. For seconds at a time: a storm that ended is forgotten, one that goes on is noticed again.
+ *
+ * The asker tap passes over a throttled port: it would still hear all that the kernel drops, and the questions of other
+ * ports would be lost in that. So the guest behind it is not told of answers, and learns of them when it asks again.
+ *
+ * What must be in force is handed to the kernel whole, one change at a time; a word that comes meanwhile is in the next.
+ */
+import type { Clock } from '../clock.ts';
+import { reasonOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { ServedDevice, Surroundings } from '../served/device.ts';
+import type { Lane } from './lane.ts';
+
+/** How long a port is held back at a time, ms, and how long before the end it is decided whether to go on. */
+const DURATION = 10_000;
+const BEFORE_THE_END = 2_000;
+/** What a throttled port may ask a second, as a share of the rate for unknown addresses; it cannot be in debt then. */
+const SHARE = 10;
+
+interface Offence {
+  device: ServedDevice;
+  lane: Lane;
+  until: number;
+  /** When it was last decided on, and the unknown addresses asked for until then. */
+  since: number;
+  unknown: number;
+}
+
+/** One namespace. */
+interface Place {
+  devices: Set<ServedDevice>;
+  /** By port. */
+  offences: Map<number, Offence>;
+  /** The kernel could do it once. */
+  able: boolean;
+  /** The kernel has a table of ours. */
+  standing: boolean;
+  /** The kernel cannot, or not any more: user space does what it can. */
+  refused: boolean;
+  work: Promise<void> | undefined;
+  again: boolean;
+}
+
+export class Throttle {
+  /** Times a port began to be held back. */
+  count = 0;
+  readonly #places = new Map<Surroundings, Place>();
+  readonly #rate: number;
+  readonly #log: Logger;
+  readonly #now: Clock;
+
+  /** @param lookupRate lookups a second that one port may cause for unknown addresses */
+  constructor(lookupRate: number, log: Logger, now: Clock) {
+    this.#rate = Math.max(1, Math.floor(lookupRate / SHARE));
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /** Ports held back now. */
+  get size(): number {
+    return [...this.#places.values()].reduce((sum, { offences }) => sum + offences.size, 0);
+  }
+
+  /** A device begins to be served: what a predecessor left goes, and it is known whether the kernel can. */
+  begin(device: ServedDevice): void {
+    const { namespace } = device;
+    const known = this.#places.get(namespace);
+    known?.devices.add(device);
+    if (known !== undefined) return;
+    const place: Place = {
+      devices: new Set([device]),
+      offences: new Map(),
+      able: false,
+      standing: true,
+      refused: false,
+      work: undefined,
+      again: false,
+    };
+    this.#places.set(namespace, place);
+    this.#apply(namespace, place);
+  }
+
+  /** A port of a bridge asks for more unknown addresses than it may, again and again. */
+  offend(device: ServedDevice, lane: Lane): void {
+    const place = this.#places.get(device.namespace);
+    if (place === undefined || place.refused || lane.port <= 0 || place.offences.has(lane.port)) return;
+    const since = this.#now();
+    place.offences.set(lane.port, { device, lane, until: since + DURATION, since, unknown: lane.unknown });
+    this.count++;
+    this.#log.warn(
+      `${device.name}: port ${device.namespace.portName(lane.port)} floods with questions for unknown addresses; throttled`,
+    );
+    this.#apply(device.namespace, place);
+  }
+
+  /** Once a second: whose time is over, and who still asks as much as it is let. */
+  tick(): void {
+    const now = this.#now();
+    for (const [namespace, place] of this.#places) {
+      let changed = false;
+      for (const offence of place.offences.values()) {
+        if (offence.until - now > BEFORE_THE_END) continue;
+        const { lane, since } = offence;
+        const asks = (lane.unknown - offence.unknown) / ((now - since) / 1000);
+        if (asks * 2 >= this.#rate)
+          Object.assign(offence, { until: now + DURATION, since: now, unknown: lane.unknown });
+        else if (offence.until <= now) place.offences.delete(lane.port);
+        else continue;
+        changed = true;
+      }
+      if (changed) this.#apply(namespace, place);
+    }
+  }
+
+  /** A device is no longer served, and its ports are not ours to throttle. */
+  forget(device: ServedDevice): void {
+    const place = this.#places.get(device.namespace);
+    if (place === undefined) return;
+    for (const [port, offence] of place.offences) if (offence.device === device) place.offences.delete(port);
+    if (place.standing) this.#apply(device.namespace, place);
+    place.devices.delete(device);
+    if (place.devices.size === 0) this.#places.delete(device.namespace);
+  }
+
+  /** Removes every table of ours; resolves when that is done or cannot be done. */
+  async stop(): Promise<void> {
+    for (const [namespace, place] of this.#places) {
+      place.offences.clear();
+      if (place.standing) this.#apply(namespace, place);
+    }
+    for (const { work } of this.#places.values()) await work;
+    this.#places.clear();
+  }
+
+  #apply(namespace: Surroundings, place: Place): void {
+    if (place.refused) return;
+    place.again = true;
+    place.work ??= this.#work(namespace, place).finally(() => {
+      place.work = undefined;
+    });
+  }
+
+  /** Never rejects. */
+  async #work(namespace: Surroundings, place: Place): Promise<void> {
+    while (place.again) {
+      place.again = false;
+      const now = this.#now();
+      const throttled = [...place.offences.values()].map(({ lane: { port }, until }) => ({
+        port,
+        seconds: (until - now) / 1000,
+      }));
+      try {
+        await namespace.kernel.throttle(throttled, this.#rate);
+        place.standing = throttled.length > 0;
+        place.able = true;
+        namespace.unhear(new Set(throttled.map(({ port }) => port)));
+        for (const device of place.devices)
+          device.throttled = [...place.offences.values()].findLast((one) => one.device === device)?.lane;
+      } catch (error) {
+        // With the namespace the table is gone, too.
+        if (place.able && throttled.length === 0) return;
+        place.refused = true;
+        place.offences.clear();
+        this.#log.warn(
+          `namespace ${namespace.name}: no nftables (${reasonOf(error)}); floods are shed, not throttled in the kernel`,
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,121 @@
+/** One guest does its worst; what becomes of the others, of Redis and of the kernel. */
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { guestIp4, macOf } from '../../src/lab/address.ts';
+import { run } from '../../src/lab/command.ts';
+import type { Guest } from '../../src/lab/guest.ts';
+import { ipKey } from '../../src/lab/records.ts';
+import { until } from '../../src/lab/wait.ts';
+import { Pair, arpBurst, booksBalance, close, counting, tellOnFailure } from './harness.ts';
+
+const LOOKUP_RATE = 500;
+const fifty = Array.from({ length: 50 }, (_, index) => 101 + index);
+
+let pair: Pair;
+let hostile: Guest;
+let flooder: string;
+beforeAll(async () => {
+  pair = await Pair.build({ also: fifty, flags: ['--lookup-rate', String(LOOKUP_RATE)] });
+  hostile = await pair.host1.addGuest({ n: 3, dad: false });
+  flooder = join(pair.lab.directory, 'flood');
+  await run(['cc', '-O2', '-o', flooder, new URL('flood.c', import.meta.url).pathname]);
+  await pair.publishGuests(pair.guest1, pair.guest2, hostile);
+  await pair.publish(
+    ...fifty.map((n) => [ipKey(100, guestIp4(n)), `${macOf(guestIp4(n))} ${pair.host2.vtep}`] as const),
+  );
+});
+afterAll(() => close(pair));
+tellOnFailure(() => pair);
+
+/** @returns how many frames were sent */
+const flood = async (kind: 'arp' | 'ns' | 'l2', seconds: number): Promise<number> =>
+  Number(await hostile.namespace.exec([flooder, 'eth0', kind, String(seconds), '0']));
+const table = async (): Promise<string> =>
+  (await pair.host1.namespace.attempt(['nft', 'list', 'table', 'bridge', 'missd'])).stdout;
+const keysRead = async (): Promise<number> => {
+  const info = await pair.redis.cli('INFO', 'stats');
+  const of = (name: string): number => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1]);
+  return of('keyspace_hits') + of('keyspace_misses');
+};
+const byPort = (port: string) => ({ device: `vxlan100@${pair.host1.namespace.name}`, port });
+
+test('a storm of 20,000 addresses that exist from one port is resolved whole', async () => {
+  const { daemon, redis, guest1 } = pair;
+  const storm = Array.from({ length: 20_000 }, (_, n) => `20.1.${n >> 8}.${n & 255}`);
+  // One MAC, so that what comes later does not have as many FDB entries to dump.
+  await redis.commands(storm.map((ip) => `SET "${ipKey(100, ip)}" "02:42:14:01:00:00 ${pair.host2.vtep}"`));
+  const { since } = await counting(daemon, async () => {
+    const before = await daemon.metric('missd_resolutions_total', { outcome: 'resolved' });
+    await arpBurst(guest1, '20.1.0.0', 20_000);
+    await until(
+      'all of them to be resolved',
+      async () =>
+        (await daemon.metric('missd_resolutions_total', { outcome: 'resolved' })) >= before + 20_000,
+    );
+  });
+  expect(since('missd_shed_total')).toBe(0);
+  expect(since('missd_throttles_total')).toBe(0);
+});
+
+describe.each([
+  { kind: 'arp', fresh: fifty.slice(0, 15) },
+  { kind: 'ns', fresh: fifty.slice(15, 30) },
+  { kind: 'l2', fresh: fifty.slice(30, 45) },
+] as const)('while a guest floods ($kind, forged sources)', ({ kind, fresh }) => {
+  test('new pairs of another lose nothing, and Redis is asked no more than the rate', async () => {
+    const { daemon, guest1 } = pair;
+    const began = performance.now();
+    const readBefore = await keysRead();
+    const { since, done } = await counting(daemon, async () => {
+      const flooding = flood(kind, 4);
+      // Else the first pairs would be before the flood.
+      await until(
+        'the flood to be felt',
+        async () =>
+          (await daemon.metric('missd_shed_total', byPort(kind === 'l2' ? 'of L2 misses' : 'g3'))) > 0,
+      );
+      const pings = [];
+      for (const n of fresh) pings.push(await guest1.ping(guestIp4(n)));
+      return { pings, sent: await flooding };
+    });
+    const asked = (await keysRead()) - readBefore;
+    const seconds = (performance.now() - began) / 1000;
+    expect(done.pings.filter(({ received }) => received !== 1)).toEqual([]);
+    // Every port may ask so much in a second; the lanes of the innocent need a handful for the pairs, and their second look.
+    const lane = kind === 'l2' ? 'of L2 misses' : 'g3';
+    expect(done.sent).toBeGreaterThan(10 * LOOKUP_RATE);
+    expect(since('missd_port_lookups_total', byPort(lane))).toBeLessThanOrEqual(LOOKUP_RATE * seconds);
+    // A MAC without a trace is searched for among all records, seldom.
+    if (kind !== 'l2') expect(asked).toBeLessThanOrEqual((LOOKUP_RATE + 50) * seconds + 1_000);
+    expect(since('missd_shed_total', byPort('g1'))).toBe(0);
+    // In the moment a port becomes throttled another's question may be lost in what the tap still has of it.
+    expect(since('missd_port_lookups_total', byPort('g1'))).toBeGreaterThan(fresh.length / 2);
+  });
+
+  test('every miss is accounted for', () => booksBalance(pair.daemon));
+});
+
+describe('the table in the kernel', () => {
+  const throttled = async (): Promise<void> => {
+    await flood('arp', 1);
+    await until('the port to be throttled', async () => (await table()).includes('"g3"'));
+  };
+
+  test('is there while a port is throttled, and gone once the daemon is', async () => {
+    await throttled();
+    expect(await pair.daemon.metric('missd_throttled_ports')).toBe(1);
+    // Answers go to whom they belong all the same.
+    expect((await hostile.ping('20.0.0.2', { timeout: 5 })).received).toBe(1);
+    await pair.daemon.stop();
+    expect(await table()).toBe('');
+  });
+
+  test('outlives a kill, and not the successor', async () => {
+    await pair.serve(pair.host1, ['--lookup-rate', String(LOOKUP_RATE)]);
+    await throttled();
+    await pair.daemon.kill();
+    expect(await table()).toContain('"g3"');
+    await pair.serve(pair.host1, ['--lookup-rate', String(LOOKUP_RATE)]);
+    await until('the leftover to go', async () => (await table()) === '');
+  });
+});

@@ -1,0 +1,113 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { ruleset } from '../../../src/kernel/nft.ts';
+import { Lane } from '../../../src/resolve/lane.ts';
+import { Throttle } from '../../../src/resolve/throttle.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { GUEST, LOOKUP_RATE, World, turns } from '../fake/world.ts';
+import { Asking, l3 } from './asking.ts';
+
+let world: World;
+let device: ServedDevice;
+let throttle: Throttle;
+let lane: Lane;
+beforeEach(async () => {
+  world = new World();
+  device = world.device();
+  throttle = new Throttle(LOOKUP_RATE, world.log, world.now);
+  lane = new Lane(GUEST, LOOKUP_RATE, world.time);
+  throttle.begin(device);
+  await turns();
+});
+
+const ports = (): number[] => world.kernel.throttled.map(({ port }) => port);
+/** Seconds pass, in which the port asks for so many unknown addresses each. */
+const pass = async (seconds: number, unknown = 0): Promise<void> => {
+  for (let second = 0; second < seconds; second++) {
+    world.time += 1_000;
+    lane.unknown += unknown;
+    throttle.tick();
+    await turns(2);
+  }
+};
+const offend = async (): Promise<void> => {
+  throttle.offend(device, lane);
+  await turns();
+};
+
+describe('a port that floods', () => {
+  it('is named once it has gone far beyond its budget', async () => {
+    const asking = new Asking();
+    const named: number[] = [];
+    asking.admission.onExcess = (_, { port }) => void named.push(port);
+    await asking.miss(...Array.from({ length: 500 }, (_, n) => l3(1_000 + n)));
+    for (let first = 1; first <= 20; first++) {
+      expect(named).toEqual([]);
+      await asking.miss(...Array.from({ length: 1_000 }, (_, n) => l3(1_000 * first + 500 + n)));
+    }
+    await asking.miss(...Array.from({ length: 500 }, (_, n) => l3(30_000 + n)));
+    expect(new Set(named)).toEqual(new Set([GUEST]));
+  });
+
+  it('is held back in the kernel for seconds, unheard by the tap meanwhile', async () => {
+    await offend();
+    expect(ports()).toEqual([GUEST]);
+    expect([...world.unheard]).toEqual([GUEST]);
+    expect(device.throttled).toBe(lane);
+    expect(throttle.size).toBe(1);
+    await pass(10);
+    expect(ports()).toEqual([]);
+    expect(world.unheard.size).toBe(0);
+    expect(device.throttled).toBeUndefined();
+    expect(throttle.count).toBe(1);
+  });
+
+  it('stays so while it goes on, without a gap', async () => {
+    await offend();
+    await pass(60, LOOKUP_RATE / 10);
+    expect(ports()).toEqual([GUEST]);
+    expect(throttle.count).toBe(1);
+    await pass(20);
+    expect(ports()).toEqual([]);
+  });
+
+  it('is let go with its device, and when the daemon ends', async () => {
+    await offend();
+    throttle.forget(device);
+    await turns();
+    expect(ports()).toEqual([]);
+    throttle.begin(device);
+    await offend();
+    expect(ports()).toEqual([GUEST]);
+    await throttle.stop();
+    expect(ports()).toEqual([]);
+  });
+
+  it('is left to user space where the kernel cannot, which is said once', async () => {
+    world.kernel.throttleFailure = 'nft: not found';
+    await offend();
+    await offend();
+    await pass(3);
+    expect(throttle.size).toBe(0);
+    expect(world.unheard.size).toBe(0);
+    expect(world.lines.filter((line) => line.includes('nft: not found'))).toHaveLength(1);
+  });
+
+  it('that is not known cannot be held back', async () => {
+    throttle.offend(device, new Lane(-1, LOOKUP_RATE, world.time));
+    await turns();
+    expect(ports()).toEqual([]);
+  });
+});
+
+describe('the kernel', () => {
+  it('is asked at the begin to remove what a predecessor left, once a namespace', async () => {
+    throttle.begin(device);
+    await turns();
+    expect(world.kernel.throttles).toBe(1);
+  });
+
+  it('is given the table whole, or none', () => {
+    expect(ruleset([], 200)).toBe('add table bridge missd\ndelete table bridge missd\n');
+    expect(ruleset([{ port: 7, seconds: 9.2 }], 200)).toContain('elements = { 7 timeout 10s }');
+  });
+});
