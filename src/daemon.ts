@@ -226,7 +226,7 @@ export class Daemon {
         this.report.malformedMessages(signal.count);
         return;
       case 'served':
-        prepare(signal.device, this.#log);
+        prepare(signal.device, this.host.devices(), this.#log);
         this.throttle.begin(signal.device);
         this.keeper.begin(signal.device, this.#follow());
         return;

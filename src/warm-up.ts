@@ -128,6 +128,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     writeRoutes: () => [],
     watchTables: () => undefined,
     setPorts: () => undefined,
+    throttle: () => Promise.resolve(),
     lastAsked: (keys) => keys.map(() => undefined),
     setMulticastRouter: () => undefined,
     getAppSolicit: () => undefined,

@@ -33,6 +33,7 @@ import { type EvictOptions, Evictor } from './evict.ts';
 import { type ChangedRows, Watch } from './watch.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
+import { OwnLeases } from './own-leases.ts';
 import { type Recheck, type Verdict, readAgain, secondLooks } from './recheck.ts';
 
 export interface KeepOptions extends EvictOptions {
@@ -58,6 +59,7 @@ export class Keeper {
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
+  readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
   readonly #watch: Watch;
   /** Of those to be audited, the ones whose tables are to be read whole. */
@@ -73,6 +75,7 @@ export class Keeper {
       this.#rechecks$.next(rechecks);
     });
     this.#movedAway = new MovedAway(deps);
+    this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
     this.#watch = new Watch(devices, deps.now);
   }
@@ -113,6 +116,7 @@ export class Keeper {
   heed(change: DirectoryChange): void {
     const devices = this.#devices();
     forgetAbsence(change, devices);
+    if (change.type !== 'records') this.#ownLeases.stale();
     if (change.type === 'gap' || change.type === 'flushed') {
       this.#directoryUp = true;
       this.#losses.readAll(change.type === 'gap' ? 'gap' : 'flush');
@@ -155,6 +159,7 @@ export class Keeper {
 
   /** Compares these devices' tables with what is held, soon: all of them, for much may have changed. */
   audit(devices: readonly ServedDevice[]): void {
+    this.#ownLeases.stale();
     for (const device of devices) this.#whole.add(device);
     this.auditChanges(devices);
   }
@@ -170,6 +175,7 @@ export class Keeper {
   tick(): void {
     this.#evictor.tick();
     if (!this.#directoryUp) return;
+    this.#ownLeases.look(this.#devices());
     const now = this.#deps.now();
     this.#rechecks$.next(
       this.#devices().flatMap((device) => due(device, now - this.#options.lifetime * 1000, now)),

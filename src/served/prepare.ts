@@ -11,13 +11,17 @@ const PERMANENT_ROUTER_PORT = 2;
 
 /**
  * Makes a device that begins to be served fit for it, and says what was set and what is left to its operator.
+ * @param devices all that are served, this one too
  */
-export function prepare(device: ServedDevice, log: Logger): void {
+export function prepare(device: ServedDevice, devices: readonly ServedDevice[], log: Logger): void {
   const { link, name } = device;
   const { vni, local } = link.vxlan;
   const ahead = device.strategy === 'miss' ? '' : `, strategy ${device.strategy}`;
   log.info(`serving ${name}, VNI ${vni}${local === undefined ? '' : `, local ${local}`}${ahead}`);
   for (const caution of cautions(link, device.strategy)) log.warn(`${name} ${caution}`);
+  const twin = devices.find((one) => one !== device && one.vni === vni);
+  if (twin !== undefined)
+    log.warn(`${name} has VNI ${vni} as ${twin.name} has: both follow the same records`);
   prepareTopology(device, log);
 }
 

@@ -19,6 +19,10 @@ export const CONFLICTS = [
   'overridden',
   /** Records of one MAC name different VTEPs. */
   'vtep_disputed',
+  /** A lease of another host covers an address that this host has. */
+  'lease_covers_host',
+  /** This host's own lease names another MAC than the device that routes has. */
+  'lease_mac',
 ] as const;
 export type Conflict = (typeof CONFLICTS)[number];
 

@@ -13,25 +13,25 @@ beforeEach(() => {
 
 describe('a device that the host routes through', () => {
   it('is asked for by the neighbour table, in both families, and it is said', () => {
-    prepare(world.device(vxlanLink(ROUTED, false)), world.log);
+    prepare(world.device(vxlanLink(ROUTED, false)), [], world.log);
     expect(probes()).toEqual([3, 3]);
     expect(said()).toMatch(/set app_solicit 3 for IPv4.*\s.*set app_solicit 3 for IPv6/s);
   });
 
   it('keeps a number that somebody has set', () => {
     world.kernel.setAppSolicit(ROUTED, 6, 5);
-    prepare(world.device(vxlanLink(ROUTED, false)), world.log);
+    prepare(world.device(vxlanLink(ROUTED, false)), [], world.log);
     expect(probes()).toEqual([3, 5]);
   });
 
   it('without l3miss is left alone', () => {
-    prepare(world.device(vxlanLink(ROUTED, false, { l3miss: false })), world.log);
+    prepare(world.device(vxlanLink(ROUTED, false, { l3miss: false })), [], world.log);
     expect(probes()).toEqual([0, 0]);
   });
 
   it('while it is down is left alone: it may become a port of a bridge', () => {
     const device = world.device({ ...vxlanLink(ROUTED, false), up: false });
-    prepare(device, world.log);
+    prepare(device, [device], world.log);
     expect(probes()).toEqual([0, 0]);
     device.link = vxlanLink(ROUTED, false);
     prepareTopology(device, world.log);
@@ -42,7 +42,7 @@ describe('a device that the host routes through', () => {
     world.kernel.setAppSolicit = () => {
       throw new Error('EPERM');
     };
-    prepare(world.device(vxlanLink(ROUTED, false)), world.log);
+    prepare(world.device(vxlanLink(ROUTED, false)), [], world.log);
     expect(said()).toContain('app_solicit could not be set for IPv4: EPERM');
   });
 });
@@ -51,8 +51,14 @@ describe('a device in a bridge', () => {
   it('gets all multicast, and its neighbour table is left alone', () => {
     const link = vxlanLink(VXLAN, true);
     if (link.bridgePort !== undefined) link.bridgePort = { ...link.bridgePort, multicastRouter: 1 };
-    prepare(world.device(link), world.log);
+    prepare(world.device(link), [], world.log);
     expect(world.kernel.multicastRouters.get(VXLAN)).toBe(2);
     expect(world.kernel.appSolicit.size).toBe(0);
   });
+});
+
+it('two devices of one VNI are both served, with a word', () => {
+  const [one, other] = [world.device(), world.device(vxlanLink(ROUTED, false))];
+  prepare(other, [one, other], world.log);
+  expect(said()).toContain('vr@test has VNI 100 as vx@test has: both follow the same records');
 });
