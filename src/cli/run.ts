@@ -7,6 +7,7 @@ import { listen } from '../http/server.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { openLog } from '../log.ts';
 import { openRegistry } from '../metrics/registry.ts';
+import { warmUp } from '../warm-up.ts';
 
 const HELP = `
 Every option may also be an environment variable (--key-prefix is MISSD_KEY_PREFIX) or a key of the YAML
@@ -51,6 +52,7 @@ async function run(options: RunOptions): Promise<void> {
   });
   // Reported where it is awaited; until then it may be rejected already.
   ended.catch(() => undefined);
+  await warmUp(options);
   const server = await listen(options.listen, daemon, openRegistry(daemon));
   log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status`);
   try {

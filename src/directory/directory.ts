@@ -58,6 +58,8 @@ export interface Directory {
   read(keys: RecordKey[]): Promise<(string | null)[]>;
   /** From memory, kept current by the feed for the VNIs that are followed; empty until first read. */
   leases(vni: Vni): Leases;
+  /** Whether it is known from memory, as of the last word of the feed, that an address has no `ip:` record. */
+  lacksRecord(vni: Vni, ip: Ip): boolean;
   /** The VNIs whose leases and changes matter. Replaces what was said before; resolves, never rejects, when their leases were read once or could not be. */
   follow(vnis: ReadonlySet<Vni>): Promise<void>;
   /** Whether a VNI has no record of any kind; who takes part in its broadcast is none. Looks through the whole directory where it must. @throws DirectoryError */

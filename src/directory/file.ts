@@ -97,6 +97,10 @@ export class FileDirectory implements Directory {
     return (this.#followed.has(vni) ? this.#contents?.get(vni)?.leases : undefined) ?? LeaseTable.EMPTY;
   }
 
+  lacksRecord(vni: Vni, ip: Ip): boolean {
+    return this.#contents !== undefined && this.#contents.get(vni)?.values.has(`ip:${ip}`) !== true;
+  }
+
   follow(vnis: ReadonlySet<Vni>): Promise<void> {
     const added = [...vnis].filter((vni) => !this.#followed.has(vni));
     this.#followed = new Set(vnis);

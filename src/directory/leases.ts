@@ -38,6 +38,10 @@ export class LeaseTable implements Leases {
     return this.#byMac.get(mac)?.find(accept);
   }
 
+  get isEmpty(): boolean {
+    return this.#leases.length === 0;
+  }
+
   all(): Lease[] {
     return [...this.#leases];
   }

@@ -119,13 +119,26 @@ export class RedisReader {
     });
   }
 
-  /** Keys of one VNI that begin like this, some perhaps twice, with their values. @throws DirectoryError */
-  async *everything(prefix: string, vni: number): AsyncGenerator<[key: string, value: string | null]> {
-    const pages = scanKeys(this.#client, `${prefix}*`);
+  /** How many keys of any kind the server has; undefined of a cluster. @throws DirectoryError */
+  async size(): Promise<number | undefined> {
+    const client = this.#client;
+    return client instanceof Cluster ? undefined : this.#asked(() => client.dbsize());
+  }
+
+  /** Keys that match, by the thousand and some perhaps twice. @throws DirectoryError */
+  async *keys(pattern: string): AsyncGenerator<Buffer[]> {
+    const pages = scanKeys(this.#client, pattern);
     for (;;) {
       const page = await this.#asked(() => pages.next());
       if (page.done === true) return;
-      const keys = page.value.map((key) => key.toString());
+      yield page.value;
+    }
+  }
+
+  /** Keys of one VNI that begin like this, some perhaps twice, with their values. @throws DirectoryError */
+  async *everything(prefix: string, vni: number): AsyncGenerator<[key: string, value: string | null]> {
+    for await (const page of this.keys(`${prefix}*`)) {
+      const keys = page.map((key) => key.toString());
       const values = await this.values(
         keys,
         keys.map(() => vni),

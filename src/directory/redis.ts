@@ -4,6 +4,8 @@
  *   reader   one connection (or a cluster's) that answers lookups
  *   feeds    word of every changed key, from one server or from each master of a cluster
  *   leases   of the followed VNIs, read by the reader, kept current by the feeds
+ *
+ * and beside them, where the directory is small, which addresses have a record at all: redis-recorded.ts.
  */
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs';
 import { type Clock, monotonic } from '../clock.ts';
@@ -21,6 +23,7 @@ import { RedisFeeds } from './redis-feeds.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { type OnMalformed, RedisLeases } from './redis-leases.ts';
 import { RedisReader } from './redis-reader.ts';
+import { RedisRecorded } from './redis-recorded.ts';
 import type { RedisTarget } from './redis-url.ts';
 import { reasonOf } from '../errors.ts';
 
@@ -45,6 +48,7 @@ export class RedisDirectory implements Directory {
   readonly #reader: RedisReader;
   readonly #feeds: RedisFeeds;
   readonly #leases: RedisLeases;
+  readonly #recorded: RedisRecorded;
   #followed: ReadonlySet<Vni> = new Set();
   #readerReason: string | undefined = 'connecting';
   #leasesReason: string | undefined;
@@ -81,6 +85,7 @@ export class RedisDirectory implements Directory {
       },
       onMalformed,
     );
+    this.#recorded = new RedisRecorded(this.#reader, this.#keys);
     const events = {
       armed: () => {
         this.#readAnew('gap');
@@ -114,7 +119,12 @@ export class RedisDirectory implements Directory {
     return this.#leases.of(vni);
   }
 
+  lacksRecord(vni: Vni, ip: Ip): boolean {
+    return this.#recorded.lacks(vni, ip);
+  }
+
   follow(vnis: ReadonlySet<Vni>): Promise<void> {
+    if ([...vnis].some((vni) => !this.#followed.has(vni))) this.#recorded.forget();
     this.#followed = new Set(vnis);
     this.#leases.follow(vnis);
     return this.#refreshLeases();
@@ -168,8 +178,10 @@ export class RedisDirectory implements Directory {
     for (const bytes of raw) {
       const changed = this.#keys.decode(bytes, this.#followed);
       if (changed === undefined) continue;
-      if (changed.what === 'record') records.push(changed.key);
-      else if (changed.what !== 'vteps') {
+      if (changed.what === 'record') {
+        records.push(changed.key);
+        if (changed.key.kind === 'ip') this.#recorded.heard(changed.key.vni, changed.key.address);
+      } else if (changed.what !== 'vteps') {
         this.#leases.invalidate(changed.vni, changed.what === 'lease' ? changed.cidr : undefined);
         leases = true;
       }
@@ -180,6 +192,7 @@ export class RedisDirectory implements Directory {
 
   #readAnew(because: 'gap' | 'flushed'): void {
     this.#pending = because;
+    this.#recorded.forget();
     this.#leases.invalidate();
     void this.#refreshLeases();
   }
@@ -197,6 +210,7 @@ export class RedisDirectory implements Directory {
   }
 
   #publish(): void {
+    if (this.#feeds.reason !== undefined) this.#recorded.forget();
     const reason = this.#readerReason ?? this.#feeds.reason ?? this.#leasesReason;
     const before = this.#state.value;
     if (reason !== undefined) {
@@ -207,6 +221,9 @@ export class RedisDirectory implements Directory {
     // A change of the feed that is being read in must not count as heard of.
     if (this.#pending !== undefined && !this.#leases.current) return;
     if (!before.up) this.#state.next({ up: true });
+    // Nobody else is helped by it.
+    const leasing = [...this.#followed].some((vni) => !this.#leases.of(vni).isEmpty);
+    if (leasing) void this.#recorded.learn(this.#followed);
     if (this.#pending === undefined) return;
     const type = this.#pending;
     this.#pending = undefined;

@@ -34,7 +34,7 @@ import { type ChangedRows, Watch } from './watch.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
 import { OwnLeases } from './own-leases.ts';
-import { type Recheck, type Verdict, readAgain } from './recheck.ts';
+import { type Recheck, type Verdict, readAgain, secondLooks } from './recheck.ts';
 
 export interface KeepOptions extends EvictOptions {
   /** Seconds, all of these. */
@@ -110,13 +110,7 @@ export class Keeper {
   settled(settled: readonly Settled[]): void {
     this.#evictor.heed(settled);
     this.#watch.wrote(settled.length);
-    this.#rechecks$.next(
-      settled.flatMap(({ question: { device, layer, address }, outcome, answer }) =>
-        outcome === 'resolved' && layer === 'l3' && answer?.source.kind === 'ip'
-          ? [{ device, table: 'neighbour' as const, key: address, cause: 'second_look' as const }]
-          : [],
-      ),
-    );
+    this.#rechecks$.next(secondLooks(settled));
   }
 
   heed(change: DirectoryChange): void {

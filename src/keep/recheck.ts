@@ -7,6 +7,7 @@ import type { RecordKey } from '../directory/directory.ts';
 import type { LookupDeps } from '../resolve/deps.ts';
 import { answerL2, answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
+import type { Settled } from '../resolve/pipeline.ts';
 import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Blow } from './blow.ts';
@@ -34,6 +35,22 @@ export interface Verdict {
   answer: Answer | undefined;
 }
 
+/**
+ * Of answers just written, those whose MAC may have a `mac:` record that nobody has looked for: the FDB entry rests on this
+ * very address' record. Another address of the same MAC has had it looked for, and the feed tells of it since.
+ */
+export function secondLooks(settled: readonly Settled[]): Recheck[] {
+  const looks: Recheck[] = [];
+  for (const { question, outcome, answer } of settled) {
+    const { device, layer, address } = question;
+    if (outcome !== 'resolved' || layer !== 'l3' || answer?.source.kind !== 'ip') continue;
+    const source = device.tables.fdb.get(answer.mac)?.source;
+    if (source?.kind === 'mac' || (source?.kind === 'ip' && source.name !== address)) continue;
+    looks.push({ device, table: 'neighbour', key: address, cause: 'second_look' });
+  }
+  return looks;
+}
+
 /** How long a batch waits for a directory that does not answer before it makes room, ms. */
 const PATIENCE = 60_000;
 
@@ -44,17 +61,22 @@ export function readAgain(batch: Recheck[], deps: LookupDeps): Observable<Verdic
     map((values) => {
       if (values === undefined) return undefined;
       let next = 0;
-      return batch.map((recheck, index) => {
+      return batch.flatMap((recheck, index) => {
         const keys = asked[index] ?? [];
         const mine = values.slice(next, (next += keys.length));
+        if (recheck.cause === 'second_look') return seen(recheck, keys[0]?.address, mine[0] ?? null, deps);
         return { recheck, answer: judged(recheck, keys, mine, deps) };
       });
     }),
   );
 }
 
-function keysOf({ device, table, key }: Recheck): RecordKey[] {
+function keysOf({ device, table, key, cause }: Recheck): RecordKey[] {
   const { vni, tables } = device;
+  if (cause === 'second_look') {
+    const mac = tables.neighbours.get(key)?.mac;
+    return mac === undefined ? [] : [{ vni, kind: 'mac', address: mac }];
+  }
   if (table === 'neighbour') {
     const mac = tables.neighbours.get(key)?.mac;
     return [
@@ -67,6 +89,22 @@ function keysOf({ device, table, key }: Recheck): RecordKey[] {
     { vni, kind: 'mac', address: key },
     ...addresses.map<RecordKey>((ip) => ({ vni, kind: 'ip', address: ip })),
   ];
+}
+
+/** The second look is for the `mac:` record alone; its own was read a moment ago. Without one there is nothing to say. */
+function seen(
+  recheck: Recheck,
+  mac: string | undefined,
+  value: string | null,
+  { judge }: LookupDeps,
+): Verdict[] {
+  const { device, key } = recheck;
+  const held = device.tables.neighbours.get(key);
+  const named = mac === undefined ? undefined : fromMacRecord(judge, device, mac, value);
+  if (named === undefined || held?.mac !== named.mac) return [];
+  const router = device.tables.fdb.get(named.mac)?.router ?? false;
+  const { vtep, source: vtepSource } = named;
+  return [{ recheck, answer: { mac: named.mac, vtep, router, source: held.source, vtepSource } }];
 }
 
 function judged(

@@ -4,6 +4,7 @@
  *   1. the kernel raises it            kernel/linux.ts      batches of misses, each paired with its asker
  *   2. admission                       admission.ts         joins what is in flight, drops what is known to be nobody's
  *                                      fair-queue.ts        a lane per asking port, and a budget for unknown addresses
+ *                                      memory.ts            a lease that no record overrides answers at once
  *   3. lookup                          lookup.ts            all that waits in one MGET, two under way
  *   4. judgement                       judge.ts             record, else lease; malformed counts as absent
  *                                      search.ts            a MAC that nobody remembers is searched for, once, and looked up again
@@ -24,6 +25,7 @@ import { attempt } from './attempt.ts';
 import { batchWhileBusy } from './batch-while-busy.ts';
 import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
+import { fromMemory } from './memory.ts';
 import { type Answered, lookup } from './lookup.ts';
 import type { Answer, Outcome, Question } from './question.ts';
 import { Search } from './search.ts';
@@ -47,11 +49,8 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
   const again$ = new Subject<Question[]>();
   const search = new Search(deps);
   const queue = new FairQueue(deps.admission.shed, deps.now);
-  const questions$ = batches$.pipe(
-    map(({ misses, deviceOf }) => deps.admission.admit(misses, deviceOf)),
-    filter((questions) => questions.length > 0),
-  );
-  return merge(questions$, again$, search.found$()).pipe(
+  const asked$ = new Subject<Question[]>();
+  const lookedUp$ = merge(asked$, again$, search.found$()).pipe(
     batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS, queue),
     map((answered) => {
       for (const { question, result } of answered) question.lane.answered(result === 'absent');
@@ -65,8 +64,15 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
       again$.next(stale.map(({ question }) => question));
       return settled;
     }),
-    filter((settled) => settled.length > 0),
   );
+  const remembered$ = batches$.pipe(
+    map(({ misses, deviceOf }) => {
+      const { known, open } = fromMemory(deps.admission.admit(misses, deviceOf), deps);
+      if (open.length > 0) asked$.next(open);
+      return known.length > 0 ? settle(known, deps) : [];
+    }),
+  );
+  return merge(lookedUp$, remembered$).pipe(filter((settled) => settled.length > 0));
 }
 
 /** Stages 5 to 7 for a batch that the directory has answered. */

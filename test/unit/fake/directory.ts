@@ -25,6 +25,8 @@ export class FakeDirectory implements Directory {
   followed: ReadonlySet<number> = new Set();
   /** What `follow` waits for. */
   following: Promise<void> = Promise.resolve();
+  /** Whether it knows which addresses have a record. */
+  complete = false;
   #failure: string | undefined;
   #held: (() => void)[] | undefined;
 
@@ -94,6 +96,10 @@ export class FakeDirectory implements Directory {
 
   leases(vni: number): Leases {
     return new LeaseTable(this.leaseValues.get(vni) ?? new Map<string, string>());
+  }
+
+  lacksRecord(vni: number, ip: string): boolean {
+    return this.complete && !this.records.has(`${vni} ip ${ip}`);
   }
 
   follow(vnis: ReadonlySet<number>): Promise<void> {
