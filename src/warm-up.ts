@@ -82,6 +82,8 @@ function directory(): Directory {
     isEmpty: () => Promise.resolve(false),
     everything: () => [],
     usersOf: () => Promise.resolve(new Map()),
+    takePart: () => Promise.resolve([]),
+    leave: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
 }
