@@ -16,6 +16,7 @@ const options: RunOptions = {
   withdrawalGrace: 300,
   maxEntries: 200_000,
   strategy: [],
+  broadcast: [],
   lookupRate: 2_000,
   receiveBuffer: 1 << 20,
   listen: { host: '127.0.0.1', port: 9847 },
