@@ -130,9 +130,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
     this.#mustBeOpen();
     return keys.map(({ ifindex, lladdr }) => this.fdbEntry(ifindex, lladdr));
   }
-  getBridgeFdb(keys: { bridge: number; lladdr: string }[]): (FdbEntry | undefined)[] {
+  getBridgeFdb(bridge: number, lladdrs: readonly string[]): (FdbEntry | undefined)[] {
     this.#mustBeOpen();
-    return keys.map(({ bridge, lladdr }) => this.bridgeFdbEntry(bridge, lladdr));
+    return lladdrs.map((lladdr) => this.bridgeFdbEntry(bridge, lladdr));
   }
 
   write(writes: EntryWrite[]): Refusal[] {
