@@ -5,6 +5,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { addon } from './kernel/addon.ts';
 
 /** With so few misses between two looks, for so long (ms), it is calm. */
 const FEW = 100;
@@ -44,5 +45,9 @@ const heapTaken = (): number => process.memoryUsage().heapTotal;
 /** V8 has the function only where the flag is set, and gives it to contexts made from then on. */
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
-  return runInNewContext('gc') as () => void;
+  const collect = runInNewContext('gc') as () => void;
+  return () => {
+    collect();
+    addon.trimMemory();
+  };
 }
