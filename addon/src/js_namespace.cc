@@ -210,9 +210,8 @@ Napi::Value NamespaceObject::GetNeighbours(const Info& info) {
 }
 
 Napi::Value NamespaceObject::GetFdb(const Info& info) {
-  return Get(info, VectorFromJs<RowKey>(info[0], [](const Napi::Value& value) {
-               return KeyFromJs(value, Table::kFdb);
-             }));
+  return Get(info, VectorFromJs<RowKey>(
+                       info[0], [](const Napi::Value& value) { return KeyFromJs(value, Table::kFdb); }));
 }
 
 Napi::Value NamespaceObject::GetBridgeFdb(const Info& info) {
