@@ -10,8 +10,8 @@ import { addon } from './kernel/addon.ts';
 /** With so few misses between two looks, for so long (ms), it is calm. */
 const FEW = 100;
 const CALM = 30_000;
-/** Growth of the heap that is worth a collection, bytes. */
-const WORTH = 32 * 1024 ** 2;
+/** Growth of the heap that is worth a collection, bytes. What a start leaves is more. */
+const WORTH = 24 * 1024 ** 2;
 
 export class Tidying {
   readonly #now: () => number;
