@@ -3,12 +3,11 @@
  * record the later one stands:
  *
  *   a record changed           its entries are read again                          changes.ts
- *   an answer was written      its `mac:` record is seen behind it                 second look
+ *   an answer was written      its `mac:` record is seen behind it                 second-looks.ts
  *   an answer is old           it is read again                                    lifetime, below
  *   the feed had a gap         everything is read again, at one blow               blow.ts
  *   → what is read             updates, moves or withdraws entries                 apply.ts
  *   → what is lost             goes, or stays for the grace                        losses.ts, guard.ts
- *
  * and beside it the kernel's tables are compared with what is held                 audit.ts
  * and kept from growing without bound                                              evict.ts
  */
@@ -34,7 +33,8 @@ import { type ChangedRows, Watch } from './watch.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
 import { OwnLeases } from './own-leases.ts';
-import { type Recheck, type Verdict, readAgain, secondLooks } from './recheck.ts';
+import { type Recheck, type Verdict, readAgain } from './recheck.ts';
+import { SecondLooks } from './second-looks.ts';
 
 export interface KeepOptions extends EvictOptions {
   /** Seconds, all of these. */
@@ -59,6 +59,7 @@ export class Keeper {
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
+  readonly #secondLooks = new SecondLooks();
   readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
   readonly #watch: Watch;
@@ -110,7 +111,7 @@ export class Keeper {
   settled(settled: readonly Settled[]): void {
     this.#evictor.heed(settled);
     this.#watch.wrote(settled.length);
-    this.#rechecks$.next(secondLooks(settled));
+    this.#rechecks$.next(this.#secondLooks.after(settled, this.#deps.admission.inFlight === 0));
   }
 
   heed(change: DirectoryChange): void {
@@ -171,9 +172,10 @@ export class Keeper {
     if (due.length > 0) this.#audits$.next(due);
   }
 
-  /** Every second: too many entries, answers that are old, and a grace that is over. */
+  /** Every second: too many entries, second looks put off, answers that are old, and a grace that is over. */
   tick(): void {
     this.#evictor.tick();
+    this.#rechecks$.next(this.#secondLooks.after([], true));
     if (!this.#directoryUp) return;
     this.#ownLeases.look(this.#devices());
     const now = this.#deps.now();

@@ -7,7 +7,6 @@ import type { RecordKey } from '../directory/directory.ts';
 import type { LookupDeps, PipelineDeps } from '../resolve/deps.ts';
 import { answerL2, answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
-import type { Settled } from '../resolve/pipeline.ts';
 import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Blow } from './blow.ts';
@@ -35,22 +34,6 @@ type RecheckDeps = Pick<PipelineDeps, keyof LookupDeps | 'isOwnVtep'>;
 export interface Verdict {
   recheck: Recheck;
   answer: Answer | 'as_held' | undefined;
-}
-
-/**
- * Of answers just written, those whose MAC may have a `mac:` record that nobody has looked for: the FDB entry rests on this
- * very address' record. Another address of the same MAC has had it looked for, and the feed tells of it since.
- */
-export function secondLooks(settled: readonly Settled[]): Recheck[] {
-  const looks: Recheck[] = [];
-  for (const { question, outcome, answer } of settled) {
-    const { device, layer, address } = question;
-    if (outcome !== 'resolved' || layer !== 'l3' || answer?.source.kind !== 'ip') continue;
-    const source = device.tables.fdb.get(answer.mac)?.source;
-    if (source?.kind === 'mac' || (source?.kind === 'ip' && source.name !== address)) continue;
-    looks.push({ device, table: 'neighbour', key: address, cause: 'second_look' });
-  }
-  return looks;
 }
 
 /** How long a batch waits for a directory that does not answer before it makes room, ms. */
