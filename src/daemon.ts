@@ -10,6 +10,7 @@ import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
+import { type Concerned, heed } from './heed.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { FoldedLog, type Logger } from './log.ts';
 import { Counters } from './metrics/counters.ts';
@@ -19,12 +20,10 @@ import type { PipelineDeps } from './resolve/deps.ts';
 import { Throttle } from './resolve/throttle.ts';
 import { resolveMisses } from './resolve/pipeline.ts';
 import { Host } from './served/host.ts';
-import type { Signal } from './served/signal.ts';
 import { Report } from './report.ts';
 import { Tidying } from './tidying.ts';
 import { tellSettled } from './resolve/tell.ts';
 import { Wishes } from './served/wishes.ts';
-import { prepare, prepareTopology } from './served/prepare.ts';
 import { Announcer } from './tables/announce.ts';
 import { flush } from './tables/flush.ts';
 
@@ -94,6 +93,7 @@ export class Daemon {
 
   /** Subscribes to everything, once. */
   start(): void {
+    const concerned = this.#concerned();
     const misses$ = this.host.misses$.pipe(
       tap((batch) => {
         this.keeper.heedUse(batch);
@@ -126,7 +126,7 @@ export class Daemon {
           this.keeper.tick();
           this.throttle.tick();
           this.ahead.tick();
-          for (const signal of this.host.claim()) this.#heed(signal);
+          for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
       interval(this.#options.audit * 1000).pipe(
@@ -145,7 +145,7 @@ export class Daemon {
     );
     const signals$ = this.host.signals$().pipe(
       map((signal) => {
-        this.#heed(signal);
+        heed(signal, concerned);
       }),
     );
     const error = (reason: unknown): void => {
@@ -216,70 +216,13 @@ export class Daemon {
     };
   }
 
-  #heed(signal: Signal): void {
-    switch (signal.type) {
-      case 'overrun':
-        // Nothing is lost with changes that went unheard: the tables are read whole.
-        if (signal.socket === 'table') {
-          this.keeper.missRows();
-          return;
-        }
-        this.report.overrun(signal.socket);
-        this.keeper.audit(this.host.devices());
-        return;
-      case 'rows':
-        this.keeper.heedRows(signal);
-        return;
-      case 'malformed':
-        this.report.malformedMessages(signal.count);
-        return;
-      case 'served':
-        prepare(signal.device, this.host.devices(), this.#log);
-        this.throttle.begin(signal.device);
-        this.keeper.begin(signal.device, this.#follow());
-        return;
-      case 'gone':
-        this.admission.abandon(signal.device);
-        this.throttle.forget(signal.device);
-        this.keeper.forget(signal.device);
-        this.#log.info(`${signal.device.name} is no longer served`);
-        void this.#follow();
-        return;
-      case 'emptied':
-        this.#log.info(
-          `${signal.device.name} ${signal.device.link.up ? 'has another MAC' : 'went down'}: the kernel emptied its tables`,
-        );
-        this.keeper.audit([signal.device]);
-        return;
-      case 'up':
-        this.#log.info(`${signal.device.name} is up`);
-        prepareTopology(signal.device, this.#log);
-        this.keeper.audit([signal.device]);
-        this.ahead.renew([signal.device]);
-        return;
-      case 'bridged':
-        prepareTopology(signal.device, this.#log);
-        return;
-      case 'refused':
-        this.#wishes.refuse(signal.name, signal.reason);
-        return;
-      case 'taken':
-        if (this.#options.wait === true)
-          this.#log.info(`another missd serves ${signal.name}; waiting for it`);
-        else this.#wishes.refuse(signal.name, 'another missd serves it');
-        return;
-      case 'loaded':
-        this.#wishes.check();
-        return;
-      case 'addresses':
-        for (const device of this.host.devices()) device.local.clear();
-        this.keeper.audit(this.host.devices());
-        return;
-    }
-  }
-
-  #follow(): Promise<void> {
-    return this.#directory.follow(new Set(this.host.devices().map((device) => device.vni)));
+  #concerned(): Concerned {
+    const { host, admission, throttle, keeper, ahead, report } = this;
+    return {
+      ...{ host, admission, throttle, keeper, ahead, report, wishes: this.#wishes, log: this.#log },
+      wait: this.#options.wait === true,
+      follow: () => this.#directory.follow(new Set(host.devices().map((device) => device.vni))),
+    };
   }
 
   #heedDirectory(state: DirectoryState): void {

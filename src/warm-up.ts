@@ -32,7 +32,7 @@ const LEASE_MAC = '02:00:00:00:00:02';
 export async function warmUp(options: RunOptions): Promise<number> {
   const events$ = new Subject<KernelEvent>();
   const daemon = new Daemon(
-    { ...options, netns: [], device: [], wait: false, strategy: [] },
+    { ...options, netns: [], device: [], wait: false, strategy: [], broadcast: [] },
     kernel(events$),
     directory(),
     pino({ level: 'silent' }),
@@ -81,9 +81,9 @@ function directory(): Directory {
     follow: () => Promise.resolve(),
     isEmpty: () => Promise.resolve(false),
     everything: () => [],
-    usersOf: () => Promise.resolve(new Map()),
     takePart: () => Promise.resolve([]),
     leave: () => Promise.resolve(),
+    usersOf: () => Promise.resolve(new Map()),
     close: () => Promise.resolve(),
   };
 }

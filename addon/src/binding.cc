@@ -1,8 +1,29 @@
+#include <malloc.h>
+
 #include "js.h"
 
+/**
+ * Collections run on several threads and leave each one's arena as large as it ever was; by itself malloc
+ * returns only what lies at an arena's end.
+ */
+static void TrimMemory(const Napi::CallbackInfo&) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+/** A dump of many rows is megabytes; glibc would learn from the first to keep the next ones. */
+static void ReturnLargeBlocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+#endif
+}
+
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  ReturnLargeBlocks();
   missd::ExportNamespace(env, exports);
   missd::ExportCodec(env, exports);
+  exports.Set("trimMemory", Napi::Function::New(env, TrimMemory, "trimMemory"));
   return exports;
 }
 

@@ -12,13 +12,19 @@ struct Rest {
   size_t at = 0;
 };
 
+/** What has been handed out whole is freed at once: its function may wait long to be collected. */
 template <typename T>
-Napi::Array Take(Napi::Env env, const std::vector<T>& values, size_t* at, size_t count) {
+Napi::Array Take(Napi::Env env, std::vector<T>* all, size_t* at, size_t count) {
+  std::vector<T>& values = *all;
   size_t end = std::min(values.size(), *at + count);
   Napi::Array array = Napi::Array::New(env, end - *at);
   for (uint32_t i = 0; *at < end; ++*at, ++i) {
     Napi::HandleScope scope(env);
     array.Set(i, ToJs(env, values[*at]));
+  }
+  if (*at == values.size()) {
+    values = {};
+    *at = 0;
   }
   return array;
 }
@@ -53,10 +59,10 @@ class DumpWorker : public Napi::AsyncWorker {
     DumpTable table = request_.table;
     auto take = [rest = rest_, table](const Napi::CallbackInfo& info) -> Napi::Value {
       size_t count = info[0].As<Napi::Number>().Uint32Value();
-      if (table == DumpTable::kLinks) return Take(info.Env(), rest->result.links, &rest->at, count);
-      if (table == DumpTable::kAddresses) return Take(info.Env(), rest->result.addresses, &rest->at, count);
-      if (table == DumpTable::kRoutes) return Take(info.Env(), rest->result.routes, &rest->at, count);
-      return Take(info.Env(), rest->result.rows, &rest->at, count);
+      if (table == DumpTable::kLinks) return Take(info.Env(), &rest->result.links, &rest->at, count);
+      if (table == DumpTable::kAddresses) return Take(info.Env(), &rest->result.addresses, &rest->at, count);
+      if (table == DumpTable::kRoutes) return Take(info.Env(), &rest->result.routes, &rest->at, count);
+      return Take(info.Env(), &rest->result.rows, &rest->at, count);
     };
     Settle([&] { deferred_.Resolve(Napi::Function::New(Env(), take, "take")); });
   }

@@ -27,6 +27,7 @@ export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied
     // Withdrawn while it was read.
     if (held === undefined) continue;
     if (answer === undefined) lost.push(recheck);
+    else if (answer === 'as_held') confirm(recheck, deps.now());
     else if (deps.isOwnVtep(answer.vtep)) again.push(...comeHome(device, recheck, answer, deps));
     else if (!isAsHeld(device, recheck, answer)) {
       release(device, answer);
@@ -66,6 +67,13 @@ function isAsHeld({ tables }: ServedDevice, { table, key }: Recheck, answer: Ans
   if (table === 'neighbour' && tables.neighbours.get(key)?.mac !== answer.mac) return false;
   const fdb = tables.fdb.get(answer.mac);
   return fdb?.vtep === answer.vtep && (fdb.router || !answer.router);
+}
+
+/** What is checked by lifetime counts as checked since it was due, see due.ts. */
+function confirm({ device, key, cause }: Recheck, now: number): void {
+  const { tables } = device;
+  const held = tables.neighbours.get(key);
+  if (held !== undefined && cause !== 'lifetime') tables.checkNeighbour(held, held.source, now);
 }
 
 function touch({ tables }: ServedDevice, { table, key }: Recheck, answer: Answer, now: number): void {

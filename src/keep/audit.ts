@@ -44,7 +44,7 @@ const AT_ONCE = 500;
  */
 export async function audit(
   device: ServedDevice,
-  { fdb, neighbours, only }: Rows,
+  { fdb, neighbours, macs: suspectMacs, ips: suspectIps }: Rows,
   idleBefore: number,
   deps: PipelineDeps,
 ): Promise<Recheck[]> {
@@ -52,14 +52,14 @@ export async function audit(
   withdrawLocal(device, deps);
 
   const macs: string[] = [];
-  for (const held of some(tables.fdb, only?.macs))
+  for (const held of some(tables.fdb, suspectMacs))
     if (!isFdbAsHeld(held, fdb.get(held.mac))) macs.push(held.mac);
   for (const chunk of chunks(macs)) {
     mendFdb(device, chunk, deps);
     await turn();
   }
   const ips: string[] = [];
-  for (const held of some(tables.neighbours, only?.ips))
+  for (const held of some(tables.neighbours, suspectIps))
     if (!isNeighbourAsHeld(held, neighbours.get(held.ip))) ips.push(held.ip);
   for (const chunk of chunks(ips)) {
     mendNeighbours(device, chunk, deps);
@@ -71,14 +71,12 @@ export async function audit(
   return adopted;
 }
 
-/** What is held, or of it what has these keys. */
-function* some<T>(held: ReadonlyMap<string, T>, keys: ReadonlySet<string> | undefined): Generator<T> {
-  if (keys === undefined) yield* held.values();
-  else
-    for (const key of keys) {
-      const one = held.get(key);
-      if (one !== undefined) yield one;
-    }
+/** What is held of these. */
+function* some<T>(held: ReadonlyMap<string, T>, keys: ReadonlySet<string>): Generator<T> {
+  for (const key of keys) {
+    const one = held.get(key);
+    if (one !== undefined) yield one;
+  }
 }
 
 function* chunks<T>(items: T[]): Generator<T[]> {

@@ -4,7 +4,7 @@
  */
 import { type Observable, map } from 'rxjs';
 import type { RecordKey } from '../directory/directory.ts';
-import type { LookupDeps } from '../resolve/deps.ts';
+import type { LookupDeps, PipelineDeps } from '../resolve/deps.ts';
 import { answerL2, answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { Settled } from '../resolve/pipeline.ts';
@@ -29,10 +29,12 @@ export interface Recheck extends HeldEntry {
   cause: 'change' | 'second_look' | 'lifetime' | Blow;
 }
 
-/** What the directory says of it now. */
+type RecheckDeps = Pick<PipelineDeps, keyof LookupDeps | 'isOwnVtep'>;
+
+/** What the directory says of it now: the very words it was written from, another answer, or nothing. */
 export interface Verdict {
   recheck: Recheck;
-  answer: Answer | undefined;
+  answer: Answer | 'as_held' | undefined;
 }
 
 /**
@@ -55,7 +57,7 @@ export function secondLooks(settled: readonly Settled[]): Recheck[] {
 const PATIENCE = 60_000;
 
 /** @returns undefined when the directory did not answer; nothing may be concluded then */
-export function readAgain(batch: Recheck[], deps: LookupDeps): Observable<Verdict[] | undefined> {
+export function readAgain(batch: Recheck[], deps: RecheckDeps): Observable<Verdict[] | undefined> {
   const asked = batch.map((recheck) => keysOf(recheck));
   return readPatiently(asked.flat(), deps.now() + PATIENCE, deps).pipe(
     map((values) => {
@@ -65,7 +67,8 @@ export function readAgain(batch: Recheck[], deps: LookupDeps): Observable<Verdic
         const keys = asked[index] ?? [];
         const mine = values.slice(next, (next += keys.length));
         if (recheck.cause === 'second_look') return seen(recheck, keys[0]?.address, mine[0] ?? null, deps);
-        return { recheck, answer: judged(recheck, keys, mine, deps) };
+        const answer = saysAsHeld(recheck, mine, deps) ? 'as_held' : judged(recheck, keys, mine, deps);
+        return { recheck, answer };
       });
     }),
   );
@@ -105,6 +108,24 @@ function seen(
   const router = device.tables.fdb.get(named.mac)?.router ?? false;
   const { vtep, source: vtepSource } = named;
   return [{ recheck, answer: { mac: named.mac, vtep, router, source: held.source, vtepSource } }];
+}
+
+/**
+ * Whether a neighbour's records say in these very words what is held. Most do, every time, and what has been judged once
+ * needs no other judgement.
+ */
+function saysAsHeld(
+  { device, table, key }: Recheck,
+  [own, named]: (string | null)[],
+  { isOwnVtep }: RecheckDeps,
+): boolean {
+  if (table !== 'neighbour' || own === null || own === undefined) return false;
+  const held = device.tables.neighbours.get(key);
+  const fdb = held && device.tables.fdb.get(held.mac);
+  if (fdb === undefined || held?.source.kind !== 'ip' || isOwnVtep(fdb.vtep)) return false;
+  const { kind } = fdb.source;
+  if (named === null ? kind !== 'ip' : kind !== 'mac' || named !== fdb.vtep) return false;
+  return own === `${held.mac} ${fdb.vtep}${fdb.router ? ' router' : ''}`;
 }
 
 function judged(

@@ -9,7 +9,7 @@
 import type { RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
-import { replicasIn } from '../tables/replicas.ts';
+import { isGroup, replicasIn } from '../tables/replicas.ts';
 import type { FdbEntry, Ip, Mac, Neighbour } from '../vocabulary.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
 
@@ -30,12 +30,13 @@ export interface ChangedRows {
   deviceOf: (ifindex: number) => ServedDevice | undefined;
 }
 
-/** Rows of a device, as they were a moment ago. */
+/** Rows of a device that may differ from what is held, as they were a moment ago. */
 export interface Rows {
   fdb: ReadonlyMap<Mac, FdbEntry>;
   neighbours: ReadonlyMap<Ip, Neighbour>;
-  /** Keys that were looked at; absent when all were. */
-  only?: { macs: ReadonlySet<Mac>; ips: ReadonlySet<Ip> };
+  /** What of the held is to be compared with them: those without a row are missing. */
+  macs: ReadonlySet<Mac>;
+  ips: ReadonlySet<Ip>;
 }
 
 interface Sight {
@@ -103,7 +104,8 @@ export class Watch {
   /** @throws KernelError when a table cannot be dumped */
   async readWhole(device: ServedDevice): Promise<Rows> {
     const sight = this.#of(device);
-    const { kernel } = device.namespace;
+    const { ifindex, namespace, tables } = device;
+    const { kernel } = namespace;
     sight.blind = false;
     sight.macs.clear();
     sight.ips.clear();
@@ -111,13 +113,28 @@ export class Watch {
       // Listening comes first: what changes while it is read is heard of.
       kernel.watchTables(this.#sighted(device));
       const started = this.#now();
-      const rows = await kernel.fdb(device.ifindex);
-      device.replicas = replicasIn(rows);
-      const fdb = new Map(rows.map((row) => [row.lladdr, row]));
-      const neighbours = new Map((await kernel.neighbours(device.ifindex)).map((row) => [row.ip, row]));
+      // Nearly all are as held and forgotten at once: kept until the end, they would cost a collection of their size.
+      const macs = new Set(tables.fdb.keys());
+      const fdb = await kernel.fdb(ifindex, (row) => {
+        if (isFdbSuspect(device, row, false)) return true;
+        macs.delete(row.lladdr);
+        return isGroup(row.lladdr);
+      });
+      device.replicas = replicasIn(fdb);
+      const ips = new Set(tables.neighbours.keys());
+      const neighbours = await kernel.neighbours(ifindex, (row) => {
+        if (isNeighbourSuspect(device, row, false)) return true;
+        ips.delete(row.ip);
+        return false;
+      });
       sight.readAt = this.#now();
       sight.cost = sight.readAt - started;
-      return { fdb, neighbours };
+      return {
+        fdb: new Map(fdb.map((row) => [row.lladdr, row])),
+        neighbours: new Map(neighbours.map((row) => [row.ip, row])),
+        macs,
+        ips,
+      };
     } catch (error) {
       sight.blind = true;
       throw error;
@@ -139,7 +156,7 @@ export class Watch {
     for (const some of chunks([...ips]))
       for (const row of namespace.kernel.getNeighbours(some.map((ip) => ({ ifindex, ip }))))
         if (row !== undefined) neighbours.set(row.ip, row);
-    return { fdb, neighbours, only: { macs, ips } };
+    return { fdb, neighbours, macs, ips };
   }
 
   #of(device: ServedDevice): Sight {

@@ -54,6 +54,8 @@ interface Decoded<T> {
 
 interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
+  /** Gives back to the kernel what malloc keeps for later. */
+  trimMemory: () => void;
 
   // The pure functions, for tests on bytes.
   decodeMisses: (datagram: Buffer) => { numbers: Uint32Array; texts: string[]; malformed: number };

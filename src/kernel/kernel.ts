@@ -55,9 +55,10 @@ export interface Namespace {
   links(): Promise<Link[]>;
   /** Addresses of this namespace, or of the peer namespace known here by `netnsid`. */
   addresses(netnsid?: number): Promise<InterfaceAddress[]>;
-  neighbours(ifindex: number): Promise<Neighbour[]>;
+  /** @param keep is asked while the rows come in; of many, few objects then live for longer than a moment */
+  neighbours(ifindex: number, keep?: (row: Neighbour) => boolean): Promise<Neighbour[]>;
   /** The `self` entries of one VXLAN device. */
-  fdb(ifindex: number): Promise<FdbEntry[]>;
+  fdb(ifindex: number, keep?: (row: FdbEntry) => boolean): Promise<FdbEntry[]>;
   /** The `master` entries of one bridge, but for those behind a VXLAN port: reading them reads its whole own FDB. */
   bridgeFdb(bridge: number): Promise<FdbEntry[]>;
 

@@ -60,11 +60,11 @@ class LinuxNamespace implements Namespace {
   addresses(netnsid?: number): Promise<InterfaceAddress[]> {
     return collected(() => this.#native.dump('addresses', netnsid ?? -1));
   }
-  neighbours(ifindex: number): Promise<Neighbour[]> {
-    return collected(() => this.#native.dump('neighbours', ifindex));
+  neighbours(ifindex: number, keep?: (row: Neighbour) => boolean): Promise<Neighbour[]> {
+    return collected(() => this.#native.dump('neighbours', ifindex), keep);
   }
-  fdb(ifindex: number): Promise<FdbEntry[]> {
-    return collected(() => this.#native.dump('fdb', ifindex));
+  fdb(ifindex: number, keep?: (row: FdbEntry) => boolean): Promise<FdbEntry[]> {
+    return collected(() => this.#native.dump('fdb', ifindex), keep);
   }
   bridgeFdb(bridge: number): Promise<FdbEntry[]> {
     return collected(() => this.#native.dump('bridgeFdb', bridge));
@@ -141,14 +141,17 @@ class LinuxNamespace implements Namespace {
 /** Rows made into objects before other work of the event loop gets its turn: about a millisecond's worth. */
 const ROWS_PER_TURN = 1000;
 
-async function collected<T>(dump: () => Promise<Take<T>>): Promise<T[]> {
+async function collected<T>(
+  dump: () => Promise<Take<T>>,
+  keep: (row: T) => boolean = () => true,
+): Promise<T[]> {
   const rows: T[] = [];
   const take = await dump().catch((error: unknown) => {
     throw translate(error);
   });
   for (;;) {
     const some = take(ROWS_PER_TURN);
-    for (const row of some) rows.push(row);
+    for (const row of some) if (keep(row)) rows.push(row);
     if (some.length < ROWS_PER_TURN) return rows;
     await turn();
   }

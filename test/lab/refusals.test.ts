@@ -51,9 +51,12 @@ test.each<[string, RegExp]>([
   await says(words);
 });
 
-test('one in a bridge that filters VLANs is refused', async ({ skip }) => {
-  skip(!filtersVlans, 'this kernel’s bridges do not filter VLANs');
-  await says(/"level":50.*vlans@.* is not served: its bridge brv filters VLANs/);
+test('one in a bridge that filters VLANs is refused; a kernel without such bridges has none', async () => {
+  if (filtersVlans) await says(/"level":50.*vlans@.* is not served: its bridge brv filters VLANs/);
+  else
+    await expect(pair.host1.namespace.attempt(['ip', 'link', 'show', 'brv'])).resolves.not.toMatchObject({
+      code: 0,
+    });
 });
 
 test.each<[string, RegExp]>([

@@ -43,7 +43,7 @@ it('collects once after a storm, when it has been calm for half a minute', () =>
 it('collects again where there is something to be had', () => {
   for (let i = 0; i < 3; i++) pass();
   expect(collected).toBe(1);
-  heap += 31 * MIB;
+  heap += 23 * MIB;
   pass();
   expect(collected).toBe(1);
   heap += MIB;

@@ -107,11 +107,11 @@ export class FakeNamespace extends FakeTables implements Namespace {
   addresses(netnsid?: number): Promise<InterfaceAddress[]> {
     return this.#dump(() => (netnsid === undefined ? [...this.addressTable] : []));
   }
-  neighbours(ifindex: number): Promise<Neighbour[]> {
-    return this.#dump(() => this.neighboursOf(ifindex));
+  neighbours(ifindex: number, keep: (row: Neighbour) => boolean = () => true): Promise<Neighbour[]> {
+    return this.#dump(() => this.neighboursOf(ifindex).filter(keep));
   }
-  fdb(ifindex: number): Promise<FdbEntry[]> {
-    return this.#dump(() => this.fdbOf(ifindex));
+  fdb(ifindex: number, keep: (row: FdbEntry) => boolean = () => true): Promise<FdbEntry[]> {
+    return this.#dump(() => this.fdbOf(ifindex).filter(keep));
   }
   bridgeFdb(bridge: number): Promise<FdbEntry[]> {
     return this.#dump(() => this.bridgeFdbOf(bridge));

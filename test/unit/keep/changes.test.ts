@@ -109,6 +109,23 @@ describe('an answer', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3), [mac(2)]: vtep(2) });
   });
 
+  it('whose mac: record came without a word follows it, and the ip: record again when it is gone', async () => {
+    world.directory.set(VNI, 'mac', mac(1), vtep(3));
+    await world.pass(LIFETIME);
+    expect(world.fdb(device)).toHaveProperty([mac(1)], vtep(3));
+    await world.pass(LIFETIME);
+    expect(device.tables.fdb.get(mac(1))?.source.kind).toBe('mac');
+    world.directory.delete(VNI, 'mac', mac(1));
+    await world.pass(LIFETIME);
+    expect(world.fdb(device)).toHaveProperty([mac(1)], vtep(2));
+  });
+
+  it('that says the same goes when its VTEP is this host’s by now', async () => {
+    world.own.set('device', [vtep(2)]);
+    await world.pass(LIFETIME);
+    expect(world.neighbours(device)).toEqual({});
+  });
+
   it('of an FDB entry alone is read again likewise', async () => {
     alone(5, { kind: 'mac', name: mac(5) });
     await world.pass(LIFETIME);

@@ -1,0 +1,135 @@
+/** Which devices of a namespace are served: each begins, goes on and ends with its link, one missd per device. */
+import { Subject } from 'rxjs';
+import type { Namespace } from '../kernel/kernel.ts';
+import type { Strategy } from '../ahead/strategy.ts';
+import type { Link, Vni } from '../vocabulary.ts';
+import type { Clock } from '../clock.ts';
+import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
+import type { OwnVteps } from './own-vteps.ts';
+import type { Signal } from './signal.ts';
+import { followUnderlay, forgetUnderlay } from './underlay.ts';
+import { isVxlan, refusal } from './servable.ts';
+
+export interface RosterOptions {
+  /** Whether a device is to be served, if it can be. */
+  isWanted: (link: Link) => boolean;
+  /** How the entries of a VNI come about. */
+  strategyOf: (vni: Vni) => Strategy;
+  /** Whether to ask again for a device that another missd serves. */
+  wait: boolean;
+  /** Milliseconds. */
+  negativeLifetime: number;
+  now: Clock;
+}
+
+export class Roster {
+  readonly devices = new Map<number, ServedDevice>();
+  readonly #later$ = new Subject<Signal[]>();
+  /** What comes to light outside of an event. */
+  readonly later$ = this.#later$.asObservable();
+  readonly #namespace: Surroundings;
+  readonly #kernel: Namespace;
+  readonly #own: OwnVteps;
+  readonly #options: RosterOptions;
+  /** Refusals said already, by name, so that each is said once. */
+  readonly #refused = new Map<string, string>();
+  /** Devices that another missd serves, by ifindex. */
+  readonly #taken = new Map<number, string>();
+
+  constructor(namespace: Surroundings, own: OwnVteps, options: RosterOptions) {
+    this.#namespace = namespace;
+    this.#kernel = namespace.kernel;
+    this.#own = own;
+    this.#options = options;
+  }
+
+  /** Begins, goes on or ends serving one link. @param links all of the namespace */
+  serve(link: Link, removed: boolean, links: ReadonlyMap<number, Link>): Signal[] {
+    const { name } = this.#namespace;
+    if (removed) this.#taken.delete(link.ifindex);
+    const device = this.devices.get(link.ifindex);
+    const wanted = !removed && this.#options.isWanted(link);
+    const reason = wanted ? refusal(link, links, this.#options.strategyOf) : undefined;
+    if (!wanted || reason !== undefined || !isVxlan(link)) {
+      const signals: Signal[] = device === undefined ? [] : [this.#leave(device)];
+      if (reason === undefined) this.#refused.delete(link.name);
+      else if (this.#refused.get(link.name) !== reason) {
+        this.#refused.set(link.name, reason);
+        signals.push({ type: 'refused', name: `${link.name}@${name}`, reason });
+      }
+      return signals;
+    }
+    this.#refused.delete(link.name);
+    return device === undefined ? this.#begin(link) : this.#renew(device, link);
+  }
+
+  /** After the sockets were closed, and with them the locks. */
+  close(): Signal[] {
+    return [...this.devices.values()].map((device) => this.#forget(device));
+  }
+
+  /** Names of the devices that another missd serves. */
+  get taken(): string[] {
+    return [...this.#taken.values()].map((name) => `${name}@${this.#namespace.name}`);
+  }
+
+  /** Asks again for what another missd served a moment ago. */
+  claim(links: ReadonlyMap<number, Link>): Signal[] {
+    return [...this.#taken.keys()].flatMap((ifindex) => {
+      const link = links.get(ifindex);
+      return link === undefined ? [] : this.serve(link, false, links);
+    });
+  }
+
+  /** What no event tells: addresses of underlay namespaces. */
+  refresh(): void {
+    for (const device of this.devices.values()) this.#followUnderlay(device);
+  }
+
+  #begin(link: VxlanLink): Signal[] {
+    const taken = this.#taken.has(link.ifindex);
+    if (taken && !this.#options.wait) return [];
+    if (!this.#kernel.lock(lockName(link))) {
+      this.#taken.set(link.ifindex, link.name);
+      return taken ? [] : [{ type: 'taken', name: `${link.name}@${this.#namespace.name}` }];
+    }
+    this.#taken.delete(link.ifindex);
+    const { negativeLifetime, now, strategyOf } = this.#options;
+    const device = new ServedDevice(link, this.#namespace, negativeLifetime, now, strategyOf(link.vxlan.vni));
+    this.devices.set(link.ifindex, device);
+    return [...this.#followUnderlay(device), { type: 'served', device }];
+  }
+
+  #renew(device: ServedDevice, link: VxlanLink): Signal[] {
+    const { link: before, bridge } = device;
+    device.link = link;
+    const signals: Signal[] = before.vxlan.local === link.vxlan.local ? [] : this.#followUnderlay(device);
+    if (device.bridge !== bridge) signals.push({ type: 'bridged', device });
+    // Down empties both tables, a new MAC the neighbours (drivers/net/vxlan vxlan_stop; net/core neigh_changeaddr).
+    if ((before.up && !link.up) || before.lladdr !== link.lladdr) signals.push({ type: 'emptied', device });
+    else if (!before.up && link.up) signals.push({ type: 'up', device });
+    return signals;
+  }
+
+  #leave(device: ServedDevice): Signal {
+    this.#kernel.unlock(lockName(device.link));
+    return this.#forget(device);
+  }
+
+  #forget(device: ServedDevice): Signal {
+    this.devices.delete(device.ifindex);
+    forgetUnderlay(device, this.#own);
+    return { type: 'gone', device };
+  }
+
+  #followUnderlay(device: ServedDevice): Signal[] {
+    const isServed = (): boolean => this.devices.get(device.ifindex) === device;
+    const changed = followUnderlay(device, this.#own, isServed, () => {
+      this.#later$.next([{ type: 'addresses' }]);
+    });
+    return changed ? [{ type: 'addresses' }] : [];
+  }
+}
+
+/** An ifindex is unique in its namespace, and the lock lives in that namespace. */
+const lockName = (link: Link): string => `missd/device/${link.ifindex}`;
