@@ -25,8 +25,8 @@ constexpr size_t kFramesPerDrain = 8192;
 /** How far ahead the question of one miss may lie: processors that take turns, questions that raised no miss.
  */
 constexpr size_t kFramesPerSearch = 1024;
-/** More than the receive buffer holds by default: all that a port which is passed over from now on has left in
- * it, where the questions of others would have to be searched for. Happens when a port goes, or floods. */
+/** More than the receive buffer holds by default: all that a port which is passed over from now on has left
+ * in it, where the questions of others would have to be searched for. Happens when a port goes, or floods. */
 constexpr size_t kFramesPerChange = 1 << 18;
 constexpr size_t kFramesPerSend = 256;
 /** Above this many ports the kernel's filter would be walked longer than the frame takes to receive. */

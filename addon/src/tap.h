@@ -19,8 +19,8 @@ class Tap {
   explicit Tap(int receive_buffer);
 
   /**
-   * Which ports lead to which VXLAN device. Frames of other ports are dropped in the kernel from now on, and what
-   * waits of a port that was among them before is forgotten.
+   * Which ports lead to which VXLAN device. Frames of other ports are dropped in the kernel from now on, and
+   * what waits of a port that was among them before is forgotten.
    */
   void SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports);
   /** Reads every waiting frame into the table. Right when no miss is waiting, see Pairing. */
