@@ -54,6 +54,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   onDump: (when: 'before' | 'after') => void = () => undefined;
   /** What is throttled, and why it cannot be. */
   throttled: readonly Throttled[] = [];
+  onThrottle: () => void = () => undefined;
   throttles = 0;
   throttleFailure: string | undefined;
   watched: number[] = [];
@@ -162,6 +163,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   }
   throttle(ports: readonly Throttled[]): Promise<void> {
     this.throttles++;
+    this.onThrottle();
     if (this.throttleFailure !== undefined) return Promise.reject(new Error(this.throttleFailure));
     this.throttled = ports;
     return Promise.resolve();
