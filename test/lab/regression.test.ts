@@ -16,7 +16,7 @@ const ROUNDS = 5;
 const PAIRS = 40;
 const STORM = 4_000;
 /** Times the floor with Redis. */
-const SLOW = { added: 12, cpu: 8 };
+const SLOW = { added: 12, cpu: 6 };
 
 let field: Field;
 let missd: Contender;
