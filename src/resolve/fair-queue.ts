@@ -28,7 +28,9 @@ export class FairQueue implements Waiting<Question> {
   push(question: Question): void {
     const { lane } = question;
     question.waiting = true;
-    lane.push(question);
+    // What was asked before waits longest, and its answer is only in doubt: its record changed meanwhile.
+    if (question.asked === true) lane.pushFirst(question);
+    else lane.push(question);
     if (lane.queued) return;
     lane.queued = true;
     this.#lanes.push(lane);
@@ -78,6 +80,7 @@ export class FairQueue implements Waiting<Question> {
       if (question === undefined) return false;
       lane.shift();
       question.waiting = false;
+      question.asked = true;
       lane.budget.hold();
       lane.asked++;
       batch.push(question);
@@ -88,7 +91,7 @@ export class FairQueue implements Waiting<Question> {
   #age(lane: Lane, now: number): void {
     const patience = lane.floods ? FLOODED : GIVEN_UP;
     for (let question = lane.peek(); question !== undefined; question = lane.peek()) {
-      if (now - question.receivedAt < patience) return;
+      if (question.asked === true || now - question.receivedAt < patience) return;
       lane.shift();
       question.waiting = false;
       this.#shed(question);

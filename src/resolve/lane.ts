@@ -68,6 +68,11 @@ export class Lane {
     this.#waiting.push(question);
   }
 
+  pushFirst(question: Question): void {
+    if (this.#start > 0) this.#waiting[--this.#start] = question;
+    else this.#waiting.unshift(question);
+  }
+
   /** The question that waits longest; not one that another lane has taken over meanwhile. */
   peek(): Question | undefined {
     for (; this.#start < this.#waiting.length; this.#start++) {

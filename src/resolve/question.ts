@@ -19,6 +19,8 @@ export interface Question {
   waiting: boolean;
   /** Its record changed while it was being looked up: what was read may be old already, so it is asked again. */
   changed?: boolean;
+  /** It has been to the directory. */
+  asked?: boolean;
   /** The directory has been searched for it, see search.ts. */
   searched?: boolean;
 }

@@ -97,6 +97,19 @@ describe('the queue before the directory', () => {
     expect(greedy.asked).toBe(lookups.length);
   });
 
+  it('asks first, and sheds never, what has been asked and is in doubt, however long ago and deep in debt', () => {
+    const port = lane(1);
+    const [doubtful] = ask(port, 1);
+    if (doubtful === undefined) throw new Error('no question');
+    expect(serve(() => false)).toEqual([doubtful]);
+    ask(port, 5_000);
+    for (let n = 0; n < 2; n++) serve(() => true);
+    world.time += 10_000;
+    queue.push(doubtful);
+    expect(queue.take(SIZE)[0]).toBe(doubtful);
+    expect(shed).not.toContain(doubtful);
+  });
+
   it('does not ask a question again that went over to another lane', () => {
     const [greedy, innocent] = [lane(1), lane(2)];
     const asked = ask(greedy, 3);
