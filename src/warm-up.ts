@@ -117,7 +117,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     // In the routed topology the row that asks.
     getNeighbours: (keys) => keys.map((key) => ({ ...key, state: NUD_INCOMPLETE, flags: 0, protocol: 0 })),
     getFdb: (keys) => keys.map(() => undefined),
-    getBridgeFdb: (keys) => keys.map(() => undefined),
+    getBridgeFdb: (_, lladdrs) => lladdrs.map(() => undefined),
     write: (writes) => {
       addon.encodeWrites(writes);
       return [];

@@ -39,7 +39,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   void Unlock(const Info& info);
 
   Namespace& Open(const Info& info);
-  Napi::Value Get(const Info& info, RowKey (*convert)(const Napi::Value&));
+  Napi::Value Get(const Info& info, const std::vector<RowKey>& keys);
   void EmitMisses();
   template <typename Batch>
   void Emit(const Batch& batch);
@@ -57,11 +57,11 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   std::unique_ptr<Napi::AsyncContext> context_;
 };
 
-RowKey KeyFromJs(const Napi::Value& value, Table table, const char* device) {
+RowKey KeyFromJs(const Napi::Value& value, Table table) {
   Napi::Object object = value.As<Napi::Object>();
   RowKey key;
   key.table = table;
-  key.ifindex = object.Get(device).As<Napi::Number>().Uint32Value();
+  key.ifindex = object.Get("ifindex").As<Napi::Number>().Uint32Value();
   if (table == Table::kNeighbour) {
     key.ip = IpFromJs(object.Get("ip"));
   } else {
@@ -190,26 +190,41 @@ Napi::Value NamespaceObject::DumpTo(const Info& info) {
   return DumpToJs(info.Env(), open.netns(), request, closed_);
 }
 
-Napi::Value NamespaceObject::Get(const Info& info, RowKey (*convert)(const Napi::Value&)) {
+Napi::Value NamespaceObject::Get(const Info& info, const std::vector<RowKey>& keys) {
   Napi::Env env = info.Env();
   Namespace& open = Open(info);
-  std::vector<RowKey> keys = VectorFromJs(info[0], convert);
   auto rows = Throwing(env, [&] { return open.request().Get(keys); });
   Napi::Array array = Napi::Array::New(env, rows.size());
-  for (uint32_t i = 0; i < rows.size(); i++) array.Set(i, rows[i] ? ToJs(env, *rows[i]) : env.Undefined());
+  Napi::Value none = env.Undefined();
+  for (uint32_t i = 0; i < rows.size(); i++) {
+    Napi::HandleScope scope(env);
+    array.Set(i, rows[i] ? ToJs(env, *rows[i]) : none);
+  }
   return array;
 }
 
 Napi::Value NamespaceObject::GetNeighbours(const Info& info) {
-  return Get(info, [](const Napi::Value& value) { return KeyFromJs(value, Table::kNeighbour, "ifindex"); });
+  return Get(info, VectorFromJs<RowKey>(info[0], [](const Napi::Value& value) {
+               return KeyFromJs(value, Table::kNeighbour);
+             }));
 }
 
 Napi::Value NamespaceObject::GetFdb(const Info& info) {
-  return Get(info, [](const Napi::Value& value) { return KeyFromJs(value, Table::kFdb, "ifindex"); });
+  return Get(info, VectorFromJs<RowKey>(
+                       info[0], [](const Napi::Value& value) { return KeyFromJs(value, Table::kFdb); }));
 }
 
 Napi::Value NamespaceObject::GetBridgeFdb(const Info& info) {
-  return Get(info, [](const Napi::Value& value) { return KeyFromJs(value, Table::kBridgeFdb, "bridge"); });
+  uint32_t bridge = info[0].As<Napi::Number>().Uint32Value();
+  std::vector<RowKey> keys;
+  for (const Mac& lladdr : VectorFromJs(info[1], MacFromJs)) {
+    RowKey key;
+    key.table = Table::kBridgeFdb;
+    key.ifindex = bridge;
+    key.lladdr = lladdr;
+    keys.push_back(key);
+  }
+  return Get(info, keys);
 }
 
 Napi::Value NamespaceObject::Write(const Info& info) {

@@ -25,6 +25,9 @@ constexpr size_t kFramesPerDrain = 8192;
 /** How far ahead the question of one miss may lie: processors that take turns, questions that raised no miss.
  */
 constexpr size_t kFramesPerSearch = 1024;
+/** More than the receive buffer holds by default: all that a port which is passed over from now on has left
+ * in it, where the questions of others would have to be searched for. Happens when a port goes, or floods. */
+constexpr size_t kFramesPerChange = 1 << 18;
 constexpr size_t kFramesPerSend = 256;
 /** Above this many ports the kernel's filter would be walked longer than the frame takes to receive. */
 constexpr size_t kFilteredPorts = 1024;
@@ -97,7 +100,11 @@ void Tap::SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports) {
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   AttachFilter(listen_.get(), distinct);
+  bool passed_over = std::any_of(ports_.begin(), ports_.end(), [&](const auto& before) {
+    return !std::binary_search(distinct.begin(), distinct.end(), before.first);
+  });
   ports_ = {ports.begin(), ports.end()};
+  if (passed_over) ReadOn(kFramesPerChange);
 }
 
 size_t Tap::ReadSome(uint64_t now) {
@@ -120,11 +127,13 @@ size_t Tap::ReadSome(uint64_t now) {
   return received < 0 ? 0 : static_cast<size_t>(received);
 }
 
-void Tap::Drain() {
+void Tap::ReadOn(size_t most) {
   uint64_t now = Now();
-  size_t drained = 0;
-  for (size_t some = 1; some > 0 && drained < kFramesPerDrain; drained += some) some = ReadSome(now);
+  size_t read = 0;
+  for (size_t some = 1; some > 0 && read < most; read += some) some = ReadSome(now);
 }
+
+void Tap::Drain() { ReadOn(kFramesPerDrain); }
 
 std::optional<uint64_t> Tap::LastAsked(uint32_t vxlan, const Ip& target) {
   std::optional<uint64_t> at = askers_.LastAsked(vxlan, target);
@@ -142,7 +151,11 @@ std::optional<Asker> Tap::Pairing::Find(uint32_t vxlan, const Ip& target) {
     std::optional<Asker> asker = tap_->askers_.Pair(vxlan, target, now_);
     if (asker) return asker;
     size_t some = search > 0 ? tap_->ReadSome(now_) : 0;
-    if (some == 0) return tap_->askers_.PairAgain(vxlan, target, now_);
+    if (some == 0) {
+      // The batch was received before: what comes in after the last frame is nothing of its.
+      if (search > 0) ahead_ = 0;
+      return tap_->askers_.PairAgain(vxlan, target, now_);
+    }
     search -= std::min(search, some);
     ahead_ -= std::min(ahead_, some);
   }

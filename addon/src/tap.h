@@ -18,7 +18,10 @@ class Tap {
   /** Opens in the calling thread's namespace. @throws KernelError where AF_PACKET is refused */
   explicit Tap(int receive_buffer);
 
-  /** Which ports lead to which VXLAN device. Frames of other ports are dropped in the kernel from now on. */
+  /**
+   * Which ports lead to which VXLAN device. Frames of other ports are dropped in the kernel from now on, and
+   * what waits of a port that was among them before is forgotten.
+   */
   void SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports);
   /** Reads every waiting frame into the table. Right when no miss is waiting, see Pairing. */
   void Drain();
@@ -50,6 +53,8 @@ class Tap {
  private:
   /** Returns how many frames were read, 0 when none is waiting. */
   size_t ReadSome(uint64_t now);
+  /** Reads until none is waiting, or so many were read. */
+  void ReadOn(size_t most);
 
   Fd listen_;
   Fd send_;

@@ -33,7 +33,7 @@ export interface NativeNamespace {
   dump(table: 'routes', ifindex: number, protocol: number): Promise<Take<Route>>;
   getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[];
   getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
-  getBridgeFdb(keys: { bridge: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
+  getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[];
   write(...writes: Packed): (Failure & { index: number })[];
   writeRoutes(writes: RouteWrite[]): (Failure & { index: number })[];
   announce(...announcements: Packed): number;

@@ -68,7 +68,7 @@ export interface Namespace {
   /** Single rows, in one round trip; undefined where there is none. Synchronous: microseconds each. */
   getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[];
   getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
-  getBridgeFdb(keys: { bridge: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
+  getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[];
 
   /** Writes in order, in as few sends as possible; one refusal does not stop the rest. Returns the refusals. */
   write(writes: EntryWrite[]): Refusal[];

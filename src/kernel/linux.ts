@@ -80,8 +80,8 @@ class LinuxNamespace implements Namespace {
   getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[] {
     return translated(() => this.#native.getFdb(keys));
   }
-  getBridgeFdb(keys: { bridge: number; lladdr: Mac }[]): (FdbEntry | undefined)[] {
-    return translated(() => this.#native.getBridgeFdb(keys));
+  getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[] {
+    return translated(() => this.#native.getBridgeFdb(bridge, lladdrs));
   }
 
   write(writes: EntryWrite[]): Refusal[] {

@@ -76,7 +76,8 @@ function fromIpRecord(judge: Judge, device: ServedDevice, ip: Ip, value: string 
     judge.malformed(device, record.malformed, `ip:${ip} = ${value}`);
     return undefined;
   }
-  return { ...record, source: { kind: 'ip', name: ip } };
+  const { mac, vtep, router } = record;
+  return { mac, vtep, router, source: { kind: 'ip', name: ip } };
 }
 
 /** A lease that this device cannot use counts as absent, so that a shorter prefix may answer. */

@@ -18,6 +18,7 @@
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
 import { groupBy } from '../group-by.ts';
 import { install } from '../tables/install.ts';
+import type { Told } from '../tables/announce.ts';
 import { UNKNOWN } from '../tables/shares.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Miss } from '../vocabulary.ts';
@@ -27,7 +28,7 @@ import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
 import { fromMemory } from './memory.ts';
 import { type Answered, lookup } from './lookup.ts';
-import type { Answer, Outcome, Question } from './question.ts';
+import type { Answer, Outcome, Placement, Question } from './question.ts';
 import { Search } from './search.ts';
 
 /** A drain of misses, and how to find the device of each. */
@@ -43,6 +44,9 @@ export interface Settled {
   answer?: Answer;
 }
 
+/** One that the directory has an answer to. */
+type Resolved = Settled & Required<Pick<Settled, 'answer'>>;
+
 const QUESTIONS = { size: 256, underWay: 2 };
 
 export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDeps): Observable<Settled[]> {
@@ -53,15 +57,19 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
   const lookedUp$ = merge(asked$, again$, search.found$()).pipe(
     batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS, queue),
     map((answered) => {
-      for (const { question, result } of answered) question.lane.answered(result === 'absent');
-      const [stale, current] = partition(answered, ({ question }) => question.changed === true);
-      for (const { question } of stale) question.changed = false;
+      const stale: Question[] = [];
+      const current: Answered[] = [];
+      for (const one of answered) {
+        const { question, result } = one;
+        question.lane.answered(result === 'absent');
+        if (question.changed === true) stale.push(question);
+        else current.push(one);
+      }
+      for (const question of stale) question.changed = false;
       const sought = search.take(current);
-      const settled = settle(
-        current.filter(({ question }) => !sought.has(question)),
-        deps,
-      );
-      again$.next(stale.map(({ question }) => question));
+      const over = sought.size === 0 ? current : current.filter(({ question }) => !sought.has(question));
+      const settled = settle(over, deps);
+      if (stale.length > 0) again$.next(stale);
       return settled;
     }),
   );
@@ -76,16 +84,18 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
 }
 
 /** Stages 5 to 7 for a batch that the directory has answered. */
-function settle(answered: Answered[], deps: PipelineDeps): Settled[] {
+function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
   const settled: Settled[] = [];
-  const placed: { question: Question; answer: Answer }[] = [];
+  const placed: Resolved[] = [];
   for (const { question, result } of answered) {
     if (result === 'absent') settled.push({ question, outcome: 'unknown' });
     else if (result === 'failed' || !isAwaited(question)) settled.push({ question, outcome: 'failed' });
-    else placed.push({ question, answer: result });
+    else placed.push({ question, outcome: 'resolved', answer: result });
   }
-  const namespaces = groupBy(placed, ({ question }) => question.device.namespace);
-  for (const together of namespaces.values()) settled.push(...write(together, deps));
+  for (const together of groupBy(placed, namespaceOf).values()) {
+    write(together, deps);
+    for (const one of together) settled.push(one);
+  }
   for (const one of settled) close(one, deps);
   return settled;
 }
@@ -94,25 +104,29 @@ function settle(answered: Answered[], deps: PipelineDeps): Settled[] {
 const isAwaited = (question: Question): boolean =>
   question.device.inFlight.get(question.address) === question;
 
-/** FDB entries, neighbours and announcements of one namespace. */
-function write(together: { question: Question; answer: Answer }[], deps: PipelineDeps): Settled[] {
+const namespaceOf = ({ question }: Settled) => question.device.namespace;
+
+/** FDB entries, neighbours and announcements of one namespace. Notes what is not resolved after all. */
+function write(together: Resolved[], deps: PipelineDeps): void {
   const { report, announcer, counters, now } = deps;
-  const placements = together.map(({ question: { device, layer, address, askers }, answer }) => {
-    const port = askers[0]?.port ?? UNKNOWN;
-    return layer === 'l3' ? { device, ip: address, answer, port } : { device, answer, port };
-  });
-  const outcomes = attempt(() => install(placements, deps), report) ?? [];
-  const settled = together.map<Settled>((one, index) => ({ ...one, outcome: outcomes[index] ?? 'failed' }));
+  const placements = together.map(({ question, answer }) => placementOf(question, answer));
+  const outcomes = attempt(() => install(placements, deps), report);
   const written = now();
-  const resolved = settled.filter(({ outcome }) => outcome === 'resolved');
-  for (const { question } of resolved)
-    counters.resolutionSeconds.observe((written - question.receivedAt) / 1000);
-  announcer.tell(
-    together
-      .filter(({ question }, index) => question.layer === 'l3' && outcomes[index] === 'resolved')
-      .map(({ question: { device, address, askers }, answer }) => ({ device, ip: address, answer, askers })),
-  );
-  return settled;
+  const told: Told[] = [];
+  together.forEach((one, index) => {
+    const { question, answer } = one;
+    one.outcome = outcomes?.[index] ?? 'failed';
+    if (one.outcome !== 'resolved') return;
+    const { device, layer, address, askers, receivedAt } = question;
+    counters.resolutionSeconds.observe((written - receivedAt) / 1000);
+    if (layer === 'l3') told.push({ device, ip: address, answer, askers });
+  });
+  announcer.tell(told);
+}
+
+function placementOf({ device, layer, address, askers }: Question, answer: Answer): Placement {
+  const port = askers[0]?.port ?? UNKNOWN;
+  return { device, ip: layer === 'l3' ? address : undefined, answer, port };
 }
 
 /** The books: what it ended as, and what to remember so that the next packet does not ask again. */
@@ -128,7 +142,3 @@ function close({ question, outcome }: Settled, { admission, counters }: Pipeline
 
 /** fe80::/10 (RFC 4291 §2.5.6); canonical text has all four digits of the first group. */
 const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);
-
-function partition<T>(items: T[], first: (item: T) => boolean): [T[], T[]] {
-  return [items.filter(first), items.filter((item) => !first(item))];
-}

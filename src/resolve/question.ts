@@ -39,7 +39,7 @@ export type Outcome = 'resolved' | 'unknown' | 'failed' | 'shed' | 'local';
 /** An answer to be written: with the address of an L3 miss, or the FDB entry alone. */
 export interface Placement {
   device: ServedDevice;
-  ip?: Ip;
+  ip?: Ip | undefined;
   answer: Answer;
   /** Of the miss that it answers: the asking port, see tables/shares.ts; absent when a record is read again. */
   port?: number;

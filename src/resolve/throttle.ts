@@ -3,7 +3,8 @@
  * receiving the miss would. For seconds at a time: a storm that ended is forgotten, one that goes on is noticed again.
  *
  * The asker tap passes over a throttled port: it would still hear all that the kernel drops, and the questions of other
- * ports would be lost in that. So the guest behind it is not told of answers, and learns of them when it asks again.
+ * ports would be lost in that. So the guest behind it is not told of answers, and learns of them when it asks again. It
+ * is passed over from before the kernel holds it back until after: what no asker is found for then is taken for its.
  *
  * What must be in force is handed to the kernel whole, one change at a time; a word that comes meanwhile is in the next.
  */
@@ -33,6 +34,8 @@ interface Place {
   devices: Set<ServedDevice>;
   /** By port. */
   offences: Map<number, Offence>;
+  /** Those that the kernel knows of. */
+  inForce: Offence[];
   /** The kernel could do it once. */
   able: boolean;
   /** The kernel has a table of ours. */
@@ -72,6 +75,7 @@ export class Throttle {
     const place: Place = {
       devices: new Set([device]),
       offences: new Map(),
+      inForce: [],
       able: false,
       standing: true,
       refused: false,
@@ -147,18 +151,20 @@ export class Throttle {
     while (place.again) {
       place.again = false;
       const now = this.#now();
-      const throttled = [...place.offences.values()].map(({ lane: { port }, until }) => ({
+      const offences = [...place.offences.values()];
+      const throttled = offences.map(({ lane: { port }, until }) => ({
         port,
         seconds: (until - now) / 1000,
       }));
+      passOver(namespace, place, [...place.inForce, ...offences]);
       try {
         await namespace.kernel.throttle(throttled, this.#rate);
         place.standing = throttled.length > 0;
         place.able = true;
-        namespace.unhear(new Set(throttled.map(({ port }) => port)));
-        for (const device of place.devices)
-          device.throttled = [...place.offences.values()].findLast((one) => one.device === device)?.lane;
+        place.inForce = offences;
+        passOver(namespace, place, offences);
       } catch (error) {
+        passOver(namespace, place, []);
         // With the namespace the table is gone, too.
         if (place.able && throttled.length === 0) return;
         place.refused = true;
@@ -169,4 +175,13 @@ export class Throttle {
       }
     }
   }
+}
+
+function passOver(namespace: Surroundings, { devices }: Place, offences: Offence[]): void {
+  try {
+    namespace.unhear(new Set(offences.map(({ lane }) => lane.port)));
+  } catch {
+    // Its sockets are closed already, as at the end of the daemon: it hears nobody any more.
+  }
+  for (const device of devices) device.throttled = offences.findLast((one) => one.device === device)?.lane;
 }

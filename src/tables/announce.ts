@@ -6,6 +6,14 @@ import type { ServedDevice } from '../served/device.ts';
 /** What became of the wish to tell an asker; the values of a metric label. */
 export type AnnouncementOutcome = 'sent' | 'failed' | 'unknown_asker' | 'dad';
 
+/** A freshly written neighbour, and who asked for it. */
+export interface Told {
+  device: ServedDevice;
+  ip: string;
+  answer: Answer;
+  askers: readonly Asker[];
+}
+
 /** Duplicate address detection asks from no address (RFC 4862 §5.4.2, RFC 5227 §2.1). */
 const isDad = (asker: Asker): boolean => asker.ip === '::' || asker.ip === '0.0.0.0';
 
@@ -24,7 +32,7 @@ export class Announcer {
   }
 
   /** Tells the askers of freshly written neighbours. All devices must be of one namespace. */
-  tell(told: { device: ServedDevice; ip: string; answer: Answer; askers: readonly Asker[] }[]): void {
+  tell(told: readonly Told[]): void {
     const announcements: Announcement[] = [];
     for (const { device, ip, answer, askers } of told) {
       // Without `proxy` the kernel does not consume the question, and a reply would be tunnelled to other hosts.

@@ -1,10 +1,10 @@
 /** Which FDB entries a batch of answers needs, and whose word counts where answers disagree about a MAC. */
 import ipaddr from 'ipaddr.js';
-import type { KernelError } from '../kernel/kernel.ts';
 import type { Answer, Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, Source } from './held.ts';
 import type { InstallReport } from './report.ts';
+import type { Failure } from './settle.ts';
 
 /** One FDB entry to write, and every placement that waits for it: many addresses may share a MAC (leases, routers). */
 export interface Claim {
@@ -13,8 +13,8 @@ export interface Claim {
   /** Of the first of them. */
   port: number | undefined;
   indexes: number[];
-  /** What the kernel said to it. */
-  failure: KernelError | undefined;
+  /** What the kernel said to it, or made of that; see settle.ts. */
+  failure: Failure | undefined;
 }
 
 /** The entries to write for the placements that still stand; one that is held already is only noted as checked. */

@@ -45,7 +45,7 @@ export function install(
 
   send(claims, wanted);
   for (const claim of claims)
-    if (!concludeFdb(claim, report, at)) for (const index of claim.indexes) outcomes[index] = 'failed';
+    if (!concludeFdb(claim, report)) for (const index of claim.indexes) outcomes[index] = 'failed';
   takeBack(
     wanted.filter(({ index }) => !standing(index)),
     report,
@@ -53,6 +53,8 @@ export function install(
   const kept = wanted.filter(({ index }) => standing(index));
   settleNeighbours(kept, report);
   for (const one of kept) if (!concludeNeighbour(one, report, at)) outcomes[one.index] = 'failed';
+  // After the neighbours that need them: they are no entries of their own, not even for a moment.
+  for (const claim of claims) if (claim.failure === undefined) holdFdb(claim, at);
   return outcomes;
 }
 
@@ -84,18 +86,23 @@ function send(claims: Claim[], wanted: Wanted[]): void {
   }
 }
 
-/** Whether the neighbours behind it may stand. */
-function concludeFdb({ device, answer, port, failure }: Claim, report: InstallReport, now: number): boolean {
-  const settled = failure === undefined ? undefined : settleFdb(device, answer, failure, report);
-  // What stands over an entry of ours may go again, and the audit then restores what the record says by now.
-  if (settled === 'foreign' && !device.tables.fdb.has(answer.mac)) return true;
-  if (settled !== undefined && settled !== 'foreign') {
-    report.failed(device, 'fdb', settled);
-    return false;
+/** Whether the neighbours behind it may stand. Leaves a failure where the entry is not to be held. */
+function concludeFdb(claim: Claim, report: InstallReport): boolean {
+  const { device, answer, failure } = claim;
+  if (failure === undefined || failure === 'foreign') return true;
+  claim.failure = settleFdb(device, answer, failure, report);
+  if (claim.failure === 'foreign') {
+    // What stands over an entry of ours may go again, and the audit then restores what the record says by now.
+    if (device.tables.fdb.has(answer.mac)) claim.failure = undefined;
+    return true;
   }
+  if (claim.failure !== undefined) report.failed(device, 'fdb', claim.failure);
+  return claim.failure === undefined;
+}
+
+function holdFdb({ device, answer, port }: Claim, now: number): void {
   const { mac, vtep, router } = answer;
   device.tables.setFdb({ mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now }, port);
-  return true;
 }
 
 function concludeNeighbour(wanted: Wanted, report: InstallReport, now: number): boolean {

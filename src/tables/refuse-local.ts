@@ -7,7 +7,7 @@ import { isGone } from '../kernel/kernel.ts';
 import { NTF_MASTER } from '../kernel/netlink.ts';
 import type { Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { FdbEntry } from '../vocabulary.ts';
+import type { FdbEntry, Mac } from '../vocabulary.ts';
 import { isPermanent } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 
@@ -19,20 +19,23 @@ export function refuseLocal(
   refuse: (index: number) => void,
 ): void {
   const places = bridgePlaces(placements);
-  forgetStale(places, report);
+  forgetStale(places.values(), report);
+  const conflict = (index: number, reason: 'assigned_here' | 'bridge_knows_mac'): void => {
+    refuse(index);
+    const placement = placements[index];
+    if (placement === undefined) return;
+    const { device, ip, answer } = placement;
+    report.conflict(
+      device,
+      reason,
+      `${ip ?? answer.mac} is ${answer.mac} behind ${answer.vtep} by the directory`,
+    );
+  };
   placements.forEach(({ device, ip, answer }, index) => {
-    const conflict = (reason: 'assigned_here' | 'bridge_knows_mac'): void => {
-      refuse(index);
-      report.conflict(
-        device,
-        reason,
-        `${ip ?? answer.mac} is ${answer.mac} behind ${answer.vtep} by the directory`,
-      );
-    };
     // A record that names this host is simply true; one that names another for what is here is a conflict.
     if (isOwnVtep(answer.vtep)) refuse(index);
-    else if (ip !== undefined && device.namespace.isAssigned(ip)) conflict('assigned_here');
-    else if (places[index]?.here === true) conflict('bridge_knows_mac');
+    else if (ip !== undefined && device.namespace.isAssigned(ip)) conflict(index, 'assigned_here');
+    else if (places.get(index)?.here === true) conflict(index, 'bridge_knows_mac');
   });
 }
 
@@ -50,31 +53,30 @@ interface BridgePlace {
   here: boolean;
 }
 
-/** @returns for each placement where its bridge has the MAC; one round trip for all, none for what is held already. */
-function bridgePlaces(placements: readonly Placement[]): (BridgePlace | undefined)[] {
-  const asked: { index: number; device: ServedDevice }[] = [];
-  const keys: { bridge: number; lladdr: string }[] = [];
+/** @returns by placement where its bridge has the MAC; one round trip for each bridge, none for what is held already. */
+function bridgePlaces(placements: readonly Placement[]): ReadonlyMap<number, BridgePlace> {
+  const asked = new Map<ServedDevice, { indexes: number[]; macs: Mac[] }>();
   placements.forEach(({ device, answer }, index) => {
     if (device.bridge === 0 || device.tables.fdb.has(answer.mac)) return;
-    asked.push({ index, device });
-    keys.push({ bridge: device.bridge, lladdr: answer.mac });
+    let here = asked.get(device);
+    if (here === undefined) asked.set(device, (here = { indexes: [], macs: [] }));
+    here.indexes.push(index);
+    here.macs.push(answer.mac);
   });
-  const places = new Array<BridgePlace | undefined>(placements.length).fill(undefined);
-  const rows = asked[0]?.device.namespace.kernel.getBridgeFdb(keys) ?? [];
-  asked.forEach(({ index, device }, position) => {
-    const row = rows[position];
-    if (row === undefined || row.ifindex === device.ifindex) return;
-    places[index] = { device, row, here: isPermanent(row) || row.updatedAgo < HEARD_JUST_NOW };
-  });
+  const places = new Map<number, BridgePlace>();
+  for (const [device, { indexes, macs }] of asked) {
+    device.namespace.kernel.getBridgeFdb(device.bridge, macs).forEach((row, position) => {
+      const index = indexes[position];
+      if (index === undefined || row === undefined || row.ifindex === device.ifindex) return;
+      places.set(index, { device, row, here: isPermanent(row) || row.updatedAgo < HEARD_JUST_NOW });
+    });
+  }
   return places;
 }
 
 /** The bridge would send frames for a guest that moved away to its old port for as long as it remembers (300 s). */
-function forgetStale(places: readonly (BridgePlace | undefined)[], report: InstallReport): void {
-  for (const place of places) {
-    if (place === undefined || place.here) continue;
-    forgetOnBridge(place.device, place.row, report);
-  }
+function forgetStale(places: Iterable<BridgePlace>, report: InstallReport): void {
+  for (const { device, row, here } of places) if (!here) forgetOnBridge(device, row, report);
 }
 
 /** An endpoint that came to this host: what the bridge learned of its MAC from the tunnel would send frames there still. */
@@ -84,8 +86,7 @@ export function forgetBehindTunnel(
   report: InstallReport,
 ): void {
   if (device.bridge === 0) return;
-  const { kernel } = device.namespace;
-  const rows = kernel.getBridgeFdb(macs.map((lladdr) => ({ bridge: device.bridge, lladdr })));
+  const rows = device.namespace.kernel.getBridgeFdb(device.bridge, macs);
   for (const row of rows)
     if (row?.ifindex === device.ifindex && !isPermanent(row)) forgetOnBridge(device, row, report);
 }
@@ -104,9 +105,7 @@ function forgetOnBridge(device: ServedDevice, row: FdbEntry, report: InstallRepo
  */
 export function forgetMovedAway(device: ServedDevice, macs: readonly string[], report: InstallReport): void {
   if (device.bridge === 0 || macs.length === 0) return;
-  const rows = device.namespace.kernel.getBridgeFdb(
-    macs.map((lladdr) => ({ bridge: device.bridge, lladdr })),
-  );
+  const rows = device.namespace.kernel.getBridgeFdb(device.bridge, macs);
   for (const row of rows) {
     if (row === undefined || row.ifindex === device.ifindex) continue;
     if (isPermanent(row))

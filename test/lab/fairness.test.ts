@@ -88,8 +88,7 @@ describe.each([
     // A MAC without a trace is searched for among all records, seldom.
     if (kind !== 'l2') expect(asked).toBeLessThanOrEqual((LOOKUP_RATE + 50) * seconds + 1_000);
     expect(since('missd_shed_total', byPort('g1'))).toBe(0);
-    // In the moment a port becomes throttled another's question may be lost in what the tap still has of it.
-    expect(since('missd_port_lookups_total', byPort('g1'))).toBeGreaterThan(fresh.length / 2);
+    expect(since('missd_port_lookups_total', byPort('g1'))).toBeGreaterThanOrEqual(fresh.length);
   });
 
   test('every miss is accounted for', () => booksBalance(pair.daemon));

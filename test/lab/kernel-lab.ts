@@ -83,6 +83,13 @@ export function pingBlocking(role: string, options: string, address: string): vo
   }
 }
 
+/** ARP requests of one guest for one address, as fast as it can, at a standstill as above. */
+export function arpBlocking(role: string, mac: string, address: string, count: number): void {
+  const script = new URL('arp-burst.py', import.meta.url).pathname;
+  const argv = `python3 ${script} eth0 ${mac} 20.0.0.10 ${address} ${count} 1`;
+  execFileSync('nsenter', inside(role, argv));
+}
+
 /** Keeps what a namespace says, and waits for what it is to say. */
 export class Listener {
   readonly events: KernelEvent[] = [];

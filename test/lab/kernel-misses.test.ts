@@ -16,6 +16,7 @@ import {
   p1,
   ping,
   pingBlocking,
+  arpBlocking,
   listen,
 } from './kernel-lab.ts';
 
@@ -58,6 +59,20 @@ describe('misses', () => {
     expect(misses.filter(({ address }) => address === '20.0.0.97').map(({ asker }) => asker?.lladdr)).toEqual(
       expect.arrayContaining([A, B]),
     );
+  });
+
+  it('name who asked, however much waits of a port that is passed over from now on', async () => {
+    const listener = listen('host', 64 << 20);
+    listener.ns.setPorts([
+      { port: p0, vxlan: vx },
+      { port: p1, vxlan: vx },
+    ]);
+    // Its neighbour is known, so the flood of questions raises no misses: only the tap hears it.
+    expect(failures(listener.ns, [fdb(R, { op: 'replace' }), neighbour('20.0.0.92')])).toEqual([]);
+    arpBlocking('a', A, '20.0.0.92', 5_000);
+    arpBlocking('b', B, '20.0.0.91', 1);
+    listener.ns.setPorts([{ port: p1, vxlan: vx }]);
+    expect((await listener.miss('20.0.0.91')).asker).toMatchObject({ port: p1, lladdr: B });
   });
 
   it('of layer 2 name the MAC, and are folded while the loop is busy', async () => {

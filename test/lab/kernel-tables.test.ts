@@ -128,10 +128,7 @@ describe('tables', () => {
   it('of a bridge name the port a guest is behind', async () => {
     const { ns } = listen('host');
     await ping('a', '20.0.0.92');
-    const [row, none] = ns.getBridgeFdb([
-      { bridge: br0, lladdr: A },
-      { bridge: br0, lladdr: '02:00:00:00:09:09' },
-    ]);
+    const [row, none] = ns.getBridgeFdb(br0, [A, '02:00:00:00:09:09']);
     expect(row).toMatchObject({ ifindex: p0, lladdr: A, master: br0 });
     expect(none).toBeUndefined();
     const rows = await ns.bridgeFdb(br0);

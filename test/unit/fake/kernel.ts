@@ -54,6 +54,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   onDump: (when: 'before' | 'after') => void = () => undefined;
   /** What is throttled, and why it cannot be. */
   throttled: readonly Throttled[] = [];
+  onThrottle: () => void = () => undefined;
   throttles = 0;
   throttleFailure: string | undefined;
   watched: number[] = [];
@@ -130,9 +131,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
     this.#mustBeOpen();
     return keys.map(({ ifindex, lladdr }) => this.fdbEntry(ifindex, lladdr));
   }
-  getBridgeFdb(keys: { bridge: number; lladdr: string }[]): (FdbEntry | undefined)[] {
+  getBridgeFdb(bridge: number, lladdrs: readonly string[]): (FdbEntry | undefined)[] {
     this.#mustBeOpen();
-    return keys.map(({ bridge, lladdr }) => this.bridgeFdbEntry(bridge, lladdr));
+    return lladdrs.map((lladdr) => this.bridgeFdbEntry(bridge, lladdr));
   }
 
   write(writes: EntryWrite[]): Refusal[] {
@@ -162,6 +163,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   }
   throttle(ports: readonly Throttled[]): Promise<void> {
     this.throttles++;
+    this.onThrottle();
     if (this.throttleFailure !== undefined) return Promise.reject(new Error(this.throttleFailure));
     this.throttled = ports;
     return Promise.resolve();

@@ -171,14 +171,14 @@ describe('an endpoint that came to this host', () => {
     await world.changed(ipKey(1));
     expect(world.neighbours(device)).toEqual({});
     expect(world.fdb(device)).toEqual({});
-    expect(world.kernel.getBridgeFdb([{ bridge: BRIDGE, lladdr: mac(1) }])).toEqual([undefined]);
+    expect(world.kernel.getBridgeFdb(BRIDGE, [mac(1)])).toEqual([undefined]);
   });
 
   it('leaves what the bridge knows of it on the guest port', async () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1));
     world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${HERE}`);
     await world.changed(ipKey(1));
-    expect(world.kernel.getBridgeFdb([{ bridge: BRIDGE, lladdr: mac(1) }])).not.toEqual([undefined]);
+    expect(world.kernel.getBridgeFdb(BRIDGE, [mac(1)])).not.toEqual([undefined]);
   });
 });
 
@@ -187,7 +187,7 @@ describe('a record of an address that is not held', () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(5), 100);
     world.directory.set(VNI, 'ip', ip(5), `${mac(5)} ${vtep(2)}`);
     await world.changed(ipKey(5));
-    expect(world.kernel.getBridgeFdb([{ bridge: BRIDGE, lladdr: mac(5) }])).toEqual([undefined]);
+    expect(world.kernel.getBridgeFdb(BRIDGE, [mac(5)])).toEqual([undefined]);
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
   });
 

@@ -61,6 +61,23 @@ describe('a port that floods', () => {
     expect(throttle.count).toBe(1);
   });
 
+  it('is passed over before the kernel holds it back and until it does not any more', async () => {
+    const unheard: number[][] = [];
+    world.kernel.onThrottle = () => void unheard.push([...world.unheard]);
+    await offend();
+    await pass(10);
+    expect(unheard).toEqual([[GUEST], [GUEST]]);
+  });
+
+  it('is heard again where the kernel could, and cannot any more', async () => {
+    await offend();
+    world.kernel.throttleFailure = 'nft: killed';
+    await pass(60, LOOKUP_RATE / 10);
+    expect(throttle.size).toBe(0);
+    expect(world.unheard.size).toBe(0);
+    expect(device.throttled).toBeUndefined();
+  });
+
   it('stays so while it goes on, without a gap', async () => {
     await offend();
     await pass(60, LOOKUP_RATE / 10);
@@ -78,6 +95,15 @@ describe('a port that floods', () => {
     throttle.begin(device);
     await offend();
     expect(ports()).toEqual([GUEST]);
+    await throttle.stop();
+    expect(ports()).toEqual([]);
+  });
+
+  it('is let go of by the kernel after the sockets of the namespace were closed, too', async () => {
+    await offend();
+    device.namespace.unhear = () => {
+      throw new Error('the namespace is closed');
+    };
     await throttle.stop();
     expect(ports()).toEqual([]);
   });

@@ -150,7 +150,7 @@ describe('what lives here', () => {
   it('is not what the bridge last heard on another port some time ago: that entry goes', () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 2_000);
     expect(put(l3(1))).toEqual(['resolved']);
-    expect(world.kernel.getBridgeFdb([{ bridge: BRIDGE, lladdr: mac(1) }])).toEqual([undefined]);
+    expect(world.kernel.getBridgeFdb(BRIDGE, [mac(1)])).toEqual([undefined]);
     expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(1);
   });
 
