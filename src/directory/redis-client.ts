@@ -6,9 +6,9 @@ import type { RedisTarget } from './redis-url.ts';
 /** A command without an answer is given up after this long; with SIGKILL and SIGSTOP of the server it was the worst case seen. */
 export const COMMAND_TIMEOUT = 200;
 /** A connection that owes an answer and says nothing this long is dead. */
-const SOCKET_TIMEOUT = 500;
+export const SOCKET_TIMEOUT = 500;
 /** A dropped SYN is retried by the kernel after 1 s. */
-const CONNECT_TIMEOUT = 1500;
+export const CONNECT_TIMEOUT = 1500;
 /** A server that is back serves within this time; with a thousand hosts that is a thousand attempts a second. */
 const LONGEST_BACKOFF = 1000;
 

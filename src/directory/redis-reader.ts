@@ -3,6 +3,7 @@ import { Cluster, type Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
 import { DirectoryError } from './directory.ts';
 import { clusterClient, COMMAND_TIMEOUT, redisClient } from './redis-client.ts';
+import { RedisLookups } from './redis-lookups.ts';
 import { isAftermath, isTimeout, redisReason } from './redis-reason.ts';
 import { TAKE_PART, takePartArguments } from './redis-members.ts';
 import { scanKeys } from './redis-scan.ts';
@@ -21,6 +22,8 @@ export class RedisReader {
   readonly #target: RedisTarget;
   readonly #answering: (reason: string | undefined) => void;
   readonly #scheduler: SchedulerLike;
+  /** Values of one server are read there; of a cluster by the client, which knows where. Comes and goes with the client's connection. */
+  #lookups: RedisLookups | undefined;
   #probes: Subscription | undefined;
   #closed = false;
   #lastError: unknown;
@@ -40,9 +43,15 @@ export class RedisReader {
         if (this.#lastError === undefined || !isAftermath(error)) this.#lastError = error;
       });
     }
-    this.#client.on('ready', () => void this.#probe());
+    this.#client.on('ready', () => {
+      this.#lookups?.close();
+      this.#lookups = undefined;
+      void this.#probe();
+    });
     this.#client.on('connect', () => (this.#lastError = undefined));
     this.#client.on('close', () => {
+      this.#lookups?.close();
+      this.#lookups = undefined;
       this.#fail(new Error('Connection is closed.'));
     });
   }
@@ -61,6 +70,7 @@ export class RedisReader {
   close(): void {
     this.#closed = true;
     this.#probes?.unsubscribe();
+    this.#lookups?.close();
     this.#client.disconnect();
   }
 
@@ -71,7 +81,7 @@ export class RedisReader {
    */
   async values(keys: string[], tags: number[]): Promise<(string | null)[]> {
     if (keys.length <= MGET_KEYS && (this.cluster === undefined || tags.every((tag) => tag === tags[0]))) {
-      return keys.length === 0 ? [] : this.#asked(() => this.#client.mget(keys));
+      return keys.length === 0 ? [] : this.#asked(() => this.#mget(keys));
     }
     const values = Array<string | null>(keys.length).fill(null);
     const inFlight = this.cluster === undefined ? MGETS_IN_FLIGHT : Infinity;
@@ -80,7 +90,7 @@ export class RedisReader {
       lastValueFrom(
         from(batches).pipe(
           mergeMap(async (indices) => {
-            const read = await this.#client.mget(indices.map((index) => keys[index] ?? ''));
+            const read = await this.#mget(indices.map((index) => keys[index] ?? ''));
             for (const [at, index] of indices.entries()) values[index] = read[at] ?? null;
           }, inFlight),
         ),
@@ -147,6 +157,12 @@ export class RedisReader {
     }
   }
 
+  #mget(keys: string[]): Promise<(string | null)[]> {
+    if (this.#client instanceof Cluster) return this.#client.mget(keys);
+    if (this.#lookups?.served !== true) return Promise.reject(new Error('Connection is closed.'));
+    return this.#lookups.mget(keys);
+  }
+
   /** Indices of keys that may be read with one MGET. */
   #batches(tags: number[]): number[][] {
     const batches: number[][] = [];
@@ -182,12 +198,25 @@ export class RedisReader {
     this.#scheduleProbe();
     try {
       if (this.#client instanceof Cluster) await withDeadline(probeCluster(this.#client));
-      else if (this.#client.status === 'ready') await this.#client.ping();
+      else if (this.#client.status === 'ready')
+        await Promise.all([this.#client.ping(), this.#openLookups(this.#client).ping()]);
       else return;
       if (!this.#closed) this.#answering(undefined);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** One that was lost at once is not opened again before the next probe. */
+  #openLookups(client: Redis): RedisLookups {
+    this.#lookups ??= new RedisLookups(this.#target, client.stream, (error) => {
+      const { served } = lookups;
+      if (this.#lookups === lookups) this.#lookups = undefined;
+      this.#fail(error);
+      if (served) void this.#probe();
+    });
+    const lookups = this.#lookups;
+    return lookups;
   }
 
   /** What happened to the connection explains more than what became of a command. */

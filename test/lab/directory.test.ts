@@ -259,12 +259,14 @@ describe('a lost server', () => {
   it.each([
     ['the feed', 'tracking', /feed of changes is down: no answer/],
     ['the reader', 'smembers', /^no answer/],
+    ['the connection for lookups', 'mget', /^no answer/],
   ])('of which only %s is silently dead is noticed', async (_, sent, reason) => {
     const server = await redis();
     const proxy = await startProxy(server.port);
     ends.push(() => proxy.close());
     const watched = directory(`redis://127.0.0.1:${proxy.port}`);
     await change(watched, 'gap');
+    await watched.directory.read([IP]);
     const lost = down(watched, reason, 3000);
     expect(proxy.stall(sent)).toBe(1);
     // Lost with the connection; the gap that follows makes up for it.
@@ -273,6 +275,39 @@ describe('a lost server', () => {
     await lost;
     await up(watched);
     expect(watched.directory.leases(100).all()).toHaveLength(1);
+  });
+
+  it.each([
+    ['what Redis never says', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+    ['an answer to no question', '*1\r\n$1\r\nx\r\n'],
+    ['an answer that never ends', '*2\r\n$1\r\nx\r\n'],
+  ])('that says %s is asked anew on another connection', async (_, text) => {
+    const server = await redis();
+    await server.cli('SADD', 'missd:{100}:subnets', '10.20.2.0/24');
+    await server.cli('SET', 'missd:{100}:ip:20.0.0.2', VALUE);
+    const proxy = await startProxy(server.port);
+    ends.push(() => proxy.close());
+    const watched = directory(`redis://127.0.0.1:${proxy.port}`);
+    await up(watched);
+    const lost = first(watched.directory.state$, (state) => !state.up, 3000);
+    expect(proxy.say('mget', text)).toBe(1);
+    // With the next PING at the latest.
+    await lost;
+    await up(watched, 3000);
+    expect(await watched.directory.read([IP])).toEqual([VALUE]);
+    // The feed has missed nothing.
+    expect(watched.changes.filter(({ type }) => type === 'gap')).toHaveLength(1);
+  });
+
+  it('is not taken for one by a process that was busy when the answer came', async () => {
+    const server = await redis();
+    await server.cli('SET', 'missd:{100}:ip:20.0.0.2', VALUE);
+    const watched = directory(server.url);
+    await up(watched);
+    const read = watched.directory.read([IP]);
+    const until = performance.now() + 300;
+    while (performance.now() < until);
+    expect(await read).toEqual([VALUE]);
   });
 
   it('never was there: start does not throw and reads fail at once', async () => {

@@ -6,11 +6,14 @@ export interface StallingProxy {
   port: number;
   /** Connections whose client has sent this text so far deliver nothing any more. */
   stall(sent: string): number;
+  /** To such connections this text is delivered, as if the server had sent it. */
+  say(sent: string, text: string): number;
   close(): Promise<void>;
 }
 
 export async function startProxy(to: number): Promise<StallingProxy> {
   const pairs = new Map<Socket, { upstream: Socket; sent: string }>();
+  const thatSent = (sent: string) => [...pairs].filter(([, pair]) => pair.sent.includes(sent.toLowerCase()));
   const server = createServer((client) => {
     const upstream = connect(to, '127.0.0.1');
     const pair = { upstream, sent: '' };
@@ -36,7 +39,7 @@ export async function startProxy(to: number): Promise<StallingProxy> {
   return {
     port: address.port,
     stall(sent) {
-      const silent = [...pairs].filter(([, pair]) => pair.sent.includes(sent.toLowerCase()));
+      const silent = thatSent(sent);
       for (const [client, { upstream }] of silent) {
         upstream.unpipe(client);
         client.unpipe(upstream);
@@ -45,6 +48,11 @@ export async function startProxy(to: number): Promise<StallingProxy> {
         client.resume();
       }
       return silent.length;
+    },
+    say(sent, text) {
+      const told = thatSent(sent);
+      for (const [client] of told) client.write(text);
+      return told.length;
     },
     async close() {
       for (const [client] of pairs) client.destroy();
