@@ -15,6 +15,10 @@ const routed = ({ segment }: Host): RoutedSegment => {
 /** The leases first: a daemon hears of new ones a moment later, and what is asked meanwhile is nobody's for a second. */
 async function build(underlay: Family): Promise<Pair> {
   const pair = await Pair.build({ underlay, segments: [{ topology: 'routed' }], noDaemons: true });
+  // A guest asks for its gateway, and a host for its guest, by themselves: that is not what is looked at here.
+  for (const [index, guest] of [pair.guest1, pair.guest2].entries())
+    for (const gateway of [`10.20.${index + 1}.254`, `fd20:0:0:${index + 1}::254`])
+      expect((await guest.ping(gateway)).received).toBe(1);
   await pair.publishLeases(routed(pair.host1), routed(pair.host2));
   await Promise.all([pair.host1, pair.host2].map((host) => pair.serve(host, ['--audit', '3600'])));
   return pair;
