@@ -13,6 +13,7 @@
         'src/encode.cc',
         'src/frames.cc',
         'src/from_js.cc',
+        'src/js_calls.cc',
         'src/js_codec.cc',
         'src/js_dump.cc',
         'src/js_namespace.cc',

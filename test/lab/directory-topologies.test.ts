@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { filter, firstValueFrom, type Observable, timeout } from 'rxjs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { DirectoryChange, RecordKey } from '../../src/directory/directory.ts';
 import { parseRedisUrl, type RedisAccess } from '../../src/directory/redis-url.ts';
@@ -11,6 +10,7 @@ import { RedisDirectory } from '../../src/directory/redis.ts';
 import { RedisWriter } from '../../src/directory/redis-writer.ts';
 import { listEndpoints, removeEndpoint, setEndpoint } from '../../src/directory/redis-endpoints.ts';
 import { exportRecords, importRecords } from '../../src/directory/redis-import.ts';
+import { first } from './first.ts';
 import { freePort, type RedisServer, startRedis } from './redis-server.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -18,11 +18,6 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end();
 });
 
-// A stream that ends without it must fail the test.
-/* eslint-disable rxjs-x/no-ignored-default-value */
-const first = <T>(stream$: Observable<T>, is: (value: T) => boolean, within = 10_000): Promise<T> =>
-  firstValueFrom(stream$.pipe(filter(is), timeout(within)));
-/* eslint-enable rxjs-x/no-ignored-default-value */
 const up = ({ state$ }: RedisDirectory, within?: number) => first(state$, (state) => state.up, within);
 const down = ({ state$ }: RedisDirectory, within?: number) => first(state$, (state) => !state.up, within);
 const change = ({ changes$ }: RedisDirectory, is: (one: DirectoryChange) => boolean, within?: number) =>

@@ -1,9 +1,9 @@
-import { filter, firstValueFrom, type Observable, timeout } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DirectoryChange, DirectoryState, RecordKey } from '../../src/directory/directory.ts';
 import { parseRedisUrl } from '../../src/directory/redis-url.ts';
 import { RedisDirectory } from '../../src/directory/redis.ts';
 import { startProxy } from './stalling-proxy.ts';
+import { first } from './first.ts';
 import { freePort, type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';
 
 const ends: (() => Promise<void>)[] = [];
@@ -43,11 +43,6 @@ function directory(url: string, vnis: number[] = [100]): Watched {
   return watched;
 }
 
-// A stream that ends without it must fail the test.
-/* eslint-disable rxjs-x/no-ignored-default-value */
-const first = <T>(stream$: Observable<T>, is: (value: T) => boolean, within = 5000): Promise<T> =>
-  firstValueFrom(stream$.pipe(filter(is), timeout(within)));
-/* eslint-enable rxjs-x/no-ignored-default-value */
 const up = ({ directory: { state$ } }: Watched, within?: number) =>
   first(state$, (state) => state.up, within);
 const down = ({ directory: { state$ } }: Watched, reason: RegExp, within?: number) =>
