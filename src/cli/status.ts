@@ -1,8 +1,8 @@
 import { Command } from 'commander';
-import pc from 'picocolors';
 import { type ListenOptions, declare, resolve } from '../config/options.ts';
 import { RuntimeFailure, reasonOf } from '../errors.ts';
 import type { Status } from '../http/status.ts';
+import { paletteFor } from '../terminal.ts';
 
 /** A daemon that does not answer by then is not well, ms. */
 const TIMEOUT = 2_000;
@@ -36,6 +36,7 @@ async function fetchStatus(url: string): Promise<Status> {
 }
 
 function render(status: Status): string {
+  const pc = paletteFor(process.stdout);
   const lines: string[] = [];
   const state = status.ready ? pc.green('ready') : pc.yellow(`not ready: ${status.missing.join('; ')}`);
   lines.push(`missd ${status.version}, pid ${status.pid}, up ${duration(status.uptime)}: ${state}`);

@@ -1,14 +1,14 @@
 /** Print for people: numbered chapters, commands as typed, tables, within 80 columns. */
-import pc from 'picocolors';
+import { type Out as Where, type Palette, paletteFor } from '../terminal.ts';
 
 const WIDTH = 80;
 
-type Out = Pick<NodeJS.WriteStream, 'isTTY'> & { write(text: string): unknown };
+type Out = Where & { write(text: string): unknown };
 
 export class Story {
   #chapter = 0;
   readonly #out: Out;
-  readonly #color: ReturnType<typeof pc.createColors>;
+  readonly #color: Palette;
 
   /** Told to nobody, where a program wants the figures alone. */
   static untold(): Story {
@@ -17,7 +17,7 @@ export class Story {
 
   constructor(out: Out = process.stdout) {
     this.#out = out;
-    this.#color = pc.createColors(out.isTTY && process.env['NO_COLOR'] === undefined);
+    this.#color = paletteFor(out);
   }
 
   chapter(title: string): void {

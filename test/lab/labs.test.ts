@@ -11,8 +11,9 @@ import type { Tour } from '../../src/lab/tour.ts';
 import type { Figures } from '../../src/lab/workload.ts';
 import { until } from '../../src/lab/wait.ts';
 
+// As in a CI, where libraries may take a pipe for something to colour.
 const lab = (...words: string[]): Promise<Outcome> =>
-  attempt([process.execPath, MISSD, 'lab', ...words], { timeout: 50_000 });
+  attempt(['env', 'CI=1', process.execPath, MISSD, 'lab', ...words], { timeout: 50_000 });
 
 /** Namespaces of labs that this process did not make, by what their names begin with. */
 const namespaces = (prefix: string): string[] =>
