@@ -78,7 +78,7 @@ std::vector<EntryWrite> WritesFromJs(const Napi::Value& numbers, const Napi::Val
     Napi::HandleScope scope(numbers.Env());
     write.fdb = in.Number() != 0;
     uint32_t operation = in.Number();
-    if (operation > static_cast<uint32_t>(WriteOperation::kDelete))
+    if (operation > static_cast<uint32_t>(WriteOperation::kProbe))
       throw Napi::TypeError::New(numbers.Env(), "not a write operation");
     write.operation = static_cast<WriteOperation>(operation);
     write.ifindex = in.Number();

@@ -7,7 +7,7 @@ import type { Announcement, EntryWrite } from './kernel.ts';
 
 export type Packed = [numbers: Uint32Array, texts: string[]];
 
-const OPERATIONS: readonly EntryWrite['op'][] = ['create', 'replace', 'append', 'delete'];
+const OPERATIONS: readonly EntryWrite['op'][] = ['create', 'replace', 'append', 'delete', 'probe'];
 
 const NUMBERS_PER_WRITE = 6;
 const NUMBERS_PER_ANNOUNCEMENT = 2;

@@ -6,6 +6,7 @@ import type { Namespace } from '../kernel/kernel.ts';
 import type { Lane } from '../resolve/lane.ts';
 import type { Question } from '../resolve/question.ts';
 import { HeldTables } from '../tables/held.ts';
+import { familyOf } from './family.ts';
 import { ExpiringSet } from './memory.ts';
 import type { Clock } from '../clock.ts';
 
@@ -52,6 +53,8 @@ export class ServedDevice {
   /** Everything adopted has been compared with the directory since. */
   verified = false;
 
+  /** Address family of the underlay: what a record's VTEP must be. */
+  readonly family: 4 | 6;
   /** How its entries come about. */
   readonly strategy: Strategy;
   /** What the strategy writes ahead has been written once. */
@@ -70,6 +73,7 @@ export class ServedDevice {
     strategy: Strategy = 'miss',
   ) {
     this.link = link;
+    this.family = familyOf(link, namespace.kernel);
     this.strategy = strategy;
     this.namespace = namespace;
     this.absent = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
@@ -82,11 +86,6 @@ export class ServedDevice {
 
   get vni(): Vni {
     return this.link.vxlan.vni;
-  }
-
-  /** Address family of the underlay: what a record's VTEP must be. */
-  get family(): 4 | 6 {
-    return this.link.vxlan.ipv6 ? 6 : 4;
   }
 
   /** ifindex of the bridge the device is a port of, 0 in the routed topology. */
