@@ -4,6 +4,7 @@
  */
 import { Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
+import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
 import type { Directory, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
@@ -43,9 +44,10 @@ export class Daemon {
   readonly ahead: Ahead;
   readonly broadcast: Broadcast;
   readonly report: Report;
+  readonly history = new History(monotonic);
+  readonly options: RunOptions;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   #everUp = false;
-  readonly #options: RunOptions;
   readonly #directory: Directory;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
@@ -59,12 +61,15 @@ export class Daemon {
   #fail: (reason: string) => void = () => undefined;
 
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
-    this.#options = options;
+    this.options = options;
     this.host = new Host(options, kernel, log);
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters, options.lookupRate);
+    this.admission.onShed = (device, address) => {
+      this.history.shed(device, address);
+    };
     this.throttle = new Throttle(options.lookupRate, log, monotonic);
     this.admission.onExcess = (device, lane) => {
       this.throttle.offend(device, lane);
@@ -72,7 +77,7 @@ export class Daemon {
     this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
       this.#fail(reason);
     });
-    this.report = new Report(this.counters, this.#complaints);
+    this.report = new Report(this.counters, this.#complaints, this.history);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
     this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log);
@@ -103,11 +108,13 @@ export class Daemon {
       resolveMisses(misses$, this.#deps).pipe(
         map((settled) => {
           this.keeper.settled(settled);
+          this.history.settled(settled);
           tellSettled(settled, this.#log);
         }),
       ),
       this.#directory.changes$.pipe(
         map((change) => {
+          this.history.heed(change);
           this.keeper.heed(change);
           this.ahead.heed(change);
           if (change.type === 'gap') this.keeper.audit(this.host.devices());
@@ -129,7 +136,7 @@ export class Daemon {
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
-      interval(this.#options.audit * 1000).pipe(
+      interval(this.options.audit * 1000).pipe(
         map(() => {
           this.keeper.auditChanges(this.host.devices());
           this.ahead.audit();
@@ -207,7 +214,7 @@ export class Daemon {
       }),
       judge: {
         leases: (vni) => this.#directory.leases(vni),
-        vtepAllow: vtepAllowance(this.#options.vtepAllow),
+        vtepAllow: vtepAllowance(this.options.vtepAllow),
         malformed: (device, reason, example) => {
           this.report.malformed(device.vni, reason, example);
         },
@@ -220,7 +227,7 @@ export class Daemon {
     const { host, admission, throttle, keeper, ahead, report } = this;
     return {
       ...{ host, admission, throttle, keeper, ahead, report, wishes: this.#wishes, log: this.#log },
-      wait: this.#options.wait === true,
+      wait: this.options.wait === true,
       follow: () => this.#directory.follow(new Set(host.devices().map((device) => device.vni))),
     };
   }

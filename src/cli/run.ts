@@ -54,7 +54,7 @@ async function run(options: RunOptions): Promise<void> {
   ended.catch(() => undefined);
   await warmUp(options);
   const server = await listen(options.listen, daemon, openRegistry(daemon));
-  log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status`);
+  log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status /history`);
   try {
     daemon.start();
     await ended;
