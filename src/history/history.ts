@@ -44,7 +44,10 @@ const SIZE = 1024;
 
 export class History {
   readonly #now: Clock;
-  readonly #rings = Object.fromEntries(KINDS.map((kind) => [kind, new Ring(SIZE)])) as Record<EventKind, Ring>;
+  readonly #rings = Object.fromEntries(KINDS.map((kind) => [kind, new Ring(SIZE)])) as Record<
+    EventKind,
+    Ring
+  >;
 
   constructor(now: Clock) {
     this.#now = now;
