@@ -6,7 +6,7 @@ import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from
 import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
 import { type Throttled, ruleset, runNft } from './nft.ts';
-import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
+import { packAnnouncements, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
   EntryWrite,
@@ -81,7 +81,7 @@ class LinuxNamespace implements Namespace {
     return translated(() => this.#native.getFdb(keys));
   }
   getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[] {
-    return translated(() => this.#native.getBridgeFdb(bridge, lladdrs));
+    return translated(() => this.#native.getBridgeFdb(bridge, packTexts(lladdrs)));
   }
 
   write(writes: EntryWrite[]): Refusal[] {
