@@ -178,15 +178,26 @@ export class Daemon {
     await this.#directory.close();
   }
 
+  /** What is not served yet, in words, whether there is a directory or not. */
+  unserved(): string[] {
+    return [
+      ...this.host.missing().map((name) => `namespace ${name}`),
+      ...this.host.awaited().map((name) => `${name}: another missd serves it`),
+      ...this.host
+        .devices()
+        .filter((device) => !device.adopted)
+        .map((device) => `entries of ${device.name} adopted`),
+    ];
+  }
+
   /** What `/readyz` is waiting for, in words; empty when ready. */
   missing(): string[] {
-    const missing = this.host.missing().map((name) => `namespace ${name}`);
-    missing.push(...this.host.awaited().map((name) => `${name}: another missd serves it`));
+    const missing = this.unserved();
     const state = this.directoryState;
     if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);
     for (const device of this.host.devices())
-      if (!device.adopted) missing.push(`entries of ${device.name} adopted`);
+      if (!device.adopted) continue;
       else if (!device.verified && state.up)
         missing.push(`entries of ${device.name} compared with the directory`);
       else if (!device.ahead && device.strategy !== 'miss' && state.up)

@@ -58,6 +58,8 @@ export class FakeNamespace extends FakeTables implements Namespace {
   throttles = 0;
   throttleFailure: string | undefined;
   watched: number[] = [];
+  /** Misses wait and nobody reads them. */
+  deaf = false;
   unsendable = 0;
   closed = false;
   readonly #heard = new Subject<KernelEvent>();
@@ -101,6 +103,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
 
   // ---- The port ----
 
+  neglected(): boolean {
+    return this.deaf;
+  }
   links(): Promise<Link[]> {
     return this.#dump(() => [...this.linkTable.values()]);
   }
