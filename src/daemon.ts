@@ -8,6 +8,7 @@ import type { RunOptions } from './config/options.ts';
 import type { Directory, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
+import { Demand } from './demand/demand.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
 import { type Concerned, heed } from './heed.ts';
@@ -42,8 +43,11 @@ export class Daemon {
   readonly keeper: Keeper;
   readonly ahead: Ahead;
   readonly broadcast: Broadcast;
+  readonly demand = new Demand(() => this.host.devices(), monotonic);
   readonly report: Report;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
+  /** When it last came up or went down. */
+  directorySince = monotonic();
   #everUp = false;
   readonly #options: RunOptions;
   readonly #directory: Directory;
@@ -86,6 +90,10 @@ export class Daemon {
     );
   }
 
+  get options(): Readonly<RunOptions> {
+    return this.#options;
+  }
+
   /** Called with the reason once it is known that nothing can be served. */
   onFailure(fail: (reason: string) => void): void {
     this.#fail = fail;
@@ -97,12 +105,14 @@ export class Daemon {
     const misses$ = this.host.misses$.pipe(
       tap((batch) => {
         this.keeper.heedUse(batch);
+        this.demand.heed(batch);
       }),
     );
     const work$ = merge(
       resolveMisses(misses$, this.#deps).pipe(
         map((settled) => {
           this.keeper.settled(settled);
+          this.demand.settled(settled);
           tellSettled(settled, this.#log);
         }),
       ),
@@ -110,6 +120,7 @@ export class Daemon {
         map((change) => {
           this.keeper.heed(change);
           this.ahead.heed(change);
+          this.demand.changed(change);
           if (change.type === 'gap') this.keeper.audit(this.host.devices());
         }),
       ),
@@ -126,6 +137,7 @@ export class Daemon {
           this.keeper.tick();
           this.throttle.tick();
           this.ahead.tick();
+          this.demand.tick();
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
@@ -229,6 +241,7 @@ export class Daemon {
     if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
     if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
       this.#log.warn(`the directory does not answer: ${state.reason}`);
+    if (state.up !== this.directoryState.up) this.directorySince = monotonic();
     this.directoryState = state;
     this.keeper.directory(state.up);
     this.#everUp ||= state.up;
