@@ -8,6 +8,7 @@ import type { RunOptions } from './config/options.ts';
 import type { Directory, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
+import { BroadcastLimits } from './broadcast/limits.ts';
 import { Demand } from './demand/demand.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
@@ -79,7 +80,8 @@ export class Daemon {
     this.report = new Report(this.counters, this.#complaints);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
-    this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log);
+    const limits = new BroadcastLimits(options.broadcastRate, log, monotonic);
+    this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log, limits);
     this.ahead = new Ahead(
       this.#deps,
       () => this.host.devices(),

@@ -131,6 +131,8 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     watchTables: () => undefined,
     setPorts: () => undefined,
     throttle: () => Promise.resolve(),
+    limitBroadcasts: () => Promise.resolve(),
+    broadcastsDropped: () => Promise.resolve(new Map()),
     lastAsked: (keys) => keys.map(() => undefined),
     setMulticastRouter: () => undefined,
     getAppSolicit: () => undefined,

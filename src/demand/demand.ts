@@ -85,5 +85,4 @@ export class Demand {
 }
 
 /** As the lanes of admission have it. */
-const portOf = ({ layer, asker }: Miss): number =>
-  layer === 'l2' ? L2_PORT : (asker?.port ?? UNKNOWN_PORT);
+const portOf = ({ layer, asker }: Miss): number => (layer === 'l2' ? L2_PORT : (asker?.port ?? UNKNOWN_PORT));

@@ -28,7 +28,9 @@ const MOST = 20;
 /** The addresses asked for most. */
 export const hottest = (devices: readonly ServedDevice[], now: number): AskedFor[] =>
   devices
-    .flatMap((device) => [...device.demand.hot.all()].map((asked) => told(device, asked, cooled(asked, now), now)))
+    .flatMap((device) =>
+      [...device.demand.hot.all()].map((asked) => told(device, asked, cooled(asked, now), now)),
+    )
     .sort((one, other) => other.perSecond - one.perSecond || order(one, other))
     .slice(0, MOST);
 
@@ -44,7 +46,9 @@ export function longestUnknown(devices: readonly ServedDevice[], now: number): A
     for (const asked of again.sort((one, other) => one.since - other.since)) {
       const turn = turns.get(asked.owner) ?? 0;
       turns.set(asked.owner, turn + 1);
-      (rounds[turn] ??= []).push(told(device, asked, asked.count / Math.max(1, (now - asked.since) / 1000), now));
+      (rounds[turn] ??= []).push(
+        told(device, asked, asked.count / Math.max(1, (now - asked.since) / 1000), now),
+      );
     }
   }
   const longest = (one: AskedFor, other: AskedFor): number =>

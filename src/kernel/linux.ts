@@ -6,6 +6,7 @@ import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from
 import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
 import { type Throttled, ruleset, runNft } from './nft.ts';
+import { BROADCAST_COUNTERS, type BroadcastLimit, broadcastRuleset, countersIn } from './nft-broadcast.ts';
 import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
@@ -106,8 +107,14 @@ class LinuxNamespace implements Namespace {
       this.#native.setPorts(ports);
     });
   }
-  throttle(ports: readonly Throttled[], rate: number): Promise<void> {
-    return runNft(this.#path, ruleset(ports, rate));
+  async throttle(ports: readonly Throttled[], rate: number): Promise<void> {
+    await runNft(this.#path, ruleset(ports, rate));
+  }
+  async limitBroadcasts(limit: BroadcastLimit): Promise<void> {
+    await runNft(this.#path, broadcastRuleset(limit));
+  }
+  async broadcastsDropped(): Promise<Map<number, number>> {
+    return countersIn(await runNft(this.#path, BROADCAST_COUNTERS));
   }
   watchTables(ifindexes: number[]): void {
     translated(() => {

@@ -50,14 +50,18 @@ const PATIENCE = 10_000;
 
 /**
  * @param path of the namespace
+ * @returns what it lists
  * @throws Error with nft's own words, where it is not installed, not allowed or the kernel has no nftables
  */
-export async function runNft(path: string, script: string): Promise<void> {
+export async function runNft(path: string, script: string): Promise<string> {
   const child = spawn('nsenter', [`--net=${path}`, '--', 'nft', '-f', '-'], {
-    stdio: ['pipe', 'ignore', 'pipe'],
     timeout: PATIENCE,
     // systemd gives a service a PATH with sbin, a shell of an ordinary user does not.
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
+  });
+  let listed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    listed += text;
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -70,4 +74,5 @@ export async function runNft(path: string, script: string): Promise<void> {
     child.once('close', resolve);
   });
   if (code !== 0) throw new Error(said.split('\n')[0]?.trim() || `nft ended with ${code ?? 'a signal'}`);
+  return listed;
 }
