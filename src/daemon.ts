@@ -46,11 +46,11 @@ export class Daemon {
   readonly broadcast: Broadcast;
   readonly demand = new Demand(() => this.host.devices(), monotonic);
   readonly report: Report;
+  readonly options: RunOptions;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   /** When it last came up or went down. */
   directorySince = monotonic();
   #everUp = false;
-  readonly #options: RunOptions;
   readonly #directory: Directory;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
@@ -64,7 +64,7 @@ export class Daemon {
   #fail: (reason: string) => void = () => undefined;
 
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
-    this.#options = options;
+    this.options = options;
     this.host = new Host(options, kernel, log);
     this.#directory = directory;
     this.#log = log;
@@ -90,10 +90,6 @@ export class Daemon {
         this.keeper.heed(change);
       },
     );
-  }
-
-  get options(): Readonly<RunOptions> {
-    return this.#options;
   }
 
   /** Called with the reason once it is known that nothing can be served. */
@@ -143,7 +139,7 @@ export class Daemon {
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
-      interval(this.#options.audit * 1000).pipe(
+      interval(this.options.audit * 1000).pipe(
         map(() => {
           this.keeper.auditChanges(this.host.devices());
           this.ahead.audit();
@@ -221,7 +217,7 @@ export class Daemon {
       }),
       judge: {
         leases: (vni) => this.#directory.leases(vni),
-        vtepAllow: vtepAllowance(this.#options.vtepAllow),
+        vtepAllow: vtepAllowance(this.options.vtepAllow),
         malformed: (device, reason, example) => {
           this.report.malformed(device.vni, reason, example);
         },
@@ -234,7 +230,7 @@ export class Daemon {
     const { host, admission, throttle, keeper, ahead, report } = this;
     return {
       ...{ host, admission, throttle, keeper, ahead, report, wishes: this.#wishes, log: this.#log },
-      wait: this.#options.wait === true,
+      wait: this.options.wait === true,
       follow: () => this.#directory.follow(new Set(host.devices().map((device) => device.vni))),
     };
   }
