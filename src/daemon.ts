@@ -9,6 +9,8 @@ import type { RunOptions } from './config/options.ts';
 import type { Directory, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
+import { BroadcastLimits } from './broadcast/limits.ts';
+import { Demand } from './demand/demand.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
 import { type Concerned, heed } from './heed.ts';
@@ -43,10 +45,13 @@ export class Daemon {
   readonly keeper: Keeper;
   readonly ahead: Ahead;
   readonly broadcast: Broadcast;
+  readonly demand = new Demand(() => this.host.devices(), monotonic);
   readonly report: Report;
   readonly history = new History(monotonic);
   readonly options: RunOptions;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
+  /** When it last came up or went down. */
+  directorySince = monotonic();
   #everUp = false;
   readonly #directory: Directory;
   readonly #log: Logger;
@@ -80,7 +85,8 @@ export class Daemon {
     this.report = new Report(this.counters, this.#complaints, this.history);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
-    this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log);
+    const limits = new BroadcastLimits(options.broadcastRate, log, monotonic);
+    this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log, limits);
     this.ahead = new Ahead(
       this.#deps,
       () => this.host.devices(),
@@ -102,6 +108,7 @@ export class Daemon {
     const misses$ = this.host.misses$.pipe(
       tap((batch) => {
         this.keeper.heedUse(batch);
+        this.demand.heed(batch);
       }),
     );
     const work$ = merge(
@@ -109,6 +116,7 @@ export class Daemon {
         map((settled) => {
           this.keeper.settled(settled);
           this.history.settled(settled);
+          this.demand.settled(settled);
           tellSettled(settled, this.#log);
         }),
       ),
@@ -117,6 +125,7 @@ export class Daemon {
           this.history.heed(change);
           this.keeper.heed(change);
           this.ahead.heed(change);
+          this.demand.changed(change);
           if (change.type === 'gap') this.keeper.audit(this.host.devices());
         }),
       ),
@@ -133,6 +142,7 @@ export class Daemon {
           this.keeper.tick();
           this.throttle.tick();
           this.ahead.tick();
+          this.demand.tick();
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
@@ -185,15 +195,26 @@ export class Daemon {
     await this.#directory.close();
   }
 
+  /** What is not served yet, in words, whether there is a directory or not. */
+  unserved(): string[] {
+    return [
+      ...this.host.missing().map((name) => `namespace ${name}`),
+      ...this.host.awaited().map((name) => `${name}: another missd serves it`),
+      ...this.host
+        .devices()
+        .filter((device) => !device.adopted)
+        .map((device) => `entries of ${device.name} adopted`),
+    ];
+  }
+
   /** What `/readyz` is waiting for, in words; empty when ready. */
   missing(): string[] {
-    const missing = this.host.missing().map((name) => `namespace ${name}`);
-    missing.push(...this.host.awaited().map((name) => `${name}: another missd serves it`));
+    const missing = this.unserved();
     const state = this.directoryState;
     if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);
     for (const device of this.host.devices())
-      if (!device.adopted) missing.push(`entries of ${device.name} adopted`);
+      if (!device.adopted) continue;
       else if (!device.verified && state.up)
         missing.push(`entries of ${device.name} compared with the directory`);
       else if (!device.ahead && device.strategy !== 'miss' && state.up)
@@ -236,6 +257,7 @@ export class Daemon {
     if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
     if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
       this.#log.warn(`the directory does not answer: ${state.reason}`);
+    if (state.up !== this.directoryState.up) this.directorySince = monotonic();
     this.directoryState = state;
     this.keeper.directory(state.up);
     this.#everUp ||= state.up;

@@ -46,6 +46,8 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   strategy: VniStrategy[];
   /** VNIs whose broadcasts are replicated. */
   broadcast: number[];
+  /** Of those, a second and device. */
+  broadcastRate: number;
   /** Seconds, all of them. */
   negativeLifetime: number;
   lifetime: number;
@@ -131,6 +133,12 @@ const runOptions = (): Option[] => [
     '--broadcast <vni>',
     'VNI whose broadcasts are replicated to all hosts that take part; repeatable (default: none)',
   ).argParser(parse.list(parse.vni)),
+  option(
+    '--broadcast-rate <n>',
+    'broadcasts a second that a device replicates; one port of its bridge gets a quarter',
+  )
+    .default(200)
+    .argParser(parse.integer(1, 1_000_000)),
   option('--lifetime <s>', 'an answer older than this is checked again')
     .default(60)
     .argParser(parse.seconds(0.1)),

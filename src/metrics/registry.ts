@@ -24,15 +24,21 @@ const known = <K extends string>(
 export function openRegistry(daemon: Daemon): Registry {
   const registry = new Registry();
   const { counters } = daemon;
-  const counter = (name: string, help: string, labelNames: string[], read: () => Sample[]): void => {
+  const counter = (
+    name: string,
+    help: string,
+    labelNames: string[],
+    read: () => Sample[] | Promise<Sample[]>,
+  ): void => {
     new Counter({
       name: `missd_${name}`,
       help,
       labelNames,
       registers: [registry],
-      collect() {
+      async collect() {
+        const samples = await read();
         this.reset();
-        for (const [labels, value] of read()) this.inc(labels, value);
+        for (const [labels, value] of samples) this.inc(labels, value);
       },
     });
   };
@@ -131,6 +137,16 @@ export function openRegistry(daemon: Daemon): Registry {
   ]);
   gauge('broadcast_left_out', 'Hosts that take part and get no copies, because they are too many', [], () => [
     [{}, daemon.broadcast.leftOut],
+  ]);
+  counter(
+    'broadcasts_dropped_total',
+    'Broadcasts above the limit, copied to no other host',
+    ['device'],
+    async () =>
+      (await daemon.broadcast.limits.dropped()).map<Sample>(([{ name }, count]) => [{ device: name }, count]),
+  );
+  gauge('broadcast_unlimited', 'Devices whose broadcasts are copied without a limit', [], () => [
+    [{}, daemon.broadcast.limits.unlimited],
   ]);
   gauge('oldest_check_seconds', 'Since the record of the entry longest unread was read', [], () => {
     const oldest = oldestCheck(daemon.host.devices());

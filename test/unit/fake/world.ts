@@ -10,7 +10,7 @@ import { Counters } from '../../../src/metrics/counters.ts';
 import { Report } from '../../../src/report.ts';
 import { Admission } from '../../../src/resolve/admission.ts';
 import type { PipelineDeps } from '../../../src/resolve/deps.ts';
-import { ServedDevice, type VxlanLink } from '../../../src/served/device.ts';
+import { ServedDevice, type Surroundings, type VxlanLink } from '../../../src/served/device.ts';
 import { OwnVteps } from '../../../src/served/own-vteps.ts';
 import { Announcer } from '../../../src/tables/announce.ts';
 import { type InstallOutcome, install } from '../../../src/tables/install.ts';
@@ -93,10 +93,21 @@ export class World {
   readonly admission = new Admission(this.counters, LOOKUP_RATE, this.now);
   readonly deps: PipelineDeps;
 
+  readonly #surroundings: Surroundings;
+
   constructor() {
     this.own.set('--local', [HERE]);
     this.kernel.setLink(link('br0', BRIDGE, { kind: 'bridge', bridge: { vlanFiltering: false } }));
     this.kernel.setLink(link('p0', GUEST, { master: BRIDGE }));
+    this.#surroundings = {
+      name: 'test',
+      kernel: this.kernel,
+      isAssigned: (address) => this.assigned.has(address),
+      assigned: () => this.assigned,
+      guestPorts: () => [GUEST],
+      unhear: (ports) => void (this.unheard = ports),
+      portName: (ifindex) => `port${ifindex}`,
+    };
     const report = new Report(this.counters, new FoldedLog(this.log, this.now), this.history);
     this.deps = {
       directory: this.directory,
@@ -121,16 +132,7 @@ export class World {
   /** A device that is served, adopted and verified. */
   device(served: VxlanLink = vxlanLink(VXLAN, true), strategy: Strategy = 'miss'): ServedDevice {
     this.kernel.setLink(served);
-    const surroundings = {
-      name: 'test',
-      kernel: this.kernel,
-      isAssigned: (address: string) => this.assigned.has(address),
-      assigned: () => this.assigned,
-      guestPorts: () => [GUEST],
-      unhear: (ports: ReadonlySet<number>) => void (this.unheard = ports),
-      portName: (ifindex: number) => `port${ifindex}`,
-    };
-    const device = new ServedDevice(served, surroundings, NEGATIVE_LIFETIME, this.now, strategy);
+    const device = new ServedDevice(served, this.#surroundings, NEGATIVE_LIFETIME, this.now, strategy);
     device.adopted = true;
     device.verified = true;
     this.devices.push(device);
