@@ -12,7 +12,9 @@ export async function askDaemon({ host, port }: HostPort, vni: Vni, address: str
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   try {
     const query = new URLSearchParams({ vni: String(vni), address });
-    const response = await fetch(`${url}/history?${query.toString()}`, { signal: AbortSignal.timeout(TIMEOUT) });
+    const response = await fetch(`${url}/history?${query.toString()}`, {
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
     if (!response.ok) return { url, silent: `HTTP ${response.status}` };
     return { url, account: (await response.json()) as Account };
   } catch (error) {
