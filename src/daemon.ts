@@ -5,7 +5,7 @@
 import { Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import type { RunOptions } from './config/options.ts';
-import type { Directory, DirectoryState } from './directory/directory.ts';
+import type { Directory, DirectoryHealth, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
 import { BroadcastLimits } from './broadcast/limits.ts';
@@ -180,6 +180,10 @@ export class Daemon {
     await this.#directory.close();
   }
 
+  directoryHealth(): DirectoryHealth {
+    return this.#directory.health();
+  }
+
   /** What `/readyz` is waiting for, in words; empty when ready. */
   missing(): string[] {
     const missing = this.host.missing().map((name) => `namespace ${name}`);
@@ -231,6 +235,7 @@ export class Daemon {
     if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
     if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
       this.#log.warn(`the directory does not answer: ${state.reason}`);
+    if (!state.up && this.directoryState.up) this.counters.outages++;
     this.directoryState = state;
     this.keeper.directory(state.up);
     this.#everUp ||= state.up;

@@ -1,5 +1,6 @@
 #include <malloc.h>
 
+#include "dump.h"
 #include "js.h"
 
 /**
@@ -10,6 +11,10 @@ static void TrimMemory(const Napi::CallbackInfo&) {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
+}
+
+static Napi::Value DumpSeconds(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), missd::DumpSeconds());
 }
 
 /** A dump of many rows is megabytes; glibc would learn from the first to keep the next ones. */
@@ -24,6 +29,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   missd::ExportNamespace(env, exports);
   missd::ExportCodec(env, exports);
   exports.Set("trimMemory", Napi::Function::New(env, TrimMemory, "trimMemory"));
+  exports.Set("dumpSeconds", Napi::Function::New(env, DumpSeconds, "dumpSeconds"));
   return exports;
 }
 

@@ -1,7 +1,9 @@
 import type { Strategy } from '../ahead/strategy.ts';
 import type { Daemon } from '../daemon.ts';
 import { monotonic } from '../clock.ts';
+import type { ServedDevice } from '../served/device.ts';
 import { VERSION } from '../version.ts';
+import { type PortStatus, portStatus } from './port-status.ts';
 
 /** What `/status` says and `missd status` prints. */
 export interface Status {
@@ -37,6 +39,27 @@ export interface DeviceStatus {
   routes: number;
   absent: number;
   inFlight: number;
+  ports: PortStatus[];
+}
+
+function deviceStatus(device: ServedDevice): DeviceStatus {
+  const { link, namespace, bridge, strategy } = device;
+  return {
+    name: link.name,
+    namespace: namespace.name,
+    ifindex: link.ifindex,
+    vni: link.vxlan.vni,
+    ...(link.vxlan.local === undefined ? {} : { local: link.vxlan.local }),
+    topology: bridge === 0 ? 'routed' : 'bridged',
+    strategy,
+    up: link.up,
+    neighbours: device.tables.neighbours.size,
+    fdb: device.tables.fdb.size,
+    routes: device.routes.size,
+    absent: device.absent.size,
+    inFlight: device.inFlight.size,
+    ports: portStatus(device),
+  };
 }
 
 export function statusOf(daemon: Daemon): Status {
@@ -55,23 +78,7 @@ export function statusOf(daemon: Daemon): Status {
           reason: state.reason,
           forSeconds: Math.round((monotonic() - state.since) / 1000),
         },
-    devices: daemon.host
-      .devices()
-      .map(({ link, namespace, bridge, strategy, routes, tables, absent, inFlight }) => ({
-        name: link.name,
-        namespace: namespace.name,
-        ifindex: link.ifindex,
-        vni: link.vxlan.vni,
-        ...(link.vxlan.local === undefined ? {} : { local: link.vxlan.local }),
-        topology: bridge === 0 ? 'routed' : 'bridged',
-        strategy,
-        up: link.up,
-        neighbours: tables.neighbours.size,
-        fdb: tables.fdb.size,
-        routes: routes.size,
-        absent: absent.size,
-        inFlight: inFlight.size,
-      })),
+    devices: daemon.host.devices().map(deviceStatus),
     misses: counters.misses,
     ignored: counters.ignored,
     resolutions: counters.resolutions,

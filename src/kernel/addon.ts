@@ -56,6 +56,8 @@ interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
   /** Gives back to the kernel what malloc keeps for later. */
   trimMemory: () => void;
+  /** Processor time that reading tables whole has taken, in seconds since the start. */
+  dumpSeconds: () => number;
 
   // The pure functions, for tests on bytes.
   decodeMisses: (datagram: Buffer) => { numbers: Uint32Array; texts: string[]; malformed: number };

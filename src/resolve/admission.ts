@@ -47,19 +47,23 @@ export class Admission {
       this.#counters.misses[miss.layer] += miss.count;
       ignored.duplicate += miss.count - 1;
       const device = deviceOf(miss.ifindex);
-      if (device === undefined) ignored.unserved++;
-      else if (device.inFlight.has(miss.address)) {
+      if (device === undefined) {
+        ignored.unserved++;
+        continue;
+      }
+      device.counters.misses[miss.layer] += miss.count;
+      if (device.inFlight.has(miss.address)) {
         ignored.in_flight++;
         const moved = this.#join(device, miss);
         if (moved !== undefined) questions.push(moved);
       } else if (device.absent.has(miss.address)) ignored.negative++;
-      else if (device.local.has(miss.address)) this.#counters.resolutions[miss.layer].local++;
+      else if (device.local.has(miss.address)) this.#counters.settled(device, miss.layer, 'local');
       else {
         const { layer, address, asker } = miss;
         const lane = this.#laneOf(device, miss, receivedAt);
         // The guest has waited longest for the oldest; what it asks now it still wants.
         if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer);
-        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(lane, layer);
+        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(device, lane, layer);
         else {
           const askers = asker === undefined ? [] : [asker];
           const question: Question = { device, layer, address, askers, receivedAt, lane, waiting: false };
@@ -80,7 +84,7 @@ export class Admission {
 
   /** A device is gone and its questions with it; they count as failed. */
   abandon(device: ServedDevice): void {
-    for (const { layer } of device.inFlight.values()) this.#counters.resolutions[layer].failed++;
+    for (const { layer } of device.inFlight.values()) this.#counters.settled(device, layer, 'failed');
     this.#inFlight -= device.inFlight.size;
     device.inFlight.clear();
     for (const lane of device.lanes.values()) lane.clear();
@@ -135,14 +139,14 @@ export class Admission {
     return true;
   }
 
-  #drop(lane: Lane, layer: Miss['layer']): void {
-    this.#counters.resolutions[layer].shed++;
+  #drop(device: ServedDevice, lane: Lane, layer: Miss['layer']): void {
+    this.#counters.settled(device, layer, 'shed');
     lane.shed++;
   }
 
   /** Dropped for want of budget. */
   #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer']): void {
-    this.#drop(lane, layer);
+    this.#drop(device, lane, layer);
     lane.excess++;
     if (lane.floods) this.onExcess(device, lane);
   }
