@@ -44,6 +44,10 @@ DumpTable TableFromJs(const Napi::Value& value) {
 
 }  // namespace
 
+Napi::Value NamespaceObject::Neglected(const Info& info) {
+  return Napi::Boolean::New(info.Env(), Open(info).Neglected());
+}
+
 Napi::Value NamespaceObject::DumpTo(const Info& info) {
   Namespace& open = Open(info);
   DumpRequest request{TableFromJs(info[0]), info[1].As<Napi::Number>().Int32Value()};

@@ -242,6 +242,7 @@ export class Keeper {
         const whole = this.#whole.delete(device) || this.#watch.isDue(device);
         const rows = whole ? await this.#watch.readWhole(device) : this.#watch.readChanged(device);
         this.#rechecks$.next(await audit(device, rows, idleBefore, this.#deps));
+        device.auditedAt = this.#deps.now();
       } catch (error) {
         this.#log.debug(`${device.name}: audit broken off: ${reasonOf(error)}`);
       }

@@ -26,6 +26,7 @@ export interface NativeNamespace {
     misses: (numbers: Uint32Array, texts: string[], count: number) => void,
   ): void;
   close(): void;
+  neglected(): boolean;
   dump(table: 'links', key: -1): Promise<Take<Link>>;
   dump(table: 'addresses', netnsid: number): Promise<Take<InterfaceAddress>>;
   dump(table: 'neighbours', ifindex: number): Promise<Take<Neighbour>>;
@@ -58,6 +59,8 @@ interface Native {
   trimMemory: () => void;
   /** Processor time that reading tables whole has taken, in seconds since the start. */
   dumpSeconds: () => number;
+  /** One datagram to a unix socket, `@` for an abstract one. @throws NativeError, also where it would have to wait */
+  notify: (path: string, text: string) => void;
 
   // The pure functions, for tests on bytes.
   decodeMisses: (datagram: Buffer) => { numbers: Uint32Array; texts: string[]; malformed: number };

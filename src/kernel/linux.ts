@@ -22,7 +22,7 @@ import type {
 export class LinuxKernel implements Kernel {
   open(path: string | null, options: OpenOptions): Namespace {
     return new LinuxNamespace(
-      path ?? '/proc/self/ns/net',
+      path,
       translated(() => new addon.Namespace(path, options.receiveBuffer)),
     );
   }
@@ -32,10 +32,10 @@ class LinuxNamespace implements Namespace {
   readonly events$: Observable<KernelEvent>;
   readonly receiveBuffer: Namespace['receiveBuffer'];
   readonly canAnnounce: boolean;
-  readonly #path: string;
+  readonly #path: string | null;
   readonly #native: NativeNamespace;
 
-  constructor(path: string, native: NativeNamespace) {
+  constructor(path: string | null, native: NativeNamespace) {
     this.#path = path;
     this.#native = native;
     this.receiveBuffer = native.receiveBuffer;
@@ -53,6 +53,10 @@ class LinuxNamespace implements Namespace {
         native.close();
       };
     });
+  }
+
+  neglected(): boolean {
+    return this.#native.neglected();
   }
 
   links(): Promise<Link[]> {

@@ -148,4 +148,4 @@ function close({ question, outcome }: Settled, { admission, counters }: Pipeline
 }
 
 /** fe80::/10 (RFC 4291 §2.5.6); canonical text has all four digits of the first group. */
-const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);
+export const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);
