@@ -35,14 +35,15 @@ export class Due {
     return this.#devices().flatMap((device) => due(device, now - this.#lifetime, now));
   }
 
-  /** These are being read. */
-  reading(batch: readonly Recheck[]): void {
+  /** These are being read from now on. @returns them */
+  reading(batch: Recheck[]): Recheck[] {
     if (batch.some(({ cause }) => cause === 'lifetime')) this.#readingSince ??= this.#now();
+    return batch;
   }
 
-  /** What was being read has been. */
-  read(): void {
-    this.#readingSince = undefined;
+  /** These have been read. */
+  read(batch: readonly Recheck[]): void {
+    if (batch.length > 0) this.#readingSince = undefined;
   }
 
   /** How long ago the entry longest unread was read, ms; 0 when nothing is held. */
