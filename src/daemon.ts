@@ -6,7 +6,7 @@ import { Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
-import type { Directory, DirectoryState } from './directory/directory.ts';
+import type { Directory, DirectoryHealth, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
 import { BroadcastLimits } from './broadcast/limits.ts';
@@ -195,6 +195,10 @@ export class Daemon {
     await this.#directory.close();
   }
 
+  directoryHealth(): DirectoryHealth {
+    return this.#directory.health();
+  }
+
   /** What is not served yet, in words, whether there is a directory or not. */
   unserved(): string[] {
     return [
@@ -257,6 +261,7 @@ export class Daemon {
     if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
     if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
       this.#log.warn(`the directory does not answer: ${state.reason}`);
+    if (!state.up && this.directoryState.up) this.counters.outages++;
     if (state.up !== this.directoryState.up) this.directorySince = monotonic();
     this.directoryState = state;
     this.keeper.directory(state.up);

@@ -1,18 +1,22 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
-import type { Registry } from 'prom-client';
 import type { HostPort } from '../config/parse.ts';
 import type { Daemon } from '../daemon.ts';
 import { vni as parseVni } from '../config/parse.ts';
 import { canonicalIp, canonicalMac } from '../directory/address.ts';
 import { RuntimeFailure, reasonOf } from '../errors.ts';
 import { accountOf } from '../history/account.ts';
+import { CONTENT_TYPE, type Exposition } from '../metrics/exposition.ts';
 import { statusOf } from './status.ts';
 
 /**
  * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only.
  * @throws RuntimeFailure when the address cannot be listened on
  */
-export async function listen({ host, port }: HostPort, daemon: Daemon, registry: Registry): Promise<Server> {
+export async function listen(
+  { host, port }: HostPort,
+  daemon: Daemon,
+  registry: Exposition,
+): Promise<Server> {
   const server = createServer((request, response) => {
     answer(request, response, daemon, registry).catch((error: unknown) => {
       send(response, 500, 'text/plain', `${reasonOf(error)}\n`);
@@ -31,7 +35,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   daemon: Daemon,
-  registry: Registry,
+  registry: Exposition,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     send(response, 405, 'text/plain', 'only GET\n');
@@ -40,7 +44,7 @@ async function answer(
   const missing = daemon.missing();
   switch (request.url?.split('?')[0]) {
     case '/metrics':
-      send(response, 200, registry.contentType, await registry.metrics());
+      send(response, 200, CONTENT_TYPE, await registry.text());
       return;
     case '/healthz':
       send(response, 200, 'text/plain', 'ok\n');

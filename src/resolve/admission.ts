@@ -52,13 +52,17 @@ export class Admission {
       this.#counters.misses[miss.layer] += miss.count;
       ignored.duplicate += miss.count - 1;
       const device = deviceOf(miss.ifindex);
-      if (device === undefined) ignored.unserved++;
-      else if (device.inFlight.has(miss.address)) {
+      if (device === undefined) {
+        ignored.unserved++;
+        continue;
+      }
+      device.counters.misses[miss.layer] += miss.count;
+      if (device.inFlight.has(miss.address)) {
         ignored.in_flight++;
         const moved = this.#join(device, miss);
         if (moved !== undefined) questions.push(moved);
       } else if (device.absent.has(miss.address)) ignored.negative++;
-      else if (device.local.has(miss.address)) this.#counters.resolutions[miss.layer].local++;
+      else if (device.local.has(miss.address)) this.#counters.settled(device, miss.layer, 'local');
       else {
         const { layer, address, asker } = miss;
         const lane = this.#laneOf(device, miss, receivedAt);
@@ -88,7 +92,7 @@ export class Admission {
   abandon(device: ServedDevice): void {
     for (const question of device.inFlight.values()) {
       question.over = true;
-      this.#counters.resolutions[question.layer].failed++;
+      this.#counters.settled(device, question.layer, 'failed');
     }
     this.#inFlight -= device.inFlight.size;
     device.inFlight.clear();
@@ -145,7 +149,7 @@ export class Admission {
 
   #drop(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
     this.onShed(device, address);
-    this.#counters.resolutions[layer].shed++;
+    this.#counters.settled(device, layer, 'shed');
     lane.shed++;
   }
 
