@@ -156,7 +156,8 @@ export class Daemon {
     this.#working.add(work$.subscribe({ error }));
     this.#listening.add(signals$.subscribe({ error }));
     this.#directory.start();
-    if (this.host.namespaces.size === 0) this.#fail(this.host.troubles.join('; '));
+    if (this.host.namespaces.size === 0 && this.#options.wait !== true)
+      this.#fail(this.host.troubles.join('; '));
     else this.host.started();
   }
 
@@ -239,9 +240,11 @@ export class Daemon {
   }
 
   #heedDirectory(state: DirectoryState): void {
-    if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
-    if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
-      this.#log.warn(`the directory does not answer: ${state.reason}`);
+    const before = this.directoryState;
+    // An outage has one reason after the other, and may come and go.
+    if (state.up && !before.up) this.#complaints.info('the directory answers');
+    else if (!state.up && (before.up || state.reason !== before.reason))
+      this.#complaints.warn('the directory does not answer', state.reason, { apart: state.reason });
     this.directoryState = state;
     this.keeper.directory(state.up);
     this.#everUp ||= state.up;
