@@ -57,7 +57,9 @@ async function run(options: RunOptions): Promise<void> {
   ended.catch(() => undefined);
   await warmUp(options);
   const server = await listen(options.listen, daemon, openRegistry(daemon), options.wait);
-  log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status`);
+  log.info(
+    `http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status /history`,
+  );
   const supervision = supervised(daemon, notifier, log);
   try {
     daemon.start();

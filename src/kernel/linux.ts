@@ -7,7 +7,7 @@ import { addon, type NativeError, type NativeNamespace, type Take } from './addo
 import { KernelError } from './kernel.ts';
 import { type Throttled, ruleset, runNft } from './nft.ts';
 import { BROADCAST_COUNTERS, type BroadcastLimit, broadcastRuleset, countersIn } from './nft-broadcast.ts';
-import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
+import { packAnnouncements, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
   EntryWrite,
@@ -86,7 +86,7 @@ class LinuxNamespace implements Namespace {
     return translated(() => this.#native.getFdb(keys));
   }
   getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[] {
-    return translated(() => this.#native.getBridgeFdb(bridge, lladdrs));
+    return translated(() => this.#native.getBridgeFdb(bridge, packTexts(lladdrs)));
   }
 
   write(writes: EntryWrite[]): Refusal[] {
