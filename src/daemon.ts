@@ -2,7 +2,7 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { Subscription, interval, map, merge, tap } from 'rxjs';
+import { EMPTY, Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
@@ -34,6 +34,8 @@ import { flush } from './tables/flush.ts';
 const HOUSEKEEPING = 10_000;
 /** Between looks for answers that have become old, ms. */
 const SECOND = 1_000;
+/** Between looks whether another missd has let go of a device, ms: until then nobody answers there. */
+const CLAIM = 100;
 /** A directory lost for less than this is a hiccup, ms (the contract's `/readyz`). */
 const DIRECTORY_GRACE = 10_000;
 export class Daemon {
@@ -143,6 +145,10 @@ export class Daemon {
           this.throttle.tick();
           this.ahead.tick();
           this.demand.tick();
+        }),
+      ),
+      (this.options.wait === true ? interval(CLAIM) : EMPTY).pipe(
+        map(() => {
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
@@ -171,7 +177,7 @@ export class Daemon {
     this.#working.add(work$.subscribe({ error }));
     this.#listening.add(signals$.subscribe({ error }));
     this.#directory.start();
-    if (this.host.namespaces.size === 0 && this.#options.wait !== true)
+    if (this.host.namespaces.size === 0 && this.options.wait !== true)
       this.#fail(this.host.troubles.join('; '));
     else this.host.started();
   }
