@@ -26,6 +26,8 @@ export class Admission {
   readonly #now: Clock;
   /** Called for a port that floods, and again while it does. */
   onExcess: (device: ServedDevice, lane: Lane) => void = () => undefined;
+  /** Called for a question dropped for want of budget or room. */
+  onShed: (device: ServedDevice, address: string) => void = () => undefined;
   #inFlight = 0;
 
   /** @param lookupRate lookups a second that one port may cause for unknown addresses */
@@ -65,8 +67,8 @@ export class Admission {
         const { layer, address, asker } = miss;
         const lane = this.#laneOf(device, miss, receivedAt);
         // The guest has waited longest for the oldest; what it asks now it still wants.
-        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer);
-        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(device, lane, layer);
+        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer, address);
+        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(device, lane, layer, address);
         else {
           if (askers[0] !== asker) askers = asker === undefined ? NOBODY : [asker];
           const question = newQuestion(device, miss, askers, receivedAt, lane);
@@ -82,7 +84,8 @@ export class Admission {
 
   /** A question that waited for its lane's budget until nobody waits for the answer any more. */
   readonly shed = (question: Question): void => {
-    if (this.settle(question)) this.#refuse(question.device, question.lane, question.layer);
+    const { device, lane, layer, address } = question;
+    if (this.settle(question)) this.#refuse(device, lane, layer, address);
   };
 
   /** A device is gone and its questions with it; they count as failed. */
@@ -144,14 +147,15 @@ export class Admission {
     return true;
   }
 
-  #drop(device: ServedDevice, lane: Lane, layer: Miss['layer']): void {
+  #drop(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
+    this.onShed(device, address);
     this.#counters.settled(device, layer, 'shed');
     lane.shed++;
   }
 
   /** Dropped for want of budget. */
-  #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer']): void {
-    this.#drop(device, lane, layer);
+  #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
+    this.#drop(device, lane, layer, address);
     lane.excess++;
     if (lane.floods) this.onExcess(device, lane);
   }
