@@ -82,7 +82,15 @@ test.each(panels.flatMap(({ title, queries }) => queries.map(({ expr }) => ({ ti
       );
     };
     try {
-      await until(title, async () => (await good()) || (await someTraffic()), { timeout: 30_000 });
+      await until(
+        title,
+        async () => {
+          const seen = await good();
+          if (!seen) await someTraffic();
+          return seen;
+        },
+        { timeout: 30_000 },
+      );
     } catch {
       expect(series.map((one) => [one.labels, value(one)])).toBe(
         'numbers, and more than nothing where there is traffic',
