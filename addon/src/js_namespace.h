@@ -39,6 +39,8 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   Namespace& Open(const Info& info);
   Napi::Value Get(const Info& info, const std::vector<RowKey>& keys);
   void EmitMisses();
+  /** Whether so many misses come so fast that it pays to let them gather. */
+  bool Crowded(const MissBatch& batch);
   template <typename Batch>
   void Emit(const Batch& batch);
   template <typename Body>
@@ -53,6 +55,8 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   /** Of the misses of one call, used over and over. */
   Napi::Reference<Napi::Uint32Array> numbers_;
   std::unique_ptr<Napi::AsyncContext> context_;
+  /** When misses were last found, on the clock of uv_hrtime. */
+  uint64_t drained_at_ = 0;
 };
 
 }  // namespace missd
