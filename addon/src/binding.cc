@@ -23,6 +23,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ReturnLargeBlocks();
   missd::ExportNamespace(env, exports);
   missd::ExportCodec(env, exports);
+  missd::ExportReceive(env, exports);
   exports.Set("trimMemory", Napi::Function::New(env, TrimMemory, "trimMemory"));
   return exports;
 }

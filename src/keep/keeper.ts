@@ -11,7 +11,7 @@
  * and beside it the kernel's tables are compared with what is held                 audit.ts
  * and kept from growing without bound                                              evict.ts
  */
-import { EMPTY, type Observable, Subject, filter, from, map, merge, mergeMap } from 'rxjs';
+import { EMPTY, type Observable, Subject, auditTime, filter, from, map, merge, mergeMap } from 'rxjs';
 import type { DirectoryChange } from '../directory/directory.ts';
 import { reasonOf } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
@@ -45,6 +45,8 @@ export interface KeepOptions extends EvictOptions {
 
 const RECHECKS = { size: 256, underWay: 1 };
 const ONE_BY_ONE = { size: 1, underWay: 1 };
+/** Before second looks, ms: the guest that has been answered has its turn first, and a trickle is looked at together. */
+const A_MOMENT = 10;
 /** Fewer losses than this among checks by lifetime are single records that vanished without a word. */
 const SUSPICIOUS = 10;
 
@@ -60,6 +62,7 @@ export class Keeper {
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
   readonly #secondLooks = new SecondLooks();
+  readonly #looks$ = new Subject<void>();
   readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
   readonly #watch: Watch;
@@ -94,6 +97,13 @@ export class Keeper {
       this.#served$.pipe(mergeMap(({ device, leasesRead }) => from(this.#adopt(device, leasesRead)))),
       this.#audits$.pipe(batchWhileBusy((batch) => from(this.#audit(batch)), ONE_BY_ONE)),
       this.#movedAway.work$(),
+      this.#looks$.pipe(
+        auditTime(A_MOMENT),
+        filter(() => this.#deps.admission.inFlight === 0),
+        map(() => {
+          this.#rechecks$.next(this.#secondLooks.take());
+        }),
+      ),
     );
   }
 
@@ -111,7 +121,7 @@ export class Keeper {
   settled(settled: readonly Settled[]): void {
     this.#evictor.heed(settled);
     this.#watch.wrote(settled.length);
-    this.#rechecks$.next(this.#secondLooks.after(settled, this.#deps.admission.inFlight === 0));
+    if (this.#secondLooks.note(settled)) this.#looks$.next();
   }
 
   heed(change: DirectoryChange): void {
@@ -175,7 +185,7 @@ export class Keeper {
   /** Every second: too many entries, second looks put off, answers that are old, and a grace that is over. */
   tick(): void {
     this.#evictor.tick();
-    this.#rechecks$.next(this.#secondLooks.after([], true));
+    this.#rechecks$.next(this.#secondLooks.take());
     if (!this.#directoryUp) return;
     this.#ownLeases.look(this.#devices());
     const now = this.#deps.now();

@@ -56,6 +56,8 @@ interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
   /** Gives back to the kernel what malloc keeps for later. */
   trimMemory: () => void;
+  /** Reads from a socket as soon as there is something, or for so long in vain: bytes received, 0 for none. */
+  receiveWithin: (fd: number, into: Uint8Array, microseconds: number) => number;
 
   // The pure functions, for tests on bytes.
   decodeMisses: (datagram: Buffer) => { numbers: Uint32Array; texts: string[]; malformed: number };
