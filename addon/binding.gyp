@@ -21,6 +21,7 @@
         'src/js_receive.cc',
         'src/namespace.cc',
         'src/netns.cc',
+        'src/notify.cc',
         'src/poll.cc',
         'src/request.cc',
         'src/socket.cc',

@@ -13,7 +13,8 @@ import { exportRecords, importRecords } from '../directory/redis-import.ts';
 import { RuntimeFailure } from '../errors.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { ipArgument, macArgument, vtepArgument } from './arguments.ts';
-import { columns, say, sayJson } from './output.ts';
+import { columns } from '../screen/columns.ts';
+import { say, sayJson } from '../screen/say.ts';
 import { withRedis } from './redis.ts';
 
 const EXAMPLE = `

@@ -8,7 +8,8 @@ import { KeptLab } from '../lab/kept-lab.ts';
 import { Story } from '../lab/story.ts';
 import { assertGood, tour } from '../lab/tour.ts';
 import { type Figures, measure } from '../lab/workload.ts';
-import { columns, say, sayJson } from './output.ts';
+import { columns } from '../screen/columns.ts';
+import { say, sayJson } from '../screen/say.ts';
 
 export function labCommand(): Command {
   const lab = new Command('lab')

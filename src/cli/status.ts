@@ -2,7 +2,9 @@ import { Command } from 'commander';
 import { type ListenOptions, declare, resolve } from '../config/options.ts';
 import { RuntimeFailure, reasonOf } from '../errors.ts';
 import type { Status } from '../http/status.ts';
-import { paletteFor } from '../terminal.ts';
+import { paletteFor } from '../screen/palette.ts';
+import { say } from '../screen/say.ts';
+import { duration } from '../screen/span.ts';
 
 /** A daemon that does not answer by then is not well, ms. */
 const TIMEOUT = 2_000;
@@ -20,7 +22,7 @@ export function statusCommand(): Command {
     const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
     const status = await fetchStatus(`http://${host}:${listen.port}/status`);
     const json = command.opts<{ json?: boolean }>().json === true;
-    process.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : render(status));
+    say(json ? `${JSON.stringify(status, null, 2)}\n` : render(status));
   });
 }
 
@@ -42,7 +44,7 @@ function render(status: Status): string {
   lines.push(`missd ${status.version}, pid ${status.pid}, up ${duration(status.uptime)}: ${state}`);
   const { directory } = status;
   lines.push(
-    `directory  ${directory.up ? pc.green('up') : pc.red(`down for ${duration(directory.forSeconds ?? 0)}: ${directory.reason ?? ''}`)}`,
+    `directory  ${directory.up ? pc.green('up') : pc.red(`down for ${duration(directory.forSeconds)}: ${directory.reason ?? ''}`)}`,
   );
   const { l2 = {}, l3 = {} } = status.resolutions;
   lines.push(
@@ -66,9 +68,4 @@ function render(status: Status): string {
 const counts = (of: Record<string, number>): string => {
   const some = Object.entries(of).filter(([, count]) => count > 0);
   return some.length === 0 ? '-' : some.map(([name, count]) => `${name} ${count}`).join(', ');
-};
-
-const duration = (seconds: number): string => {
-  if (seconds < 120) return `${seconds} s`;
-  return seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
 };

@@ -5,7 +5,8 @@ import { type ListedSubnet, listSubnets, removeSubnet, setSubnet } from '../dire
 import { RuntimeFailure } from '../errors.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { cidrArgument, macArgument, vtepArgument } from './arguments.ts';
-import { columns, say, sayJson } from './output.ts';
+import { columns } from '../screen/columns.ts';
+import { say, sayJson } from '../screen/say.ts';
 import { withRedis } from './redis.ts';
 
 const EXAMPLE = `

@@ -1,6 +1,6 @@
 /** `missd lab compare`: the same workload through all labs, one row each. */
 import type { Figures } from './workload.ts';
-import { ms } from './story.ts';
+import { ms } from '../screen/span.ts';
 
 const HEAD = ['LAB', 'ENTRIES', 'FIRST', 'LATER', 'LOST', 'FLOODED', 'MOVE', 'CPU'];
 const WIDTHS = [14, 12, 8, 8, 5, 7, 8, 7];

@@ -11,7 +11,8 @@ import type { Pinged } from './ping.ts';
 import { addressRecords } from './records.ts';
 import { RedisServer } from './redis-server.ts';
 import { showTables } from './show-tables.ts';
-import { Story, ms } from './story.ts';
+import { ms } from '../screen/span.ts';
+import { Story } from './story.ts';
 
 const TOPOLOGY = `
  guest 1                                                  guest 2

@@ -1,5 +1,6 @@
 /** Print for people: numbered chapters, commands as typed, tables, within 80 columns. */
-import { type Out as Where, type Palette, paletteFor } from '../terminal.ts';
+import { type Out as Where, type Palette, paletteFor } from '../screen/palette.ts';
+import { wrapped } from '../screen/wrap.ts';
 
 const WIDTH = 80;
 
@@ -55,17 +56,4 @@ export class Story {
   line(text: string): void {
     this.#out.write(`${text}\n`);
   }
-}
-
-/** Milliseconds as ping would say them. */
-export const ms = (value: number): string => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`;
-
-function wrapped(words: readonly string[], width: number): string[] {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last !== undefined && last.length + 1 + word.length <= width) lines.push(`${lines.pop()} ${word}`);
-    else lines.push(word);
-  }
-  return lines;
 }

@@ -6,7 +6,8 @@ import { printable } from './command.ts';
 import type { Pinged } from './ping.ts';
 import { type Pair, Site } from './site.ts';
 import { showTables } from './show-tables.ts';
-import { type Story, ms } from './story.ts';
+import { ms } from '../screen/span.ts';
+import type { Story } from './story.ts';
 import { type Comparison, compareTables } from './tables.ts';
 
 export interface TourOptions {

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { Lane } from '../../../src/resolve/lane.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { GUEST, HERE, BRIDGE, LOOKUP_RATE, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
@@ -159,9 +159,8 @@ describe('a mac: record', () => {
       source: { kind: 'ip' as const, name: ip(1) },
     };
     world.keeper.settled([{ question, outcome: 'resolved', answer }]);
-    await vi.waitFor(() => {
-      expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
-    });
+    await turns();
+    expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
   });
 });
 

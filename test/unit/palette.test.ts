@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { paletteFor } from '../../src/terminal.ts';
+import { paletteFor } from '../../src/screen/palette.ts';
 
 // A library that colours whatever runs in a CI decides so as it is imported.
 vi.hoisted(() => {
