@@ -124,9 +124,10 @@ interface WriteBase {
   /**
    * `create` fails with EEXIST where a row stands (NLM_F_CREATE | NLM_F_EXCL), `replace` creates or overwrites
    * (NLM_F_CREATE | NLM_F_REPLACE), `append` adds a remote to a broadcast or all-zeros FDB entry (NLM_F_APPEND),
-   * `delete` fails with ENOENT where there is none.
+   * `delete` fails with ENOENT where there is none. `probe` writes nothing: where the kernel would take such a row it
+   * fails with EEXIST if one stands and ENOENT if not (NLM_F_EXCL alone).
    */
-  op: 'create' | 'replace' | 'append' | 'delete';
+  op: 'create' | 'replace' | 'append' | 'delete' | 'probe';
   state: number;
   flags: number;
 }
