@@ -98,6 +98,12 @@ export function openRegistry(daemon: Daemon): Registry {
   counter('reconcile_changes_total', 'Corrections of the kernel tables', ['action'], () =>
     known('action', RECONCILE_ACTIONS, counters.reconcileChanges),
   );
+  counter(
+    'neighbour_table_full_total',
+    'Neighbours the kernel refused for want of room (gc_thresh3), of the whole machine',
+    ['family'],
+    () => of('family', counters.tableFulls),
+  );
   counter('evictions_total', 'Entries that gave way to newer ones', ['reason'], () =>
     of('reason', counters.evictions),
   );

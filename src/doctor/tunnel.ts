@@ -1,0 +1,65 @@
+/** The way of a device's packets to the other hosts. */
+import { reasonOf } from '../errors.ts';
+import { type LinkDetails, type Path, overhead, pathTo } from '../inspect/iproute.ts';
+import { underlayOf } from '../inspect/underlay.ts';
+import type { InterfaceAddress, Ip } from '../vocabulary.ts';
+import type { Place, Scene, Subject } from './scene.ts';
+
+/** Hosts of a VNI whose way is looked at. */
+const MOST_HOSTS = 8;
+
+export interface Way {
+  vtep: Ip;
+  /** In words where there is none. */
+  path: Path | string;
+  /** The device it leaves from. */
+  out?: LinkDetails;
+}
+
+export interface Tunnel {
+  subject: Subject;
+  family: 4 | 6;
+  /** Bytes that are added to a packet. */
+  overhead: number;
+  /** Where its packets leave from; undefined where that namespace is none of those that can be seen. */
+  underlay: Place | undefined;
+  /** Addresses there, so far as the kernel tells. */
+  addresses: readonly InterfaceAddress[];
+  /** The device's `dev`. */
+  dev?: LinkDetails;
+  ways: readonly Way[];
+  /** Why ways could not be looked at. */
+  blind?: string;
+}
+
+/** @param vteps other hosts of its VNI, as the directory has them */
+export async function tunnel(subject: Subject, scene: Scene, vteps: readonly Ip[]): Promise<Tunnel> {
+  const { link, place } = subject;
+  const family = link.vxlan.ipv6 ? 6 : 4;
+  const there =
+    link.linkNetnsid === undefined ? place.addresses : await place.kernel.addresses(link.linkNetnsid);
+  const candidates = [...(scene.own === undefined ? [] : [scene.own]), ...scene.places];
+  const underlay = underlayOf(link, place, there, candidates);
+  const found = { subject, family, overhead: overhead(family), underlay, addresses: there } as const;
+  if (underlay === undefined) return { ...found, ways: [] };
+  const dev = underlay.details.get(link.vxlan.link);
+  const device = dev === undefined ? {} : { dev };
+  try {
+    const ways = await Promise.all(
+      vteps
+        .filter((vtep) => vtep.includes(':') === (family === 6))
+        .slice(0, MOST_HOSTS)
+        .map((vtep) => wayTo(underlay, vtep)),
+    );
+    return { ...found, ...device, ways };
+  } catch (error) {
+    return { ...found, ...device, ways: [], blind: reasonOf(error) };
+  }
+}
+
+async function wayTo({ path: namespace, details }: Place, vtep: Ip): Promise<Way> {
+  const path = await pathTo(namespace, vtep);
+  const out =
+    typeof path === 'string' ? undefined : [...details.values()].find(({ name }) => name === path.device);
+  return out === undefined ? { vtep, path } : { vtep, path, out };
+}
