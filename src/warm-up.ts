@@ -109,6 +109,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     events$,
     receiveBuffer: { bytes: Infinity, forced: true },
     canAnnounce: true,
+    neglected: () => false,
     links: () => Promise.resolve(links),
     addresses: () => Promise.resolve([]),
     neighbours: () => Promise.resolve([]),

@@ -1,6 +1,7 @@
 #include <malloc.h>
 
 #include "js.h"
+#include "notify.h"
 
 /**
  * Collections run on several threads and leave each one's arena as large as it ever was; by itself malloc
@@ -10,6 +11,13 @@ static void TrimMemory(const Napi::CallbackInfo&) {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
+}
+
+/** `path` and text, as src/service/notify.ts has them. */
+static void Notify(const Napi::CallbackInfo& info) {
+  std::string path = info[0].As<Napi::String>().Utf8Value();
+  std::string text = info[1].As<Napi::String>().Utf8Value();
+  missd::Throwing(info.Env(), [&] { missd::Notify(path, text); });
 }
 
 /** A dump of many rows is megabytes; glibc would learn from the first to keep the next ones. */
@@ -24,6 +32,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   missd::ExportNamespace(env, exports);
   missd::ExportCodec(env, exports);
   exports.Set("trimMemory", Napi::Function::New(env, TrimMemory, "trimMemory"));
+  exports.Set("notify", Napi::Function::New(env, Notify, "notify"));
   return exports;
 }
 

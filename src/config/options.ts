@@ -156,12 +156,31 @@ const runOptions = (): Option[] => [
   option('--log-format <format>', 'of the log (default: pretty on a terminal)').choices(['json', 'pretty']),
 ];
 
+/** Those that say what the daemon is to do, without how: what can be judged before it does it. */
+export type DoctorOptions = DirectoryOptions &
+  ListenOptions &
+  TablesOptions &
+  Pick<RunOptions, (typeof DOCTORED)[number]>;
+const DOCTORED = ['directory', 'local', 'vtepAllow', 'strategy', 'broadcast', 'receiveBuffer'] as const;
+
+const doctorOptions = (): Option[] => {
+  const others: readonly string[] = DOCTORED;
+  return [
+    ...directoryOptions(),
+    netnsOption(),
+    deviceOption(),
+    ...runOptions().filter((one) => others.includes(one.attributeName())),
+    listenOption(),
+  ];
+};
+
 /** Groups of options a command may take. */
 interface Groups {
   run: RunOptions;
   directory: DirectoryOptions;
   listen: ListenOptions;
   tables: TablesOptions;
+  doctor: DoctorOptions;
 }
 
 const OPTIONS: Record<keyof Groups, () => Option[]> = {
@@ -169,6 +188,7 @@ const OPTIONS: Record<keyof Groups, () => Option[]> = {
   directory: directoryOptions,
   listen: () => [listenOption()],
   tables: () => [netnsOption(), deviceOption()],
+  doctor: doctorOptions,
 };
 
 /** Declares a group's options and `--config` on a command. */

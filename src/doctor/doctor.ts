@@ -2,6 +2,7 @@
  * Everything that is looked at, in the order in which one thing may explain the next. Facts are gathered here, and judged
  * by the file of each group, which reads nothing.
  */
+import type { DoctorOptions } from '../config/options.ts';
 import { redisTarget } from '../directory/redis-url.ts';
 import { RedisWriter } from '../directory/redis-writer.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
@@ -24,15 +25,7 @@ import { type Privileges, judgePrivileges, readPrivileges } from './privileges.t
 import { type Recorded, fileRecorded, scanRecorded } from './recorded.ts';
 import { type Judged, judgeRecords } from './records.ts';
 import { readRedis } from './redis.ts';
-import {
-  type DoctorOptions,
-  type Scene,
-  type Subject,
-  closeScene,
-  openScene,
-  ownVteps,
-  subjects,
-} from './scene.ts';
+import { type Scene, type Subject, closeScene, openScene, ownVteps, subjects } from './scene.ts';
 import { tryFeatures } from './trials.ts';
 import { tunnel } from './tunnel.ts';
 import { judgeUnderlay } from './underlay.ts';

@@ -1,4 +1,5 @@
 /** What the directory holds, as far as it was looked at, in one shape whether Redis or a file has it. */
+import { once } from 'node:events';
 import { readText } from '../directory/file-records.ts';
 import type { RedisWriter } from '../directory/redis-writer.ts';
 import { judgeIp, judgeMac, type MalformedReason } from '../directory/record.ts';
@@ -45,16 +46,24 @@ function vniOf({ vnis }: Recorded, vni: Vni): VniRecorded {
 export async function scanRecorded(writer: RedisWriter, keyPrefix: string): Promise<Recorded> {
   const { client, keys } = writer;
   const recorded = nothing();
-  const deadline = performance.now() + PATIENCE;
-  // Also those that lack the braces: the prefix of the feed would miss them, and missd does.
-  for await (const page of scanKeys(client, `${keyPrefix}:*`)) {
+  const late = AbortSignal.timeout(PATIENCE);
+  const stopped = once(late, 'abort').then(() => undefined);
+  // Also those that lack the braces, which missd does not see.
+  const pages = scanKeys(client, `${keyPrefix}:*`);
+  for (;;) {
+    const next = pages.next();
+    // Among millions of keys of others it may take long to find one of ours.
+    const found = await Promise.race([next, stopped]);
+    next.catch(() => undefined);
+    if (found?.done === true) break;
+    const page = found?.value ?? [];
     await take(
       writer,
       recorded,
       page.map((raw) => [raw.toString('latin1'), keys.decode(raw)]),
     );
     recorded.looked += page.length;
-    if (recorded.looked >= MOST_KEYS || performance.now() > deadline) {
+    if (recorded.looked >= MOST_KEYS || late.aborted) {
       recorded.complete = false;
       break;
     }

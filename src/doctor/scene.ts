@@ -1,5 +1,5 @@
 /** The namespaces to be examined as they are found: read once, judged by the groups. */
-import type { RunOptions } from '../config/options.ts';
+import type { DoctorOptions } from '../config/options.ts';
 import { strategyOf, type Strategy } from '../ahead/strategy.ts';
 import { reasonOf } from '../errors.ts';
 import { type LinkDetails, linkDetails } from '../inspect/iproute.ts';
@@ -7,13 +7,6 @@ import { type Kernel, KernelError, type Namespace } from '../kernel/kernel.ts';
 import type { VxlanLink } from '../served/device.ts';
 import { isVxlan, isWanted } from '../served/servable.ts';
 import type { InterfaceAddress, Ip, Link, Vni } from '../vocabulary.ts';
-
-/** Those of `missd run` that doctor takes, too. */
-export type DoctorOptions = Pick<
-  RunOptions,
-  | ('redis' | 'redisPasswordFile' | 'redisCa' | 'redisCert' | 'redisKey' | 'keyPrefix' | 'directory')
-  | ('netns' | 'device' | 'local' | 'vtepAllow' | 'strategy' | 'broadcast' | 'receiveBuffer' | 'listen')
->;
 
 /** One namespace. */
 export interface Place {

@@ -120,7 +120,7 @@ function change(device: ServedDevice, placements: Placement[], deps: PipelineDep
       old !== undefined &&
       old !== answer.mac
     ) {
-      again.push(...resource(device, old), { device, table: 'neighbour', key: ip, cause: 'second_look' });
+      again.push(...resource(device, old), { device, table: 'neighbour', key: ip, cause: 'change' });
       deps.announcer.tellAll(device, ip, answer);
     }
   });

@@ -52,6 +52,9 @@ export interface Namespace {
   /** False where AF_PACKET was refused (no CAP_NET_RAW): askers stay unknown and nothing can be announced. */
   readonly canAnnounce: boolean;
 
+  /** Whether misses wait in the socket that waited at the last call already, while nobody reads: nothing is heard any more. */
+  neglected(): boolean;
+
   /** Retried while the kernel reports an interrupted dump (NLM_F_DUMP_INTR). Runs off the main thread. */
   links(): Promise<Link[]>;
   /** Addresses of this namespace, or of the peer namespace known here by `netnsid`. */

@@ -3,13 +3,15 @@ import type { Counters } from '../metrics/counters.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Asker, Miss } from '../vocabulary.ts';
 import { L2_PORT, Lane, UNKNOWN_PORT } from './lane.ts';
-import type { Question } from './question.ts';
+import { type Question, newQuestion } from './question.ts';
 
 /**
  * Questions waiting or under way, all devices together. Of what is free a port may have as much again as it has: one
  * alone gets half, and however many are greedy, there is room for one that is not.
  */
 const MOST_IN_FLIGHT = 262_144;
+
+const NOBODY: readonly Asker[] = [];
 
 /** Askers told per question; with more, the others complete at their own retry. */
 const MOST_ASKERS = 16;
@@ -43,6 +45,7 @@ export class Admission {
     const { ignored } = this.#counters;
     const receivedAt = this.#now();
     const questions: Question[] = [];
+    let askers = NOBODY;
     for (const miss of misses) {
       this.#counters.misses[miss.layer] += miss.count;
       ignored.duplicate += miss.count - 1;
@@ -61,8 +64,8 @@ export class Admission {
         if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer);
         else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(lane, layer);
         else {
-          const askers = asker === undefined ? [] : [asker];
-          const question: Question = { device, layer, address, askers, receivedAt, lane, waiting: false };
+          if (askers[0] !== asker) askers = asker === undefined ? NOBODY : [asker];
+          const question = newQuestion(device, miss, askers, receivedAt, lane);
           device.inFlight.set(address, question);
           lane.inFlight++;
           this.#inFlight++;
@@ -80,7 +83,10 @@ export class Admission {
 
   /** A device is gone and its questions with it; they count as failed. */
   abandon(device: ServedDevice): void {
-    for (const { layer } of device.inFlight.values()) this.#counters.resolutions[layer].failed++;
+    for (const question of device.inFlight.values()) {
+      question.over = true;
+      this.#counters.resolutions[question.layer].failed++;
+    }
     this.#inFlight -= device.inFlight.size;
     device.inFlight.clear();
     for (const lane of device.lanes.values()) lane.clear();
@@ -89,13 +95,12 @@ export class Admission {
 
   /** A question is over; whoever asks from now on starts a new one. False where it was abandoned, and counted, before. */
   settle(question: Question): boolean {
-    const current = question.device.inFlight.get(question.address) === question;
-    if (current) {
-      question.device.inFlight.delete(question.address);
-      question.lane.inFlight--;
-      this.#inFlight--;
-    }
-    return current;
+    if (question.over === true) return false;
+    question.over = true;
+    question.device.inFlight.delete(question.address);
+    question.lane.inFlight--;
+    this.#inFlight--;
+    return true;
   }
 
   /**
@@ -108,7 +113,7 @@ export class Admission {
     const { asker } = miss;
     if (question === undefined || asker === undefined) return undefined;
     if (question.askers.length < MOST_ASKERS && !question.askers.some((one) => same(one, asker)))
-      question.askers.push(asker);
+      question.askers = [...question.askers, asker];
     const { lane } = question;
     if (!question.waiting || lane.port === asker.port || !lane.budget.inDebt) return undefined;
     const other = this.#laneOf(device, miss, question.receivedAt);

@@ -89,7 +89,8 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
   const placed: Resolved[] = [];
   for (const { question, result } of answered) {
     if (result === 'absent') settled.push({ question, outcome: 'unknown' });
-    else if (result === 'failed' || !isAwaited(question)) settled.push({ question, outcome: 'failed' });
+    // A device that went away meanwhile took the question with it, and has nowhere to write to.
+    else if (result === 'failed' || question.over === true) settled.push({ question, outcome: 'failed' });
     else placed.push({ question, outcome: 'resolved', answer: result });
   }
   for (const together of groupBy(placed, namespaceOf).values()) {
@@ -99,10 +100,6 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
   for (const one of settled) close(one, deps);
   return settled;
 }
-
-/** A device that went away while its question was looked up took the question with it, and has nowhere to write to. */
-const isAwaited = (question: Question): boolean =>
-  question.device.inFlight.get(question.address) === question;
 
 const namespaceOf = ({ question }: Settled) => question.device.namespace;
 
@@ -141,4 +138,4 @@ function close({ question, outcome }: Settled, { admission, counters }: Pipeline
 }
 
 /** fe80::/10 (RFC 4291 §2.5.6); canonical text has all four digits of the first group. */
-const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);
+export const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);

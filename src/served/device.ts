@@ -6,6 +6,7 @@ import type { Namespace } from '../kernel/kernel.ts';
 import type { Lane } from '../resolve/lane.ts';
 import type { Question } from '../resolve/question.ts';
 import { HeldTables } from '../tables/held.ts';
+import { DeviceDemand } from '../demand/device.ts';
 import { ExpiringSet } from './memory.ts';
 import type { Clock } from '../clock.ts';
 
@@ -60,6 +61,10 @@ export class ServedDevice {
   replicas: Replicas = new Map();
   /** Routes of ours through it, as last seen. */
   routes: Routes = new Map();
+  /** What is asked for on it. */
+  readonly demand = new DeviceDemand();
+  /** When its tables were last compared with what is held, monotonic ms. */
+  auditedAt: number | undefined;
 
   /** @param negativeLifetime milliseconds */
   constructor(
