@@ -3,32 +3,23 @@
  * by the file of each group, which reads nothing.
  */
 import type { DoctorOptions } from '../config/options.ts';
-import { redisTarget } from '../directory/redis-url.ts';
-import { RedisWriter } from '../directory/redis-writer.ts';
-import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../errors.ts';
 import { printed, typed } from '../inspect/inside.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import type { Ip } from '../vocabulary.ts';
-import { judgeClock } from './clock.ts';
 import { type DaemonFacts, askDaemon, judgeDaemon, serves } from './daemon.ts';
 import { deviceFacts, judgeAbsence, judgeDevice, judgeTwins } from './devices.ts';
-import { judgeRedis } from './directory.ts';
+import { examineDirectory } from './directories.ts';
 import { type Finding, type Group, GROUPS, of } from './finding.ts';
 import { judgeKernel } from './kernel.ts';
 import { type LimitFacts, judgeLimits } from './limits.ts';
-import { judgeMtu } from './mtu.ts';
-import { judgeOffload, readOffload } from './offload.ts';
-import { judgeContradictions, judgeOwners, readLocal } from './owners.ts';
+import { judgeOwners, readLocal } from './owners.ts';
 import { judgePort } from './ports.ts';
 import { type Privileges, judgePrivileges, readPrivileges } from './privileges.ts';
-import { type Recorded, fileRecorded, scanRecorded } from './recorded.ts';
-import { type Judged, judgeRecords } from './records.ts';
-import { readRedis } from './redis.ts';
+import type { Judged } from './records.ts';
 import { type Scene, type Subject, closeScene, openScene, ownVteps, subjects } from './scene.ts';
 import { tryFeatures } from './trials.ts';
-import { tunnel } from './tunnel.ts';
-import { judgeUnderlay } from './underlay.ts';
+import { examineTunnels } from './tunnels.ts';
 
 /** No group takes longer, whatever it waits for, ms. */
 const PATIENCE = 15_000;
@@ -139,74 +130,6 @@ function examineDevices(scene: Scene, devices: readonly Subject[], daemon: Daemo
   return [...findings, ...judgeTwins(devices)];
 }
 
-type Look = (group: Group, act: () => Finding[] | Promise<Finding[]>) => Promise<void>;
-
-/** @returns the records that count */
-async function examineDirectory(scene: Scene, devices: readonly Subject[], look: Look): Promise<Judged[]> {
-  const { options } = scene;
-  let judged: Judged[] = [];
-  const context = {
-    family: (vni: number) => {
-      const vxlan = devices.find(({ link }) => link.vxlan.vni === vni)?.link.vxlan;
-      return vxlan === undefined ? undefined : vxlan.ipv6 ? (6 as const) : (4 as const);
-    },
-    vtepAllow: vtepAllowance(options.vtepAllow),
-  };
-  const say = of('directory');
-  if (options.directory !== undefined) {
-    const file = options.directory;
-    await look('directory', () => {
-      let recorded: Recorded;
-      try {
-        recorded = fileRecorded(file);
-      } catch (error) {
-        return [
-          say.broken(
-            'file',
-            reasonOf(error),
-            'missd run refuses to start with it.',
-            `missd endpoint import ${file}`,
-          ),
-        ];
-      }
-      const found = judgeRecords(recorded, context, options.keyPrefix);
-      judged = found.judged;
-      return [
-        say.ok('file', `${file} is well-formed`),
-        ...found.findings,
-        ...judged.flatMap(judgeContradictions),
-      ];
-    });
-    return judged;
-  }
-  await look('directory', async () => {
-    const target = redisTarget(options);
-    const vni = devices[0]?.link.vxlan.vni ?? 1;
-    const findings: Finding[] = [];
-    try {
-      await RedisWriter.use(target, options.keyPrefix, async (writer) => {
-        const facts = await readRedis(writer, vni, options.broadcast.length > 0);
-        findings.push(...judgeRedis(target, facts, options.keyPrefix), ...judgeClock(facts.clock));
-        await look('records', async () => {
-          const found = judgeRecords(
-            await scanRecorded(writer, options.keyPrefix),
-            context,
-            options.keyPrefix,
-            target,
-          );
-          judged = found.judged;
-          findings.push(...judged.flatMap(judgeContradictions));
-          return found.findings;
-        });
-      });
-    } catch (error) {
-      findings.push(...judgeRedis(target, reasonOf(error).replace(/^Redis: /, ''), options.keyPrefix));
-    }
-    return findings;
-  });
-  return judged;
-}
-
 async function examineOwners(
   devices: readonly Subject[],
   records: readonly Judged[],
@@ -220,50 +143,4 @@ async function examineOwners(
   if (findings.length === 0 && devices.length > 0 && records.length > 0)
     findings.push(of('owners').ok('claims', 'nothing that this host has is claimed by another'));
   return findings;
-}
-
-/** Underlay, MTU and offload look at the same way. */
-async function examineTunnels(
-  scene: Scene,
-  devices: readonly Subject[],
-  records: readonly Judged[],
-  own: ReadonlySet<Ip>,
-): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  const leaving = new Map<
-    string,
-    { path: string | null; name: string; device: string | undefined; tunnels: string[] }
-  >();
-  for (const one of devices) {
-    const found = await tunnel(
-      one,
-      scene,
-      hostsOf(records, one).filter((vtep) => !own.has(vtep)),
-    );
-    findings.push(...judgeUnderlay(found), ...judgeMtu(found));
-    const { underlay, dev, ways } = found;
-    if (underlay === undefined) continue;
-    const device = dev?.name ?? ways.find(({ out }) => out !== undefined)?.out?.name;
-    const key = `${underlay.name} ${device ?? ''}`;
-    const together = leaving.get(key) ?? { path: underlay.path, name: underlay.name, device, tunnels: [] };
-    if (one.place === underlay) together.tunnels.push(one.link.name);
-    leaving.set(key, together);
-  }
-  for (const { path, name, device, tunnels } of leaving.values())
-    findings.push(...judgeOffload(await readOffload({ path, name }, device, tunnels)));
-  return findings;
-}
-
-/** VTEPs that the records of a device's VNI name. */
-function hostsOf(records: readonly Judged[], { link }: Subject): Ip[] {
-  const found = records.find(({ vni }) => vni === link.vxlan.vni);
-  if (found === undefined) return [];
-  const { ips, macs, leases } = found;
-  return [
-    ...new Set([
-      ...[...ips.values()].map(({ vtep }) => vtep),
-      ...macs.values(),
-      ...[...leases.values()].map(({ vtep }) => vtep),
-    ]),
-  ];
 }

@@ -51,7 +51,9 @@ export function judgeMtu(tunnel: Tunnel): Finding[] {
 
 /** The narrowest place of the underlay that is known. */
 function narrowest({ dev, ways }: Tunnel): { what: string; mtu: number } | undefined {
-  const places: { what: string; mtu: number }[] = dev === undefined ? [] : [{ what: dev.name, mtu: dev.mtu }];
+  const places: { what: string; mtu: number }[] = [];
+  // A VTEP on the loopback leaves by whatever the route says.
+  if (dev !== undefined && dev.name !== 'lo') places.push({ what: dev.name, mtu: dev.mtu });
   for (const { vtep, path, out } of ways) {
     if (out !== undefined && out.name !== 'lo') places.push({ what: out.name, mtu: out.mtu });
     if (typeof path !== 'string' && path.mtu !== undefined)

@@ -58,7 +58,10 @@ function folded(good: readonly string[]): string {
 /** A command in lines that a shell takes as one. */
 function typeable(command: string, width: number): string[] {
   const room = width - GROUP - 2;
-  const lines = wrapped(harmless(command).split(' '), room);
+  const text = harmless(command);
+  // A quoted word stays whole, and a comment has no second line.
+  const words = text.includes(' # ') ? [text] : (text.match(/(?:'[^']*'|[^\s'])+/g) ?? []);
+  const lines = wrapped(words, room);
   return lines.map(
     (line, at) => `${' '.repeat(at === 0 ? GROUP : GROUP + 2)}${line}${at === lines.length - 1 ? '' : ' \\'}`,
   );

@@ -1,4 +1,5 @@
 /** The kernel's features, each tried for real in a namespace of its own. */
+import { tap } from 'rxjs';
 import { reasonOf } from '../errors.ts';
 import type { Kernel, KernelEvent, Namespace } from '../kernel/kernel.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../kernel/netlink.ts';
@@ -47,9 +48,13 @@ export async function tryFeatures(kernel: Kernel): Promise<Trial[]> {
   try {
     const namespace = kernel.open(scratch.path, { receiveBuffer: 1 << 20 });
     const trials = new Trials(scratch, namespace);
-    const events = namespace.events$.subscribe((event) => {
-      trials.hear(event);
-    });
+    const events = namespace.events$
+      .pipe(
+        tap((event) => {
+          trials.hear(event);
+        }),
+      )
+      .subscribe();
     try {
       return await trials.run();
     } finally {

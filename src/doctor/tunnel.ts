@@ -25,7 +25,7 @@ export interface Tunnel {
   underlay: Place | undefined;
   /** Addresses there, so far as the kernel tells. */
   addresses: readonly InterfaceAddress[];
-  /** The device's `dev`. */
+  /** The device's `dev`, or else the one that has its `local` address. */
   dev?: LinkDetails;
   ways: readonly Way[];
   /** Why ways could not be looked at. */
@@ -42,7 +42,8 @@ export async function tunnel(subject: Subject, scene: Scene, vteps: readonly Ip[
   const underlay = underlayOf(link, place, there, candidates);
   const found = { subject, family, overhead: overhead(family), underlay, addresses: there } as const;
   if (underlay === undefined) return { ...found, ways: [] };
-  const dev = underlay.details.get(link.vxlan.link);
+  const at = there.find(({ ip }) => ip === link.vxlan.local)?.ifindex ?? 0;
+  const dev = underlay.details.get(link.vxlan.link) ?? underlay.details.get(at);
   const device = dev === undefined ? {} : { dev };
   try {
     const ways = await Promise.all(
