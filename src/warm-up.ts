@@ -84,6 +84,7 @@ function directory(): Directory {
     takePart: () => Promise.resolve([]),
     leave: () => Promise.resolve(),
     usersOf: () => Promise.resolve(new Map()),
+    health: () => ({ up: { lookups: true, feed: true, leases: true }, feedLag: 0 }),
     close: () => Promise.resolve(),
   };
 }

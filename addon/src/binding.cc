@@ -1,5 +1,6 @@
 #include <malloc.h>
 
+#include "dump.h"
 #include "js.h"
 #include "notify.h"
 
@@ -11,6 +12,10 @@ static void TrimMemory(const Napi::CallbackInfo&) {
 #ifdef __GLIBC__
   malloc_trim(0);
 #endif
+}
+
+static Napi::Value DumpSeconds(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), missd::DumpSeconds());
 }
 
 /** `path` and text, as src/service/notify.ts has them. */
@@ -32,6 +37,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   missd::ExportNamespace(env, exports);
   missd::ExportCodec(env, exports);
   exports.Set("trimMemory", Napi::Function::New(env, TrimMemory, "trimMemory"));
+  exports.Set("dumpSeconds", Napi::Function::New(env, DumpSeconds, "dumpSeconds"));
   exports.Set("notify", Napi::Function::New(env, Notify, "notify"));
   return exports;
 }

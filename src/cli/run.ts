@@ -56,8 +56,10 @@ async function run(options: RunOptions): Promise<void> {
   // Reported where it is awaited; until then it may be rejected already.
   ended.catch(() => undefined);
   await warmUp(options);
-  const server = await listen(options.listen, daemon, openRegistry(daemon));
-  log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status`);
+  const server = await listen(options.listen, daemon, openRegistry(daemon), options.wait);
+  log.info(
+    `http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status /history`,
+  );
   const supervision = supervised(daemon, notifier, log);
   try {
     daemon.start();

@@ -1,6 +1,6 @@
 /** Whether this kernel has what missd is made of. */
 import { type Finding, of } from './finding.ts';
-import type { Feature, Trial } from './trials.ts';
+import type { Feature, Trial } from './features.ts';
 
 const say = of('kernel');
 

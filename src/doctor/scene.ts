@@ -95,7 +95,8 @@ async function openPlace(
     : { ...place, details };
 }
 
-const nameOf = (path: string | null): string =>
+/** For people. */
+export const nameOf = (path: string | null): string =>
   path === null ? 'own' : path.replace(/^\/(var\/)?run\/netns\//, '');
 
 /** The devices that missd would serve, or would if it could. */

@@ -4,31 +4,8 @@ import { reasonOf } from '../errors.ts';
 import type { Kernel, KernelEvent, Namespace } from '../kernel/kernel.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../kernel/netlink.ts';
 import type { Ip, Link, Miss } from '../vocabulary.ts';
+import type { Feature, Trial } from './features.ts';
 import { Scratch } from './scratch.ts';
-
-export const FEATURES = [
-  'bridge',
-  'vxlan',
-  'ipv6',
-  'misses of what is routed',
-  'misses of what is bridged',
-  'misses of IPv6',
-  'misses of a MAC',
-  'neighbour with owner',
-  'FDB entry with owner',
-  'app_solicit',
-  'mcast_router',
-  'route with owner',
-  'lock',
-  'nftables',
-] as const;
-export type Feature = (typeof FEATURES)[number];
-
-export interface Trial {
-  feature: Feature;
-  /** In the words of whoever refused; absent where it works. */
-  error?: string;
-}
 
 /** `include/uapi/linux/neighbour.h`: solicit it now. */
 const NTF_USE = 0x01;

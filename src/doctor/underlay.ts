@@ -25,13 +25,12 @@ export function judgeUnderlay({ subject, underlay, addresses, dev, ways, blind, 
     return [
       ...findings,
       say.note(
-        'elsewhere',
-        `the packets of ${name} leave from a namespace that was not examined`,
-        'Routes and MTU of its underlay could not be seen.',
-        'missd doctor --netns NAME   # with that namespace, too',
+        'unseen',
+        `routes and MTU of the underlay of ${name} could not be seen: ${blind ?? 'its packets leave from a namespace that has no name here'}`,
+        'Look from there.',
+        'missd doctor --netns NAME',
       ),
     ];
-  if (blind !== undefined) findings.push(say.note('blind', `routes to other hosts were not seen: ${blind}`));
   const down = new Set<string>();
   const judgeDown = (device: { name: string; up: boolean; carrier: boolean }, of: string): void => {
     if (device.carrier || down.has(device.name)) return;

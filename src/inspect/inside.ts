@@ -52,8 +52,13 @@ export async function printed(path: string | null, argv: readonly string[]): Pro
 }
 
 /**
- * How a person would run it there. Not `ip -n`, which wants to mount /sys, and may not in a container.
+ * How a person would run it there.
  * @param path of the namespace, null for our own
  */
-export const typed = (path: string | null, command: string): string =>
-  path === null ? command : `nsenter --net=${path} ${command}`;
+export function typed(path: string | null, command: string): string {
+  if (path === null) return command;
+  const name = /^\/(?:var\/)?run\/netns\/([^/]+)$/.exec(path)?.[1];
+  if (name === undefined) return `nsenter --net=${path} ${command}`;
+  const tool = /^(ip|bridge|tc) (.*)$/s.exec(command);
+  return tool === null ? `ip netns exec ${name} ${command}` : `${tool[1]} -n ${name} ${tool[2]}`;
+}

@@ -26,7 +26,7 @@ import { apply } from './apply.ts';
 import { audit } from './audit.ts';
 import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
-import { due } from './due.ts';
+import { Due } from './due.ts';
 import { heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
 import { type ChangedRows, Watch } from './watch.ts';
@@ -65,6 +65,7 @@ export class Keeper {
   readonly #watch: Watch;
   /** Of those to be audited, the ones whose tables are to be read whole. */
   readonly #whole = new WeakSet<ServedDevice>();
+  readonly due: Due;
   #directoryUp = false;
 
   constructor(deps: PipelineDeps, options: KeepOptions, devices: () => ServedDevice[], log: Logger) {
@@ -80,6 +81,7 @@ export class Keeper {
     this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
     this.#watch = new Watch(devices, deps.now);
+    this.due = new Due(devices, options.lifetime * 1000, deps.now);
   }
 
   /** Everything that goes on by itself; nothing does until it is subscribed to. */
@@ -88,7 +90,7 @@ export class Keeper {
       merge(
         this.#rechecks$.pipe(
           filter((rechecks) => rechecks.length > 0),
-          batchWhileBusy((batch) => readAgain(batch, this.#deps), RECHECKS),
+          batchWhileBusy((batch) => readAgain(this.due.reading(batch), this.#deps), RECHECKS),
         ),
         this.#secondLooks.verdicts$().pipe(map((verdicts) => ({ batch: [], verdicts }))),
       ).pipe(
@@ -128,7 +130,7 @@ export class Keeper {
       this.#losses.readAll(change.type === 'gap' ? 'gap' : 'flush');
       return;
     }
-    this.#rechecks$.next(rechecksFor(change, devices));
+    this.#rechecks$.next(rechecksFor(change, devices, this.#deps.now()));
     this.#movedAway.look(change, devices);
   }
 
@@ -183,11 +185,8 @@ export class Keeper {
     this.#secondLooks.look();
     if (!this.#directoryUp) return;
     this.#ownLeases.look(this.#devices());
-    const now = this.#deps.now();
-    this.#rechecks$.next(
-      this.#devices().flatMap((device) => due(device, now - this.#options.lifetime * 1000, now)),
-    );
-    this.#losses.tick(now);
+    this.#rechecks$.next(this.due.take());
+    this.#losses.tick(this.#deps.now());
   }
 
   async #adopt(device: ServedDevice, leasesRead: Promise<void>): Promise<void> {
@@ -213,8 +212,8 @@ export class Keeper {
       this.#rechecks$.next(batch);
       return;
     }
-    const lost: Recheck[] = [];
-    const again: Recheck[] = [];
+    this.due.read(batch);
+    const [lost, again]: [Recheck[], Recheck[]] = [[], []];
     const served = new Set(this.#devices());
     for (const [device, together] of groupBy(verdicts, ({ recheck }) => recheck.device)) {
       // What went away while its records were read has nowhere to be written to.

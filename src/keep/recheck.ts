@@ -17,6 +17,8 @@ export interface HeldEntry {
   table: 'neighbour' | 'fdb';
   /** IP of a neighbour, MAC of an FDB entry. */
   key: string;
+  /** When word came that its record has changed, monotonic ms. */
+  heardAt?: number;
 }
 
 /** A held entry whose record is to be read again. */

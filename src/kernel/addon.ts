@@ -58,6 +58,8 @@ interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
   /** Gives back to the kernel what malloc keeps for later. */
   trimMemory: () => void;
+  /** Processor time that reading tables whole has taken, in seconds since the start. */
+  dumpSeconds: () => number;
   /** One datagram to a unix socket, `@` for an abstract one. @throws NativeError, also where it would have to wait */
   notify: (path: string, text: string) => void;
 

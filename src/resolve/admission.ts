@@ -26,6 +26,8 @@ export class Admission {
   readonly #now: Clock;
   /** Called for a port that floods, and again while it does. */
   onExcess: (device: ServedDevice, lane: Lane) => void = () => undefined;
+  /** Called for a question dropped for want of budget or room. */
+  onShed: (device: ServedDevice, address: string) => void = () => undefined;
   #inFlight = 0;
 
   /** @param lookupRate lookups a second that one port may cause for unknown addresses */
@@ -50,19 +52,23 @@ export class Admission {
       this.#counters.misses[miss.layer] += miss.count;
       ignored.duplicate += miss.count - 1;
       const device = deviceOf(miss.ifindex);
-      if (device === undefined) ignored.unserved++;
-      else if (device.inFlight.has(miss.address)) {
+      if (device === undefined) {
+        ignored.unserved++;
+        continue;
+      }
+      device.counters.misses[miss.layer] += miss.count;
+      if (device.inFlight.has(miss.address)) {
         ignored.in_flight++;
         const moved = this.#join(device, miss);
         if (moved !== undefined) questions.push(moved);
       } else if (device.absent.has(miss.address)) ignored.negative++;
-      else if (device.local.has(miss.address)) this.#counters.resolutions[miss.layer].local++;
+      else if (device.local.has(miss.address)) this.#counters.settled(device, miss.layer, 'local');
       else {
         const { layer, address, asker } = miss;
         const lane = this.#laneOf(device, miss, receivedAt);
         // The guest has waited longest for the oldest; what it asks now it still wants.
-        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer);
-        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(lane, layer);
+        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer, address);
+        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(device, lane, layer, address);
         else {
           if (askers[0] !== asker) askers = asker === undefined ? NOBODY : [asker];
           const question = newQuestion(device, miss, askers, receivedAt, lane);
@@ -78,14 +84,15 @@ export class Admission {
 
   /** A question that waited for its lane's budget until nobody waits for the answer any more. */
   readonly shed = (question: Question): void => {
-    if (this.settle(question)) this.#refuse(question.device, question.lane, question.layer);
+    const { device, lane, layer, address } = question;
+    if (this.settle(question)) this.#refuse(device, lane, layer, address);
   };
 
   /** A device is gone and its questions with it; they count as failed. */
   abandon(device: ServedDevice): void {
     for (const question of device.inFlight.values()) {
       question.over = true;
-      this.#counters.resolutions[question.layer].failed++;
+      this.#counters.settled(device, question.layer, 'failed');
     }
     this.#inFlight -= device.inFlight.size;
     device.inFlight.clear();
@@ -140,14 +147,15 @@ export class Admission {
     return true;
   }
 
-  #drop(lane: Lane, layer: Miss['layer']): void {
-    this.#counters.resolutions[layer].shed++;
+  #drop(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
+    this.onShed(device, address);
+    this.#counters.settled(device, layer, 'shed');
     lane.shed++;
   }
 
   /** Dropped for want of budget. */
-  #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer']): void {
-    this.#drop(lane, layer);
+  #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
+    this.#drop(device, lane, layer, address);
     lane.excess++;
     if (lane.floods) this.onExcess(device, lane);
   }

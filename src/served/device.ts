@@ -3,6 +3,7 @@ import type { Replicas } from '../tables/replicas.ts';
 import type { Routes } from '../tables/routes.ts';
 import type { Link, Vni, VxlanAttributes } from '../vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
+import { DeviceCounters } from '../metrics/counters.ts';
 import type { Lane } from '../resolve/lane.ts';
 import type { Question } from '../resolve/question.ts';
 import { HeldTables } from '../tables/held.ts';
@@ -48,6 +49,7 @@ export class ServedDevice {
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */
   readonly local: ExpiringSet;
   readonly tables = new HeldTables();
+  readonly counters = new DeviceCounters();
   /** What a predecessor left in the kernel's tables has been taken over. */
   adopted = false;
   /** Everything adopted has been compared with the directory since. */

@@ -41,6 +41,13 @@ test('a host without a daemon is no fault', async () => {
   expect(code).toBe(0);
 });
 
+/** `ip -n` mounts /sys anew, and may not in a chroot. */
+const anywhere = (command: string): string =>
+  command.replace(
+    /^(ip|bridge) -n (\S+)/,
+    (_, tool: string, name: string) => `nsenter --net=/run/netns/${name} ${tool}`,
+  );
+
 const VXLAN: Words = ['link', 'add', 'vxlan100', 'type', 'vxlan', 'id', 100, 'dstport', 4789];
 const FLAGS: Words = ['nolearning', 'proxy', 'l2miss', 'l3miss'];
 
@@ -108,7 +115,7 @@ describe('a fault of the host: named, and mended by the commands that are given'
     expect(found?.what).toMatch(says);
     expect(examined.code).toBe(found?.level === 'broken' ? 1 : 0);
     expect(found?.fix).not.toHaveLength(0);
-    for (const command of found?.fix ?? []) await run(['sh', '-c', command]);
+    for (const command of found?.fix ?? []) await run(['sh', '-c', anywhere(command)]);
     expect((await examine(pair, host)).named('warning').filter((one) => !isOfTheMachine(one))).toEqual([]);
   });
 

@@ -9,7 +9,13 @@ function watched() {
   const namespace = new FakeNamespace(() => 0);
   const told: [string, number, number][] = [];
   const tables = new FullTables((...what) => told.push(what));
-  return { namespace, told, tick: (of: Namespace | undefined = namespace) => tables.tick(of) };
+  return {
+    namespace,
+    told,
+    tick: (of: Namespace = namespace): void => {
+      tables.tick(of);
+    },
+  };
 }
 
 describe('a neighbour table that is full', () => {
