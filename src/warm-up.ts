@@ -149,6 +149,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     setMulticastRouter: () => undefined,
     getAppSolicit: () => undefined,
     setAppSolicit: () => undefined,
+    getNeighbourTable: () => undefined,
     lock: () => true,
     unlock: () => undefined,
   };

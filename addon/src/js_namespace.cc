@@ -137,6 +137,7 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                          InstanceMethod<&Self::SetMulticastRouter>("setMulticastRouter"),
                          InstanceMethod<&Self::GetAppSolicit>("getAppSolicit"),
                          InstanceMethod<&Self::SetAppSolicit>("setAppSolicit"),
+                         InstanceMethod<&Self::GetNeighbourTable>("getNeighbourTable"),
                          InstanceMethod<&Self::Lock>("lock"),
                          InstanceMethod<&Self::Unlock>("unlock"),
                      });

@@ -33,6 +33,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   void SetMulticastRouter(const Info& info);
   Napi::Value GetAppSolicit(const Info& info);
   void SetAppSolicit(const Info& info);
+  Napi::Value GetNeighbourTable(const Info& info);
   Napi::Value Lock(const Info& info);
   void Unlock(const Info& info);
 

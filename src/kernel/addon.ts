@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
-import type { Announcement, EntryWrite, KernelEvent, RouteWrite } from './kernel.ts';
+import type { Announcement, EntryWrite, KernelEvent, NeighbourTable, RouteWrite } from './kernel.ts';
 import { NUMBERS_PER_MISS, type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 
 /** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
@@ -44,6 +44,7 @@ export interface NativeNamespace {
   setMulticastRouter(port: number, value: number): void;
   getAppSolicit(ifindex: number, family: 4 | 6): number | undefined;
   setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
+  getNeighbourTable(family: 4 | 6): NeighbourTable | undefined;
   lock(name: string): boolean;
   unlock(name: string): void;
 }
