@@ -10,6 +10,7 @@ const COMMANDS = new Map<string, () => Promise<() => Command>>([
   ['endpoint', async () => (await import('./cli/endpoint.ts')).endpointCommand],
   ['subnet', async () => (await import('./cli/subnet.ts')).subnetCommand],
   ['status', async () => (await import('./cli/status.ts')).statusCommand],
+  ['top', async () => (await import('./cli/top.ts')).topCommand],
   ['flush', async () => (await import('./cli/flush.ts')).flushCommand],
   ['lab', async () => (await import('./cli/lab.ts')).labCommand],
 ]);
