@@ -2,10 +2,11 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { Subscription, interval, map, merge, tap } from 'rxjs';
+import { EMPTY, Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
+import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
-import type { Directory, DirectoryState } from './directory/directory.ts';
+import type { Directory, DirectoryHealth, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
 import { BroadcastLimits } from './broadcast/limits.ts';
@@ -33,6 +34,8 @@ import { flush } from './tables/flush.ts';
 const HOUSEKEEPING = 10_000;
 /** Between looks for answers that have become old, ms. */
 const SECOND = 1_000;
+/** Between looks whether another missd has let go of a device, ms: until then nobody answers there. */
+const CLAIM = 100;
 /** A directory lost for less than this is a hiccup, ms (the contract's `/readyz`). */
 const DIRECTORY_GRACE = 10_000;
 export class Daemon {
@@ -46,6 +49,7 @@ export class Daemon {
   readonly broadcast: Broadcast;
   readonly demand = new Demand(() => this.host.devices(), monotonic);
   readonly report: Report;
+  readonly history = new History(monotonic);
   readonly options: RunOptions;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   /** When it last came up or went down. */
@@ -70,6 +74,9 @@ export class Daemon {
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters, options.lookupRate);
+    this.admission.onShed = (device, address) => {
+      this.history.shed(device, address);
+    };
     this.throttle = new Throttle(options.lookupRate, log, monotonic);
     this.admission.onExcess = (device, lane) => {
       this.throttle.offend(device, lane);
@@ -77,7 +84,7 @@ export class Daemon {
     this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
       this.#fail(reason);
     });
-    this.report = new Report(this.counters, this.#complaints);
+    this.report = new Report(this.counters, this.#complaints, this.history);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
     const limits = new BroadcastLimits(options.broadcastRate, log, monotonic);
@@ -110,12 +117,14 @@ export class Daemon {
       resolveMisses(misses$, this.#deps).pipe(
         map((settled) => {
           this.keeper.settled(settled);
+          this.history.settled(settled);
           this.demand.settled(settled);
           tellSettled(settled, this.#log);
         }),
       ),
       this.#directory.changes$.pipe(
         map((change) => {
+          this.history.heed(change);
           this.keeper.heed(change);
           this.ahead.heed(change);
           this.demand.changed(change);
@@ -136,6 +145,10 @@ export class Daemon {
           this.throttle.tick();
           this.ahead.tick();
           this.demand.tick();
+        }),
+      ),
+      (this.options.wait === true ? interval(CLAIM) : EMPTY).pipe(
+        map(() => {
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
@@ -164,7 +177,8 @@ export class Daemon {
     this.#working.add(work$.subscribe({ error }));
     this.#listening.add(signals$.subscribe({ error }));
     this.#directory.start();
-    if (this.host.namespaces.size === 0) this.#fail(this.host.troubles.join('; '));
+    if (this.host.namespaces.size === 0 && this.options.wait !== true)
+      this.#fail(this.host.troubles.join('; '));
     else this.host.started();
   }
 
@@ -188,15 +202,30 @@ export class Daemon {
     await this.#directory.close();
   }
 
+  directoryHealth(): DirectoryHealth {
+    return this.#directory.health();
+  }
+
+  /** What is not served yet, in words, whether there is a directory or not. */
+  unserved(): string[] {
+    return [
+      ...this.host.missing().map((name) => `namespace ${name}`),
+      ...this.host.awaited().map((name) => `${name}: another missd serves it`),
+      ...this.host
+        .devices()
+        .filter((device) => !device.adopted)
+        .map((device) => `entries of ${device.name} adopted`),
+    ];
+  }
+
   /** What `/readyz` is waiting for, in words; empty when ready. */
   missing(): string[] {
-    const missing = this.host.missing().map((name) => `namespace ${name}`);
-    missing.push(...this.host.awaited().map((name) => `${name}: another missd serves it`));
+    const missing = this.unserved();
     const state = this.directoryState;
     if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);
     for (const device of this.host.devices())
-      if (!device.adopted) missing.push(`entries of ${device.name} adopted`);
+      if (!device.adopted) continue;
       else if (!device.verified && state.up)
         missing.push(`entries of ${device.name} compared with the directory`);
       else if (!device.ahead && device.strategy !== 'miss' && state.up)
@@ -236,10 +265,13 @@ export class Daemon {
   }
 
   #heedDirectory(state: DirectoryState): void {
-    if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
-    if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
-      this.#log.warn(`the directory does not answer: ${state.reason}`);
-    if (state.up !== this.directoryState.up) this.directorySince = monotonic();
+    const before = this.directoryState;
+    // An outage has one reason after the other, and may come and go.
+    if (state.up && !before.up) this.#complaints.info('the directory answers');
+    else if (!state.up && (before.up || state.reason !== before.reason))
+      this.#complaints.warn('the directory does not answer', state.reason, { apart: state.reason });
+    if (!state.up && before.up) this.counters.outages++;
+    if (state.up !== before.up) this.directorySince = monotonic();
     this.directoryState = state;
     this.keeper.directory(state.up);
     this.#everUp ||= state.up;

@@ -35,7 +35,7 @@ class Writer {
   size_t begun_ = 0;
 };
 
-enum class WriteOperation { kCreate, kReplace, kAppend, kDelete };
+enum class WriteOperation { kCreate, kReplace, kAppend, kDelete, kProbe };
 
 /** A write to a neighbour table, or with `fdb` to a forwarding database. */
 struct EntryWrite {

@@ -22,6 +22,13 @@ export interface ListenOptions {
   listen: parse.HostPort;
 }
 
+/** Where to look for one address. */
+export interface ExplainOptions extends DirectoryOptions, ListenOptions, TablesOptions {
+  directory?: string;
+  local: string[];
+  vtepAllow: string[];
+}
+
 /** Which tables are meant. */
 export interface TablesOptions {
   /** Paths; empty means the daemon's own namespace. */
@@ -101,7 +108,8 @@ const deviceOption = (): Option =>
     'VXLAN device to serve; repeatable (default: every one with l2miss or l3miss)',
   ).argParser(parse.list(parse.deviceName));
 
-const runOptions = (): Option[] => [
+/** What decides about records, as `run` and `explain` take it. */
+const judgingOptions = (): Option[] => [
   ...directoryOptions(),
   option('--directory <file>', 'a static YAML directory instead of Redis, read again when it changes'),
   netnsOption(),
@@ -113,6 +121,10 @@ const runOptions = (): Option[] => [
   option('--vtep-allow <cidr>', 'VTEPs that records may name; repeatable (default: any unicast)').argParser(
     parse.list(parse.cidr),
   ),
+];
+
+const runOptions = (): Option[] => [
+  ...judgingOptions(),
   option(
     '--strategy <vni=strategy>',
     'how the entries of a VNI come about: miss, preload or routes; repeatable (default: miss)',
@@ -141,7 +153,10 @@ const runOptions = (): Option[] => [
     .default(200_000)
     .argParser(parse.integer(1, 10_000_000)),
   option('--flush-on-exit', 'remove own entries when told to stop (default: entries outlive the daemon)'),
-  option('--wait', 'wait while another missd serves the device, instead of refusing'),
+  option(
+    '--wait',
+    'wait while another missd serves the device or no namespace is there yet, instead of refusing',
+  ),
   option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')
     .default(5)
     .argParser(parse.seconds(0)),
@@ -162,6 +177,7 @@ interface Groups {
   directory: DirectoryOptions;
   listen: ListenOptions;
   tables: TablesOptions;
+  explain: ExplainOptions;
 }
 
 const OPTIONS: Record<keyof Groups, () => Option[]> = {
@@ -169,6 +185,7 @@ const OPTIONS: Record<keyof Groups, () => Option[]> = {
   directory: directoryOptions,
   listen: () => [listenOption()],
   tables: () => [netnsOption(), deviceOption()],
+  explain: () => [...judgingOptions(), listenOption()],
 };
 
 /** Declares a group's options and `--config` on a command. */

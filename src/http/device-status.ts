@@ -1,5 +1,6 @@
 import type { Strategy } from '../ahead/strategy.ts';
 import type { ServedDevice } from '../served/device.ts';
+import { type PortStatus, portStatus } from './port-status.ts';
 
 /** A served device, as `/status` says it. */
 export interface DeviceStatus {
@@ -23,6 +24,8 @@ export interface DeviceStatus {
   routes: number;
   absent: number;
   inFlight: number;
+  /** Those that have asked. */
+  ports: PortStatus[];
 }
 
 /** @param now monotonic ms */
@@ -46,5 +49,6 @@ export function deviceStatus(device: ServedDevice, now: number): DeviceStatus {
     routes: device.routes.size,
     absent: device.absent.size,
     inFlight: device.inFlight.size,
+    ports: portStatus(device),
   };
 }

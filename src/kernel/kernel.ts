@@ -52,6 +52,9 @@ export interface Namespace {
   /** False where AF_PACKET was refused (no CAP_NET_RAW): askers stay unknown and nothing can be announced. */
   readonly canAnnounce: boolean;
 
+  /** Whether misses wait in the socket that waited at the last call already, while nobody reads: nothing is heard any more. */
+  neglected(): boolean;
+
   /** Retried while the kernel reports an interrupted dump (NLM_F_DUMP_INTR). Runs off the main thread. */
   links(): Promise<Link[]>;
   /** Addresses of this namespace, or of the peer namespace known here by `netnsid`. */
@@ -121,9 +124,10 @@ interface WriteBase {
   /**
    * `create` fails with EEXIST where a row stands (NLM_F_CREATE | NLM_F_EXCL), `replace` creates or overwrites
    * (NLM_F_CREATE | NLM_F_REPLACE), `append` adds a remote to a broadcast or all-zeros FDB entry (NLM_F_APPEND),
-   * `delete` fails with ENOENT where there is none.
+   * `delete` fails with ENOENT where there is none. `probe` writes nothing: where the kernel would take such a row it
+   * fails with EEXIST if one stands and ENOENT if not (NLM_F_EXCL alone).
    */
-  op: 'create' | 'replace' | 'append' | 'delete';
+  op: 'create' | 'replace' | 'append' | 'delete' | 'probe';
   state: number;
   flags: number;
 }

@@ -7,7 +7,7 @@ import { addon, type NativeError, type NativeNamespace, type Take } from './addo
 import { KernelError } from './kernel.ts';
 import { type Throttled, ruleset, runNft } from './nft.ts';
 import { BROADCAST_COUNTERS, type BroadcastLimit, broadcastRuleset, countersIn } from './nft-broadcast.ts';
-import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
+import { packAnnouncements, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
   EntryWrite,
@@ -22,7 +22,7 @@ import type {
 export class LinuxKernel implements Kernel {
   open(path: string | null, options: OpenOptions): Namespace {
     return new LinuxNamespace(
-      path ?? '/proc/self/ns/net',
+      path,
       translated(() => new addon.Namespace(path, options.receiveBuffer)),
     );
   }
@@ -32,10 +32,10 @@ class LinuxNamespace implements Namespace {
   readonly events$: Observable<KernelEvent>;
   readonly receiveBuffer: Namespace['receiveBuffer'];
   readonly canAnnounce: boolean;
-  readonly #path: string;
+  readonly #path: string | null;
   readonly #native: NativeNamespace;
 
-  constructor(path: string, native: NativeNamespace) {
+  constructor(path: string | null, native: NativeNamespace) {
     this.#path = path;
     this.#native = native;
     this.receiveBuffer = native.receiveBuffer;
@@ -53,6 +53,10 @@ class LinuxNamespace implements Namespace {
         native.close();
       };
     });
+  }
+
+  neglected(): boolean {
+    return this.#native.neglected();
   }
 
   links(): Promise<Link[]> {
@@ -82,7 +86,7 @@ class LinuxNamespace implements Namespace {
     return translated(() => this.#native.getFdb(keys));
   }
   getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[] {
-    return translated(() => this.#native.getBridgeFdb(bridge, lladdrs));
+    return translated(() => this.#native.getBridgeFdb(bridge, packTexts(lladdrs)));
   }
 
   write(writes: EntryWrite[]): Refusal[] {

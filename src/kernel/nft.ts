@@ -45,16 +45,19 @@ export function ruleset(throttled: readonly Throttled[], rate: number): string {
 `;
 }
 
+const NFT = ['nft', '-f', '-'] as const;
+
 /** After which it will not answer any more, ms. */
 const PATIENCE = 10_000;
 
 /**
- * @param path of the namespace
+ * @param path of the namespace, null for the daemon's own: that takes CAP_NET_ADMIN and no CAP_SYS_ADMIN
  * @returns what it lists
  * @throws Error with nft's own words, where it is not installed, not allowed or the kernel has no nftables
  */
-export async function runNft(path: string, script: string): Promise<string> {
-  const child = spawn('nsenter', [`--net=${path}`, '--', 'nft', '-f', '-'], {
+export async function runNft(path: string | null, script: string): Promise<string> {
+  const [program, ...args] = path === null ? NFT : ['nsenter', `--net=${path}`, '--', ...NFT];
+  const child = spawn(program, args, {
     timeout: PATIENCE,
     // systemd gives a service a PATH with sbin, a shell of an ordinary user does not.
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },

@@ -94,8 +94,10 @@ describe('missd top without a daemon', () => {
   });
 
   test('a crash gives the screen back before it is told', async () => {
-    const crash = 'setTimeout(()=>{throw(Error("lightning"))},700)';
+    const crash = 'process.once("SIGUSR2",()=>{throw(Error("lightning"))})';
     terminal = new Terminal(nobody, directory, { NODE_OPTIONS: `--import=data:text/javascript,${crash}` });
+    await terminal.shows('no daemon answers since');
+    terminal.signal('SIGUSR2');
     expect(await terminal.ended).not.toBe(0);
     expect(terminal.output).toContain(ENTER);
     const left = terminal.output.indexOf(LEAVE);

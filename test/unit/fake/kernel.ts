@@ -64,6 +64,8 @@ export class FakeNamespace extends FakeTables implements Namespace {
   readonly broadcastDrops = new Map<number, number>();
   broadcastLimitFailure: string | undefined;
   watched: number[] = [];
+  /** Misses wait and nobody reads them. */
+  deaf = false;
   unsendable = 0;
   closed = false;
   readonly #heard = new Subject<KernelEvent>();
@@ -107,6 +109,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
 
   // ---- The port ----
 
+  neglected(): boolean {
+    return this.deaf;
+  }
   links(): Promise<Link[]> {
     return this.#dump(() => [...this.linkTable.values()]);
   }

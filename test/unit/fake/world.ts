@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import type { Observable, Subscription } from 'rxjs';
 import type { Strategy } from '../../../src/ahead/strategy.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
+import { History } from '../../../src/history/history.ts';
 import { FoldedLog, type Logger } from '../../../src/log.ts';
 import { Counters } from '../../../src/metrics/counters.ts';
 import { Report } from '../../../src/report.ts';
@@ -81,6 +82,7 @@ export class World {
   readonly kernel = new FakeNamespace(this.now);
   readonly directory = new FakeDirectory();
   readonly counters = new Counters();
+  readonly history = new History(this.now);
   /** What was logged, as JSON lines. */
   readonly lines: string[] = [];
   readonly log: Logger = pino({ base: null }, { write: (line: string) => void this.lines.push(line) });
@@ -106,7 +108,7 @@ export class World {
       unhear: (ports) => void (this.unheard = ports),
       portName: (ifindex) => `port${ifindex}`,
     };
-    const report = new Report(this.counters, new FoldedLog(this.log, this.now));
+    const report = new Report(this.counters, new FoldedLog(this.log, this.now), this.history);
     this.deps = {
       directory: this.directory,
       counters: this.counters,
