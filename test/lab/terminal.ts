@@ -1,6 +1,7 @@
 /** missd on a terminal of its own: `script` (bsdutils, on every Debian) makes the pty. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { stripVTControlCharacters } from 'node:util';
 import { run } from '../../src/lab/command.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
 import { until } from '../../src/lab/wait.ts';
@@ -54,7 +55,7 @@ export class Terminal {
       .split('\u001b[H')
       .slice(1)
       .map((frame) => frame.split('\u001b[J')[0] ?? '')
-      .map((frame) => frame.replace(/\u001b\[[\d;?]*[A-Za-z]/g, '').split(/\r+\n/));
+      .map((frame) => stripVTControlCharacters(frame).split(/\r+\n/));
   }
 
   kill(): void {
