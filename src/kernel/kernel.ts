@@ -114,9 +114,21 @@ export interface Namespace {
   getAppSolicit(ifindex: number, family: 4 | 6): number | undefined;
   /** Without a write to /proc/sys (RTM_SETNEIGHTBL). @throws KernelError */
   setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
+  /** The table of a family, one for all namespaces of the machine; undefined without that family. @throws KernelError */
+  getNeighbourTable(family: 4 | 6): NeighbourTable | undefined;
   /** Binds an abstract unix socket in this namespace; false when another process holds the name. Held until closed. */
   lock(name: string): boolean;
   unlock(name: string): void;
+}
+
+/** A family's neighbours of the whole machine, as `ip -s ntable` shows them. */
+export interface NeighbourTable {
+  /** Also those that `gc_thresh` does not count, such as ours. */
+  entries: number;
+  /** gc_thresh1 to gc_thresh3: beyond the last the kernel makes no further entry. */
+  thresholds: readonly [number, number, number];
+  /** Entries refused for that, since the machine started. */
+  fulls: number;
 }
 
 interface WriteBase {
