@@ -114,7 +114,6 @@ export async function readNeighbour(
   const [details] = await neighbourDetails(path, ip, name).catch(() => []);
   return {
     row,
-    ...(details?.usedAgo !== undefined && { usedAgo: details.usedAgo }),
     ...(details?.updatedAgo !== undefined && { updatedAgo: details.updatedAgo }),
   };
 }

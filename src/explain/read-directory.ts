@@ -10,6 +10,7 @@ import {
   parseLease,
   parseMacRecord,
 } from '../directory/record.ts';
+import { redisTarget } from '../directory/redis-url.ts';
 import { reasonOf } from '../errors.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import type { DirectoryFacts, Expected, StoredFact } from './facts.ts';
@@ -38,6 +39,7 @@ export async function readDirectory(
 ): Promise<DirectoryAnswer> {
   const directory: DirectoryFacts = {
     name: directoryName(options),
+    ...clientOf(options),
     byDefault,
     records: [],
     users: [],
@@ -50,6 +52,15 @@ export async function readDirectory(
   } catch (error) {
     return { directory: { ...directory, down: reasonOf(error).replace(/^Redis: /, '') } };
   }
+}
+
+function clientOf(options: RecordOptions): { client?: string } {
+  if (options.directory !== undefined) return {};
+  const { where } = redisTarget(options);
+  if (where.kind === 'socket') return { client: `redis-cli -s ${where.path}` };
+  const [first] =
+    where.kind === 'server' ? [where.address] : where.kind === 'cluster' ? where.nodes : where.sentinels;
+  return { client: `redis-cli -h ${first?.host ?? ''} -p ${first?.port ?? ''}` };
 }
 
 /** Reads an address' record once more, for one that two writers keep changing. */
@@ -145,7 +156,7 @@ async function lookThrough(
         kind === 'ip' ? parseIpRecord(value, context) : { mac: address, ...parseMacRecord(value, context) };
       if ('malformed' in record) continue;
       vteps.set(record.vtep, (vteps.get(record.vtep) ?? 0) + 1);
-      macs.add(record.mac);
+      if (kind === 'ip' && address.includes(':') === ip?.includes(':')) macs.add(record.mac);
       if (kind === 'ip' && record.mac === mac && address !== ip)
         users.push({ ip: address, vtep: record.vtep });
     }

@@ -65,8 +65,9 @@ const from = ({ source, checkedAgo, usedAgo }: HeldAccount): string => {
 
 /** Only where somebody has to answer it is a fault. */
 function unserved(facts: Facts, text: string): Finding {
-  const { device, neighbour, fdb } = facts;
-  const needed = raisesMisses(facts) && !isAtHome(facts) && (neighbour === undefined || fdb === undefined);
+  const { device, ip, neighbour, fdb } = facts;
+  const known = ip === undefined ? fdb : neighbour;
+  const needed = raisesMisses(facts) && !isAtHome(facts) && known === undefined;
   if (!needed) return finding('daemon', 'note', text);
   const netns = device.path === null ? '' : ` --netns ${device.path.replace(/^\/run\/netns\//, '')}`;
   return finding('daemon', 'bad', text, {

@@ -71,12 +71,12 @@ function recreated(facts: Facts): string {
     .join(' && ');
 }
 
-function present(facts: Facts, { row, usedAgo, updatedAgo }: NeighbourFacts): Finding[] {
+function present(facts: Facts, { row, updatedAgo }: NeighbourFacts): Finding[] {
   const { expected } = facts;
   const age = updatedAgo === undefined ? {} : { age: updatedAgo };
-  const used = usedAgo === undefined ? '' : `, used ${duration(usedAgo)} ago`;
+  const written = updatedAgo === undefined ? '' : `, written ${duration(updatedAgo)} ago`;
   const via = row.ip === facts.ip ? '' : `${row.ip} `;
-  const text = `${via}${row.lladdr ?? 'no MAC yet'} ${stateOf(row)}, ${ownerOf(row)}${used}`;
+  const text = `${via}${row.lladdr ?? 'no MAC yet'} ${stateOf(row)}, ${ownerOf(row)}${written}`;
   const ours = isOurNeighbour(row) || isOnProbation(row);
   const dead = blackhole(facts, row);
   if (dead !== undefined) return [finding('neighbour', 'bad', text, { ...age, cause: dead })];
