@@ -53,6 +53,8 @@ export interface DeviceFacts {
   bridge?: Link;
   /** Why missd refuses to serve it, in words. */
   refusal?: string;
+  /** Commands that make it anew with the flags that missd wants. */
+  recreate: readonly string[];
   /** Where unknown MACs go: an all-zeros row of its FDB. */
   defaultRemote?: Ip;
   /** Solicitations to user space for the address' family, where the host routes. */

@@ -11,6 +11,7 @@ import {
   parseMacRecord,
 } from '../directory/record.ts';
 import { redisTarget } from '../directory/redis-url.ts';
+import { redisCli } from '../doctor/redis-cli.ts';
 import { reasonOf } from '../errors.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import type { DirectoryFacts, Expected, StoredFact } from './facts.ts';
@@ -54,14 +55,8 @@ export async function readDirectory(
   }
 }
 
-function clientOf(options: RecordOptions): { client?: string } {
-  if (options.directory !== undefined) return {};
-  const { where } = redisTarget(options);
-  if (where.kind === 'socket') return { client: `redis-cli -s ${where.path}` };
-  const [first] =
-    where.kind === 'server' ? [where.address] : where.kind === 'cluster' ? where.nodes : where.sentinels;
-  return { client: `redis-cli -h ${first?.host ?? ''} -p ${first?.port ?? ''}` };
-}
+const clientOf = (options: RecordOptions): { client?: string } =>
+  options.directory === undefined ? { client: redisCli(redisTarget(options)) } : {};
 
 /** Reads an address' record once more, for one that two writers keep changing. */
 export async function readAgain(options: RecordOptions, vni: Vni, ip: Ip): Promise<string | undefined> {

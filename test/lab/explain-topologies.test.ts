@@ -1,6 +1,7 @@
 /** What `missd explain` makes of hosts that route, and of a device whose packets leave from another namespace. */
 import { afterEach, expect, test } from 'vitest';
-import type { RoutedSegment } from '../../src/lab/routed-segment.ts';
+import type { Host } from '../../src/lab/host.ts';
+import { RoutedSegment } from '../../src/lab/routed-segment.ts';
 import { explain, follow } from './explaining.ts';
 import { Pair, tellOnFailure } from './harness.ts';
 
@@ -11,9 +12,14 @@ afterEach(async () => {
   pair = undefined;
 });
 
+const routed = ({ segment }: Host): RoutedSegment => {
+  if (!(segment instanceof RoutedSegment)) throw new Error('not a routed segment');
+  return segment;
+};
+
 test('routed: the lease, the way to the device, and the proof', async () => {
   pair = await Pair.build({ segments: [{ topology: 'routed' }] });
-  await pair.publishLeases(pair.host1.segment as RoutedSegment, pair.host2.segment as RoutedSegment);
+  await pair.publishLeases(routed(pair.host1), routed(pair.host2));
   const address = pair.guest2.ip4 ?? '';
   const before = await explain(pair, { address });
   expect(before.verdict.says).toMatch(/^not asked yet: /);
@@ -35,7 +41,7 @@ test('routed: the lease, the way to the device, and the proof', async () => {
 
 test('routed, without app_solicit: the kernel never asks', async () => {
   pair = await Pair.build({ segments: [{ topology: 'routed' }], noDaemons: true });
-  await pair.publishLeases(pair.host1.segment as RoutedSegment, pair.host2.segment as RoutedSegment);
+  await pair.publishLeases(routed(pair.host1), routed(pair.host2));
   const found = await explain(pair, { address: pair.guest2.ip4 ?? '' });
   expect(found.verdict).toMatchObject({ works: false, cause: 'no_app_solicit' });
   const { namespace } = pair.host1;

@@ -110,6 +110,15 @@ describe('what is wrong, and what to type next', () => {
       },
     ],
     [
+      'a device without l3miss',
+      'no_l3miss',
+      'ip link del vx && ip link add vx',
+      (facts) => {
+        silent(facts);
+        facts.device.link.vxlan.l3miss = false;
+      },
+    ],
+    [
       'a default remote instead of an L2 miss',
       'default_remote',
       'ip -n h1 link set vx type vxlan id 100 remote 0.0.0.0',

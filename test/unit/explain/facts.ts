@@ -52,6 +52,7 @@ export const talked = (rest: Partial<Facts> = {}): Facts => ({
     link: vxlanLink(VXLAN, true),
     path: '/run/netns/h1',
     bridge: link('br0', 2, { kind: 'bridge' }),
+    recreate: ['ip link del vx', 'ip link add vx'],
     locked: true,
     ownVteps: [vtep(1)],
     assignedTo: [],
