@@ -105,10 +105,10 @@ function graph({ unit, stacked, place }: ReadPanel, all: Drawn['lines']): string
     name,
     points: points
       .filter(([, value]) => Number.isFinite(value))
-      .map(([at, value]): [number, number] => {
-        const sum = value + (stacked ? (below.get(at) ?? 0) : 0);
-        below.set(at, sum);
-        return [at, sum];
+      .map(([at, value]): [at: number, value: number, under: number] => {
+        const under = stacked ? (below.get(at) ?? 0) : 0;
+        below.set(at, under + value);
+        return [at, under + value, under];
       }),
   }));
   const top = nice(Math.max(...shown.flatMap(({ points }) => points.map(([, value]) => value)), 0));
@@ -119,11 +119,17 @@ function graph({ unit, stacked, place }: ReadPanel, all: Drawn['lines']): string
       `<line class="g" x1="${PAD.left}" x2="${width - PAD.right}" y1="${y(top * share).toFixed(0)}" y2="${y(top * share).toFixed(0)}"/>` +
       text(PAD.left - 5, y(top * share) + 4, printed(top * share, unit), 'a', ' text-anchor="end"'),
   );
-  const paths = shown.map(({ points }, index) => {
-    const d = points
-      .map(([at, value], n) => `${n === 0 ? 'M' : 'L'}${x(at).toFixed(0)} ${y(value).toFixed(1)}`)
+  const line = (points: readonly (readonly [at: number, value: number])[], move = 'M'): string =>
+    points
+      .map(([at, value], n) => `${n === 0 ? move : 'L'}${x(at).toFixed(0)} ${y(value).toFixed(1)}`)
       .join('');
-    return `<path stroke="${colourOf(index)}" d="${d}"/>`;
+  const paths = shown.map(({ points }, index) => {
+    const over = line(points.map(([at, value]) => [at, value]));
+    const under = line(points.map(([at, , value]) => [at, value] as const).reverse(), 'L');
+    const area = stacked
+      ? `<path style="fill:${colourOf(index)};stroke:none;opacity:.35" d="${over}${under}Z"/>`
+      : '';
+    return `${area}<path stroke="${colourOf(index)}" d="${over}"/>`;
   });
   return (
     grid.join('') +
