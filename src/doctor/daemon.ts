@@ -100,6 +100,11 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
       ),
     );
   if (findings.length === 0)
-    findings.push(say.ok('ready', `pid ${status.pid} is ready and serves ${status.devices.length} devices`));
+    findings.push(
+      say.ok(
+        'ready',
+        `pid ${status.pid} is ready and serves ${status.devices.length} device${status.devices.length === 1 ? '' : 's'}`,
+      ),
+    );
   return findings;
 }
