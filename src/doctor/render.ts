@@ -15,7 +15,7 @@ interface Widths {
   command: number;
 }
 
-/** @param columns of the terminal */
+/** @param columns of the terminal; Infinity where it is none, and commands stay whole */
 export function render(findings: readonly Finding[], pc: Palette, columns: number): string {
   const width = Math.min(columns, WIDEST);
   const lines = GROUPS.flatMap((group) => {
