@@ -1,5 +1,5 @@
 /** The daemon of this host, if one runs. */
-import { firstValueFrom } from 'rxjs';
+import { lastValueFrom } from 'rxjs';
 import type { HostPort } from '../config/parse.ts';
 import { askStatus, statusUrl, whySilent } from '../http/ask.ts';
 import type { Status } from '../http/status.ts';
@@ -22,7 +22,8 @@ export async function askDaemon(listen: HostPort): Promise<DaemonFacts> {
   const url = statusUrl(listen);
   const where = new URL(url).host;
   try {
-    return { where, status: await firstValueFrom(askStatus(url)) };
+    const status = await lastValueFrom(askStatus(url), { defaultValue: undefined });
+    return status === undefined ? { where, reason: 'it said nothing' } : { where, status };
   } catch (error) {
     const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
     return { where, reason: whySilent(error), refused: cause?.code === 'ECONNREFUSED' };
