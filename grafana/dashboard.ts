@@ -1,4 +1,4 @@
-/** The dashboard as Grafana imports it, built from panels.ts. `npm run grafana` writes it to dashboard.json. */
+/** The dashboard as Grafana imports it, built from rows.ts. `npm run grafana` writes it to dashboard.json. */
 import { type Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
   BigValueColorMode,
@@ -30,7 +30,8 @@ import { DataqueryBuilder, PromQueryFormat } from '@grafana/grafana-foundation-s
 import { PanelBuilder as StatBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import { PanelBuilder as TableBuilder } from '@grafana/grafana-foundation-sdk/table';
 import { PanelBuilder as TimeseriesBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
-import { type PanelSpec, type Query, ROWS } from './panels.ts';
+import type { PanelSpec, Query } from './panels.ts';
+import { ROWS } from './rows.ts';
 
 const DATASOURCE = { type: 'prometheus', uid: '${datasource}' };
 const HEIGHT = { number: 4, graph: 8, table: 8 };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { dashboardText } from '../../grafana/dashboard.ts';
-import { ROWS } from '../../grafana/panels.ts';
+import { ROWS } from '../../grafana/rows.ts';
 import { openRegistry } from '../../src/metrics/registry.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
 

@@ -1,0 +1,16 @@
+/** The queries that panels are made of, in PromQL. */
+import type { Query } from './panels.ts';
+
+/** The chosen daemons, and of them the chosen devices. */
+export const DAEMONS = 'job=~"$job",instance=~"$instance"';
+export const DEVICES = `${DAEMONS},device=~"$device"`;
+
+export const rate = (metric: string, labels = ''): string =>
+  `rate(${metric}{${labels === '' ? DAEMONS : labels}}[$__rate_interval])`;
+export const rateBy = (label: string, metric: string, labels = ''): string =>
+  `sum by (${label}) (${rate(metric, labels)})`;
+const quantile = (share: number, histogram: string): string =>
+  `histogram_quantile(${share}, ${rateBy('le', `${histogram}_bucket`)})`;
+export const quantiles = (histogram: string, shares: readonly number[]): Query[] =>
+  shares.map((share) => ({ expr: quantile(share, histogram), legend: `p${share * 100}` }));
+export const one = (expr: string, legend = '{{instance}}'): Query[] => [{ expr, legend }];
