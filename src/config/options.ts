@@ -2,11 +2,9 @@
  * Every option of the command line in one place. A value comes from the flag, else the environment
  * (`MISSD_` and the name in capitals), else the YAML file of `--config` (keys are the long names), else the default.
  */
-import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { parse as parseYaml } from 'yaml';
+import { Command, Option } from 'commander';
 import type { VniStrategy } from '../ahead/strategy.ts';
-import { UsageError, reasonOf } from '../errors.ts';
+import { applyFile } from './file.ts';
 import * as parse from './parse.ts';
 
 export interface DirectoryOptions {
@@ -214,7 +212,7 @@ export function declare(command: Command, group: keyof Groups): Command {
  */
 export function resolve<K extends keyof Groups>(command: Command, _group: K): Groups[K] {
   const file = command.getOptionValue('config') as string | undefined;
-  if (file !== undefined) applyFile(command, file);
+  if (file !== undefined) applyFile(command, file, { known: KNOWN_KEYS, lists: LISTS });
   for (const one of command.options)
     if (LISTS.has(one.name()) && command.getOptionValue(one.attributeName()) === undefined)
       command.setOptionValueWithSource(one.attributeName(), [], 'default');
@@ -223,46 +221,3 @@ export function resolve<K extends keyof Groups>(command: Command, _group: K): Gr
 
 /** Keys of any command are accepted, so that one file serves `run`, `endpoint`, `status` and `flush`. */
 const KNOWN_KEYS = new Set(runOptions().map((one) => one.name()));
-
-function applyFile(command: Command, file: string): void {
-  let document: unknown;
-  try {
-    document = parseYaml(readFileSync(file, 'utf8')) ?? {};
-  } catch (error) {
-    throw new UsageError(`${file}: ${reasonOf(error)}`, { cause: error });
-  }
-  if (typeof document !== 'object' || document === null || Array.isArray(document))
-    throw new UsageError(`${file}: expected a mapping of option names to values`);
-  for (const [key, value] of Object.entries(document)) {
-    if (!KNOWN_KEYS.has(key)) throw new UsageError(`${file}: unknown key "${key}"`);
-    const target = command.options.find((one) => one.name() === key);
-    const source = target && command.getOptionValueSource(target.attributeName());
-    if (target === undefined || (source !== undefined && source !== 'default')) continue;
-    command.setOptionValueWithSource(
-      target.attributeName(),
-      fileValue(target, value, `${file}: ${key}`),
-      'config',
-    );
-  }
-}
-
-function fileValue(target: Option, value: unknown, where: string): unknown {
-  try {
-    if (target.isBoolean()) return parse.flag(value);
-    const texts = (Array.isArray(value) ? value : [value]).map((one: unknown) => {
-      if (typeof one !== 'string' && typeof one !== 'number')
-        throw new InvalidArgumentError('expected text or a number.');
-      return String(one);
-    });
-    if (!LISTS.has(target.name()) && texts.length !== 1)
-      throw new InvalidArgumentError('expected one value.');
-    return texts.reduce<unknown>(
-      (before, text) => (target.parseArg === undefined ? text : target.parseArg(text, before as string)),
-      undefined,
-    );
-  } catch (error) {
-    if (error instanceof InvalidArgumentError)
-      throw new UsageError(`${where}: ${error.message}`, { cause: error });
-    throw error;
-  }
-}
