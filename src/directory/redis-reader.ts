@@ -2,7 +2,8 @@
 import { Cluster, type Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
 import { DirectoryError, type Values } from './directory.ts';
-import { clusterClient, COMMAND_TIMEOUT, redisClient } from './redis-client.ts';
+import { clusterClient, redisClient } from './redis-client.ts';
+import { probeCluster, withDeadline } from './redis-cluster.ts';
 import { RedisLookups } from './redis-lookups.ts';
 import { isAftermath, isTimeout, redisReason } from './redis-reason.ts';
 import { TAKE_PART, takePartArguments } from './redis-members.ts';
@@ -14,8 +15,6 @@ const MGET_KEYS = 512;
 const MGETS_IN_FLIGHT = 2;
 /** How often an idle connection is asked whether it is still there. */
 const PROBE_INTERVAL = 1000;
-/** A redirection and a retry fit in. */
-const CLUSTER_DEADLINE = 2 * COMMAND_TIMEOUT;
 
 export class RedisReader {
   readonly #client: Redis | Cluster;
@@ -228,26 +227,5 @@ export class RedisReader {
   /** What happened to the connection explains more than what became of a command. */
   #fail(error: unknown): void {
     if (!this.#closed) this.#answering(redisReason(this.#lastError ?? error, this.#target));
-  }
-}
-
-async function probeCluster(cluster: Cluster): Promise<void> {
-  const masters = cluster.nodes('master');
-  if (cluster.status !== 'ready' || masters.length === 0) throw new Error('Connection is closed.');
-  await Promise.all(masters.map((master) => master.ping()));
-}
-
-/** ioredis gives each attempt its time, a cluster command may take several attempts. */
-async function withDeadline<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error('Command timed out'));
-    }, CLUSTER_DEADLINE);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
