@@ -24,6 +24,7 @@ import { Throttle } from './resolve/throttle.ts';
 import { resolveMisses } from './resolve/pipeline.ts';
 import { FullTables } from './served/full-tables.ts';
 import { Host } from './served/host.ts';
+import { Readiness } from './readiness.ts';
 import { Report } from './report.ts';
 import { Tidying } from './tidying.ts';
 import { tellSettled } from './resolve/tell.ts';
@@ -37,12 +38,12 @@ const HOUSEKEEPING = 10_000;
 const SECOND = 1_000;
 /** Between looks whether another missd has let go of a device, ms: until then nobody answers there. */
 const CLAIM = 100;
-/** A directory lost for less than this is a hiccup, ms (the contract's `/readyz`). */
-const DIRECTORY_GRACE = 10_000;
+
 export class Daemon {
   readonly counters = new Counters();
   readonly startedAt = monotonic();
   readonly host: Host;
+  readonly readiness: Readiness;
   readonly admission: Admission;
   readonly throttle: Throttle;
   readonly keeper: Keeper;
@@ -52,10 +53,6 @@ export class Daemon {
   readonly report: Report;
   readonly history = new History(monotonic);
   readonly options: RunOptions;
-  directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
-  /** When it last came up or went down. */
-  directorySince = monotonic();
-  #everUp = false;
   readonly #directory: Directory;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
@@ -74,6 +71,7 @@ export class Daemon {
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
     this.options = options;
     this.host = new Host(options, kernel, log);
+    this.readiness = new Readiness(this.host);
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
@@ -211,33 +209,6 @@ export class Daemon {
     return this.#directory.health();
   }
 
-  /** What is not served yet, in words, whether there is a directory or not. */
-  unserved(): string[] {
-    return [
-      ...this.host.missing().map((name) => `namespace ${name}`),
-      ...this.host.awaited().map((name) => `${name}: another missd serves it`),
-      ...this.host
-        .devices()
-        .filter((device) => !device.adopted)
-        .map((device) => `entries of ${device.name} adopted`),
-    ];
-  }
-
-  /** What `/readyz` is waiting for, in words; empty when ready. */
-  missing(): string[] {
-    const missing = this.unserved();
-    const state = this.directoryState;
-    if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
-      missing.push(`directory: ${state.reason}`);
-    for (const device of this.host.devices())
-      if (!device.adopted) continue;
-      else if (!device.verified && state.up)
-        missing.push(`entries of ${device.name} compared with the directory`);
-      else if (!device.ahead && device.strategy !== 'miss' && state.up)
-        missing.push(`entries of ${device.name} written ahead`);
-    return missing;
-  }
-
   #dependencies(): PipelineDeps {
     const { counters } = this;
     return {
@@ -270,15 +241,8 @@ export class Daemon {
   }
 
   #heedDirectory(state: DirectoryState): void {
-    const before = this.directoryState;
-    // An outage has one reason after the other, and may come and go.
-    if (state.up && !before.up) this.#complaints.info('the directory answers');
-    else if (!state.up && (before.up || state.reason !== before.reason))
-      this.#complaints.warn('the directory does not answer', state.reason, { apart: state.reason });
-    if (!state.up && before.up) this.counters.outages++;
-    if (state.up !== before.up) this.directorySince = monotonic();
-    this.directoryState = state;
+    this.report.directory(state, this.readiness.directory);
+    this.readiness.heed(state);
     this.keeper.directory(state.up);
-    this.#everUp ||= state.up;
   }
 }

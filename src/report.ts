@@ -1,3 +1,4 @@
+import type { DirectoryState } from './directory/directory.ts';
 import type { MalformedReason } from './directory/record.ts';
 import { reasonOf } from './errors.ts';
 import { monotonic } from './clock.ts';
@@ -63,6 +64,14 @@ export class Report implements InstallReport {
 
   broken(error: unknown): void {
     this.#complaints.warn('a batch of answers could not be written', reasonOf(error));
+  }
+
+  directory(state: DirectoryState, before: DirectoryState): void {
+    // An outage has one reason after the other, and may come and go.
+    if (state.up && !before.up) this.#complaints.info('the directory answers');
+    else if (!state.up && (before.up || state.reason !== before.reason))
+      this.#complaints.warn('the directory does not answer', state.reason, { apart: state.reason });
+    if (!state.up && before.up) this.#counters.outages++;
   }
 
   /** A record that counts as absent. */

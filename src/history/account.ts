@@ -70,7 +70,8 @@ const MOST_EVENTS = 64;
 
 export function accountOf(daemon: Daemon, vni: Vni, address: string): Account {
   const now = monotonic();
-  const { directoryState: state, history, options } = daemon;
+  const { history, options } = daemon;
+  const state = daemon.readiness.directory;
   const devices = daemon.host.devices().filter((device) => device.vni === vni);
   const macs = devices.flatMap(({ tables }) => tables.neighbours.get(address)?.mac ?? []);
   const events = history.of(vni, address, macs);

@@ -55,7 +55,7 @@ async function answer(
     send(response, 405, 'text/plain', 'only GET\n');
     return;
   }
-  const missing = daemon.missing();
+  const missing = daemon.readiness.missing();
   switch (request.url?.split('?')[0]) {
     case '/metrics':
       send(response, 200, CONTENT_TYPE, await registry.text());

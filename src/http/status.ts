@@ -57,10 +57,11 @@ export interface Distribution {
 const MOST_PORTS = 20;
 
 export function statusOf(daemon: Daemon): Status {
-  const { counters, directoryState: state, host, options } = daemon;
+  const { counters, host, options, readiness } = daemon;
+  const state = readiness.directory;
   const now = monotonic();
   const seconds = (since: number): number => Math.round((now - since) / 1000);
-  const missing = daemon.missing();
+  const missing = readiness.missing();
   const devices = host.devices();
   return {
     version: VERSION,
@@ -72,7 +73,7 @@ export function statusOf(daemon: Daemon): Status {
       ...directoryNamed(options),
       up: state.up,
       ...(state.up ? {} : { reason: state.reason }),
-      forSeconds: seconds(daemon.directorySince),
+      forSeconds: seconds(readiness.directorySince),
     },
     devices: devices.map((device) => deviceStatus(device, now)),
     unserved: unserved(host, options.device),

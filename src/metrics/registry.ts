@@ -128,7 +128,9 @@ function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Da
 
 function publishDirectory(to: Exposition, daemon: Daemon): void {
   const { counters } = daemon;
-  to.gauge('missd_directory_up', 'Whether the directory answers', () => (daemon.directoryState.up ? 1 : 0));
+  to.gauge('missd_directory_up', 'Whether the directory answers', () =>
+    daemon.readiness.directory.up ? 1 : 0,
+  );
   to.gauge('missd_directory_part_up', 'Whether each part of the connection works', () => {
     const { up } = daemon.directoryHealth();
     return DIRECTORY_PARTS.map((part) => [{ part }, up[part] ? 1 : 0]);
@@ -157,7 +159,7 @@ function publishDirectory(to: Exposition, daemon: Daemon): void {
 
 function publishService(to: Exposition, daemon: Daemon): void {
   const { counters, throttle } = daemon;
-  to.gauge('missd_ready', 'What /readyz says', () => (daemon.missing().length === 0 ? 1 : 0));
+  to.gauge('missd_ready', 'What /readyz says', () => (daemon.readiness.missing().length === 0 ? 1 : 0));
   to.gauge('missd_devices', 'VXLAN devices served', () => daemon.host.devices().length);
   to.counter(
     'missd_netlink_overruns_total',

@@ -1,7 +1,7 @@
 /** How the daemon stands, in one line for people: what `systemctl status` shows. */
-import type { Daemon } from '../daemon.ts';
 import type { DirectoryState } from '../directory/directory.ts';
 import { monotonic } from '../clock.ts';
+import type { Readiness } from '../readiness.ts';
 
 export interface Condition {
   /** Every namespace is subscribed and its entries are adopted, with or without a directory. */
@@ -10,19 +10,20 @@ export interface Condition {
 }
 
 /** What it takes of a daemon. */
-export type Standing = Pick<Daemon, 'unserved' | 'directoryState'> & {
+export interface Standing {
+  readiness: Pick<Readiness, 'unserved' | 'directory'>;
   host: { devices: () => readonly { name: string }[] };
   keeper: { guard: { active: readonly number[] } };
-};
+}
 
 /** Named up to this many, counted beyond. */
 const FEW = 2;
 
 export function conditionOf(daemon: Standing): Condition {
-  const unserved = daemon.unserved();
+  const unserved = daemon.readiness.unserved();
   const words = [
     unserved.length === 0 ? served(daemon) : `waiting for ${unserved.join('; ')}`,
-    ...directory(daemon.directoryState),
+    ...directory(daemon.readiness.directory),
     ...guard(daemon.keeper.guard.active),
   ];
   return { serving: unserved.length === 0, words: words.join('; ') };

@@ -8,8 +8,7 @@ import { World } from '../fake/world.ts';
 let world: World;
 let daemon: {
   waitsFor: string[];
-  unserved: () => string[];
-  directoryState: DirectoryState;
+  readiness: { unserved: () => string[]; directory: DirectoryState };
   host: {
     devices: () => { name: string }[];
     namespaces: Map<string, { name: string; kernel: World['kernel'] }>;
@@ -25,8 +24,7 @@ beforeEach(() => {
   sent = [];
   daemon = {
     waitsFor: [],
-    unserved: () => daemon.waitsFor,
-    directoryState: { up: true },
+    readiness: { unserved: () => daemon.waitsFor, directory: { up: true } },
     host: {
       devices: () => [{ name: 'vxlan100@own' }],
       namespaces: new Map([['own', { name: 'own', kernel: world.kernel }]]),
@@ -53,7 +51,7 @@ function after(milliseconds: number): string[] {
 
 it('is ready once, when nothing is waited for, directory or not', () => {
   daemon.waitsFor = ['namespace blue'];
-  daemon.directoryState = { up: false, reason: 'no route', since: performance.now() };
+  daemon.readiness.directory = { up: false, reason: 'no route', since: performance.now() };
   begin();
   const waiting = after(500).join('\n');
   expect(waiting).toMatch(
@@ -75,9 +73,9 @@ it('is ready once, when nothing is waited for, directory or not', () => {
 it('says what changes, and nothing as long as nothing does', () => {
   begin();
   expect(after(10_000)).toEqual(['STATUS=ready, serving vxlan100@own\nREADY=1']);
-  daemon.directoryState = { up: false, reason: 'gone', since: performance.now() };
+  daemon.readiness.directory = { up: false, reason: 'gone', since: performance.now() };
   expect(after(10_000)).toHaveLength(1);
-  daemon.directoryState = { up: true };
+  daemon.readiness.directory = { up: true };
   daemon.keeper.guard.active = [100, 200, 300];
   expect(after(10_000)).toEqual([
     'STATUS=ready, serving vxlan100@own; withdrawal guard: most records of VNI 100, 200, … (3) went at once, entries stay for now',

@@ -1,0 +1,60 @@
+/** What the daemon waits for before it is ready: its namespaces, what it took over, and the directory. */
+import { monotonic } from './clock.ts';
+import type { DirectoryState } from './directory/directory.ts';
+import type { Host } from './served/host.ts';
+
+/** A directory lost for less than this is a hiccup, ms (the contract's `/readyz`). */
+const DIRECTORY_GRACE = 10_000;
+
+export class Readiness {
+  readonly #host: Host;
+  #directory: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
+  #directorySince = monotonic();
+  #everUp = false;
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  get directory(): DirectoryState {
+    return this.#directory;
+  }
+
+  /** When the directory last came up or went down, on the monotonic clock, ms. */
+  get directorySince(): number {
+    return this.#directorySince;
+  }
+
+  heed(state: DirectoryState): void {
+    if (state.up !== this.#directory.up) this.#directorySince = monotonic();
+    this.#directory = state;
+    this.#everUp ||= state.up;
+  }
+
+  /** What is not served yet, in words, whether there is a directory or not. */
+  unserved(): string[] {
+    return [
+      ...this.#host.missing().map((name) => `namespace ${name}`),
+      ...this.#host.awaited().map((name) => `${name}: another missd serves it`),
+      ...this.#host
+        .devices()
+        .filter((device) => !device.adopted)
+        .map((device) => `entries of ${device.name} adopted`),
+    ];
+  }
+
+  /** What `/readyz` is waiting for, in words; empty when ready. */
+  missing(): string[] {
+    const missing = this.unserved();
+    const state = this.#directory;
+    if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
+      missing.push(`directory: ${state.reason}`);
+    for (const device of this.#host.devices())
+      if (!device.adopted) continue;
+      else if (!device.verified && state.up)
+        missing.push(`entries of ${device.name} compared with the directory`);
+      else if (!device.ahead && device.strategy !== 'miss' && state.up)
+        missing.push(`entries of ${device.name} written ahead`);
+    return missing;
+  }
+}
