@@ -91,7 +91,7 @@ function shell({ lab, redis, host1, guest1, guest2 }: Pair): string[] {
   mkdirSync(bin);
   const tools = {
     missd: `MISSD_REDIS="\${MISSD_REDIS:-${redis.socket}}" exec ${process.execPath} ${MISSD} "$@"`,
-    'redis-cli': `exec /usr/bin/redis-cli -s ${redis.socket} "$@"`,
+    'redis-cli': `exec /usr/bin/redis-cli -e -s ${redis.socket} "$@"`,
   };
   for (const [name, script] of Object.entries(tools)) {
     writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
