@@ -20,6 +20,7 @@
         'src/js_packed.cc',
         'src/namespace.cc',
         'src/netns.cc',
+        'src/notify.cc',
         'src/poll.cc',
         'src/request.cc',
         'src/socket.cc',

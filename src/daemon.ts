@@ -4,10 +4,13 @@
  */
 import { Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
+import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
-import type { Directory, DirectoryState } from './directory/directory.ts';
+import type { Directory, DirectoryHealth, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
+import { BroadcastLimits } from './broadcast/limits.ts';
+import { Demand } from './demand/demand.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
 import { type Concerned, heed } from './heed.ts';
@@ -42,10 +45,14 @@ export class Daemon {
   readonly keeper: Keeper;
   readonly ahead: Ahead;
   readonly broadcast: Broadcast;
+  readonly demand = new Demand(() => this.host.devices(), monotonic);
   readonly report: Report;
+  readonly history = new History(monotonic);
+  readonly options: RunOptions;
   directoryState: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
+  /** When it last came up or went down. */
+  directorySince = monotonic();
   #everUp = false;
-  readonly #options: RunOptions;
   readonly #directory: Directory;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
@@ -59,12 +66,15 @@ export class Daemon {
   #fail: (reason: string) => void = () => undefined;
 
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
-    this.#options = options;
+    this.options = options;
     this.host = new Host(options, kernel, log);
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.admission = new Admission(this.counters, options.lookupRate);
+    this.admission.onShed = (device, address) => {
+      this.history.shed(device, address);
+    };
     this.throttle = new Throttle(options.lookupRate, log, monotonic);
     this.admission.onExcess = (device, lane) => {
       this.throttle.offend(device, lane);
@@ -72,10 +82,11 @@ export class Daemon {
     this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
       this.#fail(reason);
     });
-    this.report = new Report(this.counters, this.#complaints);
+    this.report = new Report(this.counters, this.#complaints, this.history);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
-    this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log);
+    const limits = new BroadcastLimits(options.broadcastRate, log, monotonic);
+    this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log, limits);
     this.ahead = new Ahead(
       this.#deps,
       () => this.host.devices(),
@@ -97,19 +108,24 @@ export class Daemon {
     const misses$ = this.host.misses$.pipe(
       tap((batch) => {
         this.keeper.heedUse(batch);
+        this.demand.heed(batch);
       }),
     );
     const work$ = merge(
       resolveMisses(misses$, this.#deps).pipe(
         map((settled) => {
           this.keeper.settled(settled);
+          this.history.settled(settled);
+          this.demand.settled(settled);
           tellSettled(settled, this.#log);
         }),
       ),
       this.#directory.changes$.pipe(
         map((change) => {
+          this.history.heed(change);
           this.keeper.heed(change);
           this.ahead.heed(change);
+          this.demand.changed(change);
           if (change.type === 'gap') this.keeper.audit(this.host.devices());
         }),
       ),
@@ -126,10 +142,11 @@ export class Daemon {
           this.keeper.tick();
           this.throttle.tick();
           this.ahead.tick();
+          this.demand.tick();
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
-      interval(this.#options.audit * 1000).pipe(
+      interval(this.options.audit * 1000).pipe(
         map(() => {
           this.keeper.auditChanges(this.host.devices());
           this.ahead.audit();
@@ -178,15 +195,30 @@ export class Daemon {
     await this.#directory.close();
   }
 
+  directoryHealth(): DirectoryHealth {
+    return this.#directory.health();
+  }
+
+  /** What is not served yet, in words, whether there is a directory or not. */
+  unserved(): string[] {
+    return [
+      ...this.host.missing().map((name) => `namespace ${name}`),
+      ...this.host.awaited().map((name) => `${name}: another missd serves it`),
+      ...this.host
+        .devices()
+        .filter((device) => !device.adopted)
+        .map((device) => `entries of ${device.name} adopted`),
+    ];
+  }
+
   /** What `/readyz` is waiting for, in words; empty when ready. */
   missing(): string[] {
-    const missing = this.host.missing().map((name) => `namespace ${name}`);
-    missing.push(...this.host.awaited().map((name) => `${name}: another missd serves it`));
+    const missing = this.unserved();
     const state = this.directoryState;
     if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);
     for (const device of this.host.devices())
-      if (!device.adopted) missing.push(`entries of ${device.name} adopted`);
+      if (!device.adopted) continue;
       else if (!device.verified && state.up)
         missing.push(`entries of ${device.name} compared with the directory`);
       else if (!device.ahead && device.strategy !== 'miss' && state.up)
@@ -207,7 +239,7 @@ export class Daemon {
       }),
       judge: {
         leases: (vni) => this.#directory.leases(vni),
-        vtepAllow: vtepAllowance(this.#options.vtepAllow),
+        vtepAllow: vtepAllowance(this.options.vtepAllow),
         malformed: (device, reason, example) => {
           this.report.malformed(device.vni, reason, example);
         },
@@ -220,7 +252,7 @@ export class Daemon {
     const { host, admission, throttle, keeper, ahead, report } = this;
     return {
       ...{ host, admission, throttle, keeper, ahead, report, wishes: this.#wishes, log: this.#log },
-      wait: this.#options.wait === true,
+      wait: this.options.wait === true,
       follow: () => this.#directory.follow(new Set(host.devices().map((device) => device.vni))),
     };
   }
@@ -229,6 +261,8 @@ export class Daemon {
     if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
     if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
       this.#log.warn(`the directory does not answer: ${state.reason}`);
+    if (!state.up && this.directoryState.up) this.counters.outages++;
+    if (state.up !== this.directoryState.up) this.directorySince = monotonic();
     this.directoryState = state;
     this.keeper.directory(state.up);
     this.#everUp ||= state.up;

@@ -9,6 +9,7 @@ const COMMANDS = new Map<string, () => Promise<() => Command>>([
   ['run', async () => (await import('./cli/run.ts')).runCommand],
   ['endpoint', async () => (await import('./cli/endpoint.ts')).endpointCommand],
   ['subnet', async () => (await import('./cli/subnet.ts')).subnetCommand],
+  ['explain', async () => (await import('./cli/explain.ts')).explainCommand],
   ['status', async () => (await import('./cli/status.ts')).statusCommand],
   ['flush', async () => (await import('./cli/flush.ts')).flushCommand],
   ['lab', async () => (await import('./cli/lab.ts')).labCommand],

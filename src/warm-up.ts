@@ -84,6 +84,7 @@ function directory(): Directory {
     takePart: () => Promise.resolve([]),
     leave: () => Promise.resolve(),
     usersOf: () => Promise.resolve(new Map()),
+    health: () => ({ up: { lookups: true, feed: true, leases: true }, feedLag: 0 }),
     close: () => Promise.resolve(),
   };
 }
@@ -109,6 +110,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     events$,
     receiveBuffer: { bytes: Infinity, forced: true },
     canAnnounce: true,
+    neglected: () => false,
     links: () => Promise.resolve(links),
     addresses: () => Promise.resolve([]),
     neighbours: () => Promise.resolve([]),
@@ -131,6 +133,8 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     watchTables: () => undefined,
     setPorts: () => undefined,
     throttle: () => Promise.resolve(),
+    limitBroadcasts: () => Promise.resolve(),
+    broadcastsDropped: () => Promise.resolve(new Map()),
     lastAsked: (keys) => keys.map(() => undefined),
     setMulticastRouter: () => undefined,
     getAppSolicit: () => undefined,

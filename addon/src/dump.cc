@@ -3,6 +3,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <cerrno>
 #include <functional>
@@ -20,6 +21,26 @@ constexpr int kAttempts = 16;
 /** The kernel fills dump parts of up to 32 KiB when the reader's buffer is that large (netlink_dump). */
 constexpr size_t kPartBytes = 65536;
 constexpr int kReceiveBufferBytes = 1 << 20;
+
+std::atomic<uint64_t> dump_nanoseconds{0};
+
+/** Adds up the processor time that this thread takes while it lives. */
+class Metered {
+ public:
+  Metered() = default;
+  Metered(const Metered&) = delete;
+  Metered& operator=(const Metered&) = delete;
+  ~Metered() { dump_nanoseconds += Taken() - began_; }
+
+ private:
+  static uint64_t Taken() {
+    timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<uint64_t>(time.tv_sec) * 1000000000 + static_cast<uint64_t>(time.tv_nsec);
+  }
+
+  uint64_t began_ = Taken();
+};
 
 /** One multipart conversation on one socket. */
 class Dumper {
@@ -150,7 +171,10 @@ bool DumpOnce(Dumper* dumper, const DumpRequest& request, DumpResult* result) {
 
 }  // namespace
 
+double DumpSeconds() { return static_cast<double>(dump_nanoseconds) / 1e9; }
+
 DumpResult Dump(const Netns& netns, const DumpRequest& request, const std::atomic<bool>& cancelled) {
+  Metered metered;
   std::optional<Dumper> dumper;
   netns.Run([&] { dumper.emplace(cancelled); });
   for (int attempt = 0; attempt < kAttempts; attempt++) {

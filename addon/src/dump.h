@@ -34,6 +34,10 @@ struct DumpResult {
  */
 DumpResult Dump(const Netns& netns, const DumpRequest& request, const std::atomic<bool>& cancelled);
 
+/** Processor time that dumps have taken since the start, all namespaces together: nearly all is the kernel's.
+ */
+double DumpSeconds();
+
 }  // namespace missd
 
 #endif  // MISSD_DUMP_H_

@@ -44,6 +44,10 @@ DumpTable TableFromJs(const Napi::Value& value) {
 
 }  // namespace
 
+Napi::Value NamespaceObject::Neglected(const Info& info) {
+  return Napi::Boolean::New(info.Env(), Open(info).Neglected());
+}
+
 Napi::Value NamespaceObject::DumpTo(const Info& info) {
   Namespace& open = Open(info);
   DumpRequest request{TableFromJs(info[0]), info[1].As<Napi::Number>().Int32Value()};
@@ -55,11 +59,12 @@ Napi::Value NamespaceObject::Get(const Info& info, const std::vector<RowKey>& ke
   Napi::Env env = info.Env();
   Namespace& open = Open(info);
   auto rows = Throwing(env, [&] { return open.request().Get(keys); });
+  // An element that is not set is undefined.
   Napi::Array array = Napi::Array::New(env, rows.size());
-  Napi::Value none = env.Undefined();
   for (uint32_t i = 0; i < rows.size(); i++) {
+    if (!rows[i]) continue;
     Napi::HandleScope scope(env);
-    array.Set(i, rows[i] ? ToJs(env, *rows[i]) : none);
+    array.Set(i, ToJs(env, *rows[i]));
   }
   return array;
 }
@@ -78,7 +83,7 @@ Napi::Value NamespaceObject::GetFdb(const Info& info) {
 Napi::Value NamespaceObject::GetBridgeFdb(const Info& info) {
   uint32_t bridge = info[0].As<Napi::Number>().Uint32Value();
   std::vector<RowKey> keys;
-  for (const Mac& lladdr : VectorFromJs(info[1], MacFromJs)) {
+  for (const Mac& lladdr : LinkAddressesFromJs(info[1])) {
     RowKey key;
     key.table = Table::kBridgeFdb;
     key.ifindex = bridge;

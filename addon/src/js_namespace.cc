@@ -108,6 +108,7 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                      {
                          InstanceMethod<&Self::Start>("start"),
                          InstanceMethod<&Self::Close>("close"),
+                         InstanceMethod<&Self::Neglected>("neglected"),
                          InstanceMethod<&Self::DumpTo>("dump"),
                          InstanceMethod<&Self::GetNeighbours>("getNeighbours"),
                          InstanceMethod<&Self::GetFdb>("getFdb"),

@@ -19,6 +19,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
  private:
   void Start(const Info& info);
   void Close(const Info&) { CloseAll(); }
+  Napi::Value Neglected(const Info& info);
   Napi::Value DumpTo(const Info& info);
   Napi::Value GetNeighbours(const Info& info);
   Napi::Value GetFdb(const Info& info);

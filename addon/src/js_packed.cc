@@ -4,63 +4,69 @@ namespace missd {
 
 namespace {
 
-/** Longer than any address as text. */
-constexpr size_t kTextBytes = 64;
-
-/** Walks a batch item by item. Throws a TypeError for a batch that is cut short. */
-class Unpacker {
+/** The texts of a batch, one after the other. Throws a TypeError for what is none, or not as expected. */
+class Texts {
  public:
-  Unpacker(const Napi::Value& numbers, const Napi::Value& texts, size_t numbers_each, size_t texts_each)
-      : env_(numbers.Env()), texts_(texts) {
-    if (!numbers.IsTypedArray() || !texts.IsArray()) throw Napi::TypeError::New(env_, "not a packed batch");
-    auto array = numbers.As<Napi::Uint32Array>();
-    if (array.TypedArrayType() != napi_uint32_array) throw Napi::TypeError::New(env_, "not a packed batch");
-    numbers_ = array.Data();
-    size_ = array.ElementLength() / numbers_each;
-    if (texts.As<Napi::Array>().Length() < size_ * texts_each)
-      throw Napi::TypeError::New(env_, "a packed batch lacks texts");
+  explicit Texts(const Napi::Value& joined) : env_(joined.Env()) {
+    if (!joined.IsString()) throw Napi::TypeError::New(env_, "not a packed batch");
+    size_t length = 0;
+    napi_get_value_string_latin1(env_, joined, nullptr, 0, &length);
+    bytes_.resize(length + 1);
+    napi_get_value_string_latin1(env_, joined, bytes_.data(), bytes_.size(), &length);
   }
 
-  size_t size() const { return size_; }
-  uint32_t Number() { return *numbers_++; }
   Mac LinkAddress() {
     Mac mac;
-    if (!Parse(Text(), &mac)) throw Napi::TypeError::New(env_, "not a MAC address: " + std::string(buffer_));
+    std::string_view text = Next();
+    if (!Parse(text, &mac)) throw Napi::TypeError::New(env_, "not a MAC address: " + std::string(text));
     return mac;
   }
   Ip Address() {
     Ip ip;
-    if (!Parse(Text(), &ip)) throw Napi::TypeError::New(env_, "not an IP address: " + std::string(buffer_));
+    std::string_view text = Next();
+    if (!Parse(text, &ip)) throw Napi::TypeError::New(env_, "not an IP address: " + std::string(text));
     return ip;
   }
-  /** An empty text is none. */
-  template <typename Read>
-  auto Optional(Read read) -> std::optional<decltype(read())> {
-    uint32_t at = at_;
-    if (Text().empty()) return std::nullopt;
-    at_ = at;
-    return read();
+  /** Steps over a text where it is empty, which stands for none. */
+  bool None() {
+    if (at_ >= bytes_.size() || bytes_[at_] != 0) return false;
+    at_++;
+    return true;
   }
-  void SkipText() { at_++; }
+  bool AtEnd() const { return at_ >= bytes_.size(); }
+  /** With one text too many, all that follow it would have gone to the wrong item. */
+  void End() {
+    if (!AtEnd()) throw Napi::TypeError::New(env_, "a packed batch has too many texts");
+  }
 
  private:
-  std::string_view Text() {
-    napi_value value;
-    size_t size = 0;
-    if (napi_get_element(env_, texts_, at_++, &value) != napi_ok ||
-        napi_get_value_string_latin1(env_, value, buffer_, sizeof(buffer_), &size) != napi_ok) {
-      throw Napi::TypeError::New(env_, "not a string");
-    }
-    return {buffer_, size};
+  /** Ends in a zero byte. */
+  std::string_view Next() {
+    if (AtEnd()) throw Napi::TypeError::New(env_, "a packed batch lacks texts");
+    std::string_view text(&bytes_[at_]);
+    at_ += text.size() + 1;
+    return text;
   }
 
   Napi::Env env_;
-  napi_value texts_;
-  const uint32_t* numbers_ = nullptr;
-  size_t size_ = 0;
-  uint32_t at_ = 0;
-  char buffer_[kTextBytes];
+  std::vector<char> bytes_;
+  size_t at_ = 0;
 };
+
+struct Numbers {
+  const uint32_t* at;
+  /** Items that they are of. */
+  size_t count;
+
+  uint32_t Next() { return *at++; }
+};
+
+Numbers NumbersFromJs(const Napi::Value& value, size_t each) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array)
+    throw Napi::TypeError::New(value.Env(), "not a packed batch");
+  auto array = value.As<Napi::Uint32Array>();
+  return {array.Data(), array.ElementLength() / each};
+}
 
 napi_value String(napi_env env, const std::string& text) {
   napi_value value;
@@ -72,73 +78,81 @@ napi_value String(napi_env env, const std::string& text) {
 }  // namespace
 
 std::vector<EntryWrite> WritesFromJs(const Napi::Value& numbers, const Napi::Value& texts) {
-  Unpacker in(numbers, texts, kNumbersPerWrite, kTextsPerWrite);
-  std::vector<EntryWrite> writes(in.size());
+  Numbers in = NumbersFromJs(numbers, kNumbersPerWrite);
+  std::vector<EntryWrite> writes(in.count);
+  if (writes.empty()) return writes;
+  Texts text(texts);
   for (EntryWrite& write : writes) {
-    Napi::HandleScope scope(numbers.Env());
-    write.fdb = in.Number() != 0;
-    uint32_t operation = in.Number();
+    write.fdb = in.Next() != 0;
+    uint32_t operation = in.Next();
     if (operation > static_cast<uint32_t>(WriteOperation::kDelete))
       throw Napi::TypeError::New(numbers.Env(), "not a write operation");
     write.operation = static_cast<WriteOperation>(operation);
-    write.ifindex = in.Number();
-    write.state = static_cast<uint16_t>(in.Number());
-    write.flags = static_cast<uint8_t>(in.Number());
-    write.protocol = static_cast<uint8_t>(in.Number());
-    write.lladdr = in.LinkAddress();
-    if (write.fdb) {
-      write.ip = in.Optional([&] { return in.Address(); }).value_or(Ip{});
-    } else {
-      write.ip = in.Address();
-    }
+    write.ifindex = in.Next();
+    write.state = static_cast<uint16_t>(in.Next());
+    write.flags = static_cast<uint8_t>(in.Next());
+    write.protocol = static_cast<uint8_t>(in.Next());
+    write.lladdr = text.LinkAddress();
+    if (!write.fdb || !text.None()) write.ip = text.Address();
   }
+  text.End();
   return writes;
 }
 
 std::vector<Announcement> AnnouncementsFromJs(const Napi::Value& numbers, const Napi::Value& texts) {
-  Unpacker in(numbers, texts, kNumbersPerAnnouncement, kTextsPerAnnouncement);
-  std::vector<Announcement> announcements(in.size());
+  Numbers in = NumbersFromJs(numbers, kNumbersPerAnnouncement);
+  std::vector<Announcement> announcements(in.count);
+  if (announcements.empty()) return announcements;
+  Texts text(texts);
   for (Announcement& announcement : announcements) {
-    Napi::HandleScope scope(numbers.Env());
-    announcement.port = in.Number();
-    announcement.router = in.Number() != 0;
-    announcement.ip = in.Address();
-    announcement.lladdr = in.LinkAddress();
-    std::optional<Mac> asker = in.Optional([&] { return in.LinkAddress(); });
-    if (asker) {
-      announcement.to = Announcement::To{*asker, in.Address()};
+    announcement.port = in.Next();
+    announcement.router = in.Next() != 0;
+    announcement.ip = text.Address();
+    announcement.lladdr = text.LinkAddress();
+    if (text.None()) {
+      text.None();
     } else {
-      in.SkipText();
+      Mac lladdr = text.LinkAddress();
+      announcement.to = Announcement::To{lladdr, text.Address()};
     }
   }
+  text.End();
   return announcements;
 }
 
+std::vector<Mac> LinkAddressesFromJs(const Napi::Value& texts) {
+  std::vector<Mac> addresses;
+  Texts text(texts);
+  // Of none at all the texts are one empty one.
+  while (!text.AtEnd() && !text.None()) addresses.push_back(text.LinkAddress());
+  text.End();
+  return addresses;
+}
+
 Napi::Array MissesToJs(Napi::Env env, const Miss* misses, size_t count, uint32_t* numbers) {
-  Napi::Array texts = Napi::Array::New(env, count * kTextsPerMiss);
-  napi_value none = String(env, {});
-  napi_value asker_lladdr = none;
-  napi_value asker_ip = none;
+  Napi::Array texts = Napi::Array::New(env, count);
   const Asker* last = nullptr;
-  uint32_t at = 0;
-  auto put = [&](napi_value text) { napi_set_element(env, texts, at++, text); };
-  for (size_t i = 0; i < count; i++) {
+  uint32_t askers = 0;
+  auto put = [&](uint32_t at, const std::string& text) {
+    napi_set_element(env, texts, at, String(env, text));
+  };
+  for (uint32_t i = 0; i < count; i++) {
     const Miss& miss = misses[i];
     const Asker* asker = miss.asker ? &*miss.asker : nullptr;
+    put(i, miss.IsLayer3() ? ToString(miss.ip) : ToString(miss.lladdr));
+    // One guest asks for many things at once: it is told of once.
+    if (asker && !(last && last->lladdr == asker->lladdr && last->ip == asker->ip)) {
+      last = asker;
+      put(static_cast<uint32_t>(count) + askers * 2, ToString(asker->lladdr));
+      put(static_cast<uint32_t>(count) + askers * 2 + 1, ToString(asker->ip));
+      askers++;
+    }
     *numbers++ = miss.IsLayer3() ? 3 : 2;
     *numbers++ = miss.ifindex;
     *numbers++ = miss.state;
     *numbers++ = miss.count;
     *numbers++ = asker ? asker->port : 0;
-    put(String(env, miss.IsLayer3() ? ToString(miss.ip) : ToString(miss.lladdr)));
-    // One guest asks for many things at once: its addresses are made into strings once.
-    if (asker && !(last && last->lladdr == asker->lladdr && last->ip == asker->ip)) {
-      last = asker;
-      asker_lladdr = String(env, ToString(asker->lladdr));
-      asker_ip = String(env, ToString(asker->ip));
-    }
-    put(asker ? asker_lladdr : none);
-    put(asker ? asker_ip : none);
+    *numbers++ = asker ? askers - 1 : 0;
   }
   return texts;
 }

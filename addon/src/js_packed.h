@@ -1,7 +1,6 @@
 /**
- * Batches between JavaScript and C++ as an array of numbers and one of texts: an object with its named
- * properties costs a microsecond here, and a storm brings a hundred thousand. The mirror of
- * src/kernel/packed.ts.
+ * Batches between JavaScript and C++ as an array of numbers, and texts: an object with its named properties
+ * costs a microsecond here, and a storm brings a hundred thousand. The mirror of src/kernel/packed.ts.
  */
 #ifndef MISSD_JS_PACKED_H_
 #define MISSD_JS_PACKED_H_
@@ -16,20 +15,23 @@
 
 namespace missd {
 
-/** table, operation, ifindex, state, flags, protocol; lladdr, IP or VTEP or nothing. */
+// What goes to C++ has its texts in one string, each but the last with a zero byte behind it: reading an
+// element of an array takes longer than the parsing.
+
+/** table, operation, ifindex, state, flags, protocol; texts: lladdr, IP or VTEP or nothing. */
 constexpr size_t kNumbersPerWrite = 6;
-constexpr size_t kTextsPerWrite = 2;
-/** port, router; IP, lladdr, and the asker's lladdr and IP or nothing twice. */
+/** port, router; texts: IP, lladdr, and the asker's lladdr and IP or nothing twice. */
 constexpr size_t kNumbersPerAnnouncement = 2;
-constexpr size_t kTextsPerAnnouncement = 4;
-/** layer, ifindex, state, count, the asker's port or 0; address, and the asker's lladdr and IP or nothing
- * twice. */
-constexpr size_t kNumbersPerMiss = 5;
-constexpr size_t kTextsPerMiss = 3;
+/**
+ * layer, ifindex, state, count, the asker's port or 0, its place among the askers; texts: an address each,
+ * and behind them the askers, lladdr and IP.
+ */
+constexpr size_t kNumbersPerMiss = 6;
 
 /** Each throws a TypeError for what is no such batch. */
 std::vector<EntryWrite> WritesFromJs(const Napi::Value& numbers, const Napi::Value& texts);
 std::vector<Announcement> AnnouncementsFromJs(const Napi::Value& numbers, const Napi::Value& texts);
+std::vector<Mac> LinkAddressesFromJs(const Napi::Value& texts);
 
 /** Fills `numbers`, which has room for them, and returns the texts. */
 Napi::Array MissesToJs(Napi::Env env, const Miss* misses, size_t count, uint32_t* numbers);

@@ -2,6 +2,7 @@
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -74,8 +75,18 @@ Namespace::Namespace(const std::optional<std::string>& path, int receive_buffer)
   });
 }
 
+bool Namespace::Neglected() {
+  pollfd misses{misses_.get(), POLLIN, 0};
+  bool waits = poll(&misses, 1, 0) > 0;
+  bool neglected = waits && waited_ && drains_ == drains_seen_;
+  waited_ = waits;
+  drains_seen_ = drains_;
+  return neglected;
+}
+
 MissBatch Namespace::DrainMisses() {
   MissBatch batch;
+  drains_++;
   std::vector<Miss> misses;
   sockaddr_nl senders[kMissesPerReceive];
   iovec vectors[kMissesPerReceive];

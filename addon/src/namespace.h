@@ -47,6 +47,8 @@ class Namespace {
    */
   MissBatch DrainMisses();
   LinkBatch DrainLinks();
+  /** Whether misses wait that waited at the last call already, and nobody has read any meanwhile. */
+  bool Neglected();
   Changes& changes() { return *changes_; }
 
   /** Binds an abstract unix socket; false when the name is taken. @throws KernelError */
@@ -72,6 +74,10 @@ class Namespace {
   std::unique_ptr<Tap> tap_;
   std::map<std::string, Fd> locks_;
   std::vector<uint8_t> in_;
+  /** Drains of the miss socket, and what the last look of `Neglected` found. */
+  uint64_t drains_ = 0;
+  uint64_t drains_seen_ = 0;
+  bool waited_ = false;
 };
 
 }  // namespace missd

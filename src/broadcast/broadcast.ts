@@ -13,6 +13,7 @@ import type { ServedDevice } from '../served/device.ts';
 import { writeReplicas } from '../tables/replicas.ts';
 import type { Ip, Vni } from '../vocabulary.ts';
 import { GROUPS } from './groups.ts';
+import type { BroadcastLimits } from './limits.ts';
 
 /** Between rounds, ms, a fifth more or less, so that the hosts of a fabric do not come in step. */
 const ROUND = 5_000;
@@ -37,8 +38,16 @@ export class Broadcast {
   /** Members beyond the limit, by VNI. */
   readonly #leftOut = new Map<Vni, number>();
   readonly #said = new Set<string>();
+  readonly limits: BroadcastLimits;
 
-  constructor(vnis: readonly Vni[], deps: PipelineDeps, devices: () => ServedDevice[], log: Logger) {
+  constructor(
+    vnis: readonly Vni[],
+    deps: PipelineDeps,
+    devices: () => ServedDevice[],
+    log: Logger,
+    limits: BroadcastLimits,
+  ) {
+    this.limits = limits;
     this.#vnis = new Set(vnis);
     this.#deps = deps;
     this.#devices = devices;
@@ -64,19 +73,26 @@ export class Broadcast {
 
   /** This host takes part no more; what it cannot take back ends by itself. */
   async leave(): Promise<void> {
+    await this.limits.stop();
     await Promise.allSettled(
       [...this.#takingPart].map(([vni, vteps]) => this.#deps.directory.leave(vni, [...vteps])),
     );
   }
 
   #isAlone(): boolean {
+    if (this.#vnis.size === 0) return false;
     const devices = this.#devices().filter(({ vni }) => this.#vnis.has(vni));
     return devices.length === 0 || devices.some(({ replicas }) => replicas.size === 0);
   }
 
   /** Never rejects. */
   async round(): Promise<void> {
-    const devices = this.#devices().filter(({ adopted, link }) => adopted && link.up);
+    const all = this.#devices();
+    await this.limits.keep(
+      all.filter(({ vni }) => this.#vnis.has(vni)),
+      all,
+    );
+    const devices = all.filter(({ adopted, link }) => adopted && link.up);
     for (const vni of this.#vnis) {
       const together = devices.filter((device) => device.vni === vni);
       if (together.length > 0) await this.#renew(vni, together);

@@ -15,6 +15,10 @@ const argument =
     return address;
   };
 
+/** Either; no text is both. */
+export const addressArgument = (text: string): string =>
+  canonicalMac(text.trim()) === undefined ? ipArgument(text) : macArgument(text);
+
 export const ipArgument: (text: string) => Ip = argument(canonicalIp, judgeIp);
 export const vtepArgument: (text: string) => Ip = argument(canonicalIp, judgeVtep);
 export const macArgument: (text: string) => Mac = argument(canonicalMac, judgeMac);

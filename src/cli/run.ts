@@ -7,6 +7,8 @@ import { listen } from '../http/server.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { openLog } from '../log.ts';
 import { openRegistry } from '../metrics/registry.ts';
+import { Notifier } from '../service/notify.ts';
+import { supervised } from '../service/supervised.ts';
 import { warmUp } from '../warm-up.ts';
 
 const HELP = `
@@ -32,6 +34,7 @@ export function runCommand(): Command {
 /** Runs until SIGTERM or SIGINT. @throws RuntimeFailure when nothing can be served */
 async function run(options: RunOptions): Promise<void> {
   const log = openLog(options);
+  const notifier = Notifier.take();
   const directory = await openDirectory(
     options,
     (vni, reason, example) => {
@@ -54,12 +57,17 @@ async function run(options: RunOptions): Promise<void> {
   ended.catch(() => undefined);
   await warmUp(options);
   const server = await listen(options.listen, daemon, openRegistry(daemon));
-  log.info(`http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status`);
+  log.info(
+    `http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status /history`,
+  );
+  const supervision = supervised(daemon, notifier, log);
   try {
     daemon.start();
     await ended;
+    supervision.unsubscribe();
     if (options.flushOnExit === true) await daemon.flush();
   } finally {
+    supervision.unsubscribe();
     server.closeAllConnections();
     server.close();
     await daemon.stop();

@@ -44,7 +44,7 @@ function render(status: Status): string {
   lines.push(`missd ${status.version}, pid ${status.pid}, up ${duration(status.uptime)}: ${state}`);
   const { directory } = status;
   lines.push(
-    `directory  ${directory.up ? pc.green('up') : pc.red(`down for ${duration(directory.forSeconds ?? 0)}: ${directory.reason ?? ''}`)}`,
+    `directory  ${directory.up ? pc.green('up') : pc.red(`down for ${duration(directory.forSeconds)}: ${directory.reason ?? ''}`)}`,
   );
   const { l2 = {}, l3 = {} } = status.resolutions;
   lines.push(

@@ -22,6 +22,13 @@ export interface ListenOptions {
   listen: parse.HostPort;
 }
 
+/** Where to look for one address. */
+export interface ExplainOptions extends DirectoryOptions, ListenOptions, TablesOptions {
+  directory?: string;
+  local: string[];
+  vtepAllow: string[];
+}
+
 /** Which tables are meant. */
 export interface TablesOptions {
   /** Paths; empty means the daemon's own namespace. */
@@ -39,6 +46,8 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptio
   strategy: VniStrategy[];
   /** VNIs whose broadcasts are replicated. */
   broadcast: number[];
+  /** Of those, a second and device. */
+  broadcastRate: number;
   /** Seconds, all of them. */
   negativeLifetime: number;
   lifetime: number;
@@ -99,7 +108,8 @@ const deviceOption = (): Option =>
     'VXLAN device to serve; repeatable (default: every one with l2miss or l3miss)',
   ).argParser(parse.list(parse.deviceName));
 
-const runOptions = (): Option[] => [
+/** What decides about records, as `run` and `explain` take it. */
+const judgingOptions = (): Option[] => [
   ...directoryOptions(),
   option('--directory <file>', 'a static YAML directory instead of Redis, read again when it changes'),
   netnsOption(),
@@ -111,6 +121,10 @@ const runOptions = (): Option[] => [
   option('--vtep-allow <cidr>', 'VTEPs that records may name; repeatable (default: any unicast)').argParser(
     parse.list(parse.cidr),
   ),
+];
+
+const runOptions = (): Option[] => [
+  ...judgingOptions(),
   option(
     '--strategy <vni=strategy>',
     'how the entries of a VNI come about: miss, preload or routes; repeatable (default: miss)',
@@ -119,6 +133,12 @@ const runOptions = (): Option[] => [
     '--broadcast <vni>',
     'VNI whose broadcasts are replicated to all hosts that take part; repeatable (default: none)',
   ).argParser(parse.list(parse.vni)),
+  option(
+    '--broadcast-rate <n>',
+    'broadcasts a second that a device replicates; one port of its bridge gets a quarter',
+  )
+    .default(200)
+    .argParser(parse.integer(1, 1_000_000)),
   option('--lifetime <s>', 'an answer older than this is checked again')
     .default(60)
     .argParser(parse.seconds(0.1)),
@@ -154,6 +174,7 @@ interface Groups {
   directory: DirectoryOptions;
   listen: ListenOptions;
   tables: TablesOptions;
+  explain: ExplainOptions;
 }
 
 const OPTIONS: Record<keyof Groups, () => Option[]> = {
@@ -161,6 +182,7 @@ const OPTIONS: Record<keyof Groups, () => Option[]> = {
   directory: directoryOptions,
   listen: () => [listenOption()],
   tables: () => [netnsOption(), deviceOption()],
+  explain: () => [...judgingOptions(), listenOption()],
 };
 
 /** Declares a group's options and `--config` on a command. */

@@ -29,6 +29,20 @@ export type DirectoryChange =
 /** `up` answers; `down` does not, with the reason in words and when that began on the clock of `clock.ts`. */
 export type DirectoryState = { up: true } | { up: false; reason: string; since: number };
 
+/** What reading a directory takes: values by key, word of changes, the leases in memory. */
+export const DIRECTORY_PARTS = ['lookups', 'feed', 'leases'] as const;
+
+/** For metrics. */
+export interface DirectoryHealth {
+  /** Which parts work. */
+  up: Readonly<Record<(typeof DIRECTORY_PARTS)[number], boolean>>;
+  /**
+   * Milliseconds that a change takes to be heard of: what a question took on the connection that tells of changes, or
+   * longer, as long as it has no answer. Of several the worst.
+   */
+  feedLag: number;
+}
+
 /** A subnet lease whose record was valid as text; the prefix is in canonical form. */
 export interface Lease {
   cidr: string;
@@ -82,6 +96,7 @@ export interface Directory {
   takePart(vni: Vni, vteps: readonly Ip[], milliseconds: number): Promise<Ip[]>;
   /** That they do not any more. @throws DirectoryError */
   leave(vni: Vni, vteps: readonly Ip[]): Promise<void>;
+  health(): DirectoryHealth;
   close(): Promise<void>;
 }
 

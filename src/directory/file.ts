@@ -9,6 +9,7 @@ import {
   type Directory,
   type DirectoryChange,
   DirectoryError,
+  type DirectoryHealth,
   type DirectoryState,
   type Leases,
   type RecordKey,
@@ -135,6 +136,12 @@ export class FileDirectory implements Directory {
 
   leave(): Promise<void> {
     return Promise.resolve();
+  }
+
+  /** All of it is in memory. */
+  health(): DirectoryHealth {
+    const { up } = this.#state.value;
+    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0 };
   }
 
   close(): Promise<void> {

@@ -7,6 +7,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { SchedulerLike, Subscription } from 'rxjs';
+import { monotonic } from '../clock.ts';
 import { backoff } from './redis-client.ts';
 
 const CHANNEL = '__redis__:invalidate';
@@ -32,6 +33,10 @@ export class RedisFeed {
   #failures = 0;
   #lastError: unknown;
   #pings: Subscription | undefined;
+  /** When the server was asked last, on the clock of `clock.ts`, and how long it took the last time that it answered, ms. */
+  #askedAt = monotonic();
+  #answered = true;
+  #took = 0;
 
   /** @param open makes the unconnected client; it is given the retry strategy */
   constructor(
@@ -57,6 +62,12 @@ export class RedisFeed {
 
   get armed(): boolean {
     return this.#armed;
+  }
+
+  /** Milliseconds that word of a change takes to come: its answers queue behind it. Grows while there is none. */
+  get lag(): number {
+    const since = monotonic() - this.#askedAt;
+    return this.#answered ? this.#took : Math.max(this.#took, since);
   }
 
   start(): void {
@@ -89,8 +100,12 @@ export class RedisFeed {
   #ping(): void {
     this.#pings?.unsubscribe();
     this.#pings = this.#scheduler.schedule(() => {
+      this.#askedAt = monotonic();
+      this.#answered = false;
       this.#client.ping().then(
         () => {
+          this.#took = monotonic() - this.#askedAt;
+          this.#answered = true;
           if (this.#armed) this.#ping();
         },
         (error: unknown) => {

@@ -46,6 +46,11 @@ export class RedisFeeds {
     return this.#feeds.size === 0 ? 'connecting' : undefined;
   }
 
+  /** The worst of them, see `RedisFeed.lag`. */
+  get lag(): number {
+    return Math.max(0, ...[...this.#feeds.values()].map((feed) => feed.lag));
+  }
+
   start(): void {
     if (this.#cluster === undefined) {
       this.#open(this.#target);

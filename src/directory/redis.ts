@@ -13,6 +13,7 @@ import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import {
   type Directory,
   type DirectoryChange,
+  type DirectoryHealth,
   type DirectoryState,
   type Leases,
   type RecordKey,
@@ -156,6 +157,15 @@ export class RedisDirectory implements Directory {
 
   leave(vni: Vni, vteps: readonly Ip[]): Promise<void> {
     return this.#reader.leave(this.#keys.vteps(vni), vteps);
+  }
+
+  health(): DirectoryHealth {
+    const up = {
+      lookups: this.#readerReason === undefined,
+      feed: this.#feeds.reason === undefined,
+      leases: this.#leasesReason === undefined && this.#leases.current,
+    };
+    return { up, feedLag: this.#feeds.lag };
   }
 
   close(): Promise<void> {

@@ -1,15 +1,22 @@
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
-import type { Registry } from 'prom-client';
 import type { HostPort } from '../config/parse.ts';
 import type { Daemon } from '../daemon.ts';
+import { vni as parseVni } from '../config/parse.ts';
+import { canonicalIp, canonicalMac } from '../directory/address.ts';
 import { RuntimeFailure, reasonOf } from '../errors.ts';
+import { accountOf } from '../history/account.ts';
+import { CONTENT_TYPE, type Exposition } from '../metrics/exposition.ts';
 import { statusOf } from './status.ts';
 
 /**
- * Serves `/metrics`, `/healthz`, `/readyz` and `/status`, all read-only.
+ * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only.
  * @throws RuntimeFailure when the address cannot be listened on
  */
-export async function listen({ host, port }: HostPort, daemon: Daemon, registry: Registry): Promise<Server> {
+export async function listen(
+  { host, port }: HostPort,
+  daemon: Daemon,
+  registry: Exposition,
+): Promise<Server> {
   const server = createServer((request, response) => {
     answer(request, response, daemon, registry).catch((error: unknown) => {
       send(response, 500, 'text/plain', `${reasonOf(error)}\n`);
@@ -28,7 +35,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   daemon: Daemon,
-  registry: Registry,
+  registry: Exposition,
 ): Promise<void> {
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     send(response, 405, 'text/plain', 'only GET\n');
@@ -37,7 +44,7 @@ async function answer(
   const missing = daemon.missing();
   switch (request.url?.split('?')[0]) {
     case '/metrics':
-      send(response, 200, registry.contentType, await registry.metrics());
+      send(response, 200, CONTENT_TYPE, await registry.text());
       return;
     case '/healthz':
       send(response, 200, 'text/plain', 'ok\n');
@@ -52,9 +59,26 @@ async function answer(
     case '/status':
       sendJson(response, 200, statusOf(daemon));
       return;
+    case '/history':
+      sendHistory(response, new URL(request.url ?? '', 'http://localhost').searchParams, daemon);
+      return;
     default:
-      send(response, 404, 'text/plain', '/metrics /healthz /readyz /status\n');
+      send(response, 404, 'text/plain', '/metrics /healthz /readyz /status /history?vni=&address=\n');
   }
+}
+
+function sendHistory(response: ServerResponse, asked: URLSearchParams, daemon: Daemon): void {
+  const text = asked.get('address') ?? '';
+  const address = canonicalIp(text) ?? canonicalMac(text);
+  let vni: number | undefined;
+  try {
+    vni = parseVni(asked.get('vni') ?? '');
+  } catch {
+    // Said below.
+  }
+  if (vni === undefined || address === undefined)
+    send(response, 400, 'text/plain', 'expected /history?vni=VNI&address=IP-OR-MAC\n');
+  else sendJson(response, 200, accountOf(daemon, vni, address));
 }
 
 const sendJson = (response: ServerResponse, code: number, body: unknown): void => {

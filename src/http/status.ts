@@ -1,83 +1,123 @@
-import type { Strategy } from '../ahead/strategy.ts';
+/** What `/status` says: everything that `missd status` prints and `missd top` follows. Times are in seconds. */
+import { type AskedFor, hottest, longestUnknown } from '../demand/report.ts';
 import type { Daemon } from '../daemon.ts';
+import { directoryNamed } from '../directory/named.ts';
 import { monotonic } from '../clock.ts';
+import { byPort } from '../metrics/by-port.ts';
+import type { PlainHistogram } from '../metrics/histogram.ts';
+import { type Unserved, unserved } from '../served/unserved.ts';
 import { VERSION } from '../version.ts';
+import { type DeviceStatus, deviceStatus } from './device-status.ts';
 
-/** What `/status` says and `missd status` prints. */
 export interface Status {
   version: string;
   pid: number;
-  /** Seconds. */
   uptime: number;
   ready: boolean;
   missing: string[];
-  /** `forSeconds` how long it has been like that. */
-  directory: { up: boolean; reason?: string; forSeconds?: number };
+  /** Where it is, without credentials; `forSeconds` how long it has been up or down. */
+  directory: { kind: string; address: string; up: boolean; reason?: string; forSeconds: number };
   devices: DeviceStatus[];
+  /** What is not served, and why. */
+  unserved: Unserved[];
   misses: Record<string, number>;
   ignored: Record<string, number>;
   resolutions: Record<string, Record<string, number>>;
   inFlight: number;
   announcements: Record<string, number>;
   conflicts: Record<string, number>;
+  evictions: Record<string, number>;
+  writeFailures: Record<string, number>;
   overruns: Record<string, number>;
+  /** Miss received to entry acknowledged, and one round trip to the directory. */
+  latency: { resolution: Distribution; lookup: Distribution };
+  /** Entries held on all devices, of how many at most. */
+  entries: { held: number; most: number };
+  /** Ports with questions dropped so far, those that dropped most first, and whether the kernel holds them back now. */
+  shed: { device: string; port: string; shed: number }[];
+  throttled: { device: string; port: string }[];
+  /** VNIs that lost their records all at once, and whose entries stay for so long. */
+  guard: { vni: number; entries: number; forSeconds: number }[];
+  hottest: AskedFor[];
+  unknown: AskedFor[];
+  /** Resident memory, bytes. */
+  memory: number;
 }
 
-export interface DeviceStatus {
-  name: string;
-  namespace: string;
-  ifindex: number;
-  vni: number;
-  local?: string;
-  topology: 'bridged' | 'routed';
-  strategy: Strategy;
-  up: boolean;
-  neighbours: number;
-  fdb: number;
-  routes: number;
-  absent: number;
-  inFlight: number;
+/** A histogram since the start of the daemon; of two of them one makes that of the time between. */
+export interface Distribution {
+  /** Ascending upper bounds of the buckets, seconds; one bucket more is for what is above. */
+  bounds: number[];
+  /** Not cumulative. */
+  counts: number[];
+  sum: number;
 }
+
+/** A scan from every port of a host is told of by its worst. */
+const MOST_PORTS = 20;
 
 export function statusOf(daemon: Daemon): Status {
-  const { counters, directoryState: state } = daemon;
+  const { counters, directoryState: state, host, options } = daemon;
+  const now = monotonic();
+  const seconds = (since: number): number => Math.round((now - since) / 1000);
   const missing = daemon.missing();
+  const devices = host.devices();
   return {
     version: VERSION,
     pid: process.pid,
-    uptime: Math.round((monotonic() - daemon.startedAt) / 1000),
+    uptime: seconds(daemon.startedAt),
     ready: missing.length === 0,
     missing,
-    directory: state.up
-      ? { up: true }
-      : {
-          up: false,
-          reason: state.reason,
-          forSeconds: Math.round((monotonic() - state.since) / 1000),
-        },
-    devices: daemon.host
-      .devices()
-      .map(({ link, namespace, bridge, strategy, routes, tables, absent, inFlight }) => ({
-        name: link.name,
-        namespace: namespace.name,
-        ifindex: link.ifindex,
-        vni: link.vxlan.vni,
-        ...(link.vxlan.local === undefined ? {} : { local: link.vxlan.local }),
-        topology: bridge === 0 ? 'routed' : 'bridged',
-        strategy,
-        up: link.up,
-        neighbours: tables.neighbours.size,
-        fdb: tables.fdb.size,
-        routes: routes.size,
-        absent: absent.size,
-        inFlight: inFlight.size,
-      })),
+    directory: {
+      ...directoryNamed(options),
+      up: state.up,
+      ...(state.up ? {} : { reason: state.reason }),
+      forSeconds: seconds(daemon.directorySince),
+    },
+    devices: devices.map((device) => deviceStatus(device, now)),
+    unserved: unserved(host, options.device),
     misses: counters.misses,
     ignored: counters.ignored,
     resolutions: counters.resolutions,
     inFlight: daemon.admission.inFlight,
     announcements: counters.announcements,
     conflicts: counters.conflicts,
+    evictions: counters.evictions,
+    writeFailures: counters.writeFailures,
     overruns: counters.overruns,
+    latency: {
+      resolution: distribution(counters.resolutionSeconds),
+      lookup: distribution(counters.lookupSeconds),
+    },
+    entries: {
+      held: devices.reduce((sum, { tables }) => sum + tables.shares.size, 0),
+      most: options.maxEntries,
+    },
+    shed: byPort(host, ({ shed }) => shed)
+      .map(([{ device = '', port = '' }, shed]) => ({ device, port, shed }))
+      .filter(({ shed }) => shed > 0)
+      .sort((one, other) => other.shed - one.shed)
+      .slice(0, MOST_PORTS),
+    throttled: daemon.throttle.held().map(({ device, port }) => ({
+      device: device.name,
+      port: device.namespace.portName(port),
+    })),
+    guard: daemon.keeper.guard.kept().map(({ vni, entries, until }) => ({
+      vni,
+      entries,
+      forSeconds: Math.max(0, -seconds(until)),
+    })),
+    hottest: hottest(devices, now),
+    unknown: longestUnknown(devices, now),
+    memory: process.memoryUsage.rss(),
+  };
+}
+
+function distribution(histogram: PlainHistogram): Distribution {
+  const cumulative = histogram.cumulative().map(({ count }) => count);
+  return {
+    bounds: [...histogram.bounds],
+    counts: cumulative.map((count, bucket) => count - (cumulative[bucket - 1] ?? 0)),
+    sum: histogram.sum,
   };
 }

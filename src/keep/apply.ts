@@ -43,6 +43,11 @@ export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied
 export function withdrawLost(lost: readonly Recheck[], deps: PipelineDeps): Recheck[] {
   const again: Recheck[] = [];
   for (const [device, rechecks] of groupBy(lost, ({ device }) => device)) {
+    deps.report.removed(
+      device,
+      rechecks.map(({ key }) => key),
+      'withdrawn',
+    );
     const ips = rechecks.filter(({ table }) => table === 'neighbour').map(({ key }) => key);
     const macs = rechecks.filter(({ table }) => table === 'fdb').map(({ key }) => key);
     again.push(...withdraw(device, ips, deps));
@@ -111,6 +116,7 @@ function change(device: ServedDevice, placements: Placement[], deps: PipelineDep
     if (neighbour !== undefined) neighbour.usedAt = before[index]?.usedAt ?? neighbour.usedAt;
     const fdb = tables.fdb.get(answer.mac);
     if (fdb !== undefined) fdb.usedAt = before[index]?.forwarded ?? fdb.usedAt;
+    if (outcomes[index] === 'resolved') deps.report.rewritten(device, ip ?? answer.mac, answer);
     if (outcomes[index] === 'local') {
       if (ip !== undefined) again.push(...withdraw(device, [ip], deps));
       else withdrawFdb(device, [answer.mac], deps.report);
@@ -120,7 +126,7 @@ function change(device: ServedDevice, placements: Placement[], deps: PipelineDep
       old !== undefined &&
       old !== answer.mac
     ) {
-      again.push(...resource(device, old), { device, table: 'neighbour', key: ip, cause: 'second_look' });
+      again.push(...resource(device, old), { device, table: 'neighbour', key: ip, cause: 'change' });
       deps.announcer.tellAll(device, ip, answer);
     }
   });
@@ -136,6 +142,7 @@ function comeHome(
 ): Recheck[] {
   const macs = new Set([answer.mac]);
   const again: Recheck[] = [];
+  deps.report.removed(device, [key], 'moved_here');
   if (table === 'fdb') withdrawFdb(device, [key], deps.report);
   else {
     const held = device.tables.neighbours.get(key)?.mac;

@@ -32,8 +32,16 @@ function forgetAll(device: ServedDevice): void {
   for (const question of device.inFlight.values()) question.changed = true;
 }
 
-/** The held entries that a change of records or leases concerns. */
-export function rechecksFor(change: DirectoryChange, devices: readonly ServedDevice[]): Recheck[] {
+/** The held entries that a change of records or leases concerns. @param heardAt monotonic ms */
+export function rechecksFor(
+  change: DirectoryChange,
+  devices: readonly ServedDevice[],
+  heardAt: number,
+): Recheck[] {
+  return concerned(change, devices).map((recheck) => ({ ...recheck, heardAt }));
+}
+
+function concerned(change: DirectoryChange, devices: readonly ServedDevice[]): Recheck[] {
   if (change.type === 'records')
     return devices.flatMap((device) =>
       change.keys.flatMap((key) => (key.vni === device.vni ? ofRecord(device, key) : [])),

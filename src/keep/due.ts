@@ -1,4 +1,5 @@
 /** Which held entries are to be read again, and in what order. */
+import type { Clock } from '../clock.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldEntry, Recheck } from './recheck.ts';
 
@@ -14,8 +15,51 @@ export function heldBy(device: ServedDevice): HeldEntry[] {
   return entries;
 }
 
-/** Entries read before `before`, the oldest first; they count as read from now on, so that none is asked for twice. */
-export function due(device: ServedDevice, before: number, now: number): Recheck[] {
+/** Held entries whose records were read longest ago. */
+export class Due {
+  readonly #devices: () => ServedDevice[];
+  readonly #lifetime: number;
+  readonly #now: Clock;
+  #readingSince: number | undefined;
+
+  /** @param lifetime how old an answer may become, ms */
+  constructor(devices: () => ServedDevice[], lifetime: number, now: Clock) {
+    this.#devices = devices;
+    this.#lifetime = lifetime;
+    this.#now = now;
+  }
+
+  /** Those that are too old, the oldest first; they count as read from now on, so that none is asked for twice. */
+  take(): Recheck[] {
+    const now = this.#now();
+    return this.#devices().flatMap((device) => due(device, now - this.#lifetime, now));
+  }
+
+  /** These are being read from now on. @returns them */
+  reading(batch: Recheck[]): Recheck[] {
+    if (batch.some(({ cause }) => cause === 'lifetime')) this.#readingSince ??= this.#now();
+    return batch;
+  }
+
+  /** These have been read. */
+  read(batch: readonly Recheck[]): void {
+    if (batch.length > 0) this.#readingSince = undefined;
+  }
+
+  /** How long ago the entry longest unread was read, ms; 0 when nothing is held. */
+  get oldest(): number {
+    const times = this.#devices().flatMap(({ tables }) => {
+      const [neighbour] = tables.neighbours.values();
+      const [lone] = tables.lone.values();
+      return [neighbour, lone].flatMap((entry) => entry?.checkedAt ?? []);
+    });
+    // What is being read is a lifetime old already; it counts as read only so that it is not asked for twice.
+    if (times.length > 0 && this.#readingSince !== undefined) times.push(this.#readingSince - this.#lifetime);
+    return times.length === 0 ? 0 : this.#now() - Math.min(...times);
+  }
+}
+
+function due(device: ServedDevice, before: number, now: number): Recheck[] {
   const { tables } = device;
   const rechecks: Recheck[] = [];
   for (const neighbour of tables.neighbours.values()) {
@@ -29,13 +73,4 @@ export function due(device: ServedDevice, before: number, now: number): Recheck[
     tables.checkFdb(entry, entry.source, now);
   }
   return rechecks;
-}
-
-/** When the entry longest unread was read, monotonic ms; undefined when nothing is held. */
-export function oldestCheck(devices: readonly ServedDevice[]): number | undefined {
-  const oldest = devices.flatMap(({ tables }) => {
-    for (const { checkedAt } of tables.neighbours.values()) return [checkedAt];
-    return [];
-  });
-  return oldest.length === 0 ? undefined : Math.min(...oldest);
 }

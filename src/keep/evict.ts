@@ -128,7 +128,10 @@ export class Evictor {
     withdrawFdb(device, macs, this.#deps.report);
     this.#deps.counters.evictions[reason] += quiet.length;
     this.#room += quiet.length;
-    if (quiet.length > 0) this.#deps.report.evicted(device, share.port, reason);
+    if (quiet.length === 0) return;
+    this.#deps.report.evicted(device, share.port, reason);
+    this.#deps.report.removed(device, ips, reason);
+    this.#deps.report.removed(device, macs, reason);
   }
 
   /** Those whose FDB entry has forwarded in the later half of its life. */

@@ -33,6 +33,14 @@ export class WithdrawalGuard {
     return [...this.#vnis.keys()];
   }
 
+  /** The same with how many entries, and until when: monotonic ms. */
+  kept(): { vni: Vni; entries: number; until: number }[] {
+    return [...this.#vnis].map(([vni, { entries, until }]) => {
+      const count = [...entries.values()].reduce((sum, { size }) => sum + size, 0);
+      return { vni, entries: count, until };
+    });
+  }
+
   /** Whether these losses of a blow are too many to be believed. */
   isMass(blow: Blow, vni: Vni): boolean {
     const held = blow.held.get(vni) ?? 0;

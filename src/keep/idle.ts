@@ -46,6 +46,7 @@ export async function withdrawIdle(
     idle.push(...(device.bridge === 0 ? onTrial : unasked)(device, shared, idleBefore, deps));
     const ips = idle.map(({ ip }) => ip);
     increment(deps.counters.reconcileChanges, 'idle', ips.length);
+    deps.report.removed(device, ips, 'idle');
     removeNeighbours(device, ips, deps.report);
     await turn();
   }
@@ -56,6 +57,7 @@ export async function withdrawIdle(
     const some = chunk.filter((held) => tables.lone.get(held.mac) === held && held.usedAt < idleBefore);
     const macs = notForwarding(device, some, idleBefore, deps).map(({ mac }) => mac);
     increment(deps.counters.reconcileChanges, 'idle', macs.length);
+    deps.report.removed(device, macs, 'idle');
     withdrawFdb(device, macs, deps.report);
     await turn();
   }

@@ -11,7 +11,7 @@
  * and beside it the kernel's tables are compared with what is held                 audit.ts
  * and kept from growing without bound                                              evict.ts
  */
-import { EMPTY, type Observable, Subject, filter, from, map, merge, mergeMap } from 'rxjs';
+import { type Observable, Subject, filter, from, map, merge, mergeMap } from 'rxjs';
 import type { DirectoryChange } from '../directory/directory.ts';
 import { reasonOf } from '../errors.ts';
 import { groupBy } from '../group-by.ts';
@@ -26,14 +26,14 @@ import { apply } from './apply.ts';
 import { audit } from './audit.ts';
 import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
-import { due } from './due.ts';
+import { Due } from './due.ts';
 import { heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
 import { type ChangedRows, Watch } from './watch.ts';
 import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
 import { OwnLeases } from './own-leases.ts';
-import { type Recheck, type Verdict, readAgain } from './recheck.ts';
+import { type Recheck, type Reread, readAgain } from './recheck.ts';
 import { SecondLooks } from './second-looks.ts';
 
 export interface KeepOptions extends EvictOptions {
@@ -59,12 +59,13 @@ export class Keeper {
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
-  readonly #secondLooks = new SecondLooks();
+  readonly #secondLooks: SecondLooks;
   readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
   readonly #watch: Watch;
   /** Of those to be audited, the ones whose tables are to be read whole. */
   readonly #whole = new WeakSet<ServedDevice>();
+  readonly due: Due;
   #directoryUp = false;
 
   constructor(deps: PipelineDeps, options: KeepOptions, devices: () => ServedDevice[], log: Logger) {
@@ -75,20 +76,26 @@ export class Keeper {
     this.#losses = new Losses(deps, options.withdrawalGrace, devices, log, (rechecks) => {
       this.#rechecks$.next(rechecks);
     });
+    this.#secondLooks = new SecondLooks(deps);
     this.#movedAway = new MovedAway(deps);
     this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
     this.#watch = new Watch(devices, deps.now);
+    this.due = new Due(devices, options.lifetime * 1000, deps.now);
   }
 
   /** Everything that goes on by itself; nothing does until it is subscribed to. */
   work$(): Observable<unknown> {
     return merge(
-      this.#rechecks$.pipe(
-        filter((rechecks) => rechecks.length > 0),
-        batchWhileBusy((batch) => this.#readAgain(batch), RECHECKS),
-        map(({ batch, verdicts }) => {
-          this.#conclude(batch, verdicts);
+      merge(
+        this.#rechecks$.pipe(
+          filter((rechecks) => rechecks.length > 0),
+          batchWhileBusy((batch) => readAgain(this.due.reading(batch), this.#deps), RECHECKS),
+        ),
+        this.#secondLooks.verdicts$().pipe(map((verdicts) => ({ batch: [], verdicts }))),
+      ).pipe(
+        map((read) => {
+          this.#conclude(read);
         }),
       ),
       this.#served$.pipe(mergeMap(({ device, leasesRead }) => from(this.#adopt(device, leasesRead)))),
@@ -111,7 +118,7 @@ export class Keeper {
   settled(settled: readonly Settled[]): void {
     this.#evictor.heed(settled);
     this.#watch.wrote(settled.length);
-    this.#rechecks$.next(this.#secondLooks.after(settled, this.#deps.admission.inFlight === 0));
+    this.#secondLooks.after(settled, this.#deps.admission.inFlight === 0);
   }
 
   heed(change: DirectoryChange): void {
@@ -123,7 +130,7 @@ export class Keeper {
       this.#losses.readAll(change.type === 'gap' ? 'gap' : 'flush');
       return;
     }
-    this.#rechecks$.next(rechecksFor(change, devices));
+    this.#rechecks$.next(rechecksFor(change, devices, this.#deps.now()));
     this.#movedAway.look(change, devices);
   }
 
@@ -175,14 +182,11 @@ export class Keeper {
   /** Every second: too many entries, second looks put off, answers that are old, and a grace that is over. */
   tick(): void {
     this.#evictor.tick();
-    this.#rechecks$.next(this.#secondLooks.after([], true));
+    this.#secondLooks.look();
     if (!this.#directoryUp) return;
     this.#ownLeases.look(this.#devices());
-    const now = this.#deps.now();
-    this.#rechecks$.next(
-      this.#devices().flatMap((device) => due(device, now - this.#options.lifetime * 1000, now)),
-    );
-    this.#losses.tick(now);
+    this.#rechecks$.next(this.due.take());
+    this.#losses.tick(this.#deps.now());
   }
 
   async #adopt(device: ServedDevice, leasesRead: Promise<void>): Promise<void> {
@@ -201,21 +205,15 @@ export class Keeper {
     this.audit([device]);
   }
 
-  #readAgain(queued: Recheck[]): Observable<{ batch: Recheck[]; verdicts: Verdict[] | undefined }> {
-    const batch = queued.filter(({ cause }) => !(cause instanceof Blow && cause.overtaken));
-    if (batch.length === 0) return EMPTY;
-    return readAgain(batch, this.#deps).pipe(map((verdicts) => ({ batch, verdicts })));
-  }
-
   /** What a batch of records that was read means for the tables. */
-  #conclude(batch: Recheck[], verdicts: Verdict[] | undefined): void {
+  #conclude({ batch, verdicts }: Reread): void {
     if (verdicts === undefined) {
       // No answer in time: ask again, behind whatever has come meanwhile.
       this.#rechecks$.next(batch);
       return;
     }
-    const lost: Recheck[] = [];
-    const again: Recheck[] = [];
+    this.due.read(batch);
+    const [lost, again]: [Recheck[], Recheck[]] = [[], []];
     const served = new Set(this.#devices());
     for (const [device, together] of groupBy(verdicts, ({ recheck }) => recheck.device)) {
       // What went away while its records were read has nowhere to be written to.
@@ -242,6 +240,7 @@ export class Keeper {
         const whole = this.#whole.delete(device) || this.#watch.isDue(device);
         const rows = whole ? await this.#watch.readWhole(device) : this.#watch.readChanged(device);
         this.#rechecks$.next(await audit(device, rows, idleBefore, this.#deps));
+        device.auditedAt = this.#deps.now();
       } catch (error) {
         this.#log.debug(`${device.name}: audit broken off: ${reasonOf(error)}`);
       }

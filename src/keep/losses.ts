@@ -13,6 +13,7 @@ import { withdrawLost } from './apply.ts';
 import { Blow } from './blow.ts';
 import { heldBy } from './due.ts';
 import { WithdrawalGuard } from './guard.ts';
+import { observeChanges } from './observe-changes.ts';
 import type { Recheck } from './recheck.ts';
 
 export class Losses {
@@ -43,6 +44,11 @@ export class Losses {
 
   /** A batch was read, whatever for: of blows among it, what they have lost so far. */
   note(batch: readonly Recheck[], lost: readonly Recheck[]): void {
+    const gone = new Set(lost);
+    observeChanges(
+      batch.filter((recheck) => !gone.has(recheck)),
+      this.#deps,
+    );
     for (const [cause, read] of groupBy(batch, (recheck) => recheck.cause)) {
       if (!(cause instanceof Blow)) continue;
       const mine = lost.filter((recheck) => recheck.cause === cause);
@@ -167,6 +173,7 @@ export class Losses {
     const going = lost.filter((recheck) => served.has(recheck.device) && !this.guard.keeps(recheck));
     if (going.length === 0) return [];
     increment(this.#deps.counters.reconcileChanges, 'withdrawn', going.length);
+    observeChanges(going, this.#deps);
     return [...groupBy(going, ({ device }) => device).values()].flatMap(
       (together) => attempt(() => withdrawLost(together, this.#deps), this.#deps.report) ?? [],
     );

@@ -2,14 +2,14 @@
  * Reads the records of held entries again. One neighbour is read with the `mac:` record of its MAC, so that the pair
  * is judged together; an FDB entry that no neighbour uses is read like an L2 miss.
  */
-import { type Observable, map } from 'rxjs';
+import { EMPTY, type Observable, map } from 'rxjs';
 import type { RecordKey } from '../directory/directory.ts';
 import type { LookupDeps, PipelineDeps } from '../resolve/deps.ts';
 import { answerL2, answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { Blow } from './blow.ts';
+import { Blow } from './blow.ts';
 
 /** Names a held entry. */
 export interface HeldEntry {
@@ -17,15 +17,16 @@ export interface HeldEntry {
   table: 'neighbour' | 'fdb';
   /** IP of a neighbour, MAC of an FDB entry. */
   key: string;
+  /** When word came that its record has changed, monotonic ms. */
+  heardAt?: number;
 }
 
 /** A held entry whose record is to be read again. */
 export interface Recheck extends HeldEntry {
   /**
-   * Why: its record changed; it was written a moment ago and its `mac:` record has not been seen; its answer is old;
-   * or everything is read again at one blow.
+   * Why: its record changed, or may have; its answer is old; or everything is read again at one blow.
    */
-  cause: 'change' | 'second_look' | 'lifetime' | Blow;
+  cause: 'change' | 'lifetime' | Blow;
 }
 
 type RecheckDeps = Pick<PipelineDeps, keyof LookupDeps | 'isOwnVtep'>;
@@ -39,30 +40,33 @@ export interface Verdict {
 /** How long a batch waits for a directory that does not answer before it makes room, ms. */
 const PATIENCE = 60_000;
 
-/** @returns undefined when the directory did not answer; nothing may be concluded then */
-export function readAgain(batch: Recheck[], deps: RecheckDeps): Observable<Verdict[] | undefined> {
+/** What was read, but for what a blow has overtaken; no verdicts when the directory did not answer: nothing may be concluded then. */
+export interface Reread {
+  batch: Recheck[];
+  verdicts: Verdict[] | undefined;
+}
+
+export function readAgain(queued: Recheck[], deps: RecheckDeps): Observable<Reread> {
+  const batch = queued.filter(({ cause }) => !(cause instanceof Blow && cause.overtaken));
+  if (batch.length === 0) return EMPTY;
   const asked = batch.map((recheck) => keysOf(recheck));
   return readPatiently(asked.flat(), deps.now() + PATIENCE, deps).pipe(
     map((values) => {
-      if (values === undefined) return undefined;
+      if (values === undefined) return { batch, verdicts: undefined };
       let next = 0;
-      return batch.flatMap((recheck, index) => {
+      const verdicts = batch.map<Verdict>((recheck, index) => {
         const keys = asked[index] ?? [];
         const mine = values.slice(next, (next += keys.length));
-        if (recheck.cause === 'second_look') return seen(recheck, keys[0]?.address, mine[0] ?? null, deps);
         const answer = saysAsHeld(recheck, mine, deps) ? 'as_held' : judged(recheck, keys, mine, deps);
         return { recheck, answer };
       });
+      return { batch, verdicts };
     }),
   );
 }
 
-function keysOf({ device, table, key, cause }: Recheck): RecordKey[] {
+function keysOf({ device, table, key }: Recheck): RecordKey[] {
   const { vni, tables } = device;
-  if (cause === 'second_look') {
-    const mac = tables.neighbours.get(key)?.mac;
-    return mac === undefined ? [] : [{ vni, kind: 'mac', address: mac }];
-  }
   if (table === 'neighbour') {
     const mac = tables.neighbours.get(key)?.mac;
     return [
@@ -75,22 +79,6 @@ function keysOf({ device, table, key, cause }: Recheck): RecordKey[] {
     { vni, kind: 'mac', address: key },
     ...addresses.map<RecordKey>((ip) => ({ vni, kind: 'ip', address: ip })),
   ];
-}
-
-/** The second look is for the `mac:` record alone; its own was read a moment ago. Without one there is nothing to say. */
-function seen(
-  recheck: Recheck,
-  mac: string | undefined,
-  value: string | null,
-  { judge }: LookupDeps,
-): Verdict[] {
-  const { device, key } = recheck;
-  const held = device.tables.neighbours.get(key);
-  const named = mac === undefined ? undefined : fromMacRecord(judge, device, mac, value);
-  if (named === undefined || held?.mac !== named.mac) return [];
-  const router = device.tables.fdb.get(named.mac)?.router ?? false;
-  const { vtep, source: vtepSource } = named;
-  return [{ recheck, answer: { mac: named.mac, vtep, router, source: held.source, vtepSource } }];
 }
 
 /**

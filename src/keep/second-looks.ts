@@ -1,30 +1,103 @@
 /**
- * Answers whose `mac:` record has not been seen: looked for as soon as no guest waits for an answer, since what it rarely
+ * Answers whose `mac:` record has not been seen: looked for when no guest waits for an answer, since what it rarely
  * corrects is worth less than the answers that it would hold up; in the longest storm every second.
  */
+import { type Observable, Subject, filter, map } from 'rxjs';
+import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
+import { fromMacRecord } from '../resolve/judge.ts';
+import { readPatiently } from '../resolve/lookup.ts';
+import type { LookupDeps } from '../resolve/deps.ts';
 import type { Settled } from '../resolve/pipeline.ts';
-import type { Recheck } from './recheck.ts';
+import type { ServedDevice } from '../served/device.ts';
+import type { Ip, Mac } from '../vocabulary.ts';
+import type { Verdict } from './recheck.ts';
+
+/** A neighbour and the MAC whose record is looked for. */
+interface Look {
+  device: ServedDevice;
+  ip: Ip;
+  mac: Mac;
+}
+
+const LOOKS = { size: 512, underWay: 1 };
+/**
+ * Between two reads in moments when nobody waits, ms. A steady stream of misses has such a moment after every drain: at
+ * 25,000 a second reading in each of them took as many round trips as the answers.
+ */
+const REST = 20;
+/** How long a batch waits for a directory that does not answer before it makes room, ms. */
+const PATIENCE = 60_000;
 
 export class SecondLooks {
-  #waiting: Recheck[] = [];
+  readonly #deps: LookupDeps;
+  readonly #due$ = new Subject<Look[]>();
+  #waiting: Look[] = [];
+  #lookedAt = -Infinity;
+
+  constructor(deps: LookupDeps) {
+    this.#deps = deps;
+  }
 
   /**
    * Of answers just written takes those whose MAC may have a `mac:` record that nobody has looked for: the FDB entry rests
    * on this very address' record. Another address of the same MAC has had it looked for, and the feed tells of it since.
    * @param idle nobody waits for an answer
-   * @returns what is to be looked for now
    */
-  after(settled: readonly Settled[], idle: boolean): Recheck[] {
+  after(settled: readonly Settled[], idle: boolean): void {
     for (const { question, outcome, answer } of settled) {
       const { device, layer, address } = question;
       if (outcome !== 'resolved' || layer !== 'l3' || answer?.source.kind !== 'ip') continue;
       const source = device.tables.fdb.get(answer.mac)?.source;
       if (source?.kind === 'mac' || (source?.kind === 'ip' && source.name !== address)) continue;
-      this.#waiting.push({ device, table: 'neighbour', key: address, cause: 'second_look' });
+      this.#waiting.push({ device, ip: address, mac: answer.mac });
     }
-    if (!idle || this.#waiting.length === 0) return [];
+    if (idle && this.#deps.now() - this.#lookedAt >= REST) this.look();
+  }
+
+  /** Now, whoever waits. */
+  look(): void {
+    if (this.#waiting.length === 0) return;
+    this.#lookedAt = this.#deps.now();
     const due = this.#waiting;
     this.#waiting = [];
-    return due;
+    this.#due$.next(due);
+  }
+
+  /** What the records say, where there are any. */
+  verdicts$(): Observable<Verdict[]> {
+    return this.#due$.pipe(
+      batchWhileBusy((batch) => this.#read(batch), LOOKS),
+      filter((verdicts) => verdicts.length > 0),
+    );
+  }
+
+  #read(batch: Look[]): Observable<Verdict[]> {
+    const keys = batch.map(({ device, mac }) => ({ vni: device.vni, kind: 'mac' as const, address: mac }));
+    return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
+      map((values) => {
+        // No answer in time: again, behind whatever has come meanwhile.
+        if (values === undefined) this.#due$.next(batch);
+        const verdicts: Verdict[] = [];
+        values?.forEach((value, index) => {
+          const look = batch[index];
+          const verdict = value === null || look === undefined ? undefined : this.#judged(look, value);
+          if (verdict !== undefined) verdicts.push(verdict);
+        });
+        return verdicts;
+      }),
+    );
+  }
+
+  /** Its own record was read a moment ago; this one says where the MAC is. */
+  #judged({ device, ip, mac }: Look, value: string): Verdict | undefined {
+    const held = device.tables.neighbours.get(ip);
+    const named = fromMacRecord(this.#deps.judge, device, mac, value);
+    if (named === undefined || held?.mac !== mac) return undefined;
+    const router = device.tables.fdb.get(mac)?.router ?? false;
+    const { vtep, source: vtepSource } = named;
+    return {
+      recheck: { device, table: 'neighbour', key: ip, cause: 'change' },
+      answer: { mac, vtep, router, source: held.source, vtepSource },
+    };
   }
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
 import type { Announcement, EntryWrite, KernelEvent, RouteWrite } from './kernel.ts';
-import { type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
+import { NUMBERS_PER_MISS, type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 
 /** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
 export type Take<T> = (count: number) => T[];
@@ -26,6 +26,7 @@ export interface NativeNamespace {
     misses: (numbers: Uint32Array, texts: string[], count: number) => void,
   ): void;
   close(): void;
+  neglected(): boolean;
   dump(table: 'links', key: -1): Promise<Take<Link>>;
   dump(table: 'addresses', netnsid: number): Promise<Take<InterfaceAddress>>;
   dump(table: 'neighbours', ifindex: number): Promise<Take<Neighbour>>;
@@ -33,7 +34,7 @@ export interface NativeNamespace {
   dump(table: 'routes', ifindex: number, protocol: number): Promise<Take<Route>>;
   getNeighbours(keys: { ifindex: number; ip: Ip }[]): (Neighbour | undefined)[];
   getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
-  getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[];
+  getBridgeFdb(bridge: number, lladdrs: string): (FdbEntry | undefined)[];
   write(...writes: Packed): (Failure & { index: number })[];
   writeRoutes(writes: RouteWrite[]): (Failure & { index: number })[];
   announce(...announcements: Packed): number;
@@ -56,6 +57,10 @@ interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
   /** Gives back to the kernel what malloc keeps for later. */
   trimMemory: () => void;
+  /** Processor time that reading tables whole has taken, in seconds since the start. */
+  dumpSeconds: () => number;
+  /** One datagram to a unix socket, `@` for an abstract one. @throws NativeError, also where it would have to wait */
+  notify: (path: string, text: string) => void;
 
   // The pure functions, for tests on bytes.
   decodeMisses: (datagram: Buffer) => { numbers: Uint32Array; texts: string[]; malformed: number };
@@ -82,7 +87,7 @@ export const addon = {
   ...native,
   decodeMisses: (datagram: Buffer): { misses: Miss[]; malformed: number } => {
     const { numbers, texts, malformed } = native.decodeMisses(datagram);
-    return { misses: unpackMisses(numbers, texts, texts.length / 3), malformed };
+    return { misses: unpackMisses(numbers, texts, numbers.length / NUMBERS_PER_MISS), malformed };
   },
   encodeWrites: (writes: EntryWrite[]): Buffer => native.encodeWrites(...packWrites(writes)),
   buildAnnouncement: (announcement: Announcement): Buffer | undefined =>

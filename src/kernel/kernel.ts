@@ -4,6 +4,7 @@
  */
 import type { Observable } from 'rxjs';
 import type { Throttled } from './nft.ts';
+import type { BroadcastLimit } from './nft-broadcast.ts';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
 
 export interface OpenOptions {
@@ -51,6 +52,9 @@ export interface Namespace {
   /** False where AF_PACKET was refused (no CAP_NET_RAW): askers stay unknown and nothing can be announced. */
   readonly canAnnounce: boolean;
 
+  /** Whether misses wait in the socket that waited at the last call already, while nobody reads: nothing is heard any more. */
+  neglected(): boolean;
+
   /** Retried while the kernel reports an interrupted dump (NLM_F_DUMP_INTR). Runs off the main thread. */
   links(): Promise<Link[]>;
   /** Addresses of this namespace, or of the peer namespace known here by `netnsid`. */
@@ -87,6 +91,13 @@ export interface Namespace {
    * @param rate per port and second, of those to everybody and of those to one
    */
   throttle(ports: readonly Throttled[], rate: number): Promise<void>;
+  /**
+   * Drops broadcasts over a limit before they are copied to other hosts; replaces what was said before, also by a
+   * predecessor, and counts from nothing. Rejects where nftables cannot do it.
+   */
+  limitBroadcasts(limit: BroadcastLimit): Promise<void>;
+  /** Broadcasts dropped since then, by ifindex of the VXLAN device. Rejects where there is no limit. */
+  broadcastsDropped(): Promise<Map<number, number>>;
   /**
    * Tells of changes to the tables of these devices from now on, `rows`; of none without any. Not of our own neighbours,
    * which carry our netlink port; our own FDB entries cannot be told from anybody's.

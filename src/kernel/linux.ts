@@ -6,7 +6,8 @@ import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from
 import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
 import { type Throttled, ruleset, runNft } from './nft.ts';
-import { packAnnouncements, packWrites, unpackMisses } from './packed.ts';
+import { BROADCAST_COUNTERS, type BroadcastLimit, broadcastRuleset, countersIn } from './nft-broadcast.ts';
+import { packAnnouncements, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
   EntryWrite,
@@ -21,7 +22,7 @@ import type {
 export class LinuxKernel implements Kernel {
   open(path: string | null, options: OpenOptions): Namespace {
     return new LinuxNamespace(
-      path ?? '/proc/self/ns/net',
+      path,
       translated(() => new addon.Namespace(path, options.receiveBuffer)),
     );
   }
@@ -31,10 +32,10 @@ class LinuxNamespace implements Namespace {
   readonly events$: Observable<KernelEvent>;
   readonly receiveBuffer: Namespace['receiveBuffer'];
   readonly canAnnounce: boolean;
-  readonly #path: string;
+  readonly #path: string | null;
   readonly #native: NativeNamespace;
 
-  constructor(path: string, native: NativeNamespace) {
+  constructor(path: string | null, native: NativeNamespace) {
     this.#path = path;
     this.#native = native;
     this.receiveBuffer = native.receiveBuffer;
@@ -52,6 +53,10 @@ class LinuxNamespace implements Namespace {
         native.close();
       };
     });
+  }
+
+  neglected(): boolean {
+    return this.#native.neglected();
   }
 
   links(): Promise<Link[]> {
@@ -81,7 +86,7 @@ class LinuxNamespace implements Namespace {
     return translated(() => this.#native.getFdb(keys));
   }
   getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[] {
-    return translated(() => this.#native.getBridgeFdb(bridge, lladdrs));
+    return translated(() => this.#native.getBridgeFdb(bridge, packTexts(lladdrs)));
   }
 
   write(writes: EntryWrite[]): Refusal[] {
@@ -106,8 +111,14 @@ class LinuxNamespace implements Namespace {
       this.#native.setPorts(ports);
     });
   }
-  throttle(ports: readonly Throttled[], rate: number): Promise<void> {
-    return runNft(this.#path, ruleset(ports, rate));
+  async throttle(ports: readonly Throttled[], rate: number): Promise<void> {
+    await runNft(this.#path, ruleset(ports, rate));
+  }
+  async limitBroadcasts(limit: BroadcastLimit): Promise<void> {
+    await runNft(this.#path, broadcastRuleset(limit));
+  }
+  async broadcastsDropped(): Promise<Map<number, number>> {
+    return countersIn(await runNft(this.#path, BROADCAST_COUNTERS));
   }
   watchTables(ifindexes: number[]): void {
     translated(() => {

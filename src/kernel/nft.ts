@@ -45,19 +45,26 @@ export function ruleset(throttled: readonly Throttled[], rate: number): string {
 `;
 }
 
+const NFT = ['nft', '-f', '-'] as const;
+
 /** After which it will not answer any more, ms. */
 const PATIENCE = 10_000;
 
 /**
- * @param path of the namespace
+ * @param path of the namespace, null for the daemon's own: that takes CAP_NET_ADMIN and no CAP_SYS_ADMIN
+ * @returns what it lists
  * @throws Error with nft's own words, where it is not installed, not allowed or the kernel has no nftables
  */
-export async function runNft(path: string, script: string): Promise<void> {
-  const child = spawn('nsenter', [`--net=${path}`, '--', 'nft', '-f', '-'], {
-    stdio: ['pipe', 'ignore', 'pipe'],
+export async function runNft(path: string | null, script: string): Promise<string> {
+  const [program, ...args] = path === null ? NFT : ['nsenter', `--net=${path}`, '--', ...NFT];
+  const child = spawn(program, args, {
     timeout: PATIENCE,
     // systemd gives a service a PATH with sbin, a shell of an ordinary user does not.
     env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
+  });
+  let listed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    listed += text;
   });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -70,4 +77,5 @@ export async function runNft(path: string, script: string): Promise<void> {
     child.once('close', resolve);
   });
   if (code !== 0) throw new Error(said.split('\n')[0]?.trim() || `nft ended with ${code ?? 'a signal'}`);
+  return listed;
 }

@@ -1,6 +1,6 @@
 /**
- * What is counted, as plain numbers: a labelled prom-client counter costs 200 ns a time, and a miss passes a dozen of
- * these. `registry.ts` publishes them when somebody asks.
+ * What is counted, as plain numbers: a labelled counter of a client library costs 200 ns a time, and a miss passes a
+ * dozen of these. `registry.ts` publishes them when somebody asks.
  */
 import type { MalformedReason } from '../directory/record.ts';
 import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
@@ -25,7 +25,10 @@ export const ANNOUNCED = [
   'dad',
 ] as const satisfies readonly AnnouncementOutcome[];
 export const TABLES = ['neighbour', 'fdb', 'bridge', 'route'] as const;
+/** Of the way of a miss, those that take time; see resolve/pipeline.ts. */
+export const STAGES = ['queue', 'lookup', 'write', 'announce'] as const;
 
+export type Layer = (typeof LAYERS)[number];
 export type Ignored = (typeof IGNORED)[number];
 
 const zeros = <K extends string>(keys: readonly K[]): Record<K, number> =>
@@ -35,7 +38,16 @@ const zeros = <K extends string>(keys: readonly K[]): Record<K, number> =>
 const RESOLUTION_BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 ];
-const LOOKUP_BUCKETS = RESOLUTION_BUCKETS;
+/** A stage may take less than all of them. */
+const STAGE_BUCKETS = [0.00001, 0.000025, 0.00005, ...RESOLUTION_BUCKETS];
+
+/** What is counted of one device; gone with it. */
+export class DeviceCounters {
+  readonly misses = zeros(LAYERS);
+  readonly outcomes = zeros(OUTCOMES);
+  /** Questions taken to the directory. */
+  lookups = 0;
+}
 
 export class Counters {
   readonly misses = zeros(LAYERS);
@@ -51,10 +63,27 @@ export class Counters {
   malformedMessages = 0;
   lookupFailures = 0;
   lookupKeys = 0;
+  /** Times the directory went away. */
+  outages = 0;
   /** Miss received to entry acknowledged by the kernel. */
   readonly resolutionSeconds = new PlainHistogram(RESOLUTION_BUCKETS);
+  /** What each stage took, weighted by the misses that waited for it. */
+  readonly stageSeconds = {
+    queue: new PlainHistogram(STAGE_BUCKETS),
+    lookup: new PlainHistogram(STAGE_BUCKETS),
+    write: new PlainHistogram(STAGE_BUCKETS),
+    announce: new PlainHistogram(STAGE_BUCKETS),
+  } satisfies Record<(typeof STAGES)[number], PlainHistogram>;
   /** One round trip to the directory, whatever it carried. */
-  readonly lookupSeconds = new PlainHistogram(LOOKUP_BUCKETS);
+  readonly lookupSeconds = new PlainHistogram(RESOLUTION_BUCKETS);
+  /** Word of a changed record to the tables in step with it. */
+  readonly changeSeconds = new PlainHistogram(RESOLUTION_BUCKETS);
+
+  /** How a miss ended. */
+  settled(device: { readonly counters: DeviceCounters }, layer: Layer, outcome: Outcome): void {
+    this.resolutions[layer][outcome]++;
+    device.counters.outcomes[outcome]++;
+  }
 }
 
 export const increment = <K extends string>(counts: Map<K, number>, key: K, by = 1): void => {

@@ -11,11 +11,12 @@ export class PlainHistogram {
     this.#counts = new Array<number>(bounds.length + 1).fill(0);
   }
 
-  observe(value: number): void {
+  /** @param times how often: what a batch took, each of its items has waited for */
+  observe(value: number, times = 1): void {
     let bucket = 0;
     while (bucket < this.bounds.length && value > (this.bounds[bucket] ?? Infinity)) bucket++;
-    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
-    this.#sum += value;
+    this.#counts[bucket] = (this.#counts[bucket] ?? 0) + times;
+    this.#sum += value * times;
   }
 
   get sum(): number {
@@ -30,4 +31,23 @@ export class PlainHistogram {
       return { le: bucket < this.bounds.length ? String(this.bounds[bucket]) : '+Inf', count };
     });
   }
+}
+
+/** What these have waited since they came, in seconds. Those of one batch came together: one observation serves them. */
+export function observeWaits(
+  histogram: PlainHistogram,
+  waited: Iterable<{ receivedAt: number }>,
+  now: number,
+): void {
+  let since = 0;
+  let times = 0;
+  for (const { receivedAt } of waited) {
+    if (receivedAt !== since && times > 0) {
+      histogram.observe((now - since) / 1000, times);
+      times = 0;
+    }
+    since = receivedAt;
+    times++;
+  }
+  if (times > 0) histogram.observe((now - since) / 1000, times);
 }

@@ -1,17 +1,15 @@
-/** Publishes what was counted, under the names of the public contract. Nothing here runs unless somebody scrapes. */
-import { Counter, Gauge, type Metric, Registry, collectDefaultMetrics } from 'prom-client';
+/** What is published, under the names of the public contract. Nothing here runs unless somebody scrapes. */
 import type { Daemon } from '../daemon.ts';
-import { oldestCheck } from '../keep/due.ts';
-import { monotonic } from '../clock.ts';
+import { DIRECTORY_PARTS } from '../directory/directory.ts';
 import { MALFORMED_REASONS } from '../directory/record.ts';
+import { addon } from '../kernel/addon.ts';
 import { RECONCILE_ACTIONS } from '../tables/report.ts';
-import { byPort } from './by-port.ts';
-import type { PlainHistogram } from './histogram.ts';
+import { LAYERS, STAGES } from './counters.ts';
+import { publishDevices } from './devices.ts';
+import { Exposition, type Sample } from './exposition.ts';
+import { publishProcess } from './process.ts';
 
-type Labels = Record<string, string>;
-type Sample = [Labels, number];
-
-const of = (label: string, counts: Record<string, number>): Sample[] =>
+const of = (label: string, counts: Readonly<Record<string, number>>): Sample[] =>
   Object.entries(counts).map(([value, count]) => [{ [label]: value }, count]);
 
 /** Also what has not happened yet: a series that begins with its first event hides that event from `rate`. */
@@ -21,150 +19,151 @@ const known = <K extends string>(
   counts: ReadonlyMap<K, number>,
 ): Sample[] => values.map((value) => [{ [label]: value }, counts.get(value) ?? 0]);
 
-export function openRegistry(daemon: Daemon): Registry {
-  const registry = new Registry();
-  const { counters } = daemon;
-  const counter = (name: string, help: string, labelNames: string[], read: () => Sample[]): void => {
-    new Counter({
-      name: `missd_${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const [labels, value] of read()) this.inc(labels, value);
-      },
-    });
-  };
-  const gauge = (name: string, help: string, labelNames: string[], read: () => Sample[]): void => {
-    new Gauge({
-      name: `missd_${name}`,
-      help,
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.reset();
-        for (const [labels, value] of read()) this.set(labels, value);
-      },
-    });
-  };
+export function openRegistry(daemon: Daemon): Exposition {
+  const to = new Exposition();
+  publishMisses(to, daemon);
+  to.pause();
+  publishTables(to, daemon);
+  publishDirectory(to, daemon);
+  publishService(to, daemon);
+  publishDevices(to, daemon);
+  publishProcess(to, () => addon.dumpSeconds());
+  return to;
+}
 
-  counter('misses_total', 'Misses received from the kernel', ['layer'], () => of('layer', counters.misses));
-  counter('misses_ignored_total', 'Misses that needed no resolution, by reason', ['reason'], () =>
+/** The books and the times: read at one moment, so that misses = resolutions + ignored + in flight. */
+function publishMisses(to: Exposition, { counters, admission }: Daemon): void {
+  to.counter('missd_misses_total', 'Misses received from the kernel', () => of('layer', counters.misses));
+  to.counter('missd_misses_ignored_total', 'Misses that needed no resolution, by reason', () =>
     of('reason', counters.ignored),
   );
-  counter('resolutions_total', 'Misses that were looked into, by how that ended', ['layer', 'outcome'], () =>
-    Object.entries(counters.resolutions).flatMap(([layer, outcomes]) =>
-      Object.entries(outcomes).map<Sample>(([outcome, count]) => [{ layer, outcome }, count]),
+  to.counter('missd_resolutions_total', 'Misses that were looked into, by how that ended', () =>
+    LAYERS.flatMap((layer) =>
+      Object.entries(counters.resolutions[layer]).map<Sample>(([outcome, n]) => [{ layer, outcome }, n]),
     ),
   );
-  gauge('misses_in_flight', 'Misses being looked into', [], () => [[{}, daemon.admission.inFlight]]);
-  gauge('entries', 'Entries held, by kernel table', ['table'], () => {
-    const devices = daemon.host.devices();
-    return [
-      [{ table: 'neighbour' }, devices.reduce((sum, { tables }) => sum + tables.neighbours.size, 0)],
-      [{ table: 'fdb' }, devices.reduce((sum, { tables }) => sum + tables.fdb.size, 0)],
-      [{ table: 'route' }, devices.reduce((sum, { routes }) => sum + routes.size, 0)],
-    ];
-  });
-  gauge('absent_addresses', 'Addresses remembered as nobody’s', [], () => [
-    [{}, daemon.host.devices().reduce((sum, { absent }) => sum + absent.size, 0)],
-  ]);
-  gauge('devices', 'VXLAN devices served', [], () => [[{}, daemon.host.devices().length]]);
-  counter(
-    'netlink_overruns_total',
-    'Times the kernel dropped messages for want of receive buffer',
-    ['socket'],
-    () => of('socket', counters.overruns),
+  to.gauge('missd_misses_in_flight', 'Misses being looked into', () => admission.inFlight);
+  to.histogram(
+    'missd_resolution_seconds',
+    'Miss received to entry acknowledged by the kernel',
+    () => counters.resolutionSeconds,
   );
-  counter('netlink_malformed_total', 'Netlink messages that could not be decoded', [], () => [
-    [{}, counters.malformedMessages],
-  ]);
-  counter('announcements_total', 'Answers told to the guests that asked', ['outcome'], () =>
+  to.histogram(
+    'missd_stage_seconds',
+    'What the misses waited for: their turn, the directory, the kernel’s tables, the announcement',
+    () => STAGES.map((stage) => [{ stage }, counters.stageSeconds[stage]]),
+  );
+  to.counter('missd_announcements_total', 'Answers told to the guests that asked', () =>
     of('outcome', counters.announcements),
   );
-  counter('conflicts_total', 'Disagreements between the directory and this host', ['reason'], () =>
-    of('reason', counters.conflicts),
+}
+
+function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Daemon): void {
+  to.gauge('missd_entries', 'Entries held, by kernel table', () => {
+    const held = { neighbour: 0, fdb: 0, route: 0 };
+    for (const { tables, routes } of host.devices()) {
+      held.neighbour += tables.neighbours.size;
+      held.fdb += tables.fdb.size;
+      held.route += routes.size;
+    }
+    return of('table', held);
+  });
+  to.gauge('missd_absent_addresses', 'Addresses remembered as nobody’s', () =>
+    host.devices().reduce((sum, { absent }) => sum + absent.size, 0),
   );
-  counter('write_failures_total', 'Entries the kernel refused', ['table'], () =>
-    of('table', counters.writeFailures),
+  to.gauge(
+    'missd_oldest_check_seconds',
+    'Since the record of the entry longest unread was read: how long an entry could be wrong, if the feed were',
+    () => keeper.due.oldest / 1000,
   );
-  counter('reconcile_changes_total', 'Corrections of the kernel tables', ['action'], () =>
+  to.histogram(
+    'missd_change_seconds',
+    'Word of a changed record to the kernel’s tables in step with it',
+    () => counters.changeSeconds,
+  );
+  to.counter('missd_reconcile_changes_total', 'Corrections of the kernel tables', () =>
     known('action', RECONCILE_ACTIONS, counters.reconcileChanges),
   );
-  counter('evictions_total', 'Entries that gave way to newer ones', ['reason'], () =>
+  to.counter('missd_evictions_total', 'Entries that gave way to newer ones', () =>
     of('reason', counters.evictions),
   );
-  counter('directory_malformed_records_total', 'Records read that count as absent', ['reason'], () =>
-    known('reason', MALFORMED_REASONS, counters.malformedRecords),
+  to.counter('missd_conflicts_total', 'Disagreements between the directory and this host', () =>
+    of('reason', counters.conflicts),
   );
-  counter('directory_lookup_failures_total', 'Round trips to the directory that failed', [], () => [
-    [{}, counters.lookupFailures],
-  ]);
-  counter('directory_keys_total', 'Keys asked of the directory', [], () => [[{}, counters.lookupKeys]]);
-  counter('port_lookups_total', 'Questions of a port taken to the directory', ['device', 'port'], () =>
-    byPort(daemon.host, ({ asked }) => asked),
+  to.counter('missd_write_failures_total', 'Entries the kernel refused', () =>
+    of('table', counters.writeFailures),
   );
-  counter('shed_total', 'Questions of a port dropped', ['device', 'port'], () =>
-    byPort(daemon.host, ({ shed }) => shed),
+  to.gauge(
+    'missd_withdrawal_guard',
+    'VNIs whose entries are kept although their records are gone',
+    () => keeper.guard.active.length,
   );
-  gauge('throttled_ports', 'Ports whose questions are limited in the kernel', [], () => [
-    [{}, daemon.throttle.size],
-  ]);
-  counter('throttles_total', 'Times a port began to be limited in the kernel', [], () => [
-    [{}, daemon.throttle.count],
-  ]);
-  gauge('directory_up', 'Whether the directory answers', [], () => [[{}, daemon.directoryState.up ? 1 : 0]]);
-  gauge('withdrawal_guard', 'VNIs whose entries are kept although their records are gone', [], () => [
-    [{}, daemon.keeper.guard.active.length],
-  ]);
-  gauge('broadcast_replicas', 'Hosts that a broadcast of a device is copied to, of all devices', [], () => [
-    [
-      {},
-      daemon.host
+  to.gauge(
+    'missd_broadcast_replicas',
+    'Hosts that a broadcast of a device is copied to, of all devices',
+    () =>
+      host
         .devices()
         .reduce(
           (sum, { replicas }) => sum + Math.max(0, ...[...replicas.values()].map(({ size }) => size)),
           0,
         ),
-    ],
-  ]);
-  gauge('broadcast_left_out', 'Hosts that take part and get no copies, because they are too many', [], () => [
-    [{}, daemon.broadcast.leftOut],
-  ]);
-  gauge('oldest_check_seconds', 'Since the record of the entry longest unread was read', [], () => {
-    const oldest = oldestCheck(daemon.host.devices());
-    return [[{}, oldest === undefined ? 0 : (monotonic() - oldest) / 1000]];
-  });
-  histogram(
-    registry,
-    'missd_resolution_seconds',
-    'Miss received to entry acknowledged by the kernel',
-    counters.resolutionSeconds,
   );
-  histogram(
-    registry,
-    'missd_directory_lookup_seconds',
-    'One round trip to the directory',
-    counters.lookupSeconds,
+  to.gauge(
+    'missd_broadcast_left_out',
+    'Hosts that take part and get no copies, because they are too many',
+    () => broadcast.leftOut,
   );
-  collectDefaultMetrics({ register: registry });
-  return registry;
+  to.gauge(
+    'missd_broadcast_unlimited',
+    'Devices whose broadcasts are copied without a limit',
+    () => broadcast.limits.unlimited,
+  );
 }
 
-/** prom-client asks a metric only for its name and `get`; what it prints is ours to give. */
-function histogram(registry: Registry, name: string, help: string, counts: PlainHistogram): void {
-  const metric = {
-    name,
-    get: () => {
-      const buckets = counts.cumulative();
-      const values = [
-        ...buckets.map(({ le, count }) => ({ metricName: `${name}_bucket`, labels: { le }, value: count })),
-        { metricName: `${name}_sum`, labels: {}, value: counts.sum },
-        { metricName: `${name}_count`, labels: {}, value: buckets.at(-1)?.count ?? 0 },
-      ];
-      return Promise.resolve({ name, help, type: 'histogram', values, aggregator: 'sum' });
-    },
-  };
-  registry.registerMetric(metric as unknown as Metric);
+function publishDirectory(to: Exposition, daemon: Daemon): void {
+  const { counters } = daemon;
+  to.gauge('missd_directory_up', 'Whether the directory answers', () => (daemon.directoryState.up ? 1 : 0));
+  to.gauge('missd_directory_part_up', 'Whether each part of the connection works', () => {
+    const { up } = daemon.directoryHealth();
+    return DIRECTORY_PARTS.map((part) => [{ part }, up[part] ? 1 : 0]);
+  });
+  to.counter('missd_directory_outages_total', 'Times the directory ceased to answer', () => counters.outages);
+  to.gauge(
+    'missd_directory_feed_lag_seconds',
+    'What the last question took on the connection that tells of changes, or longer while it has no answer',
+    () => daemon.directoryHealth().feedLag / 1000,
+  );
+  to.histogram(
+    'missd_directory_lookup_seconds',
+    'One round trip to the directory',
+    () => counters.lookupSeconds,
+  );
+  to.counter(
+    'missd_directory_lookup_failures_total',
+    'Round trips to the directory that failed',
+    () => counters.lookupFailures,
+  );
+  to.counter('missd_directory_keys_total', 'Keys asked of the directory', () => counters.lookupKeys);
+  to.counter('missd_directory_malformed_records_total', 'Records read that count as absent', () =>
+    known('reason', MALFORMED_REASONS, counters.malformedRecords),
+  );
+}
+
+function publishService(to: Exposition, daemon: Daemon): void {
+  const { counters, throttle } = daemon;
+  to.gauge('missd_ready', 'What /readyz says', () => (daemon.missing().length === 0 ? 1 : 0));
+  to.gauge('missd_devices', 'VXLAN devices served', () => daemon.host.devices().length);
+  to.counter(
+    'missd_netlink_overruns_total',
+    'Times the kernel dropped messages for want of receive buffer',
+    () => of('socket', counters.overruns),
+  );
+  to.counter(
+    'missd_netlink_malformed_total',
+    'Netlink messages that could not be decoded',
+    () => counters.malformedMessages,
+  );
+  to.gauge('missd_throttled_ports', 'Ports whose questions are limited in the kernel', () => throttle.size);
+  to.counter('missd_throttles_total', 'Times a port began to be limited in the kernel', () => throttle.count);
 }

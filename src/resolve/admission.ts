@@ -3,13 +3,15 @@ import type { Counters } from '../metrics/counters.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Asker, Miss } from '../vocabulary.ts';
 import { L2_PORT, Lane, UNKNOWN_PORT } from './lane.ts';
-import type { Question } from './question.ts';
+import { type Question, newQuestion } from './question.ts';
 
 /**
  * Questions waiting or under way, all devices together. Of what is free a port may have as much again as it has: one
  * alone gets half, and however many are greedy, there is room for one that is not.
  */
 const MOST_IN_FLIGHT = 262_144;
+
+const NOBODY: readonly Asker[] = [];
 
 /** Askers told per question; with more, the others complete at their own retry. */
 const MOST_ASKERS = 16;
@@ -24,6 +26,8 @@ export class Admission {
   readonly #now: Clock;
   /** Called for a port that floods, and again while it does. */
   onExcess: (device: ServedDevice, lane: Lane) => void = () => undefined;
+  /** Called for a question dropped for want of budget or room. */
+  onShed: (device: ServedDevice, address: string) => void = () => undefined;
   #inFlight = 0;
 
   /** @param lookupRate lookups a second that one port may cause for unknown addresses */
@@ -43,26 +47,31 @@ export class Admission {
     const { ignored } = this.#counters;
     const receivedAt = this.#now();
     const questions: Question[] = [];
+    let askers = NOBODY;
     for (const miss of misses) {
       this.#counters.misses[miss.layer] += miss.count;
       ignored.duplicate += miss.count - 1;
       const device = deviceOf(miss.ifindex);
-      if (device === undefined) ignored.unserved++;
-      else if (device.inFlight.has(miss.address)) {
+      if (device === undefined) {
+        ignored.unserved++;
+        continue;
+      }
+      device.counters.misses[miss.layer] += miss.count;
+      if (device.inFlight.has(miss.address)) {
         ignored.in_flight++;
         const moved = this.#join(device, miss);
         if (moved !== undefined) questions.push(moved);
       } else if (device.absent.has(miss.address)) ignored.negative++;
-      else if (device.local.has(miss.address)) this.#counters.resolutions[miss.layer].local++;
+      else if (device.local.has(miss.address)) this.#counters.settled(device, miss.layer, 'local');
       else {
         const { layer, address, asker } = miss;
         const lane = this.#laneOf(device, miss, receivedAt);
         // The guest has waited longest for the oldest; what it asks now it still wants.
-        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer);
-        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(lane, layer);
+        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer, address);
+        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(device, lane, layer, address);
         else {
-          const askers = asker === undefined ? [] : [asker];
-          const question: Question = { device, layer, address, askers, receivedAt, lane, waiting: false };
+          if (askers[0] !== asker) askers = asker === undefined ? NOBODY : [asker];
+          const question = newQuestion(device, miss, askers, receivedAt, lane);
           device.inFlight.set(address, question);
           lane.inFlight++;
           this.#inFlight++;
@@ -75,12 +84,16 @@ export class Admission {
 
   /** A question that waited for its lane's budget until nobody waits for the answer any more. */
   readonly shed = (question: Question): void => {
-    if (this.settle(question)) this.#refuse(question.device, question.lane, question.layer);
+    const { device, lane, layer, address } = question;
+    if (this.settle(question)) this.#refuse(device, lane, layer, address);
   };
 
   /** A device is gone and its questions with it; they count as failed. */
   abandon(device: ServedDevice): void {
-    for (const { layer } of device.inFlight.values()) this.#counters.resolutions[layer].failed++;
+    for (const question of device.inFlight.values()) {
+      question.over = true;
+      this.#counters.settled(device, question.layer, 'failed');
+    }
     this.#inFlight -= device.inFlight.size;
     device.inFlight.clear();
     for (const lane of device.lanes.values()) lane.clear();
@@ -89,13 +102,12 @@ export class Admission {
 
   /** A question is over; whoever asks from now on starts a new one. False where it was abandoned, and counted, before. */
   settle(question: Question): boolean {
-    const current = question.device.inFlight.get(question.address) === question;
-    if (current) {
-      question.device.inFlight.delete(question.address);
-      question.lane.inFlight--;
-      this.#inFlight--;
-    }
-    return current;
+    if (question.over === true) return false;
+    question.over = true;
+    question.device.inFlight.delete(question.address);
+    question.lane.inFlight--;
+    this.#inFlight--;
+    return true;
   }
 
   /**
@@ -108,7 +120,7 @@ export class Admission {
     const { asker } = miss;
     if (question === undefined || asker === undefined) return undefined;
     if (question.askers.length < MOST_ASKERS && !question.askers.some((one) => same(one, asker)))
-      question.askers.push(asker);
+      question.askers = [...question.askers, asker];
     const { lane } = question;
     if (!question.waiting || lane.port === asker.port || !lane.budget.inDebt) return undefined;
     const other = this.#laneOf(device, miss, question.receivedAt);
@@ -135,14 +147,15 @@ export class Admission {
     return true;
   }
 
-  #drop(lane: Lane, layer: Miss['layer']): void {
-    this.#counters.resolutions[layer].shed++;
+  #drop(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
+    this.onShed(device, address);
+    this.#counters.settled(device, layer, 'shed');
     lane.shed++;
   }
 
   /** Dropped for want of budget. */
-  #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer']): void {
-    this.#drop(lane, layer);
+  #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
+    this.#drop(device, lane, layer, address);
     lane.excess++;
     if (lane.floods) this.onExcess(device, lane);
   }

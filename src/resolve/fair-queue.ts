@@ -83,6 +83,7 @@ export class FairQueue implements Waiting<Question> {
       question.asked = true;
       lane.budget.hold();
       lane.asked++;
+      question.device.counters.lookups++;
       batch.push(question);
     }
     return allowance > 0 && lane.waiting > 0;

@@ -1,5 +1,6 @@
 import { type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
 import type { RecordKey } from '../directory/directory.ts';
+import { observeWaits } from '../metrics/histogram.ts';
 import type { LookupDeps } from './deps.ts';
 import { type Judge, answerL2, answerL3 } from './judge.ts';
 import type { Answer, Question } from './question.ts';
@@ -18,13 +19,15 @@ const LONGEST_DELAY = 2_000;
 
 /** Looks a batch of questions up in one round trip, again and again while the directory is away. Never fails. */
 export function lookup(batch: Question[], deps: LookupDeps): Observable<Answered[]> {
-  const { now } = deps;
-  const patient = batch.filter((question) => now() - question.receivedAt < PATIENCE);
+  const { now, counters } = deps;
+  const started = now();
+  const patient = batch.filter((question) => started - question.receivedAt < PATIENCE);
   const late = batch.filter((question) => !patient.includes(question));
   const failed = (questions: Question[]): Answered[] =>
     questions.map((question) => ({ question, result: 'failed' }));
   if (patient.length === 0) return of(failed(late));
 
+  observeWaits(counters.stageSeconds.queue, patient, started);
   const asked = patient.map((question) => keysOf(question));
   return readPatiently(
     asked.flat(),
@@ -33,6 +36,7 @@ export function lookup(batch: Question[], deps: LookupDeps): Observable<Answered
   ).pipe(
     map((values) => {
       if (values === undefined) return failed(batch);
+      counters.stageSeconds.lookup.observe((now() - started) / 1000, patient.length);
       let next = 0;
       const answered = patient.map<Answered>((question, index) => {
         const keys = asked[index] ?? [];

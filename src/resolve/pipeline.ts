@@ -17,6 +17,7 @@
  */
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
 import { groupBy } from '../group-by.ts';
+import { observeWaits } from '../metrics/histogram.ts';
 import { install } from '../tables/install.ts';
 import type { Told } from '../tables/announce.ts';
 import { UNKNOWN } from '../tables/shares.ts';
@@ -89,7 +90,8 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
   const placed: Resolved[] = [];
   for (const { question, result } of answered) {
     if (result === 'absent') settled.push({ question, outcome: 'unknown' });
-    else if (result === 'failed' || !isAwaited(question)) settled.push({ question, outcome: 'failed' });
+    // A device that went away meanwhile took the question with it, and has nowhere to write to.
+    else if (result === 'failed' || question.over === true) settled.push({ question, outcome: 'failed' });
     else placed.push({ question, outcome: 'resolved', answer: result });
   }
   for (const together of groupBy(placed, namespaceOf).values()) {
@@ -100,28 +102,30 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
   return settled;
 }
 
-/** A device that went away while its question was looked up took the question with it, and has nowhere to write to. */
-const isAwaited = (question: Question): boolean =>
-  question.device.inFlight.get(question.address) === question;
-
 const namespaceOf = ({ question }: Settled) => question.device.namespace;
 
 /** FDB entries, neighbours and announcements of one namespace. Notes what is not resolved after all. */
 function write(together: Resolved[], deps: PipelineDeps): void {
   const { report, announcer, counters, now } = deps;
+  const { write, announce } = counters.stageSeconds;
   const placements = together.map(({ question, answer }) => placementOf(question, answer));
+  const started = now();
   const outcomes = attempt(() => install(placements, deps), report);
   const written = now();
+  write.observe((written - started) / 1000, together.length);
+  const resolved: Question[] = [];
   const told: Told[] = [];
   together.forEach((one, index) => {
     const { question, answer } = one;
     one.outcome = outcomes?.[index] ?? 'failed';
     if (one.outcome !== 'resolved') return;
-    const { device, layer, address, askers, receivedAt } = question;
-    counters.resolutionSeconds.observe((written - receivedAt) / 1000);
+    const { device, layer, address, askers } = question;
+    resolved.push(question);
     if (layer === 'l3') told.push({ device, ip: address, answer, askers });
   });
-  announcer.tell(told);
+  observeWaits(counters.resolutionSeconds, resolved, written);
+  const sent = announcer.tell(told);
+  if (sent > 0) announce.observe((now() - written) / 1000, sent);
 }
 
 function placementOf({ device, layer, address, askers }: Question, answer: Answer): Placement {
@@ -137,8 +141,8 @@ function close({ question, outcome }: Settled, { admission, counters }: Pipeline
   if (outcome === 'local') device.local.add(address);
   // Guests solicit each other's link-local addresses all the time; it is noise where nobody published one.
   if (outcome === 'unknown' && isLinkLocal(address)) counters.ignored.link_local++;
-  else counters.resolutions[layer][outcome]++;
+  else counters.settled(device, layer, outcome);
 }
 
 /** fe80::/10 (RFC 4291 §2.5.6); canonical text has all four digits of the first group. */
-const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);
+export const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);

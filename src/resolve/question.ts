@@ -1,4 +1,4 @@
-import type { Asker, Ip, Mac } from '../vocabulary.ts';
+import type { Asker, Ip, Mac, Miss } from '../vocabulary.ts';
 import type { Source } from '../tables/held.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Lane } from './lane.ts';
@@ -9,8 +9,8 @@ export interface Question {
   layer: 'l2' | 'l3';
   /** IP of an L3 miss, MAC of an L2 miss. */
   address: string;
-  /** Whom to tell. */
-  askers: Asker[];
+  /** Whom to tell. Several questions of one asker may have the same array. */
+  askers: readonly Asker[];
   /** Monotonic milliseconds. */
   receivedAt: number;
   /** The port that asked first, or another one that asked while the first had to wait for its budget. */
@@ -23,7 +23,30 @@ export interface Question {
   asked?: boolean;
   /** The directory has been searched for it, see search.ts. */
   searched?: boolean;
+  /** It has been counted, and whoever asks from now on starts a new one. */
+  over?: boolean;
 }
+
+/** With all its properties: one that came later would take a piece of memory of its own, and a storm makes 100,000 of these. */
+export const newQuestion = (
+  device: ServedDevice,
+  { layer, address }: Miss,
+  askers: readonly Asker[],
+  receivedAt: number,
+  lane: Lane,
+): Question => ({
+  device,
+  layer,
+  address,
+  askers,
+  receivedAt,
+  lane,
+  waiting: false,
+  changed: false,
+  asked: false,
+  searched: false,
+  over: false,
+});
 
 /** What the directory says about a question, judged to be usable. */
 export interface Answer {

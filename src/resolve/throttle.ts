@@ -66,6 +66,13 @@ export class Throttle {
     return [...this.#places.values()].reduce((sum, { offences }) => sum + offences.size, 0);
   }
 
+  /** Those ports, each with its device. */
+  held(): { device: ServedDevice; port: number }[] {
+    return [...this.#places.values()].flatMap(({ offences }) =>
+      [...offences.values()].map(({ device, lane: { port } }) => ({ device, port })),
+    );
+  }
+
   /** A device begins to be served: what a predecessor left goes, and it is known whether the kernel can. */
   begin(device: ServedDevice): void {
     const { namespace } = device;

@@ -3,9 +3,11 @@ import type { Replicas } from '../tables/replicas.ts';
 import type { Routes } from '../tables/routes.ts';
 import type { Link, Vni, VxlanAttributes } from '../vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
+import { DeviceCounters } from '../metrics/counters.ts';
 import type { Lane } from '../resolve/lane.ts';
 import type { Question } from '../resolve/question.ts';
 import { HeldTables } from '../tables/held.ts';
+import { DeviceDemand } from '../demand/device.ts';
 import { ExpiringSet } from './memory.ts';
 import type { Clock } from '../clock.ts';
 
@@ -47,6 +49,7 @@ export class ServedDevice {
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */
   readonly local: ExpiringSet;
   readonly tables = new HeldTables();
+  readonly counters = new DeviceCounters();
   /** What a predecessor left in the kernel's tables has been taken over. */
   adopted = false;
   /** Everything adopted has been compared with the directory since. */
@@ -60,6 +63,10 @@ export class ServedDevice {
   replicas: Replicas = new Map();
   /** Routes of ours through it, as last seen. */
   routes: Routes = new Map();
+  /** What is asked for on it. */
+  readonly demand = new DeviceDemand();
+  /** When its tables were last compared with what is held, monotonic ms. */
+  auditedAt: number | undefined;
 
   /** @param negativeLifetime milliseconds */
   constructor(

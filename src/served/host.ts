@@ -149,7 +149,8 @@ export class Host {
   #open(path: string): Observable<Signal> {
     const { receiveBuffer, device, negativeLifetime, strategy } = this.#options;
     const chosen = (vni: number): Strategy => strategyOf(strategy, vni);
-    const kernel = this.#kernel.open(path, { receiveBuffer });
+    // Its own namespace need not be entered, which would take CAP_SYS_ADMIN.
+    const kernel = this.#kernel.open(path === OWN ? null : path, { receiveBuffer });
     const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
       isWanted: (link) => isWanted(link, device, chosen),
       strategyOf: chosen,
@@ -178,7 +179,7 @@ export class Host {
   #followOwnAddresses(): Observable<Signal> {
     if (this.#options.netns.length === 0) return EMPTY;
     return defer(() => {
-      const kernel = this.#kernel.open(OWN, { receiveBuffer: 0 });
+      const kernel = this.#kernel.open(null, { receiveBuffer: 0 });
       const own = new ServedNamespace('own', kernel, this.#own, {
         isWanted: () => false,
         strategyOf: () => 'miss',

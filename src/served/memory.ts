@@ -6,13 +6,14 @@ import type { Clock } from '../clock.ts';
  */
 export class ExpiringSet {
   readonly #until = new Map<string, number>();
-  readonly #lifetime: number;
+  /** Milliseconds. */
+  readonly lifetime: number;
   readonly #most: number;
   readonly #now: Clock;
 
   /** @param lifetime milliseconds */
   constructor(lifetime: number, most: number, now: Clock) {
-    this.#lifetime = lifetime;
+    this.lifetime = lifetime;
     this.#most = most;
     this.#now = now;
   }
@@ -23,16 +24,22 @@ export class ExpiringSet {
   }
 
   add(key: string): void {
-    if (this.#lifetime <= 0) return;
+    if (this.lifetime <= 0) return;
     this.#expire();
     this.#until.delete(key);
     if (this.#until.size >= this.#most) this.#forgetOldest();
-    this.#until.set(key, this.#now() + this.#lifetime);
+    this.#until.set(key, this.#now() + this.lifetime);
   }
 
   has(key: string): boolean {
     const until = this.#until.get(key);
     return until !== undefined && until > this.#now();
+  }
+
+  /** Milliseconds until it is forgotten; undefined when it is not remembered. */
+  left(key: string): number | undefined {
+    const left = (this.#until.get(key) ?? 0) - this.#now();
+    return left > 0 ? left : undefined;
   }
 
   delete(key: string): void {

@@ -179,6 +179,11 @@ export class ServedNamespace implements Surroundings {
     return this.#roster.taken;
   }
 
+  /** Why wanted devices are not served, by name. */
+  get refusals(): ReadonlyMap<string, string> {
+    return this.#roster.refusals;
+  }
+
   /** Asks again for what another missd served a moment ago. */
   claim(): Signal[] {
     const signals = this.#roster.claim(this.links);

@@ -73,6 +73,12 @@ export class Roster {
     return [...this.#taken.values()].map((name) => `${name}@${this.#namespace.name}`);
   }
 
+  /** Why wanted devices are not served, by name. */
+  get refusals(): ReadonlyMap<string, string> {
+    const taken = [...this.#taken.values()].map((name) => [name, 'another missd serves it'] as const);
+    return new Map([...this.#refused, ...taken]);
+  }
+
   /** Asks again for what another missd served a moment ago. */
   claim(links: ReadonlyMap<number, Link>): Signal[] {
     return [...this.#taken.keys()].flatMap((ifindex) => {

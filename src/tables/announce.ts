@@ -31,8 +31,11 @@ export class Announcer {
     this.#count = count;
   }
 
-  /** Tells the askers of freshly written neighbours. All devices must be of one namespace. */
-  tell(told: readonly Told[]): void {
+  /**
+   * Tells the askers of freshly written neighbours. All devices must be of one namespace.
+   * @returns how many were sent
+   */
+  tell(told: readonly Told[]): number {
     const announcements: Announcement[] = [];
     for (const { device, ip, answer, askers } of told) {
       // Without `proxy` the kernel does not consume the question, and a reply would be tunnelled to other hosts.
@@ -47,10 +50,11 @@ export class Announcer {
       }
     }
     const kernel = told[0]?.device.namespace.kernel;
-    if (kernel === undefined || announcements.length === 0) return;
+    if (kernel === undefined || announcements.length === 0) return 0;
     const failed = kernel.announce(announcements);
     this.#count('failed', failed);
     this.#count('sent', announcements.length - failed);
+    return announcements.length - failed;
   }
 
   /** An address has another MAC now: every guest of the bridge may remember the old one. */

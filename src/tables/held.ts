@@ -1,45 +1,27 @@
 import type { Ip, Mac } from '../vocabulary.ts';
+import {
+  type FdbFacts,
+  type HeldFdbEntry,
+  type HeldNeighbour,
+  type NeighbourFacts,
+  type Source,
+  type Users,
+  isFrom,
+  usersIn,
+  withUser,
+} from './entry.ts';
 import { MOST_PER_MAC, RememberedAddresses } from './remembered.ts';
-import { type Member, Shares, UNKNOWN } from './shares.ts';
+import { Shares, UNKNOWN } from './shares.ts';
 
-/** The record an entry was written from; `adopted` entries were found in the kernel and wait for their record to be read. */
-export interface Source {
-  kind: 'ip' | 'mac' | 'lease' | 'adopted';
-  /** The record's address, or the lease's CIDR. */
-  name: string;
-}
-
-interface Facts {
-  source: Source;
-  /** When its record was last read, monotonic ms. */
-  checkedAt: number;
-  /** When it was last seen to be wanted: a miss, or another sign of use. Monotonic ms. */
-  usedAt: number;
-}
-
-interface NeighbourFacts extends Facts {
-  ip: Ip;
-  mac: Mac;
-}
-
-interface FdbFacts extends Facts {
-  mac: Mac;
-  vtep: Ip;
-  router: boolean;
-}
-
-/** A neighbour that missd wrote and answers for. */
-export type HeldNeighbour = NeighbourFacts & Member;
-
-/** An FDB entry that missd wrote and answers for. In a share only while no held neighbour needs it. */
-export type HeldFdbEntry = FdbFacts & Member;
+export type { HeldFdbEntry, HeldNeighbour, Source } from './entry.ts';
 
 /**
  * What missd holds on one device: the tables as they should be. Pure memory; `install.ts` keeps the kernel in step.
  *
  * An entry, as `--max-entries` counts them, is a neighbour with its FDB entry, or an FDB entry that no neighbour needs.
  * There may be hundreds of thousands: what is held stays one object and changes in place, and times are whole
- * milliseconds, which V8 keeps without a box of their own.
+ * milliseconds, which V8 keeps without a box of their own. In a storm every Map of that size costs a miss two cache
+ * misses and its share of growing, so there are two: addresses and MACs.
  */
 export class HeldTables {
   /** In order of `checkedAt`, the longest unread first. */
@@ -53,9 +35,9 @@ export class HeldTables {
   readonly #neighbours = new Map<Ip, HeldNeighbour>();
   readonly #fdb = new Map<Mac, HeldFdbEntry>();
   readonly #lone = new Map<Mac, HeldFdbEntry>();
-  /** Held neighbours that need an FDB entry. Mostly one, which then costs no Set. */
-  readonly #users = new Map<Mac, Ip | Set<Ip>>();
-  /** FDB entries written from an `ip:` record, by that address. */
+  /** Users of MACs whose FDB entry is not held: it is somebody else's, or held a moment later. */
+  readonly #unplaced = new Map<Mac, Ip | Set<Ip>>();
+  /** FDB entries written from the `ip:` record of an address that is not held, or has another MAC by now. */
   readonly #bySource = new Map<Ip, Mac>();
   readonly #remembered = new RememberedAddresses();
 
@@ -72,14 +54,16 @@ export class HeldTables {
   setNeighbour({ ip, mac, source, checkedAt, usedAt }: NeighbourFacts, port?: number): void {
     const held = this.#neighbours.get(ip);
     if (held === undefined) {
-      const links = { share: undefined, older: undefined, newer: undefined };
+      // In one literal: what is spread into an object lies apart from it, and costs 40 bytes more.
       const made = {
         ip,
         mac,
         source,
         checkedAt: Math.trunc(checkedAt),
         usedAt: Math.trunc(usedAt),
-        ...links,
+        share: undefined,
+        older: undefined,
+        newer: undefined,
       };
       this.#neighbours.set(ip, made);
       this.shares.add(made, port ?? UNKNOWN);
@@ -119,12 +103,23 @@ export class HeldTables {
   setFdb({ mac, vtep, router, source, checkedAt, usedAt }: FdbFacts, port?: number): void {
     const held = this.#fdb.get(mac);
     if (held === undefined) {
-      const links = { share: undefined, older: undefined, newer: undefined };
-      const times = { checkedAt: Math.trunc(checkedAt), usedAt: Math.trunc(usedAt) };
-      const made = { mac, vtep, router, source, ...times, ...links };
+      const users = this.#unplaced.get(mac);
+      const made = {
+        mac,
+        vtep,
+        router,
+        source,
+        checkedAt: Math.trunc(checkedAt),
+        usedAt: Math.trunc(usedAt),
+        users,
+        share: undefined,
+        older: undefined,
+        newer: undefined,
+      };
       this.#fdb.set(mac, made);
-      if (!this.#users.has(mac)) this.#leave(made, port ?? UNKNOWN);
-      if (source.kind === 'ip') this.#bySource.set(source.name, mac);
+      if (users === undefined) this.#leave(made, port ?? UNKNOWN);
+      else this.#unplaced.delete(mac);
+      this.#noteSource(made);
       return;
     }
     held.vtep = vtep;
@@ -147,6 +142,7 @@ export class HeldTables {
     this.#fdb.delete(mac);
     this.#lone.delete(mac);
     this.shares.delete(held);
+    if (held.users !== undefined) this.#unplaced.set(mac, held.users);
     if (this.#bySource.get(held.source.name) === mac) this.#bySource.delete(held.source.name);
   }
 
@@ -155,7 +151,7 @@ export class HeldTables {
     this.#neighbours.clear();
     this.#fdb.clear();
     this.#lone.clear();
-    this.#users.clear();
+    this.#unplaced.clear();
     this.#bySource.clear();
     this.shares.clear();
     this.probation.clear();
@@ -163,21 +159,21 @@ export class HeldTables {
 
   /** Addresses of the held neighbours with this MAC. */
   users(mac: Mac): readonly Ip[] {
-    const users = this.#users.get(mac);
-    if (users === undefined) return [];
-    return typeof users === 'string' ? [users] : [...users];
+    return [...usersIn(this.#usersOf(mac))];
   }
 
   /** How many they are, for where they are many. */
   userCount(mac: Mac): number {
-    const users = this.#users.get(mac);
-    if (users === undefined) return 0;
-    return typeof users === 'string' ? 1 : users.size;
+    const users = this.#usersOf(mac);
+    return typeof users === 'object' ? users.size : users === undefined ? 0 : 1;
   }
 
   /** The FDB entry that was written from an address's record. */
   fdbFrom(ip: Ip): Mac | undefined {
-    return this.#bySource.get(ip);
+    const past = this.#bySource.get(ip);
+    if (past !== undefined) return past;
+    const own = this.#fdb.get(this.#neighbours.get(ip)?.mac ?? '');
+    return own !== undefined && isFrom(own, ip) ? own.mac : undefined;
   }
 
   remember(mac: Mac, ip: Ip): void {
@@ -192,11 +188,11 @@ export class HeldTables {
 
   /** Some of the addresses known to use a MAC: of held neighbours, and of those held before. */
   addressesOf(mac: Mac): readonly Ip[] {
-    const users = this.#users.get(mac);
+    const users = this.#usersOf(mac);
     const past = this.#remembered.of(mac);
     if (users === undefined) return past;
     const known = new Set<Ip>();
-    for (const ip of typeof users === 'string' ? [users] : users) {
+    for (const ip of usersIn(users)) {
       if (known.size >= MOST_PER_MAC) break;
       known.add(ip);
     }
@@ -204,12 +200,23 @@ export class HeldTables {
     return [...known].slice(0, MOST_PER_MAC);
   }
 
+  #usersOf(mac: Mac): Users {
+    const held = this.#fdb.get(mac);
+    return held === undefined ? this.#unplaced.get(mac) : held.users;
+  }
+
   #follow(held: HeldFdbEntry, source: Source): void {
     const { source: before, mac } = held;
     held.source = source;
     if (before.kind === source.kind && before.name === source.name) return;
     if (this.#bySource.get(before.name) === mac) this.#bySource.delete(before.name);
-    if (source.kind === 'ip') this.#bySource.set(source.name, mac);
+    this.#noteSource(held);
+  }
+
+  /** A held neighbour leads to the entry of its own MAC; any other that its record speaks for is to be noted. */
+  #noteSource({ mac, source }: HeldFdbEntry): void {
+    if (source.kind === 'ip' && this.#neighbours.get(source.name)?.mac !== mac)
+      this.#bySource.set(source.name, mac);
   }
 
   /** No neighbour needs it: it is an entry of its own, of whoever had the last one. */
@@ -219,27 +226,25 @@ export class HeldTables {
   }
 
   #use(mac: Mac, ip: Ip): void {
-    const users = this.#users.get(mac);
-    if (typeof users === 'object') users.add(ip);
-    else if (users !== undefined) this.#users.set(mac, new Set([users, ip]));
-    else {
-      this.#users.set(mac, ip);
-      const fdb = this.#lone.get(mac);
-      if (fdb === undefined) return;
-      this.#lone.delete(mac);
-      this.shares.delete(fdb);
+    const fdb = this.#fdb.get(mac);
+    if (fdb === undefined) {
+      this.#unplaced.set(mac, withUser(this.#unplaced.get(mac), ip));
+      return;
     }
+    fdb.users = withUser(fdb.users, ip);
+    if (this.#lone.delete(mac)) this.shares.delete(fdb);
   }
 
   #disuse(mac: Mac, ip: Ip, port: number): void {
     this.remember(mac, ip);
-    const users = this.#users.get(mac);
-    if (typeof users === 'object' && users.size > 1) {
-      users.delete(ip);
-      return;
-    }
-    this.#users.delete(mac);
     const fdb = this.#fdb.get(mac);
-    if (fdb !== undefined) this.#leave(fdb, port);
+    if (fdb !== undefined && isFrom(fdb, ip)) this.#bySource.set(ip, mac);
+    const users = this.#usersOf(mac);
+    if (typeof users === 'object' && users.size > 1) users.delete(ip);
+    else if (fdb === undefined) this.#unplaced.delete(mac);
+    else {
+      fdb.users = undefined;
+      this.#leave(fdb, port);
+    }
   }
 }

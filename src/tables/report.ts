@@ -1,4 +1,6 @@
 import type { KernelError } from '../kernel/kernel.ts';
+import type { Departure } from '../history/history.ts';
+import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 
 /** Disagreements between the directory and this host; the values of a metric label. */
@@ -55,6 +57,10 @@ export interface InstallReport {
   mended(device: ServedDevice, action: ReconcileAction, what: string): void;
   /** Entries gave way to newer ones; `port` as in shares.ts. */
   evicted(device: ServedDevice, port: number, reason: Eviction): void;
+  /** An entry was rewritten because its record says something new. */
+  rewritten(device: ServedDevice, address: string, answer: Answer): void;
+  /** Entries of ours went, by address or MAC. */
+  removed(device: ServedDevice, addresses: Iterable<string>, why: Departure): void;
   /** The bridge's own entry for a MAC that moved to another host was removed. */
   bridgeForgot(device: ServedDevice, mac: string): void;
   /** Something that should not happen did; what was under way counts as failed. */

@@ -12,7 +12,9 @@ export const fdbWrite = (
   ifindex: device.ifindex,
   lladdr: entry.mac,
   vtep: entry.vtep,
-  ...(entry.router ? OUR_ROUTER_FDB : OUR_FDB),
+  // Not spread, which costs a storm a tenth of a microsecond each.
+  state: OUR_FDB.state,
+  flags: entry.router ? OUR_ROUTER_FDB.flags : OUR_FDB.flags,
 });
 
 export const neighbourWrite = (
@@ -25,7 +27,9 @@ export const neighbourWrite = (
   ifindex: device.ifindex,
   ip,
   lladdr,
-  ...OUR_NEIGHBOUR,
+  state: OUR_NEIGHBOUR.state,
+  flags: OUR_NEIGHBOUR.flags,
+  protocol: OUR_NEIGHBOUR.protocol,
 });
 
 /**

@@ -6,6 +6,7 @@ import type { Host } from '../../src/lab/host.ts';
 import { ipKey } from '../../src/lab/records.ts';
 import { until } from '../../src/lab/wait.ts';
 import { GROUPS } from '../../src/broadcast/groups.ts';
+import { askDhcp, serveDhcp } from './dhcp.ts';
 import { BEFORE_THE_RETRY, Pair, close, counting, tellOnFailure } from './harness.ts';
 
 let pair: Pair;
@@ -40,38 +41,8 @@ test('DHCP: a server on one host, a client on another', async () => {
   const { guest1, host2, lab } = pair;
   const client = await host2.addGuest({ n: 50, ip4: null, ip6: null, mac: macOf('20.0.0.50'), dad: false });
   await pair.publish([ipKey(100, '20.0.0.50'), `${client.mac} ${host2.vtep}`]);
-  const server = await lab.start(
-    guest1.namespace.inside([
-      ...[
-        'dnsmasq',
-        '--no-daemon',
-        '--conf-file=/dev/null',
-        '--port=0',
-        '--interface=eth0',
-        '--bind-interfaces',
-      ],
-      ...[
-        '--no-ping',
-        '--leasefile-ro',
-        '--dhcp-authoritative',
-        '--dhcp-range=20.0.0.50,20.0.0.50,255.255.255.0',
-      ],
-    ]),
-  );
-  const bound = 'test "$1" != bound || ip address add "$ip/24" dev "$interface"';
-  const script = `${lab.directory}/udhcpc.sh`;
-  await client.namespace.exec([
-    'sh',
-    '-c',
-    `printf '#!/bin/sh\\n%s\\n' "$1" >"$2" && chmod 755 "$2"`,
-    'sh',
-    bound,
-    script,
-  ]);
-  await client.namespace.exec(
-    ['udhcpc', '-i', 'eth0', '-f', '-q', '-n', '-t', '10', '-T', '1', '-s', script],
-    { timeout: 30_000 },
-  );
+  const server = await serveDhcp(lab, guest1, '20.0.0.50');
+  await askDhcp(lab, client);
   expect(await client.namespace.exec(['ip', 'address', 'show', 'dev', 'eth0'])).toContain('20.0.0.50/24');
   expect((await client.ping('20.0.0.1')).received).toBe(1);
   server.signal('SIGTERM');

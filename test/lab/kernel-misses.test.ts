@@ -1,10 +1,13 @@
 /** The addon on the real kernel; `kernel-lab.ts` draws what it runs in. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { NUD_STALE } from '../../src/kernel/netlink.ts';
 
 import {
+  Listener,
   lab,
   ip,
+  kernel,
+  path,
   A,
   B,
   R,
@@ -38,6 +41,19 @@ describe('misses', () => {
       count: expect.any(Number) as number,
       asker: { port: p0, lladdr: A, ip: asker },
     });
+  });
+
+  it('that wait from one look to the next, unread, are told from those that are read', async () => {
+    const ns = kernel.open(path('host'), { receiveBuffer: 1 << 20 });
+    await ping('a', '20.0.0.90');
+    expect([ns.neglected(), ns.neglected(), ns.neglected()]).toEqual([false, true, true]);
+    const listener = new Listener(ns);
+    onTestFinished(() => {
+      listener.close();
+    });
+    await listener.miss('20.0.0.90');
+    // Others may have come since, but somebody reads.
+    expect(ns.neglected()).toBe(false);
   });
 
   it('of ports nobody mapped name nobody', async () => {

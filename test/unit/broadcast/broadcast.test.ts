@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Broadcast, MOST_REPLICAS } from '../../../src/broadcast/broadcast.ts';
+import { BroadcastLimits } from '../../../src/broadcast/limits.ts';
 import { GROUPS } from '../../../src/broadcast/groups.ts';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
@@ -12,7 +13,13 @@ let broadcast: Broadcast;
 let members: Set<string>;
 
 const open = (...vnis: number[]): Broadcast =>
-  new Broadcast(vnis, world.deps, () => world.devices, world.log);
+  new Broadcast(
+    vnis,
+    world.deps,
+    () => world.devices,
+    world.log,
+    new BroadcastLimits(200, world.log, world.deps.now),
+  );
 
 beforeEach(() => {
   world = new World();

@@ -4,6 +4,7 @@ import { DirectoryError, noteUser } from '../../../src/directory/directory.ts';
 import type {
   Directory,
   DirectoryChange,
+  DirectoryHealth,
   DirectoryState,
   Leases,
   RecordKey,
@@ -144,6 +145,11 @@ export class FakeDirectory implements Directory {
   leave(vni: number, vteps: readonly string[]): Promise<void> {
     for (const vtep of vteps) this.members.get(vni)?.delete(vtep);
     return Promise.resolve();
+  }
+
+  health(): DirectoryHealth {
+    const { up } = this.#state.value;
+    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0 };
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@
 import { constants } from 'node:os';
 import { Observable, Subject } from 'rxjs';
 import type { Throttled } from '../../../src/kernel/nft.ts';
+import type { BroadcastLimit } from '../../../src/kernel/nft-broadcast.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type {
   Announcement,
@@ -57,7 +58,14 @@ export class FakeNamespace extends FakeTables implements Namespace {
   onThrottle: () => void = () => undefined;
   throttles = 0;
   throttleFailure: string | undefined;
+  /** What broadcasts are held to, how often that was said, what was dropped since, and why it cannot be. */
+  broadcastLimit: BroadcastLimit | undefined;
+  broadcastLimits = 0;
+  readonly broadcastDrops = new Map<number, number>();
+  broadcastLimitFailure: string | undefined;
   watched: number[] = [];
+  /** Misses wait and nobody reads them. */
+  deaf = false;
   unsendable = 0;
   closed = false;
   readonly #heard = new Subject<KernelEvent>();
@@ -101,6 +109,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
 
   // ---- The port ----
 
+  neglected(): boolean {
+    return this.deaf;
+  }
   links(): Promise<Link[]> {
     return this.#dump(() => [...this.linkTable.values()]);
   }
@@ -167,6 +178,18 @@ export class FakeNamespace extends FakeTables implements Namespace {
     if (this.throttleFailure !== undefined) return Promise.reject(new Error(this.throttleFailure));
     this.throttled = ports;
     return Promise.resolve();
+  }
+  limitBroadcasts(limit: BroadcastLimit): Promise<void> {
+    this.broadcastLimits++;
+    if (this.broadcastLimitFailure !== undefined)
+      return Promise.reject(new Error(this.broadcastLimitFailure));
+    this.broadcastLimit = limit.devices.length > 0 ? limit : undefined;
+    this.broadcastDrops.clear();
+    return Promise.resolve();
+  }
+  broadcastsDropped(): Promise<Map<number, number>> {
+    if (this.broadcastLimit === undefined) return Promise.reject(new Error('No such file or directory'));
+    return Promise.resolve(new Map(this.broadcastDrops));
   }
   watchTables(ifindexes: number[]): void {
     this.watched = ifindexes;

@@ -4,12 +4,13 @@ import { pino } from 'pino';
 import type { Observable, Subscription } from 'rxjs';
 import type { Strategy } from '../../../src/ahead/strategy.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
+import { History } from '../../../src/history/history.ts';
 import { FoldedLog, type Logger } from '../../../src/log.ts';
 import { Counters } from '../../../src/metrics/counters.ts';
 import { Report } from '../../../src/report.ts';
 import { Admission } from '../../../src/resolve/admission.ts';
 import type { PipelineDeps } from '../../../src/resolve/deps.ts';
-import { ServedDevice, type VxlanLink } from '../../../src/served/device.ts';
+import { ServedDevice, type Surroundings, type VxlanLink } from '../../../src/served/device.ts';
 import { OwnVteps } from '../../../src/served/own-vteps.ts';
 import { Announcer } from '../../../src/tables/announce.ts';
 import { type InstallOutcome, install } from '../../../src/tables/install.ts';
@@ -81,6 +82,7 @@ export class World {
   readonly kernel = new FakeNamespace(this.now);
   readonly directory = new FakeDirectory();
   readonly counters = new Counters();
+  readonly history = new History(this.now);
   /** What was logged, as JSON lines. */
   readonly lines: string[] = [];
   readonly log: Logger = pino({ base: null }, { write: (line: string) => void this.lines.push(line) });
@@ -91,11 +93,22 @@ export class World {
   readonly admission = new Admission(this.counters, LOOKUP_RATE, this.now);
   readonly deps: PipelineDeps;
 
+  readonly #surroundings: Surroundings;
+
   constructor() {
     this.own.set('--local', [HERE]);
     this.kernel.setLink(link('br0', BRIDGE, { kind: 'bridge', bridge: { vlanFiltering: false } }));
     this.kernel.setLink(link('p0', GUEST, { master: BRIDGE }));
-    const report = new Report(this.counters, new FoldedLog(this.log, this.now));
+    this.#surroundings = {
+      name: 'test',
+      kernel: this.kernel,
+      isAssigned: (address) => this.assigned.has(address),
+      assigned: () => this.assigned,
+      guestPorts: () => [GUEST],
+      unhear: (ports) => void (this.unheard = ports),
+      portName: (ifindex) => `port${ifindex}`,
+    };
+    const report = new Report(this.counters, new FoldedLog(this.log, this.now), this.history);
     this.deps = {
       directory: this.directory,
       counters: this.counters,
@@ -119,16 +132,7 @@ export class World {
   /** A device that is served, adopted and verified. */
   device(served: VxlanLink = vxlanLink(VXLAN, true), strategy: Strategy = 'miss'): ServedDevice {
     this.kernel.setLink(served);
-    const surroundings = {
-      name: 'test',
-      kernel: this.kernel,
-      isAssigned: (address: string) => this.assigned.has(address),
-      assigned: () => this.assigned,
-      guestPorts: () => [GUEST],
-      unhear: (ports: ReadonlySet<number>) => void (this.unheard = ports),
-      portName: (ifindex: number) => `port${ifindex}`,
-    };
-    const device = new ServedDevice(served, surroundings, NEGATIVE_LIFETIME, this.now, strategy);
+    const device = new ServedDevice(served, this.#surroundings, NEGATIVE_LIFETIME, this.now, strategy);
     device.adopted = true;
     device.verified = true;
     this.devices.push(device);

@@ -11,7 +11,7 @@ let world: Keeping;
 let device: ServedDevice;
 
 const keys = (change: DirectoryChange): string[] =>
-  rechecksFor(change, world.devices).map(({ table, key }) => `${table} ${key}`);
+  rechecksFor(change, world.devices, 0).map(({ table, key }) => `${table} ${key}`);
 const records = (...changed: ReturnType<typeof ipKey>[]): string[] =>
   keys({ type: 'records', keys: changed });
 

@@ -1,13 +1,14 @@
-import { expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { SecondLooks } from '../../../src/keep/second-looks.ts';
 import { Lane } from '../../../src/resolve/lane.ts';
 import type { Settled } from '../../../src/resolve/pipeline.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
 import { UNKNOWN } from '../../../src/tables/shares.ts';
-import { LOOKUP_RATE, ip, mac, turns, vtep } from '../fake/world.ts';
+import { LOOKUP_RATE, ip, mac, turns, vtep, watch } from '../fake/world.ts';
 import { Keeping } from './keeping.ts';
 
-const world = new Keeping();
-const device = world.device();
+let world: Keeping;
+let device: ServedDevice;
 
 /** An answer from an `ip:` record. */
 function answered(n: number): Settled {
@@ -22,11 +23,42 @@ function answered(n: number): Settled {
   return { question: { ...asked, askers: [], lane, waiting: false }, outcome: 'resolved', answer };
 }
 
-it('second looks come behind the answers that guests wait for, all of them and once', () => {
-  const looks = new SecondLooks();
-  expect(looks.after([answered(1), answered(2)], false)).toEqual([]);
-  expect(looks.after([answered(3)], true).map(({ key }) => key)).toEqual([ip(1), ip(2), ip(3)]);
-  expect(looks.after([], true)).toEqual([]);
+/** MACs whose records were read, read by read. */
+const looks = (): string[][] =>
+  world.directory.reads
+    .map((keys) => keys.filter(({ kind }) => kind === 'mac').map(({ address }) => address))
+    .filter((macs) => macs.length > 0);
+
+beforeEach(() => {
+  world = new Keeping();
+  device = world.device();
+});
+
+it('second looks come behind the answers that guests wait for, all of them and once', async () => {
+  const seconds = new SecondLooks(world.deps);
+  watch(seconds.verdicts$());
+  seconds.after([answered(1), answered(2)], false);
+  await turns();
+  expect(looks()).toEqual([]);
+  seconds.after([answered(3)], true);
+  seconds.after([], true);
+  seconds.look();
+  await turns();
+  expect(looks()).toEqual([[mac(1), mac(2), mac(3)]]);
+});
+
+it('a stream of misses with a pause after each is not one of second looks', async () => {
+  const seconds = new SecondLooks(world.deps);
+  watch(seconds.verdicts$());
+  for (let n = 1; n <= 30; n++) {
+    seconds.after([answered(n)], true);
+    await turns();
+    world.time += 1;
+  }
+  seconds.look();
+  await turns();
+  expect(looks().flat()).toEqual(Array.from({ length: 30 }, (_, n) => mac(n + 1)));
+  expect(looks().length).toBeLessThanOrEqual(3);
 });
 
 it('a second look is taken within a second however long guests wait', async () => {

@@ -29,7 +29,7 @@ let wait: boolean;
 async function serve(...links: Link[]): Promise<void> {
   for (const one of links) namespace.setLink(one);
   const kernel = new FakeKernel();
-  kernel.namespaces.set('/proc/self/ns/net', namespace);
+  kernel.namespaces.set(null, namespace);
   const options = {
     netns: [],
     device: [],

@@ -1,0 +1,143 @@
+/**
+ * Keeps broadcasts that are copied to other hosts below a rate, in the kernel. What should be in force is looked at in
+ * every round of replication, so it is there before the first copy; a table that somebody took away (a firewall that
+ * flushes all rules) is found missing when it is read.
+ */
+import type { Clock } from '../clock.ts';
+import { reasonOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+import type { ServedDevice, Surroundings } from '../served/device.ts';
+import { GROUPS } from './groups.ts';
+
+/** One port of a bridge may send a quarter of what its device may, as it may hold a quarter of the entries. */
+const SHARE = 4;
+/** Between looks at a table that nobody else reads, ms. */
+const LOOK = 60_000;
+
+/** One namespace. */
+interface Place {
+  /** What the kernel was told; undefined where that is not known. */
+  inForce: string | undefined;
+  /** The kernel cannot. */
+  refused: boolean;
+  lookedAt: number;
+  /** Dropped by device: under tables that were replaced, and under this one. */
+  dropped: Map<ServedDevice, { before: number; now: number }>;
+}
+
+export class BroadcastLimits {
+  readonly #places = new Map<Surroundings, Place>();
+  readonly #rate: number;
+  readonly #log: Logger;
+  readonly #now: Clock;
+  #turn: Promise<unknown> = Promise.resolve();
+  #stopped = false;
+
+  /** @param rate broadcasts a second through one device */
+  constructor(rate: number, log: Logger, now: Clock) {
+    this.#rate = rate;
+    this.#log = log;
+    this.#now = now;
+  }
+
+  /**
+   * Never rejects.
+   * @param devices that replicate
+   * @param others whose namespaces a predecessor may have limited
+   */
+  keep(devices: readonly ServedDevice[], others: readonly ServedDevice[]): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#stopped) return;
+      for (const { namespace } of [...devices, ...others])
+        if (!this.#places.has(namespace))
+          this.#places.set(namespace, {
+            inForce: undefined,
+            refused: false,
+            lookedAt: this.#now(),
+            dropped: new Map(),
+          });
+      const inUse = new Set([...devices, ...others].map(({ namespace }) => namespace));
+      for (const [namespace, place] of this.#places) {
+        const here = devices.filter((device) => device.namespace === namespace);
+        if (place.inForce !== undefined && this.#now() - place.lookedAt > LOOK)
+          await this.#read(namespace, place);
+        await this.#apply(namespace, place, here);
+        if (!inUse.has(namespace)) this.#places.delete(namespace);
+      }
+    });
+  }
+
+  /** Broadcasts dropped so far, of every device that replicates. */
+  dropped(): Promise<[device: ServedDevice, count: number][]> {
+    return this.#inTurn(async () => {
+      const counts: [ServedDevice, number][] = [];
+      for (const [namespace, place] of this.#places) {
+        await this.#read(namespace, place);
+        for (const [device, { before, now }] of place.dropped) counts.push([device, before + now]);
+      }
+      return counts;
+    });
+  }
+
+  /** Devices whose broadcasts are copied without a limit, because the kernel has none. */
+  get unlimited(): number {
+    return [...this.#places.values()].reduce(
+      (sum, { refused, dropped }) => sum + (refused ? dropped.size : 0),
+      0,
+    );
+  }
+
+  /** Removes every table of ours; resolves when that is done or cannot be done. */
+  stop(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#stopped = true;
+      for (const [namespace, place] of this.#places) await this.#apply(namespace, place, []);
+    });
+  }
+
+  async #apply(namespace: Surroundings, place: Place, replicating: readonly ServedDevice[]): Promise<void> {
+    const { dropped } = place;
+    for (const device of dropped.keys()) if (!replicating.includes(device)) dropped.delete(device);
+    for (const device of replicating) if (!dropped.has(device)) dropped.set(device, { before: 0, now: 0 });
+    // Off a bridge nobody broadcasts but the host itself.
+    const devices = replicating
+      .filter(({ bridge }) => bridge !== 0)
+      .map(({ ifindex, link }) => ({ ifindex, proxy: link.vxlan.proxy }));
+    const wanted = JSON.stringify(devices);
+    if (place.refused || wanted === place.inForce) return;
+    await this.#read(namespace, place);
+    const portRate = Math.max(1, Math.floor(this.#rate / SHARE));
+    try {
+      await namespace.kernel.limitBroadcasts({ devices, groups: GROUPS, rate: this.#rate, portRate });
+    } catch (error) {
+      // With the namespace the table is gone, too; and where nothing is to be limited nothing is amiss.
+      if (devices.length > 0) {
+        place.refused = true;
+        this.#log.warn(
+          `namespace ${namespace.name}: no nftables (${reasonOf(error)}); broadcasts are copied without a limit`,
+        );
+      }
+    }
+    place.inForce = wanted;
+    for (const count of dropped.values()) Object.assign(count, { before: count.before + count.now, now: 0 });
+  }
+
+  async #read(namespace: Surroundings, place: Place): Promise<void> {
+    if (place.refused || place.inForce === undefined || place.inForce === NOTHING) return;
+    place.lookedAt = this.#now();
+    try {
+      const counters = await namespace.kernel.broadcastsDropped();
+      for (const [device, count] of place.dropped) count.now = counters.get(device.ifindex) ?? count.now;
+    } catch {
+      place.inForce = undefined;
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done;
+    return done;
+  }
+}
+
+const NOTHING = JSON.stringify([]);

@@ -1,0 +1,19 @@
+import type { DirectoryOptions } from '../config/options.ts';
+import { type RedisTarget, parseRedisUrl } from './redis-url.ts';
+
+const KINDS: Record<RedisTarget['where']['kind'], string> = {
+  socket: 'redis',
+  server: 'redis',
+  sentinel: 'redis sentinel',
+  cluster: 'redis cluster',
+};
+
+/** Which directory the options ask for, for people: without credentials. */
+export function directoryNamed({ directory, redis }: DirectoryOptions & { directory?: string }): {
+  kind: string;
+  address: string;
+} {
+  if (directory !== undefined) return { kind: 'file', address: directory };
+  const { where, name } = parseRedisUrl(redis);
+  return { kind: KINDS[where.kind], address: name };
+}

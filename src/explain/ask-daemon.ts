@@ -1,0 +1,24 @@
+import type { HostPort } from '../config/parse.ts';
+import { reasonOf } from '../errors.ts';
+import type { Account } from '../history/account.ts';
+import type { Vni } from '../vocabulary.ts';
+import type { DaemonFacts } from './facts.ts';
+
+/** A daemon that does not answer by then is not well, ms. */
+const TIMEOUT = 2_000;
+
+/** What the daemon that listens there knows of an address. */
+export async function askDaemon({ host, port }: HostPort, vni: Vni, address: string): Promise<DaemonFacts> {
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  try {
+    const query = new URLSearchParams({ vni: String(vni), address });
+    const response = await fetch(`${url}/history?${query.toString()}`, {
+      signal: AbortSignal.timeout(TIMEOUT),
+    });
+    if (!response.ok) return { url, silent: `HTTP ${response.status}` };
+    return { url, account: (await response.json()) as Account };
+  } catch (error) {
+    const { cause } = error as Error;
+    return { url, silent: reasonOf(cause ?? error) };
+  }
+}

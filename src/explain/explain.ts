@@ -1,0 +1,104 @@
+/** Facts, judged: every stage's findings along the way of a packet, and one verdict. */
+import type { Vni } from '../vocabulary.ts';
+import type { Facts } from './facts.ts';
+import { CAUSES, type Cause, type CauseName, type Finding } from './finding.ts';
+import { bridge } from './stages/bridge.ts';
+import { daemon } from './stages/daemon.ts';
+import { device } from './stages/device.ts';
+import { forwarding } from './stages/forwarding.ts';
+import { guest } from './stages/guest.ts';
+import { history } from './stages/history.ts';
+import { neighbour } from './stages/neighbour.ts';
+import { records } from './stages/records.ts';
+import { underlay } from './stages/underlay.ts';
+import { isAssignedHere, isAtHome, isProven, isServed } from './view.ts';
+
+export interface Verdict {
+  works: boolean;
+  /** Absent where nothing is wrong. */
+  cause?: CauseName;
+  /** One line. */
+  says: string;
+  /** The command to type next; absent where there is nothing to do. */
+  next?: string;
+}
+
+export interface Explanation {
+  vni: Vni;
+  address: string;
+  device: string;
+  /** Path of its namespace, null for the one this ran in. */
+  namespace: string | null;
+  findings: Finding[];
+  verdict: Verdict;
+}
+
+const STAGES = [records, daemon, device, neighbour, forwarding, bridge, underlay, guest, history];
+
+export function explain(facts: Facts): Explanation {
+  const findings = STAGES.flatMap((stage) => stage(facts));
+  const {
+    vni,
+    address,
+    device: { link, path },
+  } = facts;
+  return { vni, address, device: link.name, namespace: path, findings, verdict: verdict(facts, findings) };
+}
+
+function verdict(facts: Facts, findings: readonly Finding[]): Verdict {
+  const proven = isProven(facts);
+  const bad = findings.filter(({ level }) => level === 'bad');
+  // Whatever is wrong with the tables, a guest got through; but a size that does not get through stays wrong.
+  const lasting = new Set<CauseName | undefined>(facts.guest?.full?.outcome === 'answered' ? [] : ['mtu']);
+  lasting.add('two_owners');
+  const broken = first(bad.filter(({ cause }) => !proven || lasting.has(cause?.name)));
+  if (broken !== undefined) return { works: false, cause: broken.name, says: broken.says, next: broken.next };
+  const reserve = first(bad) ?? first(findings.filter(({ level }) => level === 'warn'));
+  const says = worksAs(facts, proven);
+  const warned = findings.find(({ level }) => level === 'warn');
+  if (reserve !== undefined)
+    return { works: true, cause: reserve.name, says: `${says}; but ${reserve.says}`, next: reserve.next };
+  if (warned !== undefined)
+    return {
+      works: true,
+      cause: 'caution',
+      says: `${says}; but ${warned.stage}: ${warned.text}`,
+      next: 'missd doctor',
+    };
+  return { works: true, says, ...proof(facts, proven) };
+}
+
+/** The one that decides. */
+function first(findings: readonly Finding[]): Cause | undefined {
+  const causes = findings.flatMap(({ cause }) => cause ?? []);
+  const rank = ({ name }: Cause): number => CAUSES.indexOf(name);
+  return causes.reduce<Cause | undefined>(
+    (best, one) => (best === undefined || rank(one) < rank(best) ? one : best),
+    undefined,
+  );
+}
+
+function worksAs(facts: Facts, proven: boolean): string {
+  const {
+    address,
+    neighbour: row,
+    fdb,
+    expected,
+    underlay: outside,
+    device: { defaultRemote },
+  } = facts;
+  if (proven) return `works: the guest has an answer from ${address}`;
+  if (isAssignedHere(facts)) return `${address} is this host’s own (${facts.device.assignedTo.join(', ')})`;
+  if (isAtHome(facts)) return `${address} lives on this host; its frames need no tunnel`;
+  const sure = outside?.full?.outcome === 'answered' ? ', and full-size packets reach that host' : '';
+  if (fdb?.vtep !== undefined && (row !== undefined || facts.ip === undefined))
+    return `works as far as the host goes: ${fdb.lladdr} is behind ${fdb.vtep}${sure}`;
+  if (expected !== undefined && isServed(facts))
+    return `not asked yet: the first packet raises a miss, and missd answers ${expected.mac} behind ${expected.vtep}${sure}`;
+  if (defaultRemote !== undefined) return `nothing is wrong here: what is not known goes to ${defaultRemote}`;
+  return `nothing wrong was found, and nothing that proves it right`;
+}
+
+/** What would turn a likely answer into a proven one. */
+const proof = ({ vni, address, ip }: Facts, proven: boolean): { next?: string } =>
+  proven || ip === undefined ? {} : { next: `missd explain ${vni} ${address} --from <GUEST-NETNS>` };

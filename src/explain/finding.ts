@@ -1,0 +1,81 @@
+/** What a stage says: one thing that was looked at, the evidence, and what is wrong with it where something is. */
+
+/** Along the way of a packet. */
+export const STAGES = [
+  'record',
+  'mac record',
+  'lease',
+  'directory',
+  'daemon',
+  'device',
+  'neighbour',
+  'FDB',
+  'bridge',
+  'underlay',
+  'MTU',
+  'guest',
+  'history',
+] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** `note`: worth knowing. `warn`: works, but. `bad`: does not work. `unknown`: could not be seen. */
+export type Level = 'ok' | 'note' | 'warn' | 'bad' | 'unknown';
+
+/** In order of how much they decide: where several are found, the first is the verdict. */
+export const CAUSES = [
+  'device_down',
+  'device_refused',
+  'two_owners',
+  'wrong_mac',
+  'not_here',
+  'foreign_entry',
+  'stale_neighbour',
+  'no_l3miss',
+  'no_app_solicit',
+  'unrouted',
+  'default_remote',
+  'malformed_record',
+  'directory_down',
+  'no_record',
+  'no_daemon',
+  'missing_fdb',
+  'not_as_recorded',
+  'vtep_disputed',
+  'underlay_down',
+  'wrong_vtep',
+  'vtep_unreachable',
+  'mtu',
+  'guest_unrouted',
+  'guest_neighbour',
+  'bridge_memory',
+  'no_answer',
+  'record_changing',
+  'caution',
+] as const;
+export type CauseName = (typeof CAUSES)[number];
+
+export interface Cause {
+  name: CauseName;
+  /** One line. */
+  says: string;
+  /** The command to type next. */
+  next: string;
+}
+
+export interface Finding {
+  stage: Stage;
+  level: Level;
+  text: string;
+  /** Seconds since what is said here was so. */
+  age?: number;
+  cause?: Cause;
+}
+
+type Rest = Partial<Pick<Finding, 'age' | 'cause'>>;
+
+export const finding = (stage: Stage, level: Level, text: string, rest: Rest = {}): Finding => ({
+  stage,
+  level,
+  text,
+  ...rest,
+});

@@ -1,0 +1,76 @@
+/** Gathers the facts about one address: whatever can be seen from here, in the order in which it is least disturbed. */
+import type { DirectoryOptions, ListenOptions } from '../config/options.ts';
+import { vtepAllowance } from '../directory/vtep-allow.ts';
+import { RuntimeFailure, reasonOf } from '../errors.ts';
+import type { VxlanLink } from '../served/device.ts';
+import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import { askDaemon } from './ask-daemon.ts';
+import type { Facts, GuestFacts } from './facts.ts';
+import { type Opened, readDevice, readForwarding, readNeighbour } from './read-device.ts';
+import { type Asked, readAgain, readDirectory } from './read-directory.ts';
+import { readGuest, readUnderlay, routeTo } from './read-path.ts';
+
+export interface GatherOptions extends DirectoryOptions, ListenOptions {
+  directory?: string;
+  /** Nobody said which directory. */
+  byDefault: boolean;
+  vtepAllow: readonly string[];
+  local: readonly string[];
+  /** Path of a guest's namespace to ping from. */
+  from?: string;
+}
+
+export async function gather(
+  opened: Opened,
+  link: VxlanLink,
+  vni: Vni,
+  asked: Asked,
+  options: GatherOptions,
+): Promise<Facts> {
+  const { ip } = asked;
+  const address = ip ?? asked.mac ?? '';
+  const context = { family: link.vxlan.ipv6 ? 6 : 4, vtepAllow: vtepAllowance(options.vtepAllow) } as const;
+  const { directory, expected } = await readDirectory(options, options.byDefault, vni, asked, context);
+  // Before anything is looked at in the kernel: what the guest's packet does there is the best evidence.
+  const target = ip ?? directory.users[0]?.ip;
+  const guest =
+    options.from === undefined || target === undefined ? undefined : await fromGuest(options.from, target);
+  const { device, underlay: outer } = await readDevice(opened, link, address, options.local);
+  const route = ip === undefined || device.bridge !== undefined ? undefined : await routeTo(opened.path, ip);
+  const via = typeof route === 'object' && route.device === link.name ? route.gateway : undefined;
+  const neighbour = ip === undefined ? undefined : await readNeighbour(opened, link, via ?? ip);
+  const mac: Mac | undefined = neighbour?.row.lladdr ?? expected?.mac ?? asked.mac;
+  const forwarding = mac === undefined ? {} : readForwarding(opened, link, device.bridge, mac);
+  const vtep: Ip | undefined = forwarding.fdb?.vtep ?? expected?.vtep;
+  const outside = vtep === undefined || device.ownVteps.includes(vtep);
+  const underlay = outside ? undefined : await readUnderlay(outer.path, vtep, link, outer.home);
+  const daemon = await askDaemon(options.listen, vni, address);
+  if (ip !== undefined && directory.down === undefined) {
+    const before = directory.records.find(({ kind }) => kind === 'ip')?.value;
+    const now = await readAgain(options, vni, ip).catch(() => before);
+    if (before !== undefined && now !== undefined && now !== before) directory.changed = now;
+  }
+  return {
+    vni,
+    address,
+    ...(ip !== undefined && { ip }),
+    device,
+    directory,
+    daemon,
+    ...(expected !== undefined && { expected }),
+    ...(route !== undefined && { route }),
+    ...(neighbour !== undefined && { neighbour }),
+    ...(mac !== undefined && { mac }),
+    ...forwarding,
+    ...(underlay !== undefined && { underlay }),
+    ...(guest !== undefined && { guest }),
+  };
+}
+
+async function fromGuest(path: string, ip: Ip): Promise<GuestFacts> {
+  try {
+    return await readGuest(path, ip);
+  } catch (error) {
+    throw new RuntimeFailure(`--from ${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,78 @@
+/** The way outside: to the VTEP through the underlay, and from a guest to the address. */
+import { z } from 'zod';
+import { reasonOf } from '../errors.ts';
+import { printed } from '../inspect/inside.ts';
+import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../inspect/iproute.ts';
+import { neighbourDetails } from '../inspect/neighbours.ts';
+import { ping } from '../inspect/ping.ts';
+import { isRefused } from '../inspect/udp.ts';
+import type { VxlanLink } from '../served/device.ts';
+import type { Ip, Mac } from '../vocabulary.ts';
+import type { GuestFacts, UnderlayFacts } from './facts.ts';
+
+/** Bytes of an IP packet that fits through anything. */
+const SMALL = 100;
+
+/**
+ * @param path of the namespace the packets leave from; undefined where it cannot be named
+ */
+export async function readUnderlay(
+  path: string | null | undefined,
+  vtep: Ip,
+  { mtu, vxlan }: VxlanLink,
+  home: number | undefined,
+): Promise<UnderlayFacts> {
+  const size = mtu + overhead(vtep.includes(':') ? 6 : 4);
+  const facts: UnderlayFacts = { vtep, path, size };
+  if (path === undefined) return facts;
+  const links = [...(await linkDetails(path).catch(() => new Map<number, LinkDetails>())).values()];
+  const homeLink = links.find((one) => one.ifindex === home);
+  if (homeLink !== undefined) facts.home = homeLink;
+  const route = await routeTo(path, vtep);
+  if (typeof route === 'string') return { ...facts, unrouted: route };
+  const link = links.find((one) => one.name === route.device);
+  const [small, full, refused] = await Promise.all([
+    ping(path, vtep, SMALL),
+    ping(path, vtep, size),
+    isRefused(path, vtep, vxlan.dstport),
+  ]);
+  // After the probes, which made the kernel ask.
+  const [neighbour] = await neighbourDetails(path, route.gateway ?? vtep, route.device).catch(() => []);
+  return {
+    ...facts,
+    route,
+    ...(link !== undefined && { link }),
+    ...(neighbour !== undefined && { neighbour }),
+    refused,
+    small,
+    full,
+  };
+}
+
+const addressSchema = z.array(
+  z.object({
+    ifname: z.string(),
+    address: z.string().optional(),
+    mtu: z.number(),
+    addr_info: z.array(z.object({ local: z.string().optional() })),
+  }),
+);
+
+/** @throws Error where there is no such namespace */
+export async function readGuest(path: string, ip: Ip): Promise<GuestFacts> {
+  const interfaces = addressSchema.parse(JSON.parse(await printed(path, ['ip', '-j', 'address', 'show'])));
+  const holder = interfaces.find(({ addr_info }) => addr_info.some(({ local }) => local === ip));
+  if (holder !== undefined) {
+    const own: { mac: Mac; device: string } = { mac: holder.address ?? '', device: holder.ifname };
+    return { path, own, mtu: holder.mtu };
+  }
+  const route = await routeTo(path, ip);
+  if (typeof route === 'string') return { path, unrouted: route };
+  const mtu = route.mtu ?? interfaces.find(({ ifname }) => ifname === route.device)?.mtu ?? 1500;
+  const [small, full] = await Promise.all([ping(path, ip, SMALL), ping(path, ip, mtu)]);
+  const [neighbour] = await neighbourDetails(path, route.gateway ?? ip, route.device).catch(() => []);
+  return { path, route, mtu, ...(neighbour !== undefined && { neighbour }), small, full };
+}
+
+export const routeTo = (path: string | null, ip: Ip): Promise<Path | string> =>
+  pathTo(path, ip).catch((error: unknown) => reasonOf(error));

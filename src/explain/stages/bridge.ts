@@ -1,0 +1,80 @@
+/** Where the bridge has the MAC: it looks there before a frame ever reaches the VXLAN device. */
+import { duration } from '../../screen/span.ts';
+import { isPermanent } from '../../tables/ownership.ts';
+import type { BridgedFacts, Facts } from '../facts.ts';
+import { type Finding, finding } from '../finding.ts';
+import { here, isAssignedHere, isRecordedHere, setRecord } from '../view.ts';
+
+/** A guest that talks is heard more often, ms. */
+const LATELY = 30_000;
+
+export function bridge(facts: Facts): Finding[] {
+  const { device, expected, bridged, vni, address } = facts;
+  if (isAssignedHere(facts)) {
+    const where = device.assignedTo.join(', ');
+    if (expected === undefined || isRecordedHere(facts))
+      return [finding('bridge', 'ok', `${address} is an address of ${where}: it lives here`)];
+    return [
+      finding('bridge', 'bad', `${address} is an address of ${where} here`, {
+        cause: {
+          name: 'two_owners',
+          says: `${address} has two owners: ${where} here, and ${expected.mac} behind ${expected.vtep} by the directory`,
+          next: `missd endpoint rm ${vni} ${address}`,
+        },
+      }),
+    ];
+  }
+  if (device.bridge === undefined) return [];
+  if (isRecordedHere(facts)) return [atHome(facts)];
+  if (bridged === undefined || bridged.behindTunnel) return [];
+  return [elsewhere(facts, bridged)];
+}
+
+/** The directory says that it is here: then the bridge hears it, if it ever speaks. */
+function atHome(facts: Facts): Finding {
+  const { device, directory, expected, bridged, address } = facts;
+  const mac = expected?.mac ?? '';
+  const name = device.bridge?.name ?? '';
+  if (bridged !== undefined && !bridged.behindTunnel) {
+    const age = bridged.row.updatedAgo / 1000;
+    return finding('bridge', 'ok', `it lives here: ${name} hears ${mac} on ${bridged.port}`, { age });
+  }
+  const strangers = directory.complete ? device.heard.filter((heard) => !directory.macs.has(heard.mac)) : [];
+  const [first] = strangers;
+  const also = strangers.map((one) => `${one.mac} on ${one.port}`).join(', ');
+  const instead = first === undefined ? '' : `; it hears ${also}, which no record names`;
+  const next =
+    first !== undefined && strangers.length === 1
+      ? setRecord(facts, first.mac)
+      : here(facts, `bridge fdb show br ${name} | grep -v permanent`);
+  return finding('bridge', 'bad', `the record says it is here, but ${name} does not hear ${mac}${instead}`, {
+    cause: {
+      name: 'not_here',
+      says:
+        first === undefined
+          ? `${address} is here by the directory, and ${name} has not heard ${mac} for minutes: silent, down, or on another host`
+          : `${address} is here by the directory as ${mac}, which ${name} does not hear; it hears ${also} instead: wrong MAC`,
+      next,
+    },
+  });
+}
+
+function elsewhere(facts: Facts, { row, port }: BridgedFacts): Finding {
+  const { device, expected, vni, ip, address } = facts;
+  const name = device.bridge?.name ?? '';
+  const age = row.updatedAgo / 1000;
+  const text = `${name} has ${row.lladdr} on ${port}${isPermanent(row) ? ', permanently' : ''}`;
+  const remove = here(facts, `bridge fdb del ${row.lladdr} dev ${port} master`);
+  if (isPermanent(row)) {
+    const says = `a permanent bridge entry keeps ${row.lladdr} on ${port} here: its frames never reach the tunnel`;
+    return finding('bridge', 'bad', text, { age, cause: { name: 'foreign_entry', says, next: remove } });
+  }
+  if (expected === undefined) return finding('bridge', 'ok', `${text}: it lives here`, { age });
+  if (row.updatedAgo < LATELY) {
+    const says = `${address} has two owners: ${row.lladdr} talks on ${port} here, and is behind ${expected.vtep} by the directory`;
+    const next = `missd endpoint set ${vni} ${ip ?? '<IP>'} ${row.lladdr} ${device.link.vxlan.local ?? '<VTEP>'}`;
+    return finding('bridge', 'bad', text, { age, cause: { name: 'two_owners', says, next } });
+  }
+  const says = `${name} remembers ${row.lladdr} on ${port} from ${duration(age)} ago and sends its frames there`;
+  return finding('bridge', 'warn', text, { age, cause: { name: 'bridge_memory', says, next: remove } });
+}

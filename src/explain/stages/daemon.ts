@@ -1,0 +1,79 @@
+/** What a daemon remembers of the address, and whether one serves the device at all. */
+import { duration } from '../../screen/span.ts';
+import type { HeldAccount } from '../../history/account.ts';
+import type { Facts } from '../facts.ts';
+import { type Finding, finding } from '../finding.ts';
+import { isAtHome, raisesMisses, served } from '../view.ts';
+
+export function daemon(facts: Facts): Finding[] {
+  const { device, daemon: asked } = facts;
+  const account = served(facts);
+  if (account === undefined) {
+    if (device.locked)
+      return [
+        finding(
+          'daemon',
+          'unknown',
+          `a missd serves ${device.link.name}, but not at ${asked.url} (--listen)`,
+        ),
+      ];
+    const why =
+      asked.account === undefined ? `nobody at ${asked.url}` : `the one at ${asked.url} does not serve it`;
+    return [unserved(facts, `no missd serves ${device.link.name}: ${why}`)];
+  }
+  const findings: Finding[] = [];
+  const { neighbour, fdb, absent, local, inFlight } = account;
+  const { withdrawalGuard = false, directory } = asked.account ?? {};
+  if (inFlight !== undefined)
+    findings.push(
+      finding('daemon', 'warn', `is looking it up, for ${inFlight.askers} that asked`, { age: inFlight.ago }),
+    );
+  if (absent !== undefined)
+    findings.push(
+      finding('daemon', 'note', `remembers that nobody has it, for ${absent.left.toFixed(1)} s more`, {
+        age: absent.ago,
+      }),
+    );
+  if (local !== undefined)
+    findings.push(
+      finding('daemon', 'note', `remembers that it lives here, for ${local.left.toFixed(1)} s more`, {
+        age: local.ago,
+      }),
+    );
+  if (neighbour !== undefined)
+    findings.push(finding('daemon', 'ok', `holds ${facts.address} as ${neighbour.mac}, ${from(neighbour)}`));
+  if (fdb !== undefined)
+    findings.push(finding('daemon', 'ok', `holds ${fdb.mac} behind ${fdb.vtep}, ${from(fdb)}`));
+  if (findings.length === 0) findings.push(finding('daemon', 'ok', 'serves the device; holds nothing of it'));
+  if (withdrawalGuard)
+    findings.push(
+      finding(
+        'daemon',
+        'warn',
+        `keeps entries of VNI ${facts.vni} whose records went all at once (--withdrawal-grace)`,
+      ),
+    );
+  if (!account.verified && directory?.up !== true)
+    findings.push(finding('daemon', 'note', 'has not compared its entries with the directory yet'));
+  return findings;
+}
+
+const from = ({ source, checkedAgo, usedAgo }: HeldAccount): string => {
+  const of = source.kind === 'adopted' ? 'adopted at start' : `from ${source.kind}:${source.name}`;
+  return `${of}, read ${duration(checkedAgo)} ago, wanted ${duration(usedAgo)} ago`;
+};
+
+/** Only where somebody has to answer it is a fault. */
+function unserved(facts: Facts, text: string): Finding {
+  const { device, neighbour, fdb } = facts;
+  const needed = raisesMisses(facts) && !isAtHome(facts) && (neighbour === undefined || fdb === undefined);
+  if (!needed) return finding('daemon', 'note', text);
+  const netns = device.path === null ? '' : ` --netns ${device.path.replace(/^\/run\/netns\//, '')}`;
+  return finding('daemon', 'bad', text, {
+    cause: {
+      name: 'no_daemon',
+      says: `nobody answers the misses of ${device.link.name}: no missd serves it`,
+      next: `missd run${netns} --device ${device.link.name}`,
+    },
+  });
+}

@@ -1,0 +1,79 @@
+/** What lately happened to the address, as the daemon remembers it. */
+import type { EventAccount } from '../../history/account.ts';
+import type { Facts } from '../facts.ts';
+import { type Finding, finding } from '../finding.ts';
+
+/** Told, the latest. */
+const MOST_TOLD = 8;
+
+export function history(facts: Facts): Finding[] {
+  const events = facts.daemon.account?.events ?? [];
+  const findings = events
+    .slice(-MOST_TOLD)
+    .map((event) =>
+      finding('history', 'note', `${clockOf(event)} ${told(event, facts.address)}`, { age: event.ago }),
+    );
+  const owners = flapping(events, facts.address);
+  if (owners === undefined) return findings;
+  return [
+    ...findings,
+    finding('history', 'bad', `its record goes back and forth between ${owners.join(' and ')}`, {
+      cause: {
+        name: 'two_owners',
+        says: `${facts.address} has two owners: its record alternates between ${owners.join(' and ')}`,
+        next: facts.directory.down === undefined ? monitor(facts) : `missd endpoint ls ${facts.vni}`,
+      },
+    }),
+  ];
+}
+
+/** Shows who writes it. */
+const monitor = ({ directory, address }: Facts): string =>
+  directory.name.startsWith('/')
+    ? `redis-cli -s ${directory.name} MONITOR | grep -F ${address}`
+    : `redis-cli -u ${directory.name} MONITOR | grep -F ${address}`;
+
+/** Once is a move; back again is somebody else who says so. */
+function flapping(events: readonly EventAccount[], address: string): string[] | undefined {
+  const seen: string[] = [];
+  for (const event of events) {
+    if (event.address !== address || event.mac === undefined || event.vtep === undefined) continue;
+    const owner = `${event.mac} ${event.vtep}`;
+    if (seen.at(-1) !== owner) seen.push(owner);
+  }
+  const owners = [...new Set(seen)];
+  return seen.length > owners.length ? owners : undefined;
+}
+
+/** Of the wall, here: HH:MM:SS. */
+const clockOf = ({ at }: EventAccount): string => new Date(at).toTimeString().slice(0, 8);
+
+function told({ kind, address, mac, vtep, why, took }: EventAccount, asked: string): string {
+  const of = address === asked ? '' : ` of ${address}`;
+  const answer = mac === undefined ? '' : ` ${mac} behind ${vtep ?? '?'}`;
+  const time = took === undefined ? '' : `, after ${took < 10 ? took.toFixed(2) : took.toFixed(0)} ms`;
+  switch (kind) {
+    case 'resolved':
+      return `miss${of} answered:${answer}, from ${why ?? '?'}${time}`;
+    case 'unknown':
+      return `miss${of}: nobody has it${time}`;
+    case 'failed':
+      return `miss${of}: failed${time}`;
+    case 'local':
+      return `miss${of}: it lives here${answer}`;
+    case 'shed':
+      return `miss${of} dropped: its port asks too much`;
+    case 'changed':
+      return `${why ?? ''}: record${of} set, deleted or expired`;
+    case 'rewritten':
+      return `entry${of} rewritten:${answer}`;
+    case 'removed':
+      return `entry${of} removed (${why ?? ''})`;
+    case 'evicted':
+      return `entry${of} made room for others (${why ?? ''})`;
+    case 'conflict':
+      return `conflict ${why ?? ''}`;
+    case 'mended':
+      return `kernel’s table mended${of}: ${why ?? ''}`;
+  }
+}

@@ -1,0 +1,125 @@
+/** The device's neighbour row: which MAC the kernel answers for the address, if it answers at all. */
+import {
+  NTF_EXT_LEARNED,
+  NUD_DELAY,
+  NUD_FAILED,
+  NUD_INCOMPLETE,
+  NUD_NOARP,
+  NUD_PERMANENT,
+  NUD_PROBE,
+  NUD_REACHABLE,
+  NUD_STALE,
+} from '../../kernel/netlink.ts';
+import { duration } from '../../screen/span.ts';
+import { isOnProbation, isOurNeighbour, isPermanent } from '../../tables/ownership.ts';
+import type { Neighbour } from '../../vocabulary.ts';
+import type { Facts, NeighbourFacts } from '../facts.ts';
+import { type Finding, finding } from '../finding.ts';
+import { here, isAtHome, isServed } from '../view.ts';
+
+const STATES = new Map([
+  [NUD_INCOMPLETE, 'INCOMPLETE'],
+  [NUD_REACHABLE, 'REACHABLE'],
+  [NUD_STALE, 'STALE'],
+  [NUD_DELAY, 'DELAY'],
+  [NUD_PROBE, 'PROBE'],
+  [NUD_FAILED, 'FAILED'],
+  [NUD_NOARP, 'NOARP'],
+  [NUD_PERMANENT, 'PERMANENT'],
+]);
+
+/** On a bridge the VXLAN device answers ARP from these; routed, the others are the kernel's own business. */
+const ANSWERING = NUD_NOARP | NUD_PERMANENT | NUD_REACHABLE;
+const ASKING = NUD_INCOMPLETE | NUD_FAILED;
+
+export function neighbour(facts: Facts): Finding[] {
+  if (facts.ip === undefined) return [];
+  const { neighbour: found } = facts;
+  return found === undefined ? [none(facts)] : present(facts, found);
+}
+
+function none(facts: Facts): Finding {
+  const { link, bridge } = facts.device;
+  const { proxy, l3miss } = link.vxlan;
+  if (isAtHome(facts)) return finding('neighbour', 'ok', 'none, as it should be for what lives here');
+  if (bridge === undefined)
+    return finding('neighbour', 'note', 'none: the first packet makes the kernel ask');
+  if (!proxy)
+    return finding('neighbour', 'note', `none: ${link.name} has no proxy, questions go through the tunnel`);
+  if (l3miss) return finding('neighbour', 'note', 'none: the first question raises an L3 miss');
+  return finding('neighbour', 'bad', 'none, and without l3miss nobody is told that one is missing', {
+    cause: {
+      name: 'no_l3miss',
+      says: `${link.name} has no l3miss: questions for ${facts.address} are dropped and nobody is asked`,
+      next: recreated(facts),
+    },
+  });
+}
+
+/** The flag can be set when the device is made and never after. */
+function recreated(facts: Facts): string {
+  const { link, bridge } = facts.device;
+  const { vni, dstport, local, proxy, learning } = link.vxlan;
+  const words = [
+    ...['ip', 'link', 'add', link.name, 'mtu', link.mtu, 'type', 'vxlan', 'id', vni, 'dstport', dstport],
+    ...(local === undefined ? [] : ['local', local]),
+    ...[learning ? '' : 'nolearning', proxy ? 'proxy' : '', 'l2miss', 'l3miss'].filter((word) => word !== ''),
+  ];
+  const up = `ip link set ${link.name}${bridge === undefined ? '' : ` master ${bridge.name}`} up`;
+  return [`ip link del ${link.name}`, words.join(' '), up]
+    .map((command) => here(facts, command))
+    .join(' && ');
+}
+
+function present(facts: Facts, { row, usedAgo, updatedAgo }: NeighbourFacts): Finding[] {
+  const { expected } = facts;
+  const age = updatedAgo === undefined ? {} : { age: updatedAgo };
+  const used = usedAgo === undefined ? '' : `, used ${duration(usedAgo)} ago`;
+  const via = row.ip === facts.ip ? '' : `${row.ip} `;
+  const text = `${via}${row.lladdr ?? 'no MAC yet'} ${stateOf(row)}, ${ownerOf(row)}${used}`;
+  const ours = isOurNeighbour(row) || isOnProbation(row);
+  const dead = blackhole(facts, row);
+  if (dead !== undefined) return [finding('neighbour', 'bad', text, { ...age, cause: dead })];
+  // A neighbour of a route's gateway has the MAC of the lease, not that of the address.
+  if (expected === undefined || row.lladdr === expected.mac || row.ip !== facts.ip)
+    return [finding('neighbour', 'ok', text, age)];
+  const wrong = `${facts.address} is ${row.lladdr ?? 'nothing'} in the kernel and ${expected.mac} by the directory`;
+  const remove = here(facts, `ip neigh del ${row.ip} dev ${facts.device.link.name}`);
+  if (!ours) {
+    const cause = {
+      name: 'foreign_entry',
+      says: `${isPermanent(row) ? 'a permanent' : 'somebody else’s'} neighbour entry overrides the record: ${wrong}`,
+      next: remove,
+    } as const;
+    return [finding('neighbour', 'bad', text, { ...age, cause })];
+  }
+  const cause = { name: 'not_as_recorded', says: wrong, next: remove } as const;
+  return [finding('neighbour', isServed(facts) ? 'warn' : 'bad', text, { ...age, cause })];
+}
+
+/** A row that neither answers nor raises a miss. */
+function blackhole(facts: Facts, row: Neighbour): Finding['cause'] {
+  if ((row.state & ANSWERING) !== 0) return undefined;
+  const routed = facts.device.bridge === undefined;
+  if (routed && (row.state & ASKING) === 0) return undefined;
+  const state = stateOf(row);
+  return {
+    name: 'stale_neighbour',
+    says: routed
+      ? `the kernel asked for ${row.ip} and got no answer (${state})`
+      : `the entry of ${facts.address} is ${state}: it neither answers nor raises a miss`,
+    next: here(facts, `ip neigh del ${row.ip} dev ${facts.device.link.name}`),
+  };
+}
+
+export const stateOf = ({ state }: { state: number }): string =>
+  [...STATES].flatMap(([bit, name]) => ((state & bit) === 0 ? [] : [name])).join(',') || 'NONE';
+
+function ownerOf(row: Neighbour): string {
+  if (isOurNeighbour(row)) return 'missd’s';
+  if (isOnProbation(row)) return 'missd’s, being tried for use';
+  if (isPermanent(row)) return 'set by hand or another program, permanent';
+  if ((row.flags & NTF_EXT_LEARNED) !== 0 || row.protocol !== 0)
+    return `another program’s (proto ${row.protocol})`;
+  return 'the kernel’s own';
+}

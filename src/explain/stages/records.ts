@@ -1,0 +1,154 @@
+/** What the directory says, and whether it can be read at all. */
+import type { Facts, StoredFact } from '../facts.ts';
+import { type Finding, finding } from '../finding.ts';
+import { isAtHome, isServed, raisesMisses, served, setRecord } from '../view.ts';
+
+export function records(facts: Facts): Finding[] {
+  const { directory } = facts;
+  if (directory.down !== undefined) return [unread(facts, directory.down)];
+  return [...outage(facts), ...ownRecord(facts), ...sharers(facts), ...macRecord(facts)];
+}
+
+function unread(facts: Facts, reason: string): Finding {
+  const { directory, daemon, neighbour, fdb } = facts;
+  const text = `${directory.name} cannot be read: ${reason}`;
+  if (daemon.account?.directory.up === true)
+    return finding('directory', 'warn', `${text}; the daemon’s answers (give --redis or --config as it has)`);
+  // Nobody said that there is one: another overlay's tables are filled by somebody else.
+  if (directory.byDefault && !isServed(facts) && !raisesMisses(facts))
+    return finding('directory', 'note', `none: ${text}`);
+  const standing = neighbour !== undefined || fdb !== undefined;
+  const cause = {
+    name: 'directory_down',
+    says: standing
+      ? `the directory does not answer (${reason}); what stands in the kernel goes on`
+      : `the directory does not answer (${reason}), so nobody can say where ${facts.address} is`,
+    next:
+      directory.name.startsWith('/') || directory.name.includes('yaml')
+        ? `ls -l ${directory.name}`
+        : `redis-cli -u ${directory.name} PING`,
+  } as const;
+  return finding('directory', standing ? 'warn' : 'bad', text, { cause });
+}
+
+/** It can be read from here, and not by the daemon. */
+function outage(facts: Facts): Finding[] {
+  const state = facts.daemon.account?.directory;
+  if (state === undefined || state.up || served(facts) === undefined) return [];
+  const standing = facts.neighbour !== undefined || facts.fdb !== undefined;
+  const reason = state.reason ?? 'unknown';
+  return [
+    finding('directory', standing ? 'warn' : 'bad', `the daemon has been without it: ${reason}`, {
+      ...(state.forSeconds !== undefined && { age: state.forSeconds }),
+      cause: {
+        name: 'directory_down',
+        says: `the daemon’s directory does not answer (${reason})`,
+        next: `redis-cli -u ${facts.directory.name} PING`,
+      },
+    }),
+  ];
+}
+
+function ownRecord(facts: Facts): Finding[] {
+  const { directory, ip, vni, expected } = facts;
+  const found = directory.records.filter(({ kind }) => kind !== 'mac');
+  const findings = found.map((record) => stored(record, expected?.source === record));
+  const { changed } = directory;
+  if (changed !== undefined)
+    findings.push(
+      finding('record', 'warn', `a moment later it said ${changed}`, {
+        cause: {
+          name: 'record_changing',
+          says: `the record of ${facts.address} changed while it was read: it moves, or two writers disagree`,
+          next: `missd explain ${vni} ${facts.address}`,
+        },
+      }),
+    );
+  if (expected !== undefined) return findings;
+  const wrong = directory.records.find(({ malformed }) => malformed !== undefined);
+  if (wrong !== undefined) {
+    findings.push(
+      finding('record', 'bad', 'nothing that counts', {
+        cause: {
+          name: 'malformed_record',
+          says: `the record of ${facts.address} is malformed (${wrong.malformed ?? ''}) and counts as absent`,
+          next: setRecord(facts),
+        },
+      }),
+    );
+    return findings;
+  }
+  const stands = facts.neighbour !== undefined && facts.fdb !== undefined;
+  const level = isAtHome(facts) || stands ? 'note' : 'bad';
+  const what =
+    ip === undefined ? 'no record, no lease and no address with that MAC' : 'none, and no lease covers it';
+  const empty = directory.complete && directory.vteps.size === 0 ? `; VNI ${vni} has no record at all` : '';
+  findings.push(
+    finding('record', level, `${what}${empty}`, {
+      cause: {
+        name: 'no_record',
+        says: `nobody has ${facts.address}: ${directory.name} has no record for it`,
+        next: setRecord(facts),
+      },
+    }),
+  );
+  return findings;
+}
+
+const stored = (record: StoredFact, counts: boolean): Finding => {
+  const { kind, key, value, ttl, malformed } = record;
+  const stage = kind === 'lease' ? 'lease' : 'record';
+  const life = ttl === undefined ? '' : ` (expires in ${Math.ceil(ttl)} s)`;
+  if (malformed !== undefined)
+    return finding(
+      stage,
+      'warn',
+      `${key} = ${value.slice(0, 80)}: malformed (${malformed}), counts as absent`,
+    );
+  return finding(stage, counts ? 'ok' : 'note', `${key} = ${value}${life}${counts ? '' : ', not in force'}`);
+};
+
+function macRecord({ directory, expected, address, ip, vni }: Facts): Finding[] {
+  const record = directory.records.find(({ kind }) => kind === 'mac');
+  if (record === undefined) return [];
+  const text = `${record.key} = ${record.value}`;
+  if (record.malformed !== undefined)
+    return [finding('mac record', 'warn', `${text}: malformed (${record.malformed}), counts as absent`)];
+  if (expected?.overridden === undefined) return [finding('mac record', 'ok', text)];
+  const before = expected.source.value.split(' ')[1] ?? '';
+  return [
+    finding(
+      'mac record',
+      'warn',
+      `${text} contradicts ${before} of the ${expected.source.kind}: record, and wins`,
+      {
+        cause: {
+          name: 'vtep_disputed',
+          says: `records disagree: ${expected.mac} is behind ${expected.vtep} by mac:, ${address} behind ${before}; mac: wins`,
+          next: `missd endpoint set ${vni} ${ip ?? '<IP>'} ${expected.mac} <VTEP>`,
+        },
+      },
+    ),
+  ];
+}
+
+/** Several addresses of one MAC are ordinary; behind different VTEPs only a `mac:` record can say which. */
+function sharers({ directory, expected, ip, vni }: Facts): Finding[] {
+  const { users, records, complete } = directory;
+  if (expected === undefined || users.length === 0) return [];
+  const some = users.slice(0, 3).map((user) => `${user.ip} behind ${user.vtep}`);
+  const more = users.length > 3 ? ` and ${users.length - 3} more` : '';
+  const text = `${expected.mac} is also that of ${some.join(', ')}${more}${complete ? '' : ' (not all were read)'}`;
+  const other = users.find(({ vtep }) => vtep !== expected.vtep);
+  if (other === undefined || records.some(({ kind, malformed }) => kind === 'mac' && malformed === undefined))
+    return [finding('record', 'note', text)];
+  return [
+    finding('record', 'bad', text, {
+      cause: {
+        name: 'vtep_disputed',
+        says: `ip: records of ${expected.mac} name ${expected.vtep} and ${other.vtep}, and no mac: record decides`,
+        next: `missd endpoint set ${vni} ${ip ?? other.ip} ${expected.mac} <VTEP>`,
+      },
+    }),
+  ];
+}

@@ -1,0 +1,127 @@
+/** What iproute2 tells of links and routes beyond what the addon reads. */
+import { z } from 'zod';
+import { reasonOf } from '../errors.ts';
+import type { Ip } from '../vocabulary.ts';
+import { inside, printed } from './inside.ts';
+
+/** Only what is used; versions of iproute2 differ in the rest. */
+const linkSchema = z.object({
+  ifindex: z.number(),
+  ifname: z.string(),
+  mtu: z.number(),
+  flags: z.array(z.string()),
+  operstate: z.string().default('UNKNOWN'),
+  linkinfo: z
+    .object({
+      info_kind: z.string().optional(),
+      info_data: z
+        .object({
+          mcast_snooping: z.number().optional(),
+          mcast_querier: z.number().optional(),
+          mcast_querier_ipv6_addr: z.string().optional(),
+          stp_state: z.number().optional(),
+          df: z.string().optional(),
+        })
+        .optional(),
+      info_slave_kind: z.string().optional(),
+      info_slave_data: z
+        .object({ state: z.string().optional(), isolated: z.boolean().optional() })
+        .optional(),
+    })
+    .optional(),
+});
+
+export interface LinkDetails {
+  ifindex: number;
+  name: string;
+  mtu: number;
+  up: boolean;
+  /** Up, and the other end or the wire is there. */
+  carrier: boolean;
+  /** Only on bridges. */
+  bridge?: { snooping: boolean; querier: boolean; otherQuerier: boolean; stp: boolean };
+  /** Only on bridge ports. `state` as `bridge link` has it: forwarding, blocking, … */
+  port?: { state: string; isolated: boolean };
+}
+
+/** By ifindex. @throws Error where iproute2 is not there or says what cannot be read */
+export async function linkDetails(path: string | null): Promise<Map<number, LinkDetails>> {
+  return parseLinks(await printed(path, ['ip', '-j', '-d', 'link', 'show']));
+}
+
+export function parseLinks(text: string): Map<number, LinkDetails> {
+  const links = z.array(linkSchema).parse(JSON.parse(text));
+  return new Map(links.map((link) => [link.ifindex, details(link)]));
+}
+
+function details({ ifindex, ifname, mtu, flags, linkinfo }: z.infer<typeof linkSchema>): LinkDetails {
+  const data = linkinfo?.info_data;
+  const slave = linkinfo?.info_slave_data;
+  const up = flags.includes('UP');
+  return {
+    ifindex,
+    name: ifname,
+    mtu,
+    up,
+    carrier: up && !flags.includes('NO-CARRIER') && flags.includes('LOWER_UP'),
+    ...(linkinfo?.info_kind === 'bridge' && {
+      bridge: {
+        snooping: data?.mcast_snooping === 1,
+        querier: data?.mcast_querier === 1,
+        otherQuerier: data?.mcast_querier_ipv6_addr !== undefined,
+        stp: (data?.stp_state ?? 0) !== 0,
+      },
+    }),
+    ...(linkinfo?.info_slave_kind === 'bridge' && {
+      port: { state: slave?.state ?? 'unknown', isolated: slave?.isolated === true },
+    }),
+  };
+}
+
+/** The way packets take to an address. */
+export interface Path {
+  device: string;
+  source?: Ip;
+  gateway?: Ip;
+  /** That of the route, or learned for this destination; absent where the device's counts. */
+  mtu?: number;
+}
+
+const routeSchema = z.object({
+  type: z.string().optional(),
+  dev: z.string().optional(),
+  prefsrc: z.string().optional(),
+  gateway: z.string().optional(),
+  metrics: z.array(z.object({ mtu: z.number().optional() })).optional(),
+});
+
+/**
+ * The route to an address from a namespace.
+ * @returns in words why there is none
+ * @throws Error where iproute2 is not there
+ */
+export async function pathTo(path: string | null, ip: Ip): Promise<Path | string> {
+  const { code, stdout, stderr } = await inside(path, ['ip', '-j', 'route', 'get', ip]);
+  if (code !== 0) return stderr.replace(/^RTNETLINK answers: /, '').split('\n')[0] || 'no route';
+  try {
+    return parseRoute(stdout);
+  } catch (error) {
+    return `ip route get: ${reasonOf(error)}`;
+  }
+}
+
+export function parseRoute(text: string): Path | string {
+  const [route] = z.array(routeSchema).parse(JSON.parse(text));
+  if (route === undefined) return 'no route';
+  if (route.dev === undefined) return route.type ?? 'no route';
+  const mtu = route.metrics?.find((one) => one.mtu !== undefined)?.mtu;
+  return {
+    device: route.dev,
+    ...(route.prefsrc !== undefined && { source: route.prefsrc }),
+    ...(route.gateway !== undefined && { gateway: route.gateway }),
+    ...(mtu !== undefined && { mtu }),
+  };
+}
+
+/** Bytes that VXLAN adds to a packet of the overlay: its Ethernet header, VXLAN, UDP and the outer IP header (RFC 7348). */
+export const overhead = (family: 4 | 6): number => 14 + 8 + 8 + (family === 6 ? 40 : 20);

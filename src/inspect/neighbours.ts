@@ -1,0 +1,54 @@
+/** What iproute2 tells of neighbours beyond what the addon reads: their ages, and those of other devices. */
+import { z } from 'zod';
+import type { Ip, Mac } from '../vocabulary.ts';
+import { printed } from './inside.ts';
+
+/** A neighbour as `ip -s neigh` shows it. */
+export interface NeighbourDetails {
+  device: string;
+  ip: Ip;
+  /** Absent while the kernel is still asking. */
+  lladdr?: Mac;
+  /** `REACHABLE`, `FAILED`, …; several at once are joined by commas. */
+  state: string;
+  /** Seconds, where the kernel says so. */
+  usedAgo?: number;
+  confirmedAgo?: number;
+  updatedAgo?: number;
+}
+
+const schema = z.array(
+  z.object({
+    dst: z.string(),
+    dev: z.string().optional(),
+    lladdr: z.string().optional(),
+    state: z.array(z.string()).default([]),
+    used: z.number().optional(),
+    confirmed: z.number().optional(),
+    updated: z.number().optional(),
+  }),
+);
+
+/** @param device only its; all devices' otherwise */
+export async function neighbourDetails(
+  path: string | null,
+  ip: Ip,
+  device?: string,
+): Promise<NeighbourDetails[]> {
+  const of = device === undefined ? [] : ['dev', device];
+  const text = await printed(path, ['ip', '-s', '-j', 'neigh', 'show', 'to', ip, ...of, 'nud', 'all']);
+  return parseNeighbours(text, device);
+}
+
+export function parseNeighbours(text: string, device = ''): NeighbourDetails[] {
+  if (text.trim() === '') return [];
+  return schema.parse(JSON.parse(text)).map(({ dst, dev, lladdr, state, used, confirmed, updated }) => ({
+    device: dev ?? device,
+    ip: dst,
+    ...(lladdr !== undefined && { lladdr }),
+    state: state.join(',') || 'NONE',
+    ...(used !== undefined && { usedAgo: used }),
+    ...(confirmed !== undefined && { confirmedAgo: confirmed }),
+    ...(updated !== undefined && { updatedAgo: updated }),
+  }));
+}

@@ -1,0 +1,60 @@
+/** iputils' ping with don't-fragment set, for what really gets through at a size. */
+import { reasonOf } from '../errors.ts';
+import type { Ip } from '../vocabulary.ts';
+import { inside } from './inside.ts';
+
+export type Pinged =
+  /** Milliseconds of the first answer. */
+  | { outcome: 'answered'; rtt: number }
+  | { outcome: 'silent' }
+  /** Larger than something on the way lets through; `mtu` where it said so. */
+  | { outcome: 'too_big'; mtu?: number }
+  /** Somebody said that there is no way, in his words. */
+  | { outcome: 'unreachable'; said: string }
+  /** ping is not there or not permitted: nothing is known. */
+  | { outcome: 'not_tried'; said: string };
+
+/** What an IP packet of this size leaves for the echo request's payload. */
+const payload = (ip: Ip, size: number): number => size - (ip.includes(':') ? 48 : 28);
+
+const TIMEOUT = 6_000;
+
+/**
+ * Two echo requests, of which one answer is enough: the first may wait for an entry.
+ * @param size of the IP packet, bytes
+ */
+export async function ping(path: string | null, ip: Ip, size: number): Promise<Pinged> {
+  const argv = ['ping', '-n', '-c', '2', '-i', '0.2', '-W', '1', '-M', 'do'];
+  try {
+    const { stdout, stderr } = await inside(
+      path,
+      [...argv, '-s', String(Math.max(0, payload(ip, size))), ip],
+      TIMEOUT,
+    );
+    return parsePing(stdout, stderr);
+  } catch (error) {
+    return { outcome: 'not_tried', said: reasonOf(error) };
+  }
+}
+
+export function parsePing(stdout: string, stderr: string): Pinged {
+  const rtt = /time[=<]([\d.]+) ms/.exec(stdout)?.[1];
+  if (rtt !== undefined) return { outcome: 'answered', rtt: Number(rtt) };
+  const text = `${stdout}\n${stderr}`;
+  const mtu = /mtu ?= ?(\d+)/i.exec(text)?.[1];
+  if (/message too long|frag needed|packet too big/i.test(text))
+    return { outcome: 'too_big', ...(mtu !== undefined && { mtu: Number(mtu) }) };
+  const unreachable = /(Destination .*|Network is .*|No route to host|Host is down|Required key .*)$/im.exec(
+    text,
+  );
+  if (unreachable !== null) return { outcome: 'unreachable', said: unreachable[1]?.trim() ?? '' };
+  if (/packets transmitted/.test(stdout)) return { outcome: 'silent' };
+  return {
+    outcome: 'not_tried',
+    said:
+      text
+        .trim()
+        .split('\n')[0]
+        ?.replace(/^ping: /, '') ?? '',
+  };
+}

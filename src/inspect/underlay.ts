@@ -1,0 +1,72 @@
+/** Which namespace a VXLAN device's packets leave from, where that is another than its own. */
+import { readdirSync, readlinkSync } from 'node:fs';
+import { z } from 'zod';
+import type { Namespace } from '../kernel/kernel.ts';
+import type { InterfaceAddress, Link } from '../vocabulary.ts';
+import { printed } from './inside.ts';
+
+const DOCKER = '/run/docker/netns';
+
+/**
+ * The kernel names it by a number that means something in the device's namespace only; iproute2 knows the names under
+ * /run/netns. The others in question are told by their addresses.
+ * @param path of the device's namespace, null for our own
+ * @returns its path, null for our own; undefined where it is none of those one can name
+ */
+export async function underlayPath(
+  path: string | null,
+  kernel: Namespace,
+  { linkNetnsid }: Link,
+): Promise<string | null | undefined> {
+  if (linkNetnsid === undefined) return path;
+  const wanted = fingerprint(await kernel.addresses(linkNetnsid));
+  if (fingerprint(await addressesOf(null)) === wanted) return null;
+  const named = await nameOf(path, linkNetnsid);
+  if (named !== undefined) return `/run/netns/${named}`;
+  for (const candidate of candidates())
+    if (fingerprint(await addressesOf(candidate).catch(() => [])) === wanted) return candidate;
+  return undefined;
+}
+
+const nsidSchema = z.array(z.object({ nsid: z.number(), name: z.string().optional() }));
+
+async function nameOf(path: string | null, nsid: number): Promise<string | undefined> {
+  const text = await printed(path, ['ip', '-j', 'netns', 'list-id']).catch(() => '');
+  if (text.trim() === '') return undefined;
+  return nsidSchema.parse(JSON.parse(text)).find((one) => one.nsid === nsid)?.name;
+}
+
+/** The host's own, where we are in a container that sees its processes, and Docker's. */
+function candidates(): string[] {
+  const found = [];
+  try {
+    if (readlinkSync('/proc/1/ns/net') !== readlinkSync('/proc/self/ns/net')) found.push('/proc/1/ns/net');
+  } catch {
+    // Not permitted: then it is none that could be entered either.
+  }
+  try {
+    found.push(...readdirSync(DOCKER).map((name) => `${DOCKER}/${name}`));
+  } catch {
+    // No Docker here.
+  }
+  return found;
+}
+
+const addressSchema = z.array(
+  z.object({ ifindex: z.number(), addr_info: z.array(z.object({ local: z.string().optional() })) }),
+);
+
+async function addressesOf(path: string | null): Promise<InterfaceAddress[]> {
+  const text = await printed(path, ['ip', '-j', 'address', 'show']);
+  return addressSchema
+    .parse(JSON.parse(text))
+    .flatMap(({ ifindex, addr_info }) =>
+      addr_info.flatMap(({ local }) => (local === undefined ? [] : [{ ifindex, ip: local }])),
+    );
+}
+
+const fingerprint = (addresses: readonly InterfaceAddress[]): string =>
+  addresses
+    .map(({ ifindex, ip }) => `${ifindex} ${ip}`)
+    .sort()
+    .join();

@@ -1,0 +1,57 @@
+/** How the daemon stands, in one line for people: what `systemctl status` shows. */
+import type { Daemon } from '../daemon.ts';
+import type { DirectoryState } from '../directory/directory.ts';
+import { monotonic } from '../clock.ts';
+
+export interface Condition {
+  /** Every namespace is subscribed and its entries are adopted, with or without a directory. */
+  serving: boolean;
+  words: string;
+}
+
+/** What it takes of a daemon. */
+export type Standing = Pick<Daemon, 'unserved' | 'directoryState'> & {
+  host: { devices: () => readonly { name: string }[] };
+  keeper: { guard: { active: readonly number[] } };
+};
+
+/** Named up to this many, counted beyond. */
+const FEW = 2;
+
+export function conditionOf(daemon: Standing): Condition {
+  const unserved = daemon.unserved();
+  const words = [
+    unserved.length === 0 ? served(daemon) : `waiting for ${unserved.join('; ')}`,
+    ...directory(daemon.directoryState),
+    ...guard(daemon.keeper.guard.active),
+  ];
+  return { serving: unserved.length === 0, words: words.join('; ') };
+}
+
+function served({ host }: Standing): string {
+  const names = host.devices().map(({ name }) => name);
+  if (names.length === 0) return 'ready, no VXLAN device to serve yet';
+  return `ready, serving ${names.length > FEW ? `${names.length} VXLAN devices` : names.join(' and ')}`;
+}
+
+const said = new WeakMap<DirectoryState, string>();
+
+function directory(state: DirectoryState): string[] {
+  if (state.up) return [];
+  const since = said.get(state) ?? clockTime(state.since);
+  // Reckoned again, it might differ by what the clocks drift.
+  said.set(state, since);
+  return [`directory down since ${since} (${state.reason}), entries stay`];
+}
+
+function guard(vnis: readonly number[]): string[] {
+  if (vnis.length === 0) return [];
+  const some = `${vnis.slice(0, FEW).join(', ')}${vnis.length > FEW ? `, … (${vnis.length})` : ''}`;
+  return [`withdrawal guard: most records of VNI ${some} went at once, entries stay for now`];
+}
+
+/** UTC, to the second. @param since on the monotonic clock, ms */
+function clockTime(since: number): string {
+  const at = new Date(Date.now() - (monotonic() - since));
+  return `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}

@@ -1,0 +1,54 @@
+/** A pair that is well, and what `missd explain` makes of it: before it talked, after, with a daemon and without. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { macRecord } from '../../src/lab/records.ts';
+import { explain } from './explaining.ts';
+import { Pair, close, tellOnFailure } from './harness.ts';
+
+let pair: Pair;
+tellOnFailure(() => pair);
+beforeAll(async () => {
+  pair = await Pair.build();
+  await pair.publishGuests(pair.guest1, pair.guest2);
+  await pair.publish(macRecord(pair.guest2));
+});
+afterAll(() => close(pair));
+
+test('a pair that has not talked yet: the first packet will raise a miss, and missd will answer', async () => {
+  const { verdict, code, of } = await explain(pair);
+  expect(verdict).toMatchObject({ works: true });
+  expect(verdict.says).toMatch(
+    /^not asked yet: .* 02:42:14:00:00:02 behind 10\.99\.0\.2, and full-size packets/,
+  );
+  expect(code).toBe(0);
+  expect(of('underlay')[0]?.level).toBe('ok');
+  expect(of('MTU')[0]).toMatchObject({ level: 'ok' });
+});
+
+test('from inside of a guest it is proven, and the daemon tells what happened', async () => {
+  const { verdict, code, of } = await explain(pair, { from: pair.guest1 });
+  expect(verdict).toEqual({ works: true, says: 'works: the guest has an answer from 20.0.0.2' });
+  expect(code).toBe(0);
+  expect(of('neighbour')[0]?.text).toMatch(/^02:42:14:00:00:02 NOARP, missd’s/);
+  expect(of('FDB')[0]?.text).toMatch(/^02:42:14:00:00:02 behind 10\.99\.0\.2/);
+  expect(of('history').map(({ text }) => text)).toContainEqual(
+    expect.stringMatching(
+      /^[\d:]{8} miss answered: 02:42:14:00:00:02 behind 10\.99\.0\.2, from ip, after [\d.]+ ms$/,
+    ),
+  );
+  expect(of('daemon').map(({ text }) => text)).toContainEqual(
+    expect.stringMatching(/^holds 20\.0\.0\.2 as 02:42:14:00:00:02, from ip:20\.0\.0\.2, read /),
+  );
+});
+
+test('a MAC is explained as an address is', async () => {
+  const { verdict, of } = await explain(pair, { address: pair.guest2.mac });
+  expect(verdict.works).toBe(true);
+  expect(of('mac record')[0]).toMatchObject({ level: 'ok' });
+});
+
+test('where the record’s host is asked, the address lives there', async () => {
+  const { verdict, of, code } = await explain(pair, { host: pair.host2 });
+  expect(verdict.says).toBe('20.0.0.2 lives on this host; its frames need no tunnel');
+  expect(of('bridge')[0]?.text).toMatch(/^it lives here: br0 hears 02:42:14:00:00:02 on g2/);
+  expect(code).toBe(0);
+});

@@ -1,0 +1,128 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { GROUPS } from '../../../src/broadcast/groups.ts';
+import { BroadcastLimits } from '../../../src/broadcast/limits.ts';
+import { broadcastRuleset, countersIn } from '../../../src/kernel/nft-broadcast.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { VXLAN, World, vxlanLink } from '../fake/world.ts';
+
+let world: World;
+let device: ServedDevice;
+let limits: BroadcastLimits;
+beforeEach(() => {
+  world = new World();
+  device = world.device();
+  limits = new BroadcastLimits(200, world.log, world.deps.now);
+});
+
+const dropped = async (): Promise<number[]> => (await limits.dropped()).map(([, count]) => count);
+
+describe('limits', () => {
+  it('are told to the kernel once, and taken back where nothing replicates and at the end', async () => {
+    const { kernel } = world;
+    await limits.keep([device], [device]);
+    await limits.keep([device], [device]);
+    expect(kernel.broadcastLimits).toBe(1);
+    expect(kernel.broadcastLimit).toEqual({
+      devices: [{ ifindex: VXLAN, proxy: true }],
+      groups: GROUPS,
+      rate: 200,
+      portRate: 50,
+    });
+    await limits.keep([], [device]);
+    expect(kernel.broadcastLimit).toBeUndefined();
+    await limits.keep([device], [device]);
+    await limits.stop();
+    expect(kernel.broadcastLimit).toBeUndefined();
+    await limits.keep([device], [device]);
+    expect(kernel.broadcastLimit).toBeUndefined();
+  });
+
+  it('of a predecessor are removed once where nothing replicates', async () => {
+    await limits.keep([], [device]);
+    await limits.keep([], [device]);
+    expect(world.kernel.broadcastLimits).toBe(1);
+    expect(await dropped()).toEqual([]);
+  });
+
+  it('count what was dropped, also under rules that were replaced', async () => {
+    const { kernel } = world;
+    await limits.keep([device], [device]);
+    expect(await dropped()).toEqual([0]);
+    kernel.broadcastDrops.set(VXLAN, 7);
+    const other = world.device(vxlanLink(VXLAN + 1, true));
+    await limits.keep([device, other], [device, other]);
+    kernel.broadcastDrops.set(VXLAN, 2);
+    expect(await dropped()).toEqual([9, 0]);
+  });
+
+  it('are told again when somebody took them away, whether or not anybody reads the count', async () => {
+    const { kernel } = world;
+    await limits.keep([device], [device]);
+    kernel.broadcastDrops.set(VXLAN, 7);
+    expect(await dropped()).toEqual([7]);
+    kernel.broadcastLimit = undefined;
+    expect(await dropped()).toEqual([7]);
+    await limits.keep([device], [device]);
+    expect(kernel.broadcastLimit).toBeDefined();
+    kernel.broadcastLimit = undefined;
+    world.time += 61_000;
+    await limits.keep([device], [device]);
+    expect(kernel.broadcastLimit).toBeDefined();
+    expect(await dropped()).toEqual([7]);
+  });
+
+  it('that the kernel cannot keep are said once, and shown', async () => {
+    const { kernel } = world;
+    kernel.broadcastLimitFailure = 'nft: not found';
+    await limits.keep([], [device]);
+    expect(world.lines).toEqual([]);
+    await limits.keep([device], [device]);
+    await limits.keep([device], [device]);
+    expect(world.lines.filter((line) => line.includes('broadcasts are copied without a limit'))).toHaveLength(
+      1,
+    );
+    expect(kernel.broadcastLimits).toBe(2);
+    expect(limits.unlimited).toBe(1);
+    expect(await dropped()).toEqual([0]);
+  });
+
+  it('are none for a device off a bridge, where nobody broadcasts but the host', async () => {
+    device.link = { ...device.link, master: 0 };
+    delete device.link.bridgePort;
+    await limits.keep([device], [device]);
+    expect(world.kernel.broadcastLimit).toBeUndefined();
+  });
+});
+
+describe('the table', () => {
+  it('lets ARP pass where the device answers it, and nowhere else', () => {
+    const limit = { groups: GROUPS, rate: 200, portRate: 50 };
+    const both = broadcastRuleset({
+      ...limit,
+      devices: [
+        { ifindex: 5, proxy: true },
+        { ifindex: 6, proxy: false },
+      ],
+    });
+    expect(both).toContain('oif { 5 } ether type arp accept');
+    expect(both).toContain('oif { 5, 6 } ether daddr @groups');
+    expect(broadcastRuleset({ ...limit, devices: [{ ifindex: 6, proxy: false }] })).not.toContain('arp');
+  });
+
+  it('is read as nft lists it', () => {
+    const listed = `table bridge missd_broadcast {
+	counter dropped5 {
+		packets 12 bytes 600
+	}
+	counter dropped16 {
+		packets 0 bytes 0
+	}
+}`;
+    expect(countersIn(listed)).toEqual(
+      new Map([
+        [5, 12],
+        [16, 0],
+      ]),
+    );
+  });
+});

@@ -1,0 +1,18 @@
+/** A whole daemon on a fake kernel and a fake directory. */
+import { Command } from 'commander';
+import { pino } from 'pino';
+import { declare, resolve } from '../../../src/config/options.ts';
+import { Daemon } from '../../../src/daemon.ts';
+import { FakeDirectory } from './directory.ts';
+import { FakeKernel } from './kernel.ts';
+
+/** @param flags of `missd run` */
+export function daemonOnFakes(
+  kernel = new FakeKernel(),
+  directory = new FakeDirectory(),
+  flags: readonly string[] = [],
+): Daemon {
+  const command = declare(new Command('run'), 'run').action(() => undefined);
+  command.parse(flags, { from: 'user' });
+  return new Daemon(resolve(command, 'run'), kernel, directory, pino({ enabled: false }));
+}

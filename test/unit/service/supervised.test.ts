@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { Subscription } from 'rxjs';
+import { Notifier } from '../../../src/service/notify.ts';
+import { supervised } from '../../../src/service/supervised.ts';
+import type { DirectoryState } from '../../../src/directory/directory.ts';
+import { World } from '../fake/world.ts';
+
+let world: World;
+let daemon: {
+  waitsFor: string[];
+  unserved: () => string[];
+  directoryState: DirectoryState;
+  host: {
+    devices: () => { name: string }[];
+    namespaces: Map<string, { name: string; kernel: World['kernel'] }>;
+  };
+  keeper: { guard: { active: number[] } };
+};
+let sent: string[];
+let telling: Subscription;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  world = new World();
+  sent = [];
+  daemon = {
+    waitsFor: [],
+    unserved: () => daemon.waitsFor,
+    directoryState: { up: true },
+    host: {
+      devices: () => [{ name: 'vxlan100@own' }],
+      namespaces: new Map([['own', { name: 'own', kernel: world.kernel }]]),
+    },
+    keeper: { guard: { active: [] } },
+  };
+});
+afterEach(() => {
+  telling.unsubscribe();
+  vi.useRealTimers();
+});
+
+function begin(env: Record<string, string> = {}): void {
+  const notifier = Notifier.take({ NOTIFY_SOCKET: '/x', ...env }, (_socket, text) => void sent.push(text));
+  telling = supervised(daemon, notifier, world.log);
+}
+
+/** What was said in this time. */
+function after(milliseconds: number): string[] {
+  sent = [];
+  vi.advanceTimersByTime(milliseconds);
+  return sent;
+}
+
+it('is ready once, when nothing is waited for, directory or not', () => {
+  daemon.waitsFor = ['namespace blue'];
+  daemon.directoryState = { up: false, reason: 'no route', since: performance.now() };
+  begin();
+  const waiting = after(500).join('\n');
+  expect(waiting).toMatch(
+    /^STATUS=waiting for namespace blue; directory down since .* UTC \(no route\), entries stay$/m,
+  );
+  // A start that waits for something may take longer than TimeoutStartSec.
+  expect(waiting).toMatch(/^EXTEND_TIMEOUT_USEC=\d+$/m);
+  expect(waiting).not.toContain('READY');
+  daemon.waitsFor = [];
+  expect(after(250)).toEqual([
+    expect.stringMatching(/^STATUS=ready, serving vxlan100@own; directory down.*\nREADY=1$/),
+  ]);
+  daemon.waitsFor = ['namespace blue'];
+  expect(after(1_000)).toEqual([expect.stringMatching(/^STATUS=waiting for namespace blue; [^\n]*$/)]);
+  daemon.waitsFor = [];
+  expect(after(1_000).join()).not.toContain('READY');
+});
+
+it('says what changes, and nothing as long as nothing does', () => {
+  begin();
+  expect(after(10_000)).toEqual(['STATUS=ready, serving vxlan100@own\nREADY=1']);
+  daemon.directoryState = { up: false, reason: 'gone', since: performance.now() };
+  expect(after(10_000)).toHaveLength(1);
+  daemon.directoryState = { up: true };
+  daemon.keeper.guard.active = [100, 200, 300];
+  expect(after(10_000)).toEqual([
+    'STATUS=ready, serving vxlan100@own; withdrawal guard: most records of VNI 100, 200, … (3) went at once, entries stay for now',
+  ]);
+  daemon.keeper.guard.active = [];
+  daemon.host.devices = () => [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
+  expect(after(10_000)).toEqual(['STATUS=ready, serving 3 VXLAN devices']);
+  daemon.host.devices = () => [];
+  expect(after(10_000)).toEqual(['STATUS=ready, no VXLAN device to serve yet']);
+});
+
+it('gives signs of life only while what the kernel says is read', () => {
+  begin({ WATCHDOG_USEC: '4000000' });
+  const signs = (): number => after(10_000).filter((text) => text.includes('WATCHDOG=1')).length;
+  expect(signs()).toBe(5);
+  world.kernel.deaf = true;
+  expect(signs()).toBe(0);
+  expect(world.lines.at(-1)).toContain('misses of own wait unread');
+  world.kernel.deaf = false;
+  expect(signs()).toBe(5);
+});
+
+it('says that it stops, and nothing more', () => {
+  begin({ WATCHDOG_USEC: '4000000' });
+  after(1_000);
+  sent = [];
+  telling.unsubscribe();
+  expect(sent).toEqual(['STOPPING=1\nSTATUS=stopping']);
+  expect(after(10_000)).toEqual([]);
+});
+
+it('does nothing where nobody listens', () => {
+  telling = supervised(daemon, undefined, world.log);
+  expect(vi.getTimerCount()).toBe(0);
+});
