@@ -1,6 +1,6 @@
 // The one door that builds the addon: `npm install` and `npm run build` both come in here.
 //
-// 1. a prebuilt binary that loads here is used;
+// 1. a prebuilt binary that loads here is used, but where the sources are worked on (`--compile`);
 // 2. otherwise node-gyp compiles: ours where the development dependencies are installed, else the one npm brings.
 //    It is configured only when something it depends on has changed, so doing it again costs what `make` costs.
 import { spawnSync } from 'node:child_process';
@@ -109,4 +109,4 @@ function build() {
   run(process.env.MAKE ?? 'make', ['-s', '-C', 'build', 'BUILDTYPE=Release', '-j2']);
 }
 
-if (!prebuilt()) build();
+if (process.argv.includes('--compile') || !prebuilt()) build();

@@ -2,7 +2,7 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { Subscription, interval, map, merge, tap } from 'rxjs';
+import { EMPTY, Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
@@ -34,6 +34,8 @@ import { flush } from './tables/flush.ts';
 const HOUSEKEEPING = 10_000;
 /** Between looks for answers that have become old, ms. */
 const SECOND = 1_000;
+/** Between looks whether another missd has let go of a device, ms: until then nobody answers there. */
+const CLAIM = 100;
 /** A directory lost for less than this is a hiccup, ms (the contract's `/readyz`). */
 const DIRECTORY_GRACE = 10_000;
 export class Daemon {
@@ -143,6 +145,10 @@ export class Daemon {
           this.throttle.tick();
           this.ahead.tick();
           this.demand.tick();
+        }),
+      ),
+      (this.options.wait === true ? interval(CLAIM) : EMPTY).pipe(
+        map(() => {
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),
       ),
@@ -171,7 +177,8 @@ export class Daemon {
     this.#working.add(work$.subscribe({ error }));
     this.#listening.add(signals$.subscribe({ error }));
     this.#directory.start();
-    if (this.host.namespaces.size === 0) this.#fail(this.host.troubles.join('; '));
+    if (this.host.namespaces.size === 0 && this.options.wait !== true)
+      this.#fail(this.host.troubles.join('; '));
     else this.host.started();
   }
 
@@ -258,11 +265,13 @@ export class Daemon {
   }
 
   #heedDirectory(state: DirectoryState): void {
-    if (state.up && !this.directoryState.up) this.#log.info('the directory answers');
-    if (!state.up && (this.directoryState.up || state.reason !== this.directoryState.reason))
-      this.#log.warn(`the directory does not answer: ${state.reason}`);
-    if (!state.up && this.directoryState.up) this.counters.outages++;
-    if (state.up !== this.directoryState.up) this.directorySince = monotonic();
+    const before = this.directoryState;
+    // An outage has one reason after the other, and may come and go.
+    if (state.up && !before.up) this.#complaints.info('the directory answers');
+    else if (!state.up && (before.up || state.reason !== before.reason))
+      this.#complaints.warn('the directory does not answer', state.reason, { apart: state.reason });
+    if (!state.up && before.up) this.counters.outages++;
+    if (state.up !== before.up) this.directorySince = monotonic();
     this.directoryState = state;
     this.keeper.directory(state.up);
     this.#everUp ||= state.up;

@@ -1,3 +1,4 @@
+import { fstatSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 import type { Clock } from './clock.ts';
@@ -9,16 +10,38 @@ export interface LogOptions {
   logFormat?: 'json' | 'pretty';
 }
 
+const PRETTY = { destination: 2, sync: true, colorize: false, ignore: 'pid,hostname' };
+
+/** The journal has a time of its own, and takes a priority from the head of the line (sd-daemon(3)). */
+const JOURNAL = {
+  ignore: 'pid,hostname,time,level',
+  singleLine: true,
+  messageFormat: (line: Record<string, unknown>, key: string): string =>
+    `<${priority(Number(line['level']))}>${String(line[key])}`,
+};
+
+/** From pino's levels to syslog's. */
+function priority(level: number): number {
+  if (level >= 60) return 2;
+  if (level >= 50) return 3;
+  if (level >= 40) return 4;
+  return level >= 30 ? 6 : 7;
+}
+
+/** Whether standard error is the journal's (systemd.exec(5), JOURNAL_STREAM). */
+function isJournal(): boolean {
+  const { dev, ino } = fstatSync(2);
+  return process.env['JOURNAL_STREAM'] === `${dev}:${ino}`;
+}
+
 /** One line per thing an operator acts on, on stderr; standard output belongs to commands that print. */
 export function openLog({ logLevel, logFormat }: LogOptions): Logger {
   const options = { level: logLevel, base: null };
   const format = logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json');
   if (format === 'json') return pino(options, pino.destination({ dest: 2, sync: true }));
+  if (isJournal()) return pino(options, pretty({ ...PRETTY, ...JOURNAL }));
   const colorize = process.stderr.isTTY && process.env['NO_COLOR'] === undefined;
-  return pino(
-    options,
-    pretty({ destination: 2, sync: true, colorize, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' }),
-  );
+  return pino(options, pretty({ ...PRETTY, colorize, translateTime: 'HH:MM:ss.l' }));
 }
 
 /** Complaints alike are one line a minute, with how many there were and the latest as an example. */
@@ -27,9 +50,11 @@ const FOLD = 60_000;
 const MOST_KINDS = 4_096;
 
 interface Folded {
+  level: 'info' | 'warn';
+  kind: string;
   since: number;
   count: number;
-  example: string;
+  example: string | undefined;
 }
 
 /** Says a complaint at once and then holds its like back; `flush`, called every few seconds, says what was held. */
@@ -43,8 +68,18 @@ export class FoldedLog {
     this.#now = now;
   }
 
-  warn(kind: string, example: string): void {
-    const known = this.#kinds.get(kind);
+  /** @param apart tells complaints of one kind apart that shall each be said at once */
+  warn(kind: string, example: string, { apart = '' } = {}): void {
+    this.#say(`${kind} ${apart}`, 'warn', kind, example);
+  }
+
+  /** The same for good news. */
+  info(kind: string): void {
+    this.#say(kind, 'info', kind, undefined);
+  }
+
+  #say(key: string, level: Folded['level'], kind: string, example: string | undefined): void {
+    const known = this.#kinds.get(key);
     if (known !== undefined) {
       known.count++;
       known.example = example;
@@ -52,23 +87,22 @@ export class FoldedLog {
     }
     if (this.#kinds.size >= MOST_KINDS)
       for (const oldest of [...this.#kinds.keys()].slice(0, 1)) this.#kinds.delete(oldest);
-    this.#kinds.set(kind, { since: this.#now(), count: 0, example });
-    this.#log.warn(`${kind}: ${printable(example)}`);
+    this.#kinds.set(key, { level, kind, since: this.#now(), count: 0, example });
+    this.#log[level](example === undefined ? kind : `${kind}: ${printable(example)}`);
   }
 
   flush(): void {
     const now = this.#now();
-    for (const [kind, folded] of this.#kinds) {
-      if (now - folded.since < FOLD) continue;
-      if (folded.count === 0) {
-        this.#kinds.delete(kind);
+    for (const [key, folded] of this.#kinds) {
+      const { level, kind, since, count, example } = folded;
+      if (now - since < FOLD) continue;
+      if (count === 0) {
+        this.#kinds.delete(key);
         continue;
       }
-      const { count, example } = folded;
-      this.#kinds.set(kind, { since: now, count: 0, example });
-      this.#log.warn(
-        `${kind}: ${count} more in ${Math.round((now - folded.since) / 1000)} s, the latest ${printable(example)}`,
-      );
+      Object.assign(folded, { since: now, count: 0 });
+      const latest = example === undefined ? '' : `, the latest ${printable(example)}`;
+      this.#log[level](`${kind}: ${count} more in ${Math.round((now - since) / 1000)} s${latest}`);
     }
   }
 }

@@ -56,7 +56,7 @@ async function run(options: RunOptions): Promise<void> {
   // Reported where it is awaited; until then it may be rejected already.
   ended.catch(() => undefined);
   await warmUp(options);
-  const server = await listen(options.listen, daemon, openRegistry(daemon));
+  const server = await listen(options.listen, daemon, openRegistry(daemon), options.wait);
   log.info(
     `http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status /history`,
   );

@@ -153,7 +153,10 @@ const runOptions = (): Option[] => [
     .default(200_000)
     .argParser(parse.integer(1, 10_000_000)),
   option('--flush-on-exit', 'remove own entries when told to stop (default: entries outlive the daemon)'),
-  option('--wait', 'wait while another missd serves the device, instead of refusing'),
+  option(
+    '--wait',
+    'wait while another missd serves the device or no namespace is there yet, instead of refusing',
+  ),
   option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')
     .default(5)
     .argParser(parse.seconds(0)),

@@ -8,23 +8,37 @@ import { accountOf } from '../history/account.ts';
 import { CONTENT_TYPE, type Exposition } from '../metrics/exposition.ts';
 import { statusOf } from './status.ts';
 
+/** Before an address that another process has is tried again, ms. */
+const RETRY = 100;
+
 /**
  * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only.
+ * @param wait while another process has the address; the server is returned meanwhile
  * @throws RuntimeFailure when the address cannot be listened on
  */
 export async function listen(
   { host, port }: HostPort,
   daemon: Daemon,
   registry: Exposition,
+  wait = false,
 ): Promise<Server> {
   const server = createServer((request, response) => {
     answer(request, response, daemon, registry).catch((error: unknown) => {
       send(response, 500, 'text/plain', `${reasonOf(error)}\n`);
     });
   });
+  let again: NodeJS.Timeout | undefined;
+  server.once('close', () => {
+    clearTimeout(again);
+  });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(new RuntimeFailure(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error }));
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (!wait || error.code !== 'EADDRINUSE')
+        reject(new RuntimeFailure(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error }));
+      else {
+        again = setTimeout(() => server.listen(port, host), RETRY);
+        resolve();
+      }
     });
     server.listen(port, host, resolve);
   });

@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
+import { attempt } from '../../src/lab/command.ts';
+import { MISSD } from '../../src/lab/daemon.ts';
 import { Pair, tellOnFailure } from './harness.ts';
 import { ServiceManager } from './service-manager.ts';
 
@@ -78,4 +80,12 @@ test('signs of life come while it lives, and stop when it hangs', async () => {
   expect(manager.count('WATCHDOG=1')).toBe(before);
   daemon.program.signal('SIGCONT');
   await lives();
+});
+
+test('the journal is told how much a line matters, and no time of ours', async () => {
+  const journal = 'JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$@"';
+  const run = [process.execPath, MISSD, 'run', '--netns', 'missd-nowhere', '--listen', '127.0.0.1:0'];
+  const argv = ['sh', '-c', journal, 'sh', ...run, '--log-format', 'pretty'];
+  const { stderr } = await attempt(argv, { timeout: 20_000 });
+  expect(stderr.split('\n')[0]).toMatch(/^<6>http:\/\//);
 });

@@ -39,6 +39,21 @@ describe('FoldedLog', () => {
     expect(said.at(-1)).toBe('one: c');
   });
 
+  it('tells complaints of one kind apart where that is asked for, and folds good news as well', () => {
+    const down = (reason: string): void => {
+      log.warn('down', reason, { apart: reason });
+    };
+    down('refused');
+    down('no route');
+    log.info('up');
+    down('refused');
+    log.info('up');
+    expect(said).toEqual(['down: refused', 'down: no route', 'up']);
+    time = 60_000;
+    log.flush();
+    expect(said.slice(3)).toEqual(['down: 1 more in 60 s, the latest refused', 'up: 1 more in 60 s']);
+  });
+
   it('lets nothing through that is not text, nor more than a line of it', () => {
     log.warn('record', '\u001b[31mred\r\n\u0000\u202e\u009b');
     expect(said).toEqual(['record: \\x1b[31mred\\x0d\\x0a\\x00\\x202e\\x9b']);

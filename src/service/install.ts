@@ -1,0 +1,141 @@
+/** From the options of `missd run` to a unit that works as a service, or to the reason why it would not. */
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { RunOptions } from '../config/options.ts';
+import { redisTarget } from '../directory/redis-url.ts';
+import { RuntimeFailure, UsageError, reasonOf } from '../errors.ts';
+import type { Given } from './given.ts';
+import { SIGNATURE, credentialPath, renderUnit } from './unit.ts';
+
+/** Files that hold secrets or may: systemd reads them as root and hands the daemon copies. */
+const SECRETS = new Set(['config', 'redis-password-file', 'redis-ca', 'redis-cert', 'redis-key']);
+
+/** Directories that a service does not see, or sees empty (ProtectHome, PrivateTmp). */
+const HIDDEN = /^\/(home|root|run\/user|tmp|var\/tmp)\//;
+
+const OTHERS_READ = 0o004;
+const OTHERS_ENTER = 0o001;
+const OTHERS_WRITE = 0o002;
+
+/** The program as it runs now. */
+export interface Program {
+  /** Absolute paths of node and of `dist/main.js`. */
+  node: string;
+  main: string;
+}
+
+/**
+ * @param given as on the command line
+ * @param options the same, understood
+ * @throws UsageError naming what a service could not have
+ */
+export function unitFor({ node, main }: Program, given: readonly Given[], options: RunOptions): string {
+  const entersNamespaces = options.netns.length > 0;
+  const processes = options.netns.find((path) => path.startsWith('/proc/'));
+  if (processes !== undefined)
+    throw new UsageError(
+      `${processes}: the service may not look into other processes: give it a name (ip netns attach NAME PID)`,
+    );
+  const credentials = new Map<string, string>();
+  const words = given.flatMap(({ name, text }): string[] => {
+    if (text === undefined) return name === 'wait' ? [] : [`--${name}`];
+    mustBeOneLine(name, text);
+    if (name === 'redis') mustHoldNoPassword(text);
+    if (!SECRETS.has(name)) return [`--${name}`, name === 'directory' ? resolve(text) : text];
+    const path = resolve(text);
+    if (!existsSync(path)) throw new UsageError(`--${name}: ${path} does not exist`);
+    credentials.set(name, path);
+    return [`--${name}`, credentialPath(name)];
+  });
+  if (options.directory !== undefined) {
+    const path = resolve(options.directory);
+    mustBeVisible(path, 'put it into /etc/missd');
+    if (!entersNamespaces) mustBeReadable(path);
+  }
+  // Another missd is waited for; the journal is read by people.
+  const standing = [
+    '--wait',
+    ...(given.some(({ name }) => name === 'log-format') ? [] : ['--log-format', 'pretty']),
+  ];
+  return renderUnit({
+    command: [node, main, 'run', ...words, ...standing],
+    entersNamespaces,
+    credentials,
+    groups: options.directory === undefined ? groupsOf(options) : [],
+  });
+}
+
+/** @throws UsageError where a service could not run it from where it lies */
+export function mustSuit({ node, main }: Program, { netns }: RunOptions): void {
+  for (const path of [node, main]) {
+    mustBeVisible(path, 'install Node and missd for everybody (npm install -g)');
+    if (netns.length === 0) mustBeReadable(path);
+  }
+}
+
+function mustBeOneLine(name: string, text: string): void {
+  if (/\p{Cc}/u.test(text)) throw new UsageError(`--${name}: control characters cannot be part of a unit`);
+}
+
+function mustHoldNoPassword(url: string): void {
+  if (/^[^/]*:\/\/[^@/]*:[^@/]*@/.test(url))
+    throw new UsageError('--redis: everybody can read a unit: put the password into a --redis-password-file');
+}
+
+function mustBeVisible(path: string, instead: string): void {
+  if (HIDDEN.test(path)) throw new UsageError(`${path}: a service does not see what is there: ${instead}`);
+}
+
+/** The daemon runs as a user of its own, who belongs to nobody. */
+function mustBeReadable(path: string): void {
+  try {
+    const readable = (statSync(path).mode & OTHERS_READ) !== 0;
+    if (!readable) throw new UsageError(`${path}: the service cannot read it: chmod o+r ${path}`);
+    for (let at = dirname(path); at !== '/'; at = dirname(at))
+      if ((statSync(at).mode & OTHERS_ENTER) === 0)
+        throw new UsageError(`${path}: the service cannot get into ${at}: chmod o+x ${at}`);
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`${path}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** Debian's Redis lets its socket be used by the group redis. */
+function groupsOf(options: RunOptions): string[] {
+  const { where } = redisTarget(options);
+  if (where.kind !== 'socket') return [];
+  const socket = statSync(where.path, { throwIfNoEntry: false });
+  return socket === undefined || (socket.mode & OTHERS_WRITE) !== 0 ? [] : [String(socket.gid)];
+}
+
+/** @throws RuntimeFailure where the file is somebody else's or may not be written */
+export function writeUnit(file: string, unit: string): void {
+  mustBeOurs(file);
+  attempt(() => {
+    writeFileSync(file, unit, { mode: 0o644 });
+  });
+}
+
+/** Also takes it out of what starts with the machine. @throws RuntimeFailure where there is none of ours */
+export function removeUnit(file: string): void {
+  if (!existsSync(file))
+    throw new RuntimeFailure(`${file} does not exist: missd is not installed as a service`);
+  mustBeOurs(file);
+  attempt(() => {
+    rmSync(file);
+    rmSync(resolve(dirname(file), 'multi-user.target.wants/missd.service'), { force: true });
+  });
+}
+
+function mustBeOurs(file: string): void {
+  if (existsSync(file) && !readFileSync(file, 'utf8').startsWith(SIGNATURE))
+    throw new RuntimeFailure(`${file} was not written by missd: move it away first`);
+}
+
+function attempt(change: () => void): void {
+  try {
+    change();
+  } catch (error) {
+    throw new RuntimeFailure(`${reasonOf(error)} (this takes root)`, { cause: error });
+  }
+}
