@@ -100,7 +100,7 @@ function shell({ lab, redis, host1, guest1, guest2 }: Pair): string[] {
   const script = [
     'cd "$1"',
     // What was there is kept in sight of this one shell only.
-    'mkdir -p netns && mount --bind /run/netns netns && mount -t tmpfs none /run/netns',
+    'mkdir -p netns && mount --rbind /run/netns netns && mount -t tmpfs none /run/netns',
     'touch /run/netns/guest1 /run/netns/guest2',
     'mount --bind "netns/$2" /run/netns/guest1 && mount --bind "netns/$3" /run/netns/guest2',
     'mkdir etc && cp -a /etc/. etc && mount --bind etc /etc',
