@@ -3,10 +3,10 @@ import tseslint from 'typescript-eslint';
 import rxjsX from 'eslint-plugin-rxjs-x';
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'addon/build', 'addon/prebuilds', 'test/bench/build'] },
+  { ignores: ['dist', 'coverage', 'addon/build', 'addon/prebuilds', 'test/bench/build', 'grafana/build'] },
   js.configs.recommended,
   {
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.ts', 'test/**/*.ts', 'grafana/**/*.ts'],
     extends: [...tseslint.configs.strictTypeChecked, rxjsX.configs.strict],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {

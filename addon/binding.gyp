@@ -18,6 +18,7 @@
         'src/js_dump.cc',
         'src/js_namespace.cc',
         'src/js_packed.cc',
+        'src/js_receive.cc',
         'src/namespace.cc',
         'src/netns.cc',
         'src/notify.cc',

@@ -22,6 +22,7 @@ import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
 import { Throttle } from './resolve/throttle.ts';
 import { resolveMisses } from './resolve/pipeline.ts';
+import { FullTables } from './served/full-tables.ts';
 import { Host } from './served/host.ts';
 import { Report } from './report.ts';
 import { Tidying } from './tidying.ts';
@@ -58,6 +59,9 @@ export class Daemon {
   readonly #directory: Directory;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
+  readonly #fullTables = new FullTables((family, refused, limit) => {
+    this.report.tableFull(family, refused, limit);
+  });
   readonly #tidying = new Tidying(monotonic);
   readonly #deps: PipelineDeps;
   /** All that writes; it ends before the sockets close. */
@@ -143,6 +147,7 @@ export class Daemon {
         map(() => {
           this.keeper.tick();
           this.throttle.tick();
+          this.#fullTables.tick(this.host.namespaces.values().next().value?.kernel);
           this.ahead.tick();
           this.demand.tick();
         }),

@@ -7,7 +7,11 @@ import type { FoldedLog } from './log.ts';
 import { type Counters, increment } from './metrics/counters.ts';
 import type { Answer } from './resolve/question.ts';
 import type { ServedDevice } from './served/device.ts';
+import type { Family } from './served/full-tables.ts';
 import type { Conflict, Eviction, InstallReport, ReconcileAction } from './tables/report.ts';
+
+/** gc_thresh1 to 3 with room for 64 thousand neighbours that are asked for; ours do not count. */
+export const ROOM = [16_384, 32_768, 65_536] as const;
 
 /** What does not go as the directory has it: counted every time, said once a minute, and told to whoever asks about the address. */
 export class Report implements InstallReport {
@@ -70,6 +74,16 @@ export class Report implements InstallReport {
   overrun(socket: OverrunSocket): void {
     this.#counters.overruns[socket]++;
     this.#complaints.warn('netlink overrun', `the kernel dropped ${socket} messages for want of buffer`);
+  }
+
+  /** Counted by the kernel for the whole machine. */
+  tableFull(family: Family, refused: number, limit: number): void {
+    this.#counters.tableFulls[family] += refused;
+    const sysctl = `net.${family}.neigh.default.gc_thresh`;
+    this.#complaints.warn(
+      `the kernel's ${family === 'ipv4' ? 'ARP' : 'IPv6 neighbour'} table is full (gc_thresh3 ${limit}), so what is asked for raises no miss`,
+      `${refused} entries refused; sysctl -w ${[1, 2, 3].map((n) => `${sysctl}${n}=${ROOM[n - 1] ?? 0}`).join(' ')}`,
+    );
   }
 
   malformedMessages(count: number): void {

@@ -56,7 +56,7 @@ export interface VxlanAttributes {
   l3miss: boolean;
   /** `external` (collect metadata) or `vnifilter`: one device, many VNIs. Not served. */
   external: boolean;
-  /** Underlay is IPv6. */
+  /** `local` or `group` says that the underlay is IPv6; where there is neither, nothing does. */
   ipv6: boolean;
 }
 

@@ -8,12 +8,12 @@ set -eu
 # ---- The Debian packages, and nowhere else ------------------------------------------------------------------
 build="python3 make g++"                        # node-gyp compiles the addon with these
 demo="$build iproute2 iputils-ping redis-server"
-# packets dropped and seen; certificates for Redis over TLS; a wall clock that jumps; a DHCP server and client
-test="$demo nftables tcpdump openssl libfaketime dnsmasq-base udhcpc"
+# packets dropped and seen; certificates for Redis over TLS; a wall clock that jumps; a DHCP server and client; what scrapes
+test="$demo nftables tcpdump openssl libfaketime dnsmasq-base udhcpc prometheus"
 full="$test clang libclang-rt-dev"               # the decoders are fuzzed with libFuzzer
 check="$test clang-format"
 # Those of them that would start a daemon on installation. The demo and the tests start their own.
-daemons="redis-server"
+daemons="redis-server prometheus"
 # -------------------------------------------------------------------------------------------------------------
 
 oldest_node=20

@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<Miss> misses;
   DecodeMisses(input, &misses);
   std::vector<Miss> folded;
-  Fold fold(&folded);
+  Fold fold(&folded, misses.size());
   for (Miss& miss : misses) {
     Look(miss.ip);
     Look(miss.lladdr);

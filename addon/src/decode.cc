@@ -115,6 +115,23 @@ bool DecodeSoliciting(Bytes payload, Soliciting* soliciting) {
   return true;
 }
 
+/** net/core/neighbour.c, neightbl_fill_info. */
+bool DecodeNeighbourTable(Bytes payload, NeighbourTable* table) {
+  ndtmsg header;
+  ndt_config config;
+  ndt_stats stats;
+  Attributes<NDTA_MAX + 1> a;
+  if (!payload.Read(0, &header) || !a.Parse(payload.From(NLMSG_ALIGN(sizeof(header))))) return false;
+  if (!a[NDTA_CONFIG].Read(0, &config) || !a[NDTA_STATS].Read(0, &stats)) return false;
+  table->family = header.ndtm_family;
+  table->entries = config.ndtc_entries;
+  table->thresholds[0] = a[NDTA_THRESH1].As<uint32_t>();
+  table->thresholds[1] = a[NDTA_THRESH2].As<uint32_t>();
+  table->thresholds[2] = a[NDTA_THRESH3].As<uint32_t>();
+  table->fulls = stats.ndts_table_fulls;
+  return true;
+}
+
 bool DecodeAnswer(const Message& message, Answer* answer) {
   nlmsgerr header;
   if (!message.payload.Read(0, &header)) return false;

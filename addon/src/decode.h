@@ -114,6 +114,16 @@ struct Soliciting {
   uint32_t app_probes = 0;
 };
 
+/** A family's neighbour table, one for all namespaces of the machine. */
+struct NeighbourTable {
+  uint8_t family = 0;
+  uint32_t entries = 0;
+  /** gc_thresh1 to gc_thresh3. */
+  uint32_t thresholds[3] = {};
+  /** Times an entry was refused because the table was full, since the machine started. */
+  uint64_t fulls = 0;
+};
+
 /** NLMSG_ERROR: 0 is an acknowledgement, otherwise a positive errno, with the kernel's own words if it gave
  * any. */
 struct Answer {
@@ -137,6 +147,8 @@ bool DecodeLink(Bytes payload, Link* link);
 bool DecodeAddress(Bytes payload, InterfaceAddress* address);
 bool DecodeRoute(Bytes payload, Route* route);
 bool DecodeSoliciting(Bytes payload, Soliciting* soliciting);
+/** False also for a message about a single device's neighbours. */
+bool DecodeNeighbourTable(Bytes payload, NeighbourTable* table);
 bool DecodeAnswer(const Message& message, Answer* answer);
 
 }  // namespace missd

@@ -44,6 +44,8 @@ uint16_t Flags(WriteOperation operation) {
       return NLM_F_CREATE | NLM_F_APPEND;
     case WriteOperation::kDelete:
       return 0;
+    case WriteOperation::kProbe:
+      return NLM_F_EXCL;
   }
   return 0;
 }

@@ -35,7 +35,7 @@ class Writer {
   size_t begun_ = 0;
 };
 
-enum class WriteOperation { kCreate, kReplace, kAppend, kDelete };
+enum class WriteOperation { kCreate, kReplace, kAppend, kDelete, kProbe };
 
 /** A write to a neighbour table, or with `fdb` to a forwarding database. */
 struct EntryWrite {
@@ -82,7 +82,7 @@ void EncodeSetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes, uint
 /** Dumps; each needs NETLINK_GET_STRICT_CHK, or the kernel ignores the filter. */
 void EncodeDumpLinks(uint32_t master, uint32_t seq, Writer* out);
 void EncodeDumpAddresses(int32_t netnsid, uint32_t seq, Writer* out);
-/** How the neighbours of every device are solicited, of one family. */
+/** The table of one family, and how the neighbours of every device are solicited. */
 void EncodeDumpSoliciting(uint8_t family, uint32_t seq, Writer* out);
 void EncodeDumpNeighbours(uint32_t ifindex, uint32_t seq, Writer* out);
 /** The FDB entries of one device: its own, and on a bridge port also the bridge's behind it. */

@@ -2,7 +2,6 @@
 #ifndef MISSD_FOLD_H_
 #define MISSD_FOLD_H_
 
-#include <unordered_map>
 #include <vector>
 
 #include "decode.h"
@@ -12,19 +11,24 @@ namespace missd {
 /** One drain's worth: same device, layer, address and asker. The first one's state stays. */
 class Fold {
  public:
-  explicit Fold(std::vector<Miss>* out) : out_(out) {}
+  /** @param most misses that may be added */
+  Fold(std::vector<Miss>* out, size_t most) : out_(out) {
+    size_t places = 16;
+    while (places < most * 2) places *= 2;
+    places_.resize(places);
+  }
 
   void Add(Miss miss) {
-    auto [at, end] = index_.equal_range(Hash(miss));
-    for (; at != end; ++at) {
-      Miss& seen = (*out_)[at->second];
-      if (Same(seen, miss)) {
-        seen.count++;
-        return;
-      }
+    // Half of the places stay empty, so the search ends soon.
+    size_t at = Hash(miss) & (places_.size() - 1);
+    for (; places_[at] != 0; at = (at + 1) & (places_.size() - 1)) {
+      Miss& seen = (*out_)[places_[at] - 1];
+      if (!Same(seen, miss)) continue;
+      seen.count++;
+      return;
     }
-    index_.emplace(Hash(miss), out_->size());
     out_->push_back(std::move(miss));
+    places_[at] = static_cast<uint32_t>(out_->size());
   }
 
  private:
@@ -44,7 +48,9 @@ class Fold {
   }
 
   std::vector<Miss>* out_;
-  std::unordered_multimap<uint64_t, size_t> index_;
+  /** By hash, one more than where it is in `out_`; a map took a tenth of a microsecond a miss for its nodes.
+   */
+  std::vector<uint32_t> places_;
 };
 
 }  // namespace missd

@@ -163,6 +163,21 @@ void NamespaceObject::SetAppSolicit(const Info& info) {
   Throwing(info.Env(), [&] { open.request().SetAppSolicit(family, ifindex, probes); });
 }
 
+Napi::Value NamespaceObject::GetNeighbourTable(const Info& info) {
+  Napi::Env env = info.Env();
+  Namespace& open = Open(info);
+  uint8_t family = FamilyFromJs(info[0]);
+  auto table = Throwing(env, [&] { return open.request().GetNeighbourTable(family); });
+  if (!table) return env.Undefined();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("entries", table->entries);
+  Napi::Array thresholds = Napi::Array::New(env, 3);
+  for (uint32_t i = 0; i < 3; i++) thresholds.Set(i, table->thresholds[i]);
+  object.Set("thresholds", thresholds);
+  object.Set("fulls", static_cast<double>(table->fulls));
+  return object;
+}
+
 Napi::Value NamespaceObject::Lock(const Info& info) {
   Namespace& open = Open(info);
   std::string name = info[0].As<Napi::String>().Utf8Value();

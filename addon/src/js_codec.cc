@@ -34,7 +34,7 @@ Napi::Value DecodeMissesToJs(const Info& info) {
   std::vector<Miss> misses;
   uint32_t malformed = DecodeMisses(BytesFromJs(info[0]), &misses);
   std::vector<Miss> folded;
-  Fold fold(&folded);
+  Fold fold(&folded, misses.size());
   for (Miss& miss : misses) fold.Add(std::move(miss));
   Napi::Object result = Napi::Object::New(info.Env());
   Napi::Uint32Array numbers = Napi::Uint32Array::New(info.Env(), folded.size() * kNumbersPerMiss);

@@ -33,12 +33,15 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   void SetMulticastRouter(const Info& info);
   Napi::Value GetAppSolicit(const Info& info);
   void SetAppSolicit(const Info& info);
+  Napi::Value GetNeighbourTable(const Info& info);
   Napi::Value Lock(const Info& info);
   void Unlock(const Info& info);
 
   Namespace& Open(const Info& info);
   Napi::Value Get(const Info& info, const std::vector<RowKey>& keys);
   void EmitMisses();
+  /** Whether so many misses come so fast that it pays to let them gather. */
+  bool Crowded(const MissBatch& batch);
   template <typename Batch>
   void Emit(const Batch& batch);
   template <typename Body>
@@ -53,6 +56,8 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   /** Of the misses of one call, used over and over. */
   Napi::Reference<Napi::Uint32Array> numbers_;
   std::unique_ptr<Napi::AsyncContext> context_;
+  /** When misses were last found, on the clock of uv_hrtime. */
+  uint64_t drained_at_ = 0;
 };
 
 }  // namespace missd

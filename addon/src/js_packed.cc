@@ -85,7 +85,7 @@ std::vector<EntryWrite> WritesFromJs(const Napi::Value& numbers, const Napi::Val
   for (EntryWrite& write : writes) {
     write.fdb = in.Next() != 0;
     uint32_t operation = in.Next();
-    if (operation > static_cast<uint32_t>(WriteOperation::kDelete))
+    if (operation > static_cast<uint32_t>(WriteOperation::kProbe))
       throw Napi::TypeError::New(numbers.Env(), "not a write operation");
     write.operation = static_cast<WriteOperation>(operation);
     write.ifindex = in.Next();

@@ -109,6 +109,7 @@ MissBatch Namespace::DrainMisses() {
       batch.malformed += DecodeMisses({&in_[i * kMissBytes], headers[i].msg_len}, &misses);
     }
     drained += static_cast<size_t>(received);
+    batch.more = drained >= kMissesPerDrain;
     if (static_cast<size_t>(received) < kMissesPerReceive) break;
   }
   if (misses.empty()) {
@@ -118,7 +119,7 @@ MissBatch Namespace::DrainMisses() {
   // Only now: a question passes the bridge port, where the tap is, before the VXLAN device raises its miss.
   std::optional<Tap::Pairing> pairing;
   if (tap_) pairing.emplace(tap_.get());
-  Fold fold(&batch.misses);
+  Fold fold(&batch.misses, misses.size());
   for (Miss& miss : misses) {
     // Any other state is this host's own neighbour asking, not a guest.
     if (pairing && miss.IsLayer3() && miss.state == NUD_STALE)

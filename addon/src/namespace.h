@@ -20,6 +20,8 @@ namespace missd {
 /** What one drain of the miss socket found. */
 struct MissBatch {
   std::vector<Miss> misses;
+  /** As much as one drain may take was there: there may be more. */
+  bool more = false;
   uint32_t malformed = 0;
   bool overrun = false;
 };

@@ -1,5 +1,6 @@
 #include "poll.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace missd {
@@ -13,10 +14,14 @@ Polls* Polls::Start(napi_env env, std::vector<Watch> watches, std::function<void
     delete polls;
     return nullptr;
   }
+  uv_timer_init(loop, &polls->rest_);
+  polls->rest_.data = polls;
+  polls->open_++;
   for (Watch& watch : watches) {
     auto handle = std::make_unique<Handle>();
     handle->polls = polls;
     handle->readable = std::move(watch.readable);
+    handle->rests = watch.rests;
     handle->poll.data = handle.get();
     if (uv_poll_init(loop, &handle->poll, watch.fd) != 0) continue;
     uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
@@ -30,6 +35,31 @@ void Polls::Close() {
   if (closing_) return;
   closing_ = true;
   for (auto& handle : handles_) uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), OnClosed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&rest_),
+           [](uv_handle_t* timer) { static_cast<Polls*>(timer->data)->Closed(); });
+}
+
+void Polls::Rest() {
+  if (closing_) return;
+  if (!resting_) {
+    for (auto& handle : handles_)
+      if (handle->rests) uv_poll_stop(&handle->poll);
+  }
+  resting_ = true;
+  uv_update_time(rest_.loop);
+  uv_timer_start(&rest_, OnRested, 1, 0);
+}
+
+void Polls::OnRested(uv_timer_t* timer) {
+  auto* polls = static_cast<Polls*>(timer->data);
+  auto first = std::find_if(polls->handles_.begin(), polls->handles_.end(),
+                            [](const auto& handle) { return handle->rests; });
+  if (first != polls->handles_.end()) (*first)->readable();
+  // Closed by what it heard, or resting on.
+  if (polls->closing_ || uv_is_active(reinterpret_cast<uv_handle_t*>(timer))) return;
+  polls->resting_ = false;
+  for (auto& handle : polls->handles_)
+    if (handle->rests) uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
 }
 
 void Polls::OnReadable(uv_poll_t* poll, int status, int) {
@@ -40,12 +70,13 @@ void Polls::OnReadable(uv_poll_t* poll, int status, int) {
   handle->readable();
 }
 
-void Polls::OnClosed(uv_handle_t* closed) {
-  Polls* polls = static_cast<Handle*>(closed->data)->polls;
-  if (--polls->open_ > 0) return;
+void Polls::OnClosed(uv_handle_t* closed) { static_cast<Handle*>(closed->data)->polls->Closed(); }
+
+void Polls::Closed() {
+  if (--open_ > 0) return;
   // Both takes the hook back and, where the environment already waits for it, lets that go on.
-  napi_remove_async_cleanup_hook(polls->hook_);
-  delete polls;
+  napi_remove_async_cleanup_hook(hook_);
+  delete this;
 }
 
 void Polls::OnTeardown(napi_async_cleanup_hook_handle, void* data) {

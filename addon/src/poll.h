@@ -21,10 +21,15 @@ class Polls {
   struct Watch {
     int fd;
     std::function<void()> readable;
+    /** May be left alone for a moment, see Rest. */
+    bool rests = false;
   };
 
   /** `teardown` is called when the environment ends; it has to Close. Null on failure. */
   static Polls* Start(napi_env env, std::vector<Watch> watches, std::function<void()> teardown);
+
+  /** Leaves the sockets that may rest alone for a millisecond, and calls the first one's `readable` then. */
+  void Rest();
 
   /** The file descriptors may be closed at once; the handles follow on the loop's next turn. */
   void Close();
@@ -34,14 +39,19 @@ class Polls {
     uv_poll_t poll;
     Polls* polls;
     std::function<void()> readable;
+    bool rests;
   };
 
   Polls() = default;
+  static void OnRested(uv_timer_t* timer);
   static void OnReadable(uv_poll_t* poll, int status, int events);
   static void OnClosed(uv_handle_t* handle);
+  void Closed();
   static void OnTeardown(napi_async_cleanup_hook_handle hook, void* polls);
 
   std::vector<std::unique_ptr<Handle>> handles_;
+  uv_timer_t rest_;
+  bool resting_ = false;
   size_t open_ = 0;
   bool closing_ = false;
   napi_async_cleanup_hook_handle hook_ = nullptr;

@@ -193,27 +193,47 @@ void RequestSocket::SetMulticastRouter(uint32_t port, uint8_t value) {
   Do("set multicast router");
 }
 
-std::optional<uint32_t> RequestSocket::GetAppSolicit(uint8_t family, uint32_t ifindex) {
-  std::optional<uint32_t> probes;
+void RequestSocket::Dump(const char* what, const std::function<void(const Message&)>& visit) {
   Answer answer;
-  out_.Clear();
-  EncodeDumpSoliciting(family, ++seq_, &out_);
   int error = Send();
   if (error == 0) {
     error = Receive([&](const Message& message) {
       if (message.seq != seq_) return true;
       if (message.type == NLMSG_ERROR) DecodeAnswer(message, &answer);
-      Soliciting soliciting;
-      if (message.type == RTM_NEWNEIGHTBL && DecodeSoliciting(message.payload, &soliciting) &&
-          soliciting.family == family && soliciting.ifindex == ifindex) {
-        probes = soliciting.app_probes;
-      }
+      visit(message);
       return message.type != NLMSG_DONE && message.type != NLMSG_ERROR;
     });
   }
-  if (error != 0) throw KernelError("get app_solicit", error);
-  if (answer.error != 0) throw KernelError("get app_solicit", answer.error, answer.extack);
+  if (error != 0) throw KernelError(what, error);
+  if (answer.error != 0) throw KernelError(what, answer.error, answer.extack);
+}
+
+std::optional<uint32_t> RequestSocket::GetAppSolicit(uint8_t family, uint32_t ifindex) {
+  std::optional<uint32_t> probes;
+  out_.Clear();
+  EncodeDumpSoliciting(family, ++seq_, &out_);
+  Dump("get app_solicit", [&](const Message& message) {
+    Soliciting soliciting;
+    if (message.type == RTM_NEWNEIGHTBL && DecodeSoliciting(message.payload, &soliciting) &&
+        soliciting.family == family && soliciting.ifindex == ifindex) {
+      probes = soliciting.app_probes;
+    }
+  });
   return probes;
+}
+
+std::optional<NeighbourTable> RequestSocket::GetNeighbourTable(uint8_t family) {
+  std::optional<NeighbourTable> found;
+  out_.Clear();
+  EncodeDumpSoliciting(family, ++seq_, &out_);
+  Dump("get neighbour table", [&](const Message& message) {
+    NeighbourTable table;
+    if (message.type == RTM_NEWNEIGHTBL && DecodeNeighbourTable(message.payload, &table) &&
+        table.family == family) {
+      found = table;
+    }
+  });
+  return found;
 }
 
 void RequestSocket::SetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes) {

@@ -39,6 +39,8 @@ class RequestSocket {
   void SetMulticastRouter(uint32_t port, uint8_t value);
   /** `app_solicit` of a device; none where it has no neighbours of that family. @throws KernelError */
   std::optional<uint32_t> GetAppSolicit(uint8_t family, uint32_t ifindex);
+  /** None where the kernel has no such family. @throws KernelError */
+  std::optional<NeighbourTable> GetNeighbourTable(uint8_t family);
   /** @throws KernelError */
   void SetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes);
 
@@ -49,6 +51,8 @@ class RequestSocket {
   void WriteSome(size_t offset, size_t count, const std::function<void(size_t index, uint32_t seq)>& encode,
                  std::vector<Refusal>* refusals);
   void GetSome(const RowKey* keys, size_t count, std::vector<std::optional<Row>>* rows);
+  /** Every message of the dump that answers what `out_` holds. @throws KernelError */
+  void Dump(const char* what, const std::function<void(const Message&)>& visit);
   /** Sends what `out_` holds and waits for its acknowledgement. @throws KernelError */
   void Do(const char* what);
   /** Sends what `out_` holds. Returns 0 or an errno. */

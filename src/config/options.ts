@@ -171,12 +171,25 @@ const runOptions = (): Option[] => [
   option('--log-format <format>', 'of the log (default: pretty on a terminal)').choices(['json', 'pretty']),
 ];
 
+/** Those that say what the daemon is to do, without how: what can be judged before it does it. */
+export type DoctorOptions = DirectoryOptions &
+  ListenOptions &
+  TablesOptions &
+  Pick<RunOptions, (typeof DOCTORED)[number]>;
+const DOCTORED = ['directory', 'local', 'vtepAllow', 'strategy', 'broadcast', 'receiveBuffer'] as const;
+
+const doctorOptions = (): Option[] => {
+  const taken: readonly string[] = [...judgingOptions().map((one) => one.attributeName()), ...DOCTORED];
+  return [...runOptions().filter((one) => taken.includes(one.attributeName())), listenOption()];
+};
+
 /** Groups of options a command may take. */
 interface Groups {
   run: RunOptions;
   directory: DirectoryOptions;
   listen: ListenOptions;
   tables: TablesOptions;
+  doctor: DoctorOptions;
   explain: ExplainOptions;
 }
 
@@ -185,6 +198,7 @@ const OPTIONS: Record<keyof Groups, () => Option[]> = {
   directory: directoryOptions,
   listen: () => [listenOption()],
   tables: () => [netnsOption(), deviceOption()],
+  doctor: doctorOptions,
   explain: () => [...judgingOptions(), listenOption()],
 };
 

@@ -14,6 +14,7 @@ import {
   type Leases,
   type RecordKey,
   type StoredRecord,
+  type Values,
   noteUser,
 } from './directory.ts';
 import { difference, type FileContents, readDirectoryFile } from './file-records.ts';
@@ -83,15 +84,13 @@ export class FileDirectory implements Directory {
     this.#schedulePoll();
   }
 
-  read(keys: RecordKey[]): Promise<(string | null)[]> {
+  read(keys: RecordKey[]): Values | Promise<Values> {
     const contents = this.#contents;
     if (contents === undefined) {
       const state = this.#state.value;
       return Promise.reject(new DirectoryError(state.up ? 'nothing was read yet' : state.reason));
     }
-    return Promise.resolve(
-      keys.map(({ vni, kind, address }) => contents.get(vni)?.values.get(`${kind}:${address}`) ?? null),
-    );
+    return keys.map(({ vni, kind, address }) => contents.get(vni)?.values.get(`${kind}:${address}`) ?? null);
   }
 
   leases(vni: Vni): Leases {

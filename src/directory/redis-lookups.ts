@@ -4,7 +4,9 @@
  */
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls, TLSSocket } from 'node:tls';
+import type { Values } from './directory.ts';
 import { COMMAND_TIMEOUT, CONNECT_TIMEOUT, SOCKET_TIMEOUT } from './redis-client.ts';
+import { Soon } from './redis-soon.ts';
 import type { RedisTarget } from './redis-url.ts';
 import { encodeCommand, type Reply, ReplyParser } from './resp.ts';
 
@@ -12,6 +14,8 @@ import { encodeCommand, type Reply, ReplyParser } from './resp.ts';
 const TICK = 50;
 /** The answer to a full MGET fits in. */
 const READ_BUFFER = 64 * 1024;
+/** Values that are waited for; more is a burst, in which the next batch is better prepared meanwhile. */
+const FEW = 8;
 
 interface Asked {
   /** Monotonic ms. */
@@ -22,6 +26,10 @@ interface Asked {
 
 export class RedisLookups {
   readonly #socket: Socket;
+  readonly #buffer = Buffer.allocUnsafeSlow(READ_BUFFER);
+  readonly #soon = new Soon();
+  /** What comes in by the socket is what the server said; of TLS it is not. */
+  readonly #plain: boolean;
   readonly #parser = new ReplyParser((reply) => {
     this.#answer(reply);
   });
@@ -40,7 +48,8 @@ export class RedisLookups {
    * @param lost is told once why it closed, unless by `close`
    */
   constructor(target: RedisTarget, beside: Socket, lost: (error: Error) => void) {
-    this.#socket = connect(target, beside, (bytes) => {
+    this.#plain = target.tls === undefined;
+    this.#socket = connect(target, beside, this.#buffer, (bytes) => {
       this.#hear(bytes);
     });
     this.#socket.on(target.tls === undefined ? 'connect' : 'secureConnect', () => {
@@ -65,29 +74,49 @@ export class RedisLookups {
     return this.#answers > 0;
   }
 
-  /** Values in the order of the keys. @throws what the server says, or that it says nothing */
-  async mget(keys: readonly string[]): Promise<(string | null)[]> {
-    const reply = await this.#ask(['MGET', ...keys]);
-    if (typeof reply !== 'string' && reply.length === keys.length) return reply;
-    throw this.#misled();
+  /**
+   * Values in the order of the keys.
+   * @param urgent waits for them for a moment, see redis-soon.ts
+   * @throws what the server says, or that it says nothing, always as a rejection
+   */
+  mget(keys: readonly string[], urgent = false): Values | Promise<Values> {
+    const reply = this.#ask(['MGET', ...keys], urgent && keys.length <= FEW);
+    const values = (said: Reply): Values | Promise<Values> => {
+      if (said instanceof Error) return Promise.reject(said);
+      if (typeof said !== 'string' && said.length === keys.length) return said;
+      return Promise.reject(this.#misled());
+    };
+    return reply instanceof Promise ? reply.then(values) : values(reply);
   }
 
   /** @throws what the server says, or that it says nothing */
   async ping(): Promise<void> {
-    if ((await this.#ask(['PING'])) !== 'PONG') throw this.#misled();
+    const reply = await this.#ask(['PING']);
+    if (reply instanceof Error) throw reply;
+    if (reply !== 'PONG') throw this.#misled();
   }
 
   close(): void {
     this.#destroy(CLOSED_BY_US);
   }
 
-  #ask(command: string[]): Promise<Exclude<Reply, Error>> {
-    return new Promise((resolve, reject) => {
-      this.#send(command, (reply) => {
-        if (reply instanceof Error) reject(reply);
-        else resolve(reply);
-      });
+  /** @param soon waits for the reply, where nothing else is being waited for @returns the reply, at once or later */
+  #ask(command: string[], soon = false): Reply | Promise<Reply> {
+    let end: ((reply: Reply) => void) | undefined;
+    let said: Reply | undefined;
+    this.#send(command, (reply) => {
+      said = reply;
+      end?.(reply);
     });
+    if (soon && this.#connected && this.#plain && this.#asked.length === 1) this.#hearSoon();
+    if (said !== undefined) return said;
+    this.#watch();
+    return new Promise((resolve) => (end = resolve));
+  }
+
+  #hearSoon(): void {
+    const length = this.#soon.receive(this.#socket, this.#buffer);
+    if (length > 0) this.#hear(this.#buffer.subarray(0, length));
   }
 
   /** Without it the server would not answer, or from another database. */
@@ -95,6 +124,7 @@ export class RedisLookups {
     this.#send(command, (reply) => {
       if (reply instanceof Error && !isNeedless(reply)) this.#destroy(reply);
     });
+    this.#watch();
   }
 
   #send(command: string[], end: (reply: Reply) => void): void {
@@ -104,7 +134,6 @@ export class RedisLookups {
     }
     this.#asked.push({ at: performance.now(), end });
     this.#socket.write(encodeCommand(command));
-    this.#watch();
   }
 
   #hear(bytes: Buffer): void {
@@ -179,9 +208,9 @@ const CLOSED_BY_US = closed();
 const isNeedless = (error: Error): boolean =>
   /without any password configured|no password is set/.test(error.message);
 
-function connect(target: RedisTarget, beside: Socket, hear: (bytes: Buffer) => void): Socket {
+function connect(target: RedisTarget, beside: Socket, into: Buffer, hear: (bytes: Buffer) => void): Socket {
   const onread = {
-    buffer: Buffer.allocUnsafeSlow(READ_BUFFER),
+    buffer: into,
     callback: (length: number, buffer: Uint8Array): boolean => {
       hear((buffer as Buffer).subarray(0, length));
       return true;

@@ -1,7 +1,7 @@
 /** Reading from one server or from a cluster: values by key, sets, and whether it answers at all. */
 import { Cluster, type Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
-import { DirectoryError } from './directory.ts';
+import { DirectoryError, type Values } from './directory.ts';
 import { clusterClient, COMMAND_TIMEOUT, redisClient } from './redis-client.ts';
 import { RedisLookups } from './redis-lookups.ts';
 import { isAftermath, isTimeout, redisReason } from './redis-reason.ts';
@@ -77,12 +77,18 @@ export class RedisReader {
   /**
    * Values in the order of the keys.
    * @param tags which keys may share an MGET: one number per key, the VNI
+   * @param urgent see `Directory.read`
    * @throws DirectoryError
    */
-  async values(keys: string[], tags: number[]): Promise<(string | null)[]> {
-    if (keys.length <= MGET_KEYS && (this.cluster === undefined || tags.every((tag) => tag === tags[0]))) {
-      return keys.length === 0 ? [] : this.#asked(() => this.#mget(keys));
-    }
+  values(keys: string[], tags: number[], urgent?: boolean): Values | Promise<Values> {
+    if (keys.length > MGET_KEYS || (this.cluster !== undefined && tags.some((tag) => tag !== tags[0])))
+      return this.#valuesOfMany(keys, tags);
+    if (keys.length === 0) return [];
+    const values = this.#mget(keys, urgent);
+    return values instanceof Promise ? this.#asked(() => values) : values;
+  }
+
+  async #valuesOfMany(keys: string[], tags: number[]): Promise<Values> {
     const values = Array<string | null>(keys.length).fill(null);
     const inFlight = this.cluster === undefined ? MGETS_IN_FLIGHT : Infinity;
     const batches = this.#batches(tags);
@@ -157,10 +163,10 @@ export class RedisReader {
     }
   }
 
-  #mget(keys: string[]): Promise<(string | null)[]> {
+  #mget(keys: string[], urgent?: boolean): Values | Promise<Values> {
     if (this.#client instanceof Cluster) return this.#client.mget(keys);
     if (this.#lookups?.served !== true) return Promise.reject(new Error('Connection is closed.'));
-    return this.#lookups.mget(keys);
+    return this.#lookups.mget(keys, urgent);
   }
 
   /** Indices of keys that may be read with one MGET. */

@@ -18,6 +18,7 @@ import {
   type Leases,
   type RecordKey,
   type StoredRecord,
+  type Values,
   noteUser,
 } from './directory.ts';
 import { RedisFeeds } from './redis-feeds.ts';
@@ -109,10 +110,11 @@ export class RedisDirectory implements Directory {
     this.#reader.start();
   }
 
-  read(keys: RecordKey[]): Promise<(string | null)[]> {
+  read(keys: RecordKey[], urgent?: boolean): Values | Promise<Values> {
     return this.#reader.values(
       keys.map((key) => this.#keys.record(key)),
       keys.map(({ vni }) => vni),
+      urgent,
     );
   }
 

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
-import type { Announcement, EntryWrite, KernelEvent, RouteWrite } from './kernel.ts';
+import type { Announcement, EntryWrite, KernelEvent, NeighbourTable, RouteWrite } from './kernel.ts';
 import { NUMBERS_PER_MISS, type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 
 /** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
@@ -44,6 +44,7 @@ export interface NativeNamespace {
   setMulticastRouter(port: number, value: number): void;
   getAppSolicit(ifindex: number, family: 4 | 6): number | undefined;
   setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
+  getNeighbourTable(family: 4 | 6): NeighbourTable | undefined;
   lock(name: string): boolean;
   unlock(name: string): void;
 }
@@ -57,6 +58,8 @@ interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
   /** Gives back to the kernel what malloc keeps for later. */
   trimMemory: () => void;
+  /** Reads from a socket as soon as there is something, or for so long in vain: bytes received, 0 for none. */
+  receiveWithin: (fd: number, into: Uint8Array, microseconds: number) => number;
   /** Processor time that reading tables whole has taken, in seconds since the start. */
   dumpSeconds: () => number;
   /** One datagram to a unix socket, `@` for an abstract one. @throws NativeError, also where it would have to wait */

@@ -114,9 +114,21 @@ export interface Namespace {
   getAppSolicit(ifindex: number, family: 4 | 6): number | undefined;
   /** Without a write to /proc/sys (RTM_SETNEIGHTBL). @throws KernelError */
   setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
+  /** The table of a family, one for all namespaces of the machine; undefined without that family. @throws KernelError */
+  getNeighbourTable(family: 4 | 6): NeighbourTable | undefined;
   /** Binds an abstract unix socket in this namespace; false when another process holds the name. Held until closed. */
   lock(name: string): boolean;
   unlock(name: string): void;
+}
+
+/** A family's neighbours of the whole machine, as `ip -s ntable` shows them. */
+export interface NeighbourTable {
+  /** Also those that `gc_thresh` does not count, such as ours. */
+  entries: number;
+  /** gc_thresh1 to gc_thresh3: beyond the last the kernel makes no further entry. */
+  thresholds: readonly [number, number, number];
+  /** Entries refused for that, since the machine started. */
+  fulls: number;
 }
 
 interface WriteBase {
@@ -124,9 +136,10 @@ interface WriteBase {
   /**
    * `create` fails with EEXIST where a row stands (NLM_F_CREATE | NLM_F_EXCL), `replace` creates or overwrites
    * (NLM_F_CREATE | NLM_F_REPLACE), `append` adds a remote to a broadcast or all-zeros FDB entry (NLM_F_APPEND),
-   * `delete` fails with ENOENT where there is none.
+   * `delete` fails with ENOENT where there is none. `probe` writes nothing: where the kernel would take such a row it
+   * fails with EEXIST if one stands and ENOENT if not (NLM_F_EXCL alone).
    */
-  op: 'create' | 'replace' | 'append' | 'delete';
+  op: 'create' | 'replace' | 'append' | 'delete' | 'probe';
   state: number;
   flags: number;
 }

@@ -14,6 +14,7 @@ import type {
   Kernel,
   KernelEvent,
   Namespace,
+  NeighbourTable,
   OpenOptions,
   Refusal,
   RouteWrite,
@@ -140,6 +141,9 @@ class LinuxNamespace implements Namespace {
     translated(() => {
       this.#native.setAppSolicit(ifindex, family, probes);
     });
+  }
+  getNeighbourTable(family: 4 | 6): NeighbourTable | undefined {
+    return translated(() => this.#native.getNeighbourTable(family));
   }
   lock(name: string): boolean {
     return translated(() => this.#native.lock(name));

@@ -12,7 +12,7 @@ export type Packed = [numbers: Uint32Array, texts: string];
 const SEPARATOR = '\0';
 export const packTexts = (texts: readonly string[]): string => texts.join(SEPARATOR);
 
-const OPERATIONS: readonly EntryWrite['op'][] = ['create', 'replace', 'append', 'delete'];
+const OPERATIONS: readonly EntryWrite['op'][] = ['create', 'replace', 'append', 'delete', 'probe'];
 
 const NUMBERS_PER_WRITE = 6;
 const NUMBERS_PER_ANNOUNCEMENT = 2;

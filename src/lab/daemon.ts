@@ -94,7 +94,7 @@ export class Daemon {
 }
 
 /** A TCP port of 127.0.0.1 that nobody has at the moment. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();

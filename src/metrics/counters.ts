@@ -7,6 +7,7 @@ import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts'
 import type { AnnouncementOutcome } from '../tables/announce.ts';
 import type { Outcome } from '../resolve/question.ts';
 import { OVERRUN_SOCKETS } from '../kernel/kernel.ts';
+import { FAMILIES } from '../served/full-tables.ts';
 import { PlainHistogram } from './histogram.ts';
 
 export const LAYERS = ['l2', 'l3'] as const;
@@ -57,6 +58,7 @@ export class Counters {
   readonly conflicts = zeros(CONFLICTS);
   readonly writeFailures = zeros(TABLES);
   readonly overruns = zeros(OVERRUN_SOCKETS);
+  readonly tableFulls = zeros(FAMILIES);
   readonly evictions = zeros(EVICTIONS);
   readonly malformedRecords = new Map<MalformedReason, number>();
   readonly reconcileChanges = new Map<ReconcileAction, number>();

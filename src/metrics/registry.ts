@@ -84,6 +84,11 @@ function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Da
   to.counter('missd_reconcile_changes_total', 'Corrections of the kernel tables', () =>
     known('action', RECONCILE_ACTIONS, counters.reconcileChanges),
   );
+  to.counter(
+    'missd_neighbour_table_full_total',
+    'Neighbours the kernel refused for want of room (gc_thresh3), of the whole machine',
+    () => of('family', counters.tableFulls),
+  );
   to.counter('missd_evictions_total', 'Entries that gave way to newer ones', () =>
     of('reason', counters.evictions),
   );

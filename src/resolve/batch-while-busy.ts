@@ -1,11 +1,4 @@
-import {
-  Observable,
-  type ObservableInput,
-  type OperatorFunction,
-  type Subscription,
-  from,
-  timer,
-} from 'rxjs';
+import { Observable, type OperatorFunction, type Subscription, isObservable, timer } from 'rxjs';
 
 export interface BatchLimits {
   /** Items handed over at once. Small enough that one asker's batch does not hold up everybody else's. */
@@ -51,12 +44,12 @@ class Fifo<T> implements Waiting<T> {
 /**
  * Hands what arrives to `project` at once while fewer than `underWay` batches are out, and otherwise gathers it:
  * everything that came while busy is the next batch. So the first item of a burst never waits for a batch to fill,
- * and a flood travels in full ones. No timer, unless what waits is held back by `waiting` itself.
+ * and a flood travels in full ones. No timer, unless what waits is held back by `waiting` itself. A result that is there at once costs no subscription.
  *
  * `project` must not fail: an error is a value by then. One that does ends the stream, as in any operator.
  */
 export function batchWhileBusy<T, R>(
-  project: (batch: T[]) => ObservableInput<R>,
+  project: (batch: T[]) => R | Observable<R>,
   limits: BatchLimits,
   waiting: Waiting<T> = new Fifo(),
 ): OperatorFunction<readonly T[], R> {
@@ -72,12 +65,17 @@ export function batchWhileBusy<T, R>(
       const pump = (): void => {
         if (pumping) return;
         pumping = true;
-        while (underWay < limits.underWay) {
+        while (underWay < limits.underWay && !subscriber.closed) {
           const batch = waiting.take(limits.size);
           if (batch.length === 0) break;
+          const result = project(batch);
+          if (!isObservable(result)) {
+            subscriber.next(result);
+            continue;
+          }
           underWay++;
           subscriber.add(
-            from(project(batch)).subscribe({
+            result.subscribe({
               next: (value) => {
                 subscriber.next(value);
               },

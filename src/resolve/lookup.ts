@@ -1,5 +1,5 @@
 import { type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
-import type { RecordKey } from '../directory/directory.ts';
+import type { RecordKey, Values } from '../directory/directory.ts';
 import { observeWaits } from '../metrics/histogram.ts';
 import type { LookupDeps } from './deps.ts';
 import { type Judge, answerL2, answerL3 } from './judge.ts';
@@ -18,34 +18,33 @@ const FIRST_DELAY = 100;
 const LONGEST_DELAY = 2_000;
 
 /** Looks a batch of questions up in one round trip, again and again while the directory is away. Never fails. */
-export function lookup(batch: Question[], deps: LookupDeps): Observable<Answered[]> {
+export function lookup(batch: Question[], deps: LookupDeps): Answered[] | Observable<Answered[]> {
   const { now, counters } = deps;
   const started = now();
   const patient = batch.filter((question) => started - question.receivedAt < PATIENCE);
   const late = batch.filter((question) => !patient.includes(question));
   const failed = (questions: Question[]): Answered[] =>
     questions.map((question) => ({ question, result: 'failed' }));
-  if (patient.length === 0) return of(failed(late));
+  if (patient.length === 0) return failed(late);
 
   observeWaits(counters.stageSeconds.queue, patient, started);
   const asked = patient.map((question) => keysOf(question));
-  return readPatiently(
-    asked.flat(),
-    Math.min(...patient.map(({ receivedAt }) => receivedAt)) + PATIENCE,
-    deps,
-  ).pipe(
-    map((values) => {
-      if (values === undefined) return failed(batch);
-      counters.stageSeconds.lookup.observe((now() - started) / 1000, patient.length);
-      let next = 0;
-      const answered = patient.map<Answered>((question, index) => {
-        const keys = asked[index] ?? [];
-        const mine = values.slice(next, (next += keys.length));
-        return { question, result: judged(question, keys, mine, deps.judge) ?? 'absent' };
-      });
-      return late.length === 0 ? answered : [...answered, ...failed(late)];
-    }),
-  );
+  const conclude = (values: Values | undefined): Answered[] => {
+    if (values === undefined) return failed(batch);
+    counters.stageSeconds.lookup.observe((now() - started) / 1000, patient.length);
+    let next = 0;
+    const answered = patient.map<Answered>((question, index) => {
+      const keys = asked[index] ?? [];
+      const mine = values.slice(next, (next += keys.length));
+      return { question, result: judged(question, keys, mine, deps.judge) ?? 'absent' };
+    });
+    return late.length === 0 ? answered : [...answered, ...failed(late)];
+  };
+  const keys = asked.flat();
+  const first = read(keys, deps, true);
+  if (!(first instanceof Promise)) return conclude(first);
+  const deadline = Math.min(...patient.map(({ receivedAt }) => receivedAt)) + PATIENCE;
+  return readPatiently(keys, deadline, deps, first).pipe(map(conclude));
 }
 
 /** The `ip:` record of an L3 miss; for an L2 miss the `mac:` record and those of the addresses known to use the MAC. */
@@ -72,22 +71,26 @@ function judged(
   return answerL2(judge, device, address, first, addresses, rest);
 }
 
-/** @returns undefined when the directory has not answered by `deadline` (monotonic ms) */
+/**
+ * @param begun the first try
+ * @returns undefined when the directory has not answered by `deadline` (monotonic ms)
+ */
 export function readPatiently(
   keys: RecordKey[],
   deadline: number,
-  { directory, counters, now }: LookupDeps,
-): Observable<(string | null)[] | undefined> {
+  deps: LookupDeps,
+  begun?: Promise<Values>,
+): Observable<Values | undefined> {
+  const { directory, counters, now } = deps;
+  let first = begun;
   // The state in force is replayed first; what counts is the next word that it is up.
   const back$ = directory.state$.pipe(
     skip(1),
     filter((state) => state.up),
   );
   return defer(async () => {
-    const started = now();
-    counters.lookupKeys += keys.length;
-    const values = await directory.read(keys);
-    counters.lookupSeconds.observe((now() - started) / 1000);
+    const values = first ?? read(keys, deps);
+    first = undefined;
     return values;
   }).pipe(
     retry({
@@ -99,4 +102,20 @@ export function readPatiently(
     }),
     catchError(() => of(undefined)),
   );
+}
+
+/** One try, counted and timed. @param urgent see `Directory.read` */
+function read(
+  keys: RecordKey[],
+  { directory, counters, now }: LookupDeps,
+  urgent = false,
+): Values | Promise<Values> {
+  const started = now();
+  const timed = (values: Values): Values => {
+    counters.lookupSeconds.observe((now() - started) / 1000);
+    return values;
+  };
+  counters.lookupKeys += keys.length;
+  const values = directory.read(keys, urgent);
+  return values instanceof Promise ? values.then(timed) : timed(values);
 }

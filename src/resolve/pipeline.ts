@@ -77,8 +77,10 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
   const remembered$ = batches$.pipe(
     map(({ misses, deviceOf }) => {
       const { known, open } = fromMemory(deps.admission.admit(misses, deviceOf), deps);
+      const settled = known.length > 0 ? settle(known, deps) : [];
+      // After that: what is known waits for nobody.
       if (open.length > 0) asked$.next(open);
-      return known.length > 0 ? settle(known, deps) : [];
+      return settled;
     }),
   );
   return merge(lookedUp$, remembered$).pipe(filter((settled) => settled.length > 0));

@@ -7,6 +7,7 @@ import { DeviceCounters } from '../metrics/counters.ts';
 import type { Lane } from '../resolve/lane.ts';
 import type { Question } from '../resolve/question.ts';
 import { HeldTables } from '../tables/held.ts';
+import { familyOf } from './family.ts';
 import { DeviceDemand } from '../demand/device.ts';
 import { ExpiringSet } from './memory.ts';
 import type { Clock } from '../clock.ts';
@@ -55,6 +56,8 @@ export class ServedDevice {
   /** Everything adopted has been compared with the directory since. */
   verified = false;
 
+  /** Address family of the underlay: what a record's VTEP must be. */
+  readonly family: 4 | 6;
   /** How its entries come about. */
   readonly strategy: Strategy;
   /** What the strategy writes ahead has been written once. */
@@ -77,6 +80,7 @@ export class ServedDevice {
     strategy: Strategy = 'miss',
   ) {
     this.link = link;
+    this.family = familyOf(link, namespace.kernel);
     this.strategy = strategy;
     this.namespace = namespace;
     this.absent = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
@@ -89,11 +93,6 @@ export class ServedDevice {
 
   get vni(): Vni {
     return this.link.vxlan.vni;
-  }
-
-  /** Address family of the underlay: what a record's VTEP must be. */
-  get family(): 4 | 6 {
-    return this.link.vxlan.ipv6 ? 6 : 4;
   }
 
   /** ifindex of the bridge the device is a port of, 0 in the routed topology. */

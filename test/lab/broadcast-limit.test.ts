@@ -6,6 +6,7 @@ import { ipKey } from '../../src/lab/records.ts';
 import { until } from '../../src/lab/wait.ts';
 import { askDhcp, serveDhcp } from './dhcp.ts';
 import { BEFORE_THE_RETRY, Pair, close, tellOnFailure } from './harness.ts';
+import { UnderlayTap } from './underlay-tap.ts';
 
 const RATE = 40;
 const PORT_RATE = 10;
@@ -14,28 +15,18 @@ const MORE_PORTS = [61, 62, 63, 64, 65, 66, 67];
 
 let pair: Pair;
 let hostile: Guest;
+let tap: UnderlayTap;
 beforeAll(async () => {
   pair = await Pair.build({ flags: FLAGS });
   hostile = await pair.host1.addGuest({ n: 3, ip4: null, ip6: null, dad: false, also: MORE_PORTS });
   await pair.publishGuests(pair.guest1, pair.guest2);
-  await pair.lab.underlay.namespace.exec(['nft', '-f', '-'], { input: COPIES });
+  tap = await UnderlayTap.start(pair.lab.underlay);
   await copied();
 });
 afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
-/** VXLAN packets on the underlay with a frame of the Ethertype that the flood has, behind UDP, VXLAN and two MACs. */
-const COPIES = `table bridge test {
-  counter copies { }
-  chain forward {
-    type filter hook forward priority 0;
-    udp dport 4789 @th,224,16 0x88b5 counter name copies
-  }
-}`;
-const copies = async (): Promise<number> => {
-  const list = ['nft', 'list', 'counter', 'bridge', 'test', 'copies'];
-  return Number(/packets (\d+)/.exec(await pair.lab.underlay.namespace.exec(list))?.[1]);
-};
+const copies = async (): Promise<number> => (await tap.seen()).experiment;
 const dropped = (): Promise<number> => pair.daemon.metric('missd_broadcasts_dropped_total');
 const table = async (): Promise<string> =>
   (await pair.host1.namespace.attempt(['nft', 'list', 'table', 'bridge', 'missd_broadcast'])).stdout;

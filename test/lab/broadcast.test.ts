@@ -8,6 +8,7 @@ import { until } from '../../src/lab/wait.ts';
 import { GROUPS } from '../../src/broadcast/groups.ts';
 import { askDhcp, serveDhcp } from './dhcp.ts';
 import { BEFORE_THE_RETRY, Pair, close, counting, tellOnFailure } from './harness.ts';
+import { UnderlayTap } from './underlay-tap.ts';
 
 let pair: Pair;
 beforeAll(async () => {
@@ -54,22 +55,46 @@ async function heard({ namespace }: Guest): Promise<number> {
   return Number(/^Icmp6InNeighborAdvertisements\s+(\d+)/m.exec(text)?.[1]);
 }
 
-test('L2 misses stay on, ARP is answered here, and announcements stay on the host', async () => {
-  const { guest1, guest2, host2, daemon } = pair;
-  const pinged = await guest1.ping('20.0.0.2');
-  expect(pinged.received).toBe(1);
-  expect(pinged.rtts[0]).toBeLessThan(BEFORE_THE_RETRY);
+test('L2 misses stay on, questions are answered here, and announcements stay on the host', async () => {
+  const { guest1, guest2, host1, host2, lab, daemon } = pair;
+  const tap = await UnderlayTap.start(lab.underlay);
+  const beside = await host1.addGuest({ n: 3, dad: false });
+  for (const [from, to] of [
+    [guest1, guest2],
+    [guest2, guest1],
+    // Of the same host: the question goes to every port, the tunnel's too.
+    [beside, guest1],
+  ] as const) {
+    await from.forgetNeighbours();
+    for (const ip of [to.ip4, to.ip6]) {
+      const pinged = await from.ping(ip ?? '');
+      expect(pinged.received).toBe(1);
+      expect(pinged.rtts[0]).toBeLessThan(BEFORE_THE_RETRY);
+    }
+  }
   await guest1.namespace.ip(['neigh', 'add', '20.0.0.77', 'lladdr', macOf('20.0.0.77'), 'dev', 'eth0']);
   const misses = await counting(daemon, () => guest1.ping('20.0.0.77', { timeout: 0.2 }));
   expect(misses.since('missd_misses_total', { layer: 'l2' })).toBeGreaterThan(0);
 
   // An address with another MAC is told to every guest of this host.
-  await pair.publish([ipKey(100, 'fd20::88'), `${macOf('20.0.0.88')} ${host2.vtep}`]);
-  await guest1.ping('fd20::88', { timeout: 0.2 });
-  const [here, there] = [await heard(guest1), await heard(guest2)];
-  await pair.publish([ipKey(100, 'fd20::88'), `${macOf('20.0.0.89')} ${host2.vtep}`]);
-  await until('it to be told', async () => (await heard(guest1)) > here);
-  expect(await heard(guest2)).toBe(there);
+  const sent = () => daemon.metric('missd_announcements_total', { outcome: 'sent' });
+  for (const ip of ['20.0.0.88', 'fd20::88']) {
+    await pair.publish([ipKey(100, ip), `${macOf('20.0.0.88')} ${host2.vtep}`]);
+    await guest1.ping(ip, { timeout: 0.2 });
+    const [here, there, before] = [await heard(guest1), await heard(guest2), await sent()];
+    await pair.publish([ipKey(100, ip), `${macOf('20.0.0.89')} ${host2.vtep}`]);
+    // One for each port of the bridge.
+    await until('it to be told', async () => (await sent()) >= before + 2);
+    if (ip.includes(':')) await until('it to be heard', async () => (await heard(guest1)) > here);
+    expect(await heard(guest2)).toBe(there);
+  }
+  const { ping, ...told } = await tap.seen();
+  expect(ping).toBeGreaterThan(0);
+  expect(told).toEqual({ arp: 0, solicitation: 0, advertisement: 0, experiment: 0 });
+
+  // What a guest itself says to all nodes is replicated, and would be seen.
+  await host1.addGuest({ n: 4, dad: false, announce: true });
+  await until('it to be seen', async () => (await tap.seen()).advertisement > 0);
 });
 
 const zadd = async (member: string, milliseconds: number): Promise<void> => {

@@ -74,3 +74,34 @@ describe.each([
     expect(await defaults()).toEqual([router]);
   });
 });
+
+describe('a device that was given no address of its own', () => {
+  beforeAll(async () => {
+    pair = await Pair.build({ underlay: 'ipv6', noDaemons: true });
+    await pair.publishGuests(pair.guest1, pair.guest2);
+    for (const host of [pair.host1, pair.host2]) {
+      const { device, bridge, mtu, namespace } = host.segment;
+      await namespace.ip(['link', 'delete', device]);
+      const flags = ['nolearning', 'proxy', 'l2miss', 'l3miss'];
+      const vxlan = ['type', 'vxlan', 'id', '100', 'dstport', '4789', 'dev', 'eth0', ...flags];
+      await namespace.exec(['ip', '-6', 'link', 'add', device, 'mtu', String(mtu), ...vxlan]);
+      await namespace.ip(['link', 'set', device, 'master', bridge, 'up']);
+      await pair.serve(host);
+    }
+  });
+  afterAll(() => close(pair));
+
+  test('is one of IPv6 where it was made so: its guests reach each other, and no IPv4 VTEP is believed', async () => {
+    const { daemon, guest1, guest2, host1 } = pair;
+    const [link] = await host1.namespace.show('link', 'show', 'vxlan100');
+    expect(link?.['linkinfo']).not.toMatchObject({ info_data: { local6: expect.anything() as unknown } });
+    for (const ip of [guest2.ip4, guest2.ip6]) expect((await guest1.ping(ip ?? '')).received).toBe(1);
+    const reason = { reason: 'vtep_family' };
+    expect(await daemon.metric('missd_directory_malformed_records_total', reason)).toBe(0);
+    await pair.publish([ipKey(100, '20.0.0.60'), '02:42:14:00:00:3c 10.99.0.2']);
+    await ask(daemon, guest1, '20.0.0.60');
+    expect(await daemon.metric('missd_directory_malformed_records_total', reason)).toBe(1);
+    // What found it out has left nothing behind.
+    expect((await host1.segment.fdb()).map(({ lladdr }) => lladdr)).toEqual([guest2.mac]);
+  });
+});

@@ -90,6 +90,14 @@ export function arpBlocking(role: string, mac: string, address: string, count: n
   execFileSync('nsenter', inside(role, argv));
 }
 
+/** ARP requests of one guest for so many addresses from the first on, as fast as it can, while the event loop turns. */
+export async function arpForMany(role: string, mac: string, first: string, count: number): Promise<void> {
+  const script = new URL('arp-burst.py', import.meta.url).pathname;
+  const argv = `python3 ${script} eth0 ${mac} 20.0.0.10 ${first} ${count} ${count}`;
+  const child = spawn('nsenter', inside(role, argv), { stdio: 'ignore' });
+  await once(child, 'exit');
+}
+
 /** Keeps what a namespace says, and waits for what it is to say. */
 export class Listener {
   readonly events: KernelEvent[] = [];

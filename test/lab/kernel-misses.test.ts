@@ -20,6 +20,7 @@ import {
   ping,
   pingBlocking,
   arpBlocking,
+  arpForMany,
   listen,
 } from './kernel-lab.ts';
 
@@ -102,6 +103,24 @@ describe('misses', () => {
       state: NUD_STALE,
       count: 5,
     });
+  });
+
+  it('of a crowd, which are let gather for a millisecond, are all heard, and one alone after it', async () => {
+    const listener = listen('host', 64 << 20);
+    for (const [first, alone] of [
+      ['20.1.0.0', '20.0.0.88'],
+      ['20.2.0.0', '20.0.0.87'],
+    ] as const) {
+      await arpForMany('a', A, first, 4_000);
+      const heard = new Set<string>();
+      await listener.until((event) => {
+        for (const { address } of event.type === 'misses' ? event.misses : [])
+          if (address.startsWith(first.slice(0, 5))) heard.add(address);
+        return heard.size === 4_000 ? true : undefined;
+      });
+      await ping('a', alone);
+      expect((await listener.miss(alone)).layer).toBe('l3');
+    }
   });
 
   it('are heard again after the socket overflowed, every time', async () => {

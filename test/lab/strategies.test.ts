@@ -102,6 +102,45 @@ const becomes = async (host: Host, wanted: string[]): Promise<void> => {
   expect(await routes(host)).toEqual(wanted);
 };
 
+/** Traffic of guest 1 to guest 2 goes on while the daemon of host 1 is started anew with each of these. */
+async function livesThrough(
+  pair: Pair,
+  strategies: readonly string[],
+  converged: (strategy: string) => Promise<void>,
+): Promise<void> {
+  const { lab, host1, guest1, guest2 } = pair;
+  const traffic: Traffic[] = [];
+  for (const strategy of strategies) {
+    await pair.daemons[0]?.stop();
+    await pair.serve(host1, ['--strategy', `100=${strategy}`, '--audit', '1']);
+    await converged(strategy);
+    if (traffic.length === 0)
+      for (const ip of [guest2.ip4, guest2.ip6]) traffic.push(await Traffic.start(lab, guest1, ip ?? ''));
+    for (const one of traffic) await one.flows();
+  }
+  for (const one of traffic) expect((await one.stop()).lost).toBe(0);
+  await pair.daemon.stop();
+}
+
+test('bridged, an established pair lives through every change of strategy', async () => {
+  const pair = await Pair.build({ noDaemons: true });
+  try {
+    const { guest1, guest2, host1, host2, redis } = pair;
+    const there = guestIp4(50);
+    await pair.publishGuests(guest1, guest2);
+    await pair.publish([ipKey(100, there), `${macOf(there)} ${host2.vtep}`]);
+    await pair.serve(host2);
+    const ips = [there, guest2.ip4 ?? '', guest2.ip6 ?? ''];
+    await livesThrough(pair, ['miss', 'preload', 'miss'], async (strategy) => {
+      if (strategy === 'preload') await expectTables(host1.segment, redis, { ips });
+    });
+    // What was written ahead stays until it is idle.
+    await expectTables(host1.segment, redis, { ips });
+  } finally {
+    await pair.close();
+  }
+});
+
 describe('routes', () => {
   let pair: Pair;
   const ROUTES = ['10.20.2.0/24 10.20.2.0 vxlan100 onlink', 'fd20:0:0:2::/64 fd20:0:0:2:: vxlan100 onlink'];
@@ -125,21 +164,12 @@ describe('routes', () => {
   afterAll(() => close(pair));
   tellOnFailure(() => pair);
 
-  test('an established pair lives through miss, preload, routes and miss', async () => {
-    const { host1, guest1, guest2 } = pair;
-    await pair.serve(host1, flags('miss'));
-    const traffic = [
-      await Traffic.start(pair.lab, guest1, guest2.ip4 ?? ''),
-      await Traffic.start(pair.lab, guest1, guest2.ip6 ?? ''),
-    ];
-    for (const strategy of ['preload', 'routes', 'miss']) {
-      await pair.daemon.stop();
-      await pair.serve(host1, flags(strategy));
-      await becomes(host1, strategy === 'routes' ? ROUTES : []);
-      for (const one of traffic) await one.flows();
-    }
-    for (const one of traffic) expect((await one.stop()).lost).toBe(0);
-    await pair.daemon.stop();
+  // Each follows each.
+  test('an established pair lives through every change of strategy', async () => {
+    const { host1 } = pair;
+    await livesThrough(pair, ['miss', 'preload', 'miss', 'routes', 'preload', 'routes', 'miss'], (strategy) =>
+      becomes(host1, strategy === 'routes' ? ROUTES : []),
+    );
   });
 
   test('one route, one neighbour and one FDB entry a host, kept in step with the leases', async () => {

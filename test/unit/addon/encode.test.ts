@@ -67,6 +67,7 @@ describe('encodeWrites', () => {
     ['replace', 0x501],
     ['append', 0xc01],
     ['delete', 0x001],
+    ['probe', 0x201],
   ] as const)('says %s with the flags the kernel expects', (op, flags) => {
     expect(flagsOf({ ...fdb, op })).toBe(flags);
   });

@@ -13,6 +13,7 @@ import type {
   Kernel,
   KernelEvent,
   Namespace,
+  NeighbourTable,
   Refusal,
   RouteWrite,
 } from '../../../src/kernel/kernel.ts';
@@ -46,6 +47,8 @@ export class FakeNamespace extends FakeTables implements Namespace {
   readonly multicastRouters = new Map<number, number>();
   /** By ifindex and family. */
   readonly appSolicit = new Map<string, number>();
+  /** By family. */
+  readonly neighbourTables = new Map<number, NeighbourTable>();
   ports: { port: number; vxlan: number }[] = [];
   /** Refuses the writes it names an errno for. */
   refuse: (write: EntryWrite) => Errno | undefined = () => undefined;
@@ -208,6 +211,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
   }
   setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void {
     this.appSolicit.set(`${ifindex} ${family}`, probes);
+  }
+  getNeighbourTable(family: 4 | 6): NeighbourTable | undefined {
+    return this.neighbourTables.get(family);
   }
   lock(name: string): boolean {
     if (this.foreignLocks.has(name)) return false;

@@ -142,6 +142,7 @@ export class FakeTables {
       });
     if ((state & NUD_NOARP) !== 0 || vtep === undefined) return 'EINVAL';
     if (vtep.includes(':') !== (this.linkTable.get(ifindex)?.vxlan?.ipv6 ?? false)) return 'EAFNOSUPPORT';
+    if (op === 'probe') return row === undefined ? 'ENOENT' : 'EEXIST';
     if (op === 'create' && row !== undefined) return 'EEXIST';
     if (row === undefined) this.putFdb({ ifindex, lladdr, vtep, state, flags });
     else {

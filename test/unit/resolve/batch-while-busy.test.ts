@@ -125,3 +125,14 @@ describe('batchWhileBusy', () => {
     });
   });
 });
+
+it('a result that is there at once is handed on at once, and what it brings about comes behind it', () => {
+  const more = new Subject<string[]>();
+  const seen: string[] = [];
+  watch(more.pipe(batchWhileBusy((batch) => batch.join(''), limits)), (joined) => {
+    seen.push(joined);
+    if (joined === 'abc') more.next(['x']);
+  });
+  more.next(['a', 'b', 'c', 'd']);
+  expect(seen).toEqual(['abc', 'dx']);
+});

@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import { declare, resolve } from '../config/options.ts';
+import { examine } from '../doctor/doctor.ts';
+import { isBroken } from '../doctor/finding.ts';
+import { render } from '../doctor/render.ts';
+import { LinuxKernel } from '../kernel/linux.ts';
+import { paletteFor } from '../screen/palette.ts';
+import { say } from '../screen/say.ts';
+
+const HELP = `
+Takes the options of missd run, and its --config, so as to examine what the daemon would serve. Changes nothing:
+what the kernel can do is tried in a namespace of its own, which goes with the command.
+
+Examples:
+  missd doctor                                       this host, before missd run or while it runs
+  missd doctor --config /etc/missd/missd.yaml        what the service is told to serve
+  missd doctor --netns blue --redis redis://10.0.0.5
+  missd doctor --json | jq '.findings[] | select(.level == "broken")'`;
+
+/** What a pipe is taken to show. */
+const COLUMNS = 80;
+
+export function doctorCommand(): Command {
+  const command = declare(new Command('doctor'), 'doctor')
+    .summary('what is wrong on this host, and how to mend it')
+    .description(
+      'Examines kernel, privileges, limits, devices, bridges, underlay, MTU, directory and daemon.\n' +
+        'Exit code 1 when something is broken; warnings alone are none.',
+    )
+    .option('--json', 'the findings, for programs')
+    .addHelpText('after', HELP);
+  return command.action(async () => {
+    const options = resolve(command, 'doctor');
+    const findings = await examine(new LinuxKernel(), options);
+    const broken = isBroken(findings);
+    if (command.opts<{ json?: boolean }>().json === true)
+      say(`${JSON.stringify({ broken, findings }, null, 2)}\n`);
+    else say(render(findings, paletteFor(process.stdout), process.stdout.columns || COLUMNS));
+    if (broken) process.exitCode = 1;
+  });
+}

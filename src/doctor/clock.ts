@@ -1,0 +1,25 @@
+/** This host's clock against the directory's. */
+import { duration } from '../screen/span.ts';
+import { type Finding, of } from './finding.ts';
+import type { RedisFacts } from './redis.ts';
+
+const say = of('clock');
+
+/** Less than this is nobody's business, ms. */
+const TOLERATED = 1_000;
+/** From here on a certificate or a log line is on the wrong day, ms. */
+const MUCH = 60_000;
+
+export function judgeClock({ ahead, within }: RedisFacts['clock']): Finding[] {
+  if (!Number.isFinite(within))
+    return [say.note('skew', 'the clock of the directory could not be read (TIME)')];
+  const off = Math.abs(ahead);
+  if (off <= TOLERATED + within)
+    return [say.ok('skew', `within ${Math.max(1, Math.ceil(off + within))} ms of the directory's`)];
+  const what = `this host's clock is ${duration(off / 1000)} ${ahead > 0 ? 'ahead of' : 'behind'} the directory's`;
+  const why =
+    'TTLs and membership of broadcast domains go by the clock of Redis, so missd itself does not mind. Writers that compute the scores of vteps by their own clock do; so do TLS certificates, and whoever compares the logs of two hosts.';
+  return off > MUCH
+    ? [say.warning('skew', what, why, 'chronyc makestep   # or: systemctl restart systemd-timesyncd')]
+    : [say.note('skew', what, why, 'chronyc tracking   # or: timedatectl timesync-status')];
+}

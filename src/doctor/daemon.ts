@@ -1,0 +1,105 @@
+/** The daemon of this host, if one runs. */
+import { reasonOf } from '../errors.ts';
+import type { Status } from '../http/status.ts';
+import { VERSION } from '../version.ts';
+import { type Finding, of } from './finding.ts';
+import type { Subject } from './scene.ts';
+
+const say = of('daemon');
+
+const PATIENCE = 2_000;
+
+export interface DaemonFacts {
+  /** `HOST:PORT` that was asked. */
+  where: string;
+  status?: Status;
+  /** Why there is none; undefined `status` and `refused` is a host without a daemon. */
+  reason?: string;
+  refused?: boolean;
+}
+
+export async function askDaemon({ host, port }: { host: string; port: number }): Promise<DaemonFacts> {
+  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  try {
+    const response = await fetch(`http://${where}/status`, { signal: AbortSignal.timeout(PATIENCE) });
+    if (!response.ok) throw new Error(`HTTP ${response.status}`);
+    return { where, status: (await response.json()) as Status };
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
+    return { where, reason: reasonOf(cause ?? error), refused: cause?.code === 'ECONNREFUSED' };
+  }
+}
+
+/** Whether it serves a device. */
+export const serves = ({ status }: DaemonFacts, { place, link }: Subject): boolean =>
+  status?.devices.some(
+    ({ name, namespace, ifindex }) =>
+      name === link.name && ifindex === link.ifindex && namespace === place.name,
+  ) === true;
+
+/** @param subjects those that it should serve */
+export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): Finding[] {
+  const { where, status, reason = '', refused } = facts;
+  if (status === undefined)
+    return [
+      refused === true
+        ? say.note('runs', `no daemon answers at ${where}`, 'Nothing here answers misses yet.', 'missd run')
+        : say.broken(
+            'runs',
+            `the daemon at ${where} does not answer: ${reason}`,
+            'Something listens there, and it is not well or not missd.',
+            `curl -v http://${where}/healthz`,
+          ),
+    ];
+  const findings: Finding[] = [];
+  if (!status.ready)
+    findings.push(
+      say.broken(
+        'ready',
+        `the daemon is not ready: ${status.missing.join('; ')}`,
+        'It serves what it can, and what it waits for it does not.',
+        `curl -s http://${where}/readyz`,
+      ),
+    );
+  if (status.version !== VERSION)
+    findings.push(
+      say.note(
+        'version',
+        `the daemon is ${status.version}, this is ${VERSION}`,
+        'It was not restarted since.',
+      ),
+    );
+  for (const subject of subjects)
+    if (!serves(facts, subject))
+      findings.push(
+        say.warning(
+          'serves',
+          `the daemon does not serve ${subject.name}`,
+          'It was started for other namespaces or devices, refuses this one, or another daemon has it.',
+          `missd status --listen ${where}`,
+        ),
+      );
+  const conflicts = Object.entries(status.conflicts).filter(([, count]) => count > 0);
+  if (conflicts.length > 0)
+    findings.push(
+      say.note(
+        'conflicts',
+        `the daemon has met conflicts: ${conflicts.map(([name, count]) => `${name} ${count}`).join(', ')}`,
+        'What the directory says and what it found on this host disagreed; its log names them.',
+        'journalctl -u missd -g conflict',
+      ),
+    );
+  const overruns = Object.values(status.overruns).reduce((sum, count) => sum + count, 0);
+  if (overruns > 0)
+    findings.push(
+      say.warning(
+        'overruns',
+        `the kernel dropped messages for the daemon ${overruns} times`,
+        'Misses were lost: who asked had to ask again.',
+        'missd run --receive-buffer 256MiB',
+      ),
+    );
+  if (findings.length === 0)
+    findings.push(say.ok('ready', `pid ${status.pid} is ready and serves ${status.devices.length} devices`));
+  return findings;
+}

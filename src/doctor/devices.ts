@@ -1,0 +1,221 @@
+/** The VXLAN devices: their flags, and what those imply. */
+import { typed } from '../inspect/inside.ts';
+import { recreated } from '../inspect/recreate.ts';
+import { isVxlan, refusal } from '../served/servable.ts';
+import type { FdbEntry, Link } from '../vocabulary.ts';
+import { type Finding, of } from './finding.ts';
+import type { Subject } from './scene.ts';
+
+const say = of('devices');
+
+export interface DeviceFacts {
+  subject: Subject;
+  /** The entry for all MACs that have none, where there is one. */
+  everyMac: FdbEntry | undefined;
+  /** `app_solicit` by family; undefined where there is none of it. */
+  appSolicit: { family: 4 | 6; probes: number | undefined }[];
+  /** Whether the daemon that answers at `--listen` serves it. */
+  served: boolean;
+}
+
+const ALL_MACS = '00:00:00:00:00:00';
+
+/** Reads what the links do not tell. */
+export function deviceFacts(subject: Subject, served: boolean): DeviceFacts {
+  const { kernel } = subject.place;
+  const { ifindex } = subject.link;
+  const [everyMac] = kernel.getFdb([{ ifindex, lladdr: ALL_MACS }]);
+  const appSolicit = ([4, 6] as const).map((family) => ({
+    family,
+    probes: kernel.getAppSolicit(ifindex, family),
+  }));
+  return { subject, everyMac, appSolicit, served };
+}
+
+export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFacts): Finding[] {
+  const { link, name, place, strategy, bridge } = subject;
+  const { vxlan } = link;
+  const anew = (): string[] => recreated(link, place.path, place.links);
+  const command = (text: string): string => typed(place.path, text);
+  const unserved = refusal(link, place.links, () => strategy);
+  if (unserved !== undefined)
+    return [say.broken('servable', `${name} is not served: ${unserved}`, ...reasonAndWay(subject, unserved))];
+  const findings: Finding[] = [];
+  if (!link.up)
+    findings.push(
+      say.broken(
+        'down',
+        `${name} is down`,
+        'Nothing passes a device that is down, and setting it down emptied its tables.',
+        command(`ip link set ${link.name} up`),
+      ),
+    );
+  const asked = strategy === 'miss';
+  if (asked && !vxlan.l3miss)
+    findings.push(
+      say.broken(
+        'l3miss',
+        `${name} has no l3miss`,
+        `Unknown addresses raise no miss, so missd is never asked for them. The kernel takes the flag only when a device is made${bridge === undefined ? '; its addresses and routes have to be added again' : ''}.`,
+        ...anew(),
+      ),
+    );
+  if (asked && !vxlan.l2miss)
+    findings.push(
+      say.warning(
+        'l2miss',
+        `${name} has no l2miss`,
+        'Unknown MACs raise no miss: guests that know a neighbour from before are not helped after its entry went.',
+        ...anew(),
+      ),
+    );
+  if (bridge !== undefined && !vxlan.proxy)
+    findings.push(
+      say.broken(
+        'proxy',
+        `${name} is in bridge ${bridge.name} without proxy`,
+        'The kernel does not answer guests from its neighbour entries, and asks for none.',
+        ...anew(),
+      ),
+    );
+  if (everyMac !== undefined && asked)
+    findings.push(
+      say.broken(
+        'default-remote',
+        `${name} has a default remote, ${everyMac.vtep ?? vxlan.group ?? 'a group'}`,
+        'Frames for unknown MACs go there, right or wrong, and raise no L2 miss.',
+        command(
+          `bridge fdb del ${ALL_MACS} dev ${link.name}${everyMac.vtep === undefined ? '' : ` dst ${everyMac.vtep}`} self`,
+        ),
+      ),
+    );
+  if (vxlan.learning)
+    findings.push(
+      say.warning(
+        'learning',
+        `${name} learns from traffic`,
+        "Any guest can redirect another's traffic to its own host with one frame of a forged source MAC.",
+        command(`ip link set ${link.name} type vxlan nolearning`),
+      ),
+    );
+  if (bridge === undefined && vxlan.l3miss && link.up) findings.push(...judgeSolicit());
+  if (findings.length === 0) findings.push(say.ok('flags', `${name}, VNI ${vxlan.vni}`));
+  return findings;
+
+  function judgeSolicit(): Finding[] {
+    return appSolicit.flatMap(({ family, probes }) => {
+      if (probes !== 0) return [];
+      const what = `${name} has app_solicit 0 for IPv${family}`;
+      const why = 'What the host routes through it is asked for on the wire, and missd never hears of it.';
+      const where = `net.ipv${family}.neigh.${link.name}.app_solicit=3`;
+      return served
+        ? [say.broken('app_solicit', `${what}, although missd serves it`, why, command(`sysctl -w ${where}`))]
+        : [say.note('app_solicit', `${what}; missd run sets it to 3`, why)];
+    });
+  }
+}
+
+function reasonAndWay({ link, place, bridge }: Subject, unserved: string): [string, ...string[]] {
+  const command = (text: string): string => typed(place.path, text);
+  if (link.vxlan.external)
+    return [
+      'Each VNI needs a device of its own; this one takes its VNI from each packet.',
+      command(`ip link add vxlan100 type vxlan id 100 dstport 4789 nolearning proxy l2miss l3miss`),
+    ];
+  if (bridge?.bridge?.vlanFiltering === true)
+    return [
+      'The same address may be a different guest in each VLAN, and a miss does not name the VLAN. Give each VLAN a bridge of its own.',
+      command(`ip link set ${bridge.name} type bridge vlan_filtering 0`),
+    ];
+  if (bridge !== undefined && unserved.includes('another VXLAN device'))
+    return [
+      'A question of a guest reaches both, so it cannot be told which VNI is meant, and frames may loop between the two.',
+      command(`ip link set ${link.name} nomaster`),
+    ];
+  return ['missd run leaves it alone.'];
+}
+
+/** Devices that raise no misses, and names and namespaces that are not there. */
+export function judgeAbsence(
+  subjects: readonly Subject[],
+  missing: readonly { name: string; reason: string; denied: boolean }[],
+  places: readonly { name: string; path: string | null; links: ReadonlyMap<number, Link> }[],
+  wanted: readonly string[],
+): Finding[] {
+  const findings: Finding[] = missing.map(({ name, reason, denied }) =>
+    denied
+      ? say.warning(
+          'namespace',
+          `namespace ${name} could not be entered: ${reason}`,
+          'Nothing in it could be examined.',
+          'sudo missd doctor',
+        )
+      : say.broken(
+          'namespace',
+          `namespace ${name} cannot be opened: ${reason}`,
+          'missd run waits for it.',
+          'ip netns list',
+        ),
+  );
+  for (const device of wanted)
+    if (!subjects.some(({ link }) => link.name === device)) findings.push(absent(device));
+  for (const { name, path, links } of places) {
+    const silent = [...links.values()].filter(
+      (link) => isVxlan(link) && !subjects.some((one) => one.link === link),
+    );
+    if (wanted.length > 0) continue;
+    for (const link of silent)
+      if (isVxlan(link))
+        findings.push(
+          say.note(
+            'silent',
+            `${link.name} (VNI ${link.vxlan.vni}) in ${name} has neither l2miss nor l3miss`,
+            'It raises no misses, so missd leaves it alone.',
+            ...recreated(link, path, links),
+          ),
+        );
+  }
+  if (subjects.length === 0 && wanted.length === 0 && places.length > 0)
+    findings.push(
+      say.note(
+        'none',
+        `no VXLAN device with l2miss or l3miss in ${places.map(({ name }) => name).join(', ')}`,
+        'missd run waits for one.',
+        'ip link add vxlan100 type vxlan id 100 dstport 4789 nolearning proxy l2miss l3miss',
+      ),
+    );
+  return findings;
+
+  function absent(device: string): Finding {
+    const other = places.flatMap(({ links }) => [...links.values()].filter((link) => link.name === device));
+    return say.broken(
+      'named',
+      other.length === 0
+        ? `no device ${device} in ${places.map(({ name }) => name).join(', ')}`
+        : `${device} is not a VXLAN device`,
+      'It was named with --device.',
+      'ip -d link show type vxlan',
+    );
+  }
+}
+
+/** Devices of one VNI share its records, so one bridge's guests answer for the other's. */
+export function judgeTwins(subjects: readonly Subject[]): Finding[] {
+  const findings: Finding[] = [];
+  const first = new Map<number, Subject>();
+  for (const one of subjects) {
+    const { vni } = one.link.vxlan;
+    const before = first.get(vni);
+    if (before === undefined) first.set(vni, one);
+    else
+      findings.push(
+        say.warning(
+          'twins',
+          `${one.name} and ${before.name} both have VNI ${vni}`,
+          'Both follow the same records, so an address can be in one of them only.',
+          typed(one.place.path, `ip -d link show ${one.link.name}`),
+        ),
+      );
+  }
+  return findings;
+}

@@ -1,0 +1,85 @@
+/** The directory that the options name, Redis or a file: whether it is well, and what its records say. */
+import { redisTarget } from '../directory/redis-url.ts';
+import { RedisWriter } from '../directory/redis-writer.ts';
+import { vtepAllowance } from '../directory/vtep-allow.ts';
+import { reasonOf } from '../errors.ts';
+import { judgeClock } from './clock.ts';
+import { judgeRedis } from './directory.ts';
+import { type Finding, type Group, of } from './finding.ts';
+import { judgeContradictions } from './owners.ts';
+import { type Recorded, fileRecorded, scanRecorded } from './recorded.ts';
+import { type Judged, judgeRecords } from './records.ts';
+import { readRedis } from './redis.ts';
+import type { Scene, Subject } from './scene.ts';
+
+export type Look = (group: Group, act: () => Finding[] | Promise<Finding[]>) => Promise<void>;
+
+/** @returns the records that count */
+export async function examineDirectory(
+  scene: Scene,
+  devices: readonly Subject[],
+  look: Look,
+): Promise<Judged[]> {
+  const { options } = scene;
+  let judged: Judged[] = [];
+  const context = {
+    family: (vni: number) => {
+      const vxlan = devices.find(({ link }) => link.vxlan.vni === vni)?.link.vxlan;
+      return vxlan === undefined ? undefined : vxlan.ipv6 ? (6 as const) : (4 as const);
+    },
+    vtepAllow: vtepAllowance(options.vtepAllow),
+  };
+  const say = of('directory');
+  if (options.directory !== undefined) {
+    const file = options.directory;
+    await look('directory', () => {
+      let recorded: Recorded;
+      try {
+        recorded = fileRecorded(file);
+      } catch (error) {
+        return [
+          say.broken(
+            'file',
+            reasonOf(error),
+            'missd run refuses to start with it.',
+            `missd endpoint import ${file}`,
+          ),
+        ];
+      }
+      const found = judgeRecords(recorded, context, options.keyPrefix);
+      judged = found.judged;
+      return [
+        say.ok('file', `${file} is well-formed`),
+        ...found.findings,
+        ...judged.flatMap(judgeContradictions),
+      ];
+    });
+    return judged;
+  }
+  await look('directory', async () => {
+    const target = redisTarget(options);
+    const vni = devices[0]?.link.vxlan.vni ?? 1;
+    const findings: Finding[] = [];
+    try {
+      await RedisWriter.use(target, options.keyPrefix, async (writer) => {
+        const facts = await readRedis(writer, vni, options.broadcast.length > 0);
+        findings.push(...judgeRedis(target, facts, options.keyPrefix), ...judgeClock(facts.clock));
+        await look('records', async () => {
+          const found = judgeRecords(
+            await scanRecorded(writer, options.keyPrefix),
+            context,
+            options.keyPrefix,
+            target,
+          );
+          judged = found.judged;
+          findings.push(...judged.flatMap(judgeContradictions));
+          return found.findings;
+        });
+      });
+    } catch (error) {
+      findings.push(...judgeRedis(target, reasonOf(error).replace(/^Redis: /, ''), options.keyPrefix));
+    }
+    return findings;
+  });
+  return judged;
+}

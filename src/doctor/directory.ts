@@ -1,0 +1,201 @@
+/** The directory's server: reachable, permitted, and one that does not forget. */
+import type { RedisTarget } from '../directory/redis-url.ts';
+import { type Finding, of } from './finding.ts';
+import { redisCli } from './redis-cli.ts';
+import type { RedisFacts } from './redis.ts';
+
+const say = of('directory');
+
+/** CLIENT TRACKING came with 6.0. */
+const OLDEST = 6;
+/** Of a round trip: each first packet of a pair waits at least this long, ms. */
+const SLOW = 20;
+
+/** @param facts or why there are none */
+export function judgeRedis(target: RedisTarget, facts: RedisFacts | string, keyPrefix: string): Finding[] {
+  if (typeof facts === 'string') return [judgeUnreachable(target, facts)];
+  const findings = [
+    ...judgeRights(target, facts, keyPrefix),
+    ...judgeKind(target, facts),
+    ...judgeMemory(target, facts),
+    ...judgePersistence(target, facts),
+  ];
+  const middle = facts.roundTrips[Math.floor(facts.roundTrips.length / 2)] ?? 0;
+  if (middle > SLOW)
+    findings.push(
+      say.warning(
+        'latency',
+        `a round trip to ${target.name} takes ${middle.toFixed(0)} ms`,
+        'The first packet of each pair waits for at least one.',
+        redisCli(target, '--latency'),
+      ),
+    );
+  if (facts.infoRefused !== undefined)
+    findings.push(
+      say.note(
+        'info',
+        `INFO is not permitted: ${facts.infoRefused}`,
+        'Version, eviction, persistence and role could not be seen; missd itself does not need it.',
+      ),
+    );
+  const version = facts.info.get('redis_version');
+  findings.push(
+    say.ok(
+      'answers',
+      `${target.name} answers in ${middle.toFixed(2)} ms${version === undefined ? '' : `, Redis ${version}`}`,
+    ),
+  );
+  return findings;
+}
+
+function judgeUnreachable(target: RedisTarget, reason: string): Finding {
+  const why = 'Nothing unknown can be looked up; entries that stand stay in force.';
+  const credentials = /user name or password|wants a password|NOAUTH/.test(reason);
+  return say.broken(
+    credentials ? 'credentials' : 'unreachable',
+    `the directory does not answer: ${reason}`,
+    why,
+    credentials
+      ? 'missd run --redis redis://USER@HOST:6379 --redis-password-file /etc/missd/redis-password'
+      : redisCli(target, 'PING'),
+  );
+}
+
+function judgeRights(target: RedisTarget, { refused, user }: RedisFacts, keyPrefix: string): Finding[] {
+  if (refused.length === 0) return [];
+  // Only what keeps it from knowing which addresses lack a record; lookups go on.
+  const level = refused.every(({ command }) => command === 'dbsize') ? 'note' : 'broken';
+  const commands = refused.map(({ command }) => command);
+  return [
+    say[level](
+      'rights',
+      `${user === undefined ? 'the Redis user' : `user ${user}`} may not: ${commands.join(', ')}`,
+      level === 'note'
+        ? 'Leases then never answer without a question.'
+        : `missd uses them (${refused[0]?.reason ?? ''}).`,
+      redisCli(
+        { ...target, username: 'ADMIN', password: '' },
+        ...['ACL', 'SETUSER', user ?? 'USER', `~${keyPrefix}:*`, '&__redis__:invalidate'],
+        ...commands.map((command) => `+${command}`),
+      ),
+    ),
+  ];
+}
+
+function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
+  const findings: Finding[] = [];
+  const version = info.get('redis_version');
+  if (version !== undefined && Number.parseInt(version) < OLDEST)
+    findings.push(
+      say.broken(
+        'version',
+        `Redis is ${version}, older than ${OLDEST}.0`,
+        'missd hears of changes by CLIENT TRACKING, which it does not have.',
+        redisCli(target, 'INFO', 'server'),
+      ),
+    );
+  if (info.get('cluster_enabled') === '1' && kind === 'one')
+    findings.push(
+      say.broken(
+        'cluster',
+        `${target.name} is a node of a cluster, and --redis names a single server`,
+        'It has the records of some VNIs only, and refuses the others (MOVED).',
+        `missd run --redis redis+cluster://${target.name}`,
+      ),
+    );
+  if (info.get('cluster_state') === 'fail')
+    findings.push(
+      say.broken(
+        'cluster-state',
+        'the cluster is down',
+        'Some of its slots have no master.',
+        redisCli(target, 'CLUSTER', 'INFO'),
+      ),
+    );
+  if (info.get('role') === 'slave') {
+    const master = `${info.get('master_host') ?? ''}:${info.get('master_port') ?? ''}`;
+    const link = info.get('master_link_status');
+    if (link !== undefined && link !== 'up')
+      findings.push(
+        say.broken(
+          'replica-link',
+          `${target.name} is a replica that has lost its master ${master}`,
+          'Its records are from when it lost it.',
+          redisCli(target, 'INFO', 'replication'),
+        ),
+      );
+    else
+      findings.push(
+        say.warning(
+          'replica',
+          `${target.name} is a replica of ${master}`,
+          'It cannot be written to (endpoint set, --broadcast), and tells of changes a moment later than its master.',
+          `missd run --redis redis://${master}`,
+        ),
+      );
+  }
+  return findings;
+}
+
+function judgeMemory(target: RedisTarget, { info }: RedisFacts): Finding[] {
+  const policy = info.get('maxmemory_policy');
+  const limit = Number(info.get('maxmemory') ?? 0);
+  const used = Number(info.get('used_memory') ?? 0);
+  if (policy === undefined) return [];
+  const fix = redisCli(target, 'CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+  if (policy !== 'noeviction') {
+    const which = policy.startsWith('volatile') ? 'records with a TTL' : 'records';
+    return limit === 0
+      ? [
+          say.warning(
+            'eviction',
+            `maxmemory-policy is ${policy}`,
+            `As soon as somebody sets maxmemory, ${which} vanish when memory is full, and with them the entries of every host.`,
+            fix,
+          ),
+        ]
+      : [
+          say.warning(
+            'eviction',
+            `maxmemory-policy is ${policy}, with ${Math.round((100 * used) / limit)} % of maxmemory in use`,
+            `When memory is full, ${which} vanish, and with them the entries of every host.`,
+            fix,
+          ),
+        ];
+  }
+  if (limit > 0 && used > 0.9 * limit)
+    return [
+      say.warning(
+        'memory',
+        `${Math.round((100 * used) / limit)} % of maxmemory is in use`,
+        'When it is full no record can be written.',
+        redisCli(target, 'CONFIG', 'SET', 'maxmemory', String(2 * limit)),
+      ),
+    ];
+  return [];
+}
+
+function judgePersistence(target: RedisTarget, { info, save }: RedisFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (info.get('rdb_last_bgsave_status') === 'err' || info.get('aof_last_write_status') === 'err')
+    findings.push(
+      say.broken(
+        'persistence-failed',
+        'Redis could not write its data to disk',
+        'It refuses writes (MISCONF), and a restart loses what came since.',
+        redisCli(target, 'INFO', 'persistence'),
+      ),
+    );
+  const replicated = Number(info.get('connected_slaves') ?? 0) > 0 || info.get('role') === 'slave';
+  if (info.get('aof_enabled') === '0' && save === '')
+    findings.push(
+      say[replicated ? 'note' : 'warning'](
+        'persistence',
+        'Redis keeps nothing on disk (no save, no appendonly)',
+        'A restart empties the directory. Entries then stay for --withdrawal-grace seconds (300) and go, unless somebody has written the records again by then.',
+        redisCli(target, 'CONFIG', 'SET', 'appendonly', 'yes'),
+        redisCli(target, 'CONFIG', 'REWRITE'),
+      ),
+    );
+  return findings;
+}

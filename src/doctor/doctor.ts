@@ -1,0 +1,146 @@
+/**
+ * Everything that is looked at, in the order in which one thing may explain the next. Facts are gathered here, and judged
+ * by the file of each group, which reads nothing.
+ */
+import type { DoctorOptions } from '../config/options.ts';
+import { reasonOf } from '../errors.ts';
+import { printed, typed } from '../inspect/inside.ts';
+import type { Kernel } from '../kernel/kernel.ts';
+import type { Ip } from '../vocabulary.ts';
+import { type DaemonFacts, askDaemon, judgeDaemon, serves } from './daemon.ts';
+import { deviceFacts, judgeAbsence, judgeDevice, judgeTwins } from './devices.ts';
+import { examineDirectory } from './directories.ts';
+import { type Finding, type Group, GROUPS, of } from './finding.ts';
+import { judgeKernel } from './kernel.ts';
+import { type LimitFacts, judgeLimits } from './limits.ts';
+import { judgeOwners, readLocal } from './owners.ts';
+import { judgePort } from './ports.ts';
+import { type Privileges, judgePrivileges, readPrivileges } from './privileges.ts';
+import type { Judged } from './records.ts';
+import { type Scene, type Subject, closeScene, openScene, ownVteps, subjects } from './scene.ts';
+import { tryFeatures } from './trials.ts';
+import { examineTunnels } from './tunnels.ts';
+
+/** No group takes longer, whatever it waits for, ms. */
+const PATIENCE = 15_000;
+
+/** By group, in their order. Never rejects: what could not be looked at is a finding. */
+export async function examine(kernel: Kernel, options: DoctorOptions): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  const look = async (group: Group, act: () => Finding[] | Promise<Finding[]>): Promise<void> => {
+    try {
+      findings.push(...(await inTime(act())));
+    } catch (error) {
+      findings.push(of(group).warning('examined', `this could not be examined: ${reasonOf(error)}`));
+    }
+  };
+  const scene = await openScene(kernel, options);
+  try {
+    const devices = subjects(scene);
+    const daemon = await askDaemon(options.listen);
+    await Promise.all([
+      look('kernel', async () => judgeKernel(await tryFeatures(kernel).catch(reasonOf))),
+      look('privileges', () => judgePrivileges(privileges(options, daemon))),
+      look('limits', async () => judgeLimits(await limits(scene, devices))),
+      look('devices', () => examineDevices(scene, devices, daemon)),
+      look('ports', () => devices.flatMap((one) => judgePort(one, serves(daemon, one)))),
+      look('daemon', () => judgeDaemon(daemon, devices)),
+    ]);
+    const records = await examineDirectory(scene, devices, look);
+    const own = ownVteps(scene);
+    await look('owners', () => examineOwners(devices, records, own));
+    await look('underlay', () => examineTunnels(scene, devices, records, own));
+  } finally {
+    closeScene(scene);
+  }
+  return GROUPS.flatMap((group) => findings.filter((one) => one.group === group));
+}
+
+async function inTime<T>(answer: T | Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`it took longer than ${PATIENCE / 1000} s`));
+    }, PATIENCE);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function privileges(options: DoctorOptions, { status }: DaemonFacts) {
+  const daemon = status === undefined ? undefined : privilegesOf(status.pid);
+  return {
+    self: readPrivileges('self'),
+    ...(status !== undefined && daemon !== undefined && { daemon: { ...daemon, pid: status.pid } }),
+    entersNamespaces: options.netns.length > 0,
+  };
+}
+
+/** The number is another process's, or nobody's, where the daemon runs in another PID namespace. */
+function privilegesOf(pid: number): Privileges | undefined {
+  try {
+    return readPrivileges(pid);
+  } catch {
+    return undefined;
+  }
+}
+
+async function limits(scene: Scene, devices: readonly Subject[]): Promise<LimitFacts> {
+  const [first] = scene.places;
+  const tables = ([4, 6] as const).flatMap((family) => {
+    const table = first?.kernel.getNeighbourTable(family);
+    return table === undefined ? [] : [{ family, table }];
+  });
+  const bridged = scene.places.filter((place) =>
+    devices.some((one) => one.place === place && one.bridge !== undefined),
+  );
+  const filters = await Promise.all(
+    bridged.map(async ({ path, name }) => {
+      const file = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+      const value = Number(await printed(path, ['cat', file]).catch(() => '0'));
+      const fix = typed(path, 'sysctl -w net.bridge.bridge-nf-call-iptables=0');
+      return { where: name, value, fix };
+    }),
+  );
+  return {
+    ...(first !== undefined && {
+      receiveBuffer: { ...first.kernel.receiveBuffer, wanted: scene.options.receiveBuffer },
+    }),
+    tables,
+    routed: devices.some(({ bridge }) => bridge === undefined),
+    bridgeFilter: filters,
+  };
+}
+
+function examineDevices(scene: Scene, devices: readonly Subject[], daemon: DaemonFacts): Finding[] {
+  const findings = judgeAbsence(devices, scene.missing, scene.places, scene.options.device);
+  if (scene.blind !== undefined)
+    findings.push(
+      of('devices').note(
+        'iproute2',
+        `what iproute2 knows could not be seen: ${scene.blind}`,
+        'Carrier, isolation, spanning tree, MLD queriers and the MTU of the underlay are left out.',
+        'apt-get install iproute2',
+      ),
+    );
+  for (const one of devices) findings.push(...judgeDevice(deviceFacts(one, serves(daemon, one))));
+  return [...findings, ...judgeTwins(devices)];
+}
+
+async function examineOwners(
+  devices: readonly Subject[],
+  records: readonly Judged[],
+  own: ReadonlySet<Ip>,
+): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const one of devices) {
+    const ofVni = records.find(({ vni }) => vni === one.link.vxlan.vni);
+    findings.push(...judgeOwners(await readLocal(one), ofVni, own));
+  }
+  if (findings.length === 0 && devices.length > 0 && records.length > 0)
+    findings.push(of('owners').ok('claims', 'nothing that this host has is claimed by another'));
+  return findings;
+}

@@ -1,0 +1,72 @@
+/** Whether this kernel has what missd is made of. */
+import { type Finding, of } from './finding.ts';
+import type { Feature, Trial } from './features.ts';
+
+const say = of('kernel');
+
+/** What the lack of a feature means, and what mends it. */
+const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string; fix?: string }> = {
+  bridge: {
+    level: 'warning',
+    why: 'There can be no bridged overlay here, only a routed one.',
+    fix: 'modprobe bridge',
+  },
+  vxlan: { level: 'broken', why: 'There is nothing for missd to serve.', fix: 'modprobe vxlan' },
+  ipv6: {
+    level: 'note',
+    why: 'Overlays and underlays of IPv6 are not possible here; IPv4 is as ever.',
+    fix: 'sysctl -w net.ipv6.conf.all.disable_ipv6=0',
+  },
+  'misses of what is routed': {
+    level: 'broken',
+    why: 'missd would never be asked for what the host routes.',
+  },
+  'misses of what is bridged': {
+    level: 'broken',
+    why: 'missd would never be asked for what guests ask for.',
+  },
+  'misses of IPv6': { level: 'warning', why: 'missd would not be asked for IPv6 addresses of guests.' },
+  'misses of a MAC': { level: 'broken', why: 'missd would not be asked where a MAC is.' },
+  'neighbour with owner': {
+    level: 'broken',
+    why: 'missd marks its entries with protocol 77 and extern_learn, and could not tell them from others.',
+  },
+  'FDB entry with owner': {
+    level: 'broken',
+    why: 'missd marks its FDB entries with extern_learn; without they age, and cannot be told from others.',
+  },
+  app_solicit: { level: 'warning', why: 'Where the host routes, the kernel would not ask missd.' },
+  mcast_router: {
+    level: 'warning',
+    why: 'With an MLD querier on a bridge neighbour solicitations would not reach missd.',
+  },
+  'route with owner': { level: 'note', why: 'The strategy routes is not possible here.' },
+  lock: { level: 'warning', why: 'Two daemons could serve one device without knowing.' },
+  nftables: {
+    level: 'warning',
+    why: 'Floods of questions are shed in user space, for about a third of a core while they last.',
+    fix: 'apt-get install nftables',
+  },
+};
+
+/** @param trials what was tried, or why nothing could be */
+export function judgeKernel(trials: readonly Trial[] | string): Finding[] {
+  if (typeof trials === 'string')
+    return [
+      say.warning(
+        'tried',
+        `The kernel's features were not tried: ${trials}`,
+        'That takes a namespace of its own, and CAP_SYS_ADMIN to make one.',
+        'sudo missd doctor',
+      ),
+    ];
+  const findings = trials.flatMap(({ feature, error }) => {
+    if (error === undefined) return [];
+    const { level, why, fix } = LACK[feature];
+    return [say[level](idOf(feature), `${feature}: ${error}`, why, ...(fix === undefined ? [] : [fix]))];
+  });
+  const works = trials.filter(({ error }) => error === undefined).length;
+  return [...findings, say.ok('tried', `${works} features tried for real in a namespace of their own`)];
+}
+
+const idOf = (feature: Feature): string => feature.toLowerCase().replaceAll(' ', '-');

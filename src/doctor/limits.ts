@@ -1,0 +1,75 @@
+/** Limits of the kernel that make misses vanish. */
+import type { NeighbourTable } from '../kernel/kernel.ts';
+import { ROOM } from '../report.ts';
+import { type Finding, of } from './finding.ts';
+
+const say = of('limits');
+
+export interface LimitFacts {
+  /** What the kernel granted for the miss socket, and what was asked for, bytes. */
+  receiveBuffer?: { bytes: number; forced: boolean; wanted: number };
+  /** One for the machine, by family. */
+  tables: readonly { family: 4 | 6; table: NeighbourTable }[];
+  /** Whether a device is there whose host routes through it: its neighbours then count while they are asked for. */
+  routed: boolean;
+  /** `net.bridge.bridge-nf-call-iptables`, by namespace; undefined without br_netfilter. */
+  bridgeFilter: readonly { where: string; value: number; fix: string }[];
+}
+
+export function judgeLimits({ receiveBuffer, tables, routed, bridgeFilter }: LimitFacts): Finding[] {
+  const findings: Finding[] = [];
+  if (receiveBuffer !== undefined) {
+    const { bytes, forced, wanted } = receiveBuffer;
+    const size = `${megabytes(bytes)} of ${megabytes(wanted)}`;
+    if (forced || bytes >= wanted) findings.push(say.ok('receive-buffer', `receive buffer ${size}`));
+    else
+      findings.push(
+        say.warning(
+          'receive-buffer',
+          `The receive buffer is ${size}`,
+          'In a burst the kernel drops misses that do not fit. SO_RCVBUFFORCE was refused, so net.core.rmem_max caps it.',
+          `sysctl -w net.core.rmem_max=${wanted}`,
+        ),
+      );
+  }
+  for (const { family, table } of tables) findings.push(judgeTable(family, table, routed));
+  for (const { where, value, fix } of bridgeFilter)
+    if (value !== 0)
+      findings.push(
+        say.note(
+          'bridge-netfilter',
+          `bridge-nf-call-iptables is 1 in ${where}`,
+          'What guests on a bridge send each other passes the iptables rules of the host, of which a FORWARD policy DROP (Docker sets it) is the end.',
+          fix,
+        ),
+      );
+  return findings;
+}
+
+function judgeTable(family: 4 | 6, { thresholds, fulls, entries }: NeighbourTable, routed: boolean): Finding {
+  const [, , limit] = thresholds;
+  const sysctl = `net.ipv${family}.neigh.default.gc_thresh`;
+  const check = `gc_thresh-ipv${family}`;
+  const what = `${sysctl}3 is ${limit}`;
+  const fix = `sysctl -w ${[1, 2, 3].map((n) => `${sysctl}${n}=${ROOM[n - 1] ?? 0}`).join(' ')}`;
+  const been = fulls === 0 ? '' : `; full ${fulls} times since the machine started`;
+  if (limit >= ROOM[0]) return say.ok(check, `${what}, ${entries} neighbours${been}`);
+  if (routed)
+    return say.warning(
+      check,
+      `${what}${been}`,
+      'Where the host routes through the VXLAN device every address that is being asked for takes a place in this table, which is one for all namespaces of the machine. Beyond it the kernel drops packets without a miss ("neighbour: arp_cache: neighbor table overflow!"). What missd writes does not count.',
+      fix,
+    );
+  return fulls === 0
+    ? say.ok(check, `${what}, ${entries} neighbours`)
+    : say.note(
+        check,
+        `${what}${been}`,
+        'The table is one for all namespaces of the machine: guests in containers that know many neighbours share it. What missd writes does not count.',
+        fix,
+      );
+}
+
+const megabytes = (bytes: number): string =>
+  bytes >= 1 << 20 ? `${Math.round(bytes / (1 << 20))} MiB` : `${Math.round(bytes / 1024)} KiB`;

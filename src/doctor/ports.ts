@@ -1,0 +1,96 @@
+/** Settings of bridges and their ports that keep questions from the VXLAN device. */
+import type { LinkDetails } from '../inspect/iproute.ts';
+import { typed } from '../inspect/inside.ts';
+import { guestPorts } from '../served/ports.ts';
+import { type Finding, of } from './finding.ts';
+import type { Subject } from './scene.ts';
+
+const say = of('ports');
+
+/** @param served whether the daemon that answers at `--listen` serves it */
+export function judgePort({ link, name, place, bridge }: Subject, served: boolean): Finding[] {
+  const { bridgePort } = link;
+  if (bridgePort === undefined || bridge === undefined) return [];
+  const details = place.details.get(link.ifindex);
+  const bridgeDetails = place.details.get(bridge.ifindex)?.bridge;
+  const set = (what: string): string => typed(place.path, `bridge link set dev ${link.name} ${what}`);
+  const findings: Finding[] = [];
+  if (!bridge.up)
+    findings.push(
+      say.broken(
+        'bridge-down',
+        `${name}: its bridge ${bridge.name} is down`,
+        'Guests reach nobody, not even each other.',
+        typed(place.path, `ip link set ${bridge.name} up`),
+      ),
+    );
+  if (!bridgePort.bcastFlood)
+    findings.push(
+      say.broken(
+        'bcast_flood',
+        `${name} gets no broadcasts (bcast_flood off)`,
+        'ARP requests of guests do not reach it, so IPv4 addresses raise no miss.',
+        set('bcast_flood on'),
+      ),
+    );
+  if (!bridgePort.mcastFlood)
+    findings.push(
+      say.warning(
+        'mcast_flood',
+        `${name} gets no multicast (mcast_flood off)`,
+        'Neighbour solicitations of guests do not reach it, so IPv6 addresses raise no miss.',
+        set('mcast_flood on'),
+      ),
+    );
+  if (bridgePort.neighSuppress)
+    findings.push(
+      say.warning(
+        'neigh_suppress',
+        `${name} has neigh_suppress on`,
+        "The bridge answers for neighbours that the host's own tables know, right or wrong, before missd is asked.",
+        set('neigh_suppress off'),
+      ),
+    );
+  if (bridgePort.multicastRouter !== 2 && querier(bridgeDetails)) findings.push(judgeQuerier());
+  if (details?.port?.isolated === true) findings.push(...judgeIsolation());
+  if (link.up && bridge.up && details?.port !== undefined && details.port.state !== 'forwarding')
+    findings.push(
+      say.broken(
+        'state',
+        `${name} is ${details.port.state} in bridge ${bridge.name}`,
+        'Spanning tree keeps it from forwarding: either it has just come up, or there is a loop through the overlay.',
+        typed(place.path, `ip link set ${bridge.name} type bridge stp_state 0`),
+      ),
+    );
+  if (findings.length === 0) findings.push(say.ok('flags', `${name} in ${bridge.name}`));
+  return findings;
+
+  function judgeQuerier(): Finding {
+    const what = `${name}: its bridge has an MLD querier, and its port is no router port`;
+    const why =
+      'Neighbour solicitations go to router ports and known listeners only, so IPv6 addresses raise no miss.';
+    return served
+      ? say.broken('querier', `${what}, although missd serves it`, why, set('mcast_router 2'))
+      : say.note('querier', `${what}; missd run makes it one`, why);
+  }
+
+  function judgeIsolation(): Finding[] {
+    const cut = guestPorts(place.links.values(), bridge?.ifindex ?? 0)
+      .map((ifindex) => place.details.get(ifindex))
+      .filter((port) => port?.port?.isolated === true);
+    const why = 'Isolated ports of a bridge do not reach each other.';
+    return cut.length === 0
+      ? [say.note('isolated', `${name} is an isolated port, and so far the only one`, why)]
+      : [
+          say.broken(
+            'isolated',
+            `${name} is isolated, and so is ${cut.map((port) => port?.name).join(', ')}`,
+            `${why} Guests behind them reach nobody on other hosts, and their questions raise no miss.`,
+            set('isolated off'),
+          ),
+        ];
+  }
+}
+
+const querier = (bridge: LinkDetails['bridge']): boolean =>
+  bridge?.snooping === true && (bridge.querier || bridge.otherQuerier);

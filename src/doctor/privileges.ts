@@ -1,0 +1,89 @@
+/** What this process, and the daemon, may do. */
+import { readFileSync } from 'node:fs';
+import { type Finding, of } from './finding.ts';
+
+const say = of('privileges');
+
+/** include/uapi/linux/capability.h */
+const BITS = { CAP_NET_ADMIN: 12, CAP_NET_RAW: 13, CAP_SYS_ADMIN: 21 } as const;
+type Capability = keyof typeof BITS;
+
+export interface Privileges {
+  capabilities: ReadonlySet<Capability>;
+  /** Not the machine's first user namespace: a container without host privileges. */
+  confined: boolean;
+}
+
+/** Of a process. @throws where /proc does not tell */
+export function readPrivileges(pid: number | 'self'): Privileges {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const bits = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
+  const map = readFileSync(`/proc/${pid}/uid_map`, 'utf8').trim().split(/\s+/);
+  return {
+    capabilities: new Set(
+      (Object.keys(BITS) as Capability[]).filter((name) => (bits >> BigInt(BITS[name])) & 1n),
+    ),
+    confined: map.join(' ') !== '0 0 4294967295',
+  };
+}
+
+/** What each is for, and how bad it is without. */
+const NEEDS: Record<Capability, { level: 'warning' | 'broken'; why: string }> = {
+  CAP_NET_ADMIN: { level: 'broken', why: 'Without it no entry can be written.' },
+  CAP_NET_RAW: {
+    level: 'warning',
+    why: 'Without it guests are not told of answers, and wait a second for their own retry.',
+  },
+  CAP_SYS_ADMIN: { level: 'broken', why: 'Without it no other namespace (--netns) can be entered.' },
+};
+
+export interface PrivilegeFacts {
+  /** Of doctor itself. */
+  self: Privileges;
+  /** Of a daemon that runs here. */
+  daemon?: Privileges & { pid: number };
+  /** Whether `--netns` names others than our own. */
+  entersNamespaces: boolean;
+}
+
+export function judgePrivileges({ self, daemon, entersNamespaces }: PrivilegeFacts): Finding[] {
+  const needed = (Object.keys(BITS) as Capability[]).filter(
+    (name) => name !== 'CAP_SYS_ADMIN' || entersNamespaces,
+  );
+  const findings: Finding[] = [];
+  const { capabilities, confined } = daemon ?? self;
+  const who = daemon === undefined ? 'this process' : `the daemon (pid ${daemon.pid})`;
+  const lacking = needed.filter((name) => !capabilities.has(name));
+  if (daemon === undefined && lacking.includes('CAP_NET_ADMIN')) {
+    // Perhaps an operator without privileges looks before root starts the daemon.
+    findings.push(
+      say.warning(
+        'capabilities',
+        `${lacking.join(', ')}: not held, so much of what follows could not be seen`,
+        'missd run needs them, and so does doctor to see as much as missd will.',
+        'sudo missd doctor',
+      ),
+    );
+  } else
+    for (const name of lacking) {
+      const { level, why } = NEEDS[name];
+      findings.push(
+        say[level](
+          name.toLowerCase(),
+          `${who} lacks ${name}`,
+          why,
+          `systemctl edit missd   # [Service] AmbientCapabilities=${needed.join(' ')}`,
+        ),
+      );
+    }
+  if (confined)
+    findings.push(
+      say.note(
+        'user-namespace',
+        `${who} is in a user namespace`,
+        'The kernel takes no SO_RCVBUFFORCE from there, whatever the capabilities: the receive buffer is limited by net.core.rmem_max.',
+      ),
+    );
+  if (lacking.length === 0) findings.push(say.ok('capabilities', needed.join(', ')));
+  return findings;
+}

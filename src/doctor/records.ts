@@ -1,0 +1,164 @@
+/** Records that do not count, or do not say what their writer meant. */
+import { type MalformedReason, parseIpRecord, parseLease, parseMacRecord } from '../directory/record.ts';
+import type { RedisTarget } from '../directory/redis-url.ts';
+import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import { type Finding, of } from './finding.ts';
+import type { Recorded, VniRecorded } from './recorded.ts';
+import { redisCli } from './redis-cli.ts';
+
+const say = of('records');
+
+/** What is known about a VNI here, for judging its VTEPs. */
+export interface Context {
+  /** Underlay family of its device; undefined where this host has none, and either will do. */
+  family: (vni: Vni) => 4 | 6 | undefined;
+  vtepAllow: (vtep: Ip) => boolean;
+}
+
+/** Records that count. */
+export interface Judged {
+  vni: Vni;
+  ips: Map<Ip, { mac: Mac; vtep: Ip }>;
+  macs: Map<Mac, Ip>;
+  leases: Map<string, { mac: Mac; vtep: Ip }>;
+}
+
+const REASONS: Record<MalformedReason | 'no_braces' | 'vni' | 'kind', string> = {
+  syntax: 'is not of the right form',
+  not_canonical: 'is not in canonical form (lower case, RFC 5952)',
+  mac: 'has no unicast MAC',
+  ip: 'has no unicast IP address',
+  cidr: 'has no prefix, or one with bits set behind it',
+  vtep: 'names a VTEP that cannot be one',
+  vtep_family: 'names a VTEP of another family than the device',
+  vtep_not_allowed: 'names a VTEP outside --vtep-allow',
+  no_braces: 'has its VNI without braces, {100}',
+  vni: 'has no VNI from 1 to 16777215 in braces',
+  kind: 'is none of ip:, mac:, subnet:, subnets, vteps',
+};
+
+/**
+ * @param target where the records are, to name a command; undefined where they are in a file
+ * @returns the findings, and the records that count
+ */
+export function judgeRecords(
+  recorded: Recorded,
+  context: Context,
+  keyPrefix: string,
+  target?: RedisTarget,
+): { findings: Finding[]; judged: Judged[] } {
+  const malformed: { key: string; value: string; reason: MalformedReason }[] = [];
+  const strange = new Set(recorded.strange.map(({ key }) => key));
+  const judged = [...recorded.vnis].map(([vni, of]) =>
+    judgeVni(vni, of, context, (kind, address, value, reason) => {
+      const key = `${keyPrefix}:{${vni}}:${kind}:${address}`;
+      if (!strange.has(key)) malformed.push({ key, value, reason });
+    }),
+  );
+  const command = (...words: string[]): string[] =>
+    target === undefined ? [] : [redisCli(target, ...words)];
+  const findings: Finding[] = [];
+  for (const [type, group] of grouped(recorded.mistyped, ({ type, wanted }) => `${type} ${wanted}`)) {
+    const [held, wanted] = type.split(' ');
+    findings.push(
+      say.broken(
+        'type',
+        `${counted(group, 'key')} a ${held ?? ''}, and should be a ${wanted ?? ''}`,
+        'It is taken for absent.',
+        ...command('DEL', group[0].key),
+      ),
+    );
+  }
+  for (const [reason, group] of grouped(recorded.strange, (one) => one.reason))
+    findings.push(
+      say.warning(
+        'key',
+        `${counted(group, 'key')} not read: ${group.length === 1 ? 'it' : 'each'} ${REASONS[reason]}`,
+        'missd asks for the canonical key, and does not find what is under another one.',
+        ...command('DEL', group[0].key),
+      ),
+    );
+  for (const [reason, group] of grouped(malformed, (one) => one.reason))
+    findings.push(
+      say.warning(
+        'value',
+        `${counted(group, 'record')} taken for absent: ${group.length === 1 ? 'it' : 'each'} ${REASONS[reason]} ("${group[0].value.slice(0, 60)}")`,
+        'The address then is nobody’s.',
+        ...command('GET', group[0].key),
+      ),
+    );
+  findings.push(...judgeLeases(recorded, keyPrefix, command));
+  const records = judged.reduce((sum, { ips, macs, leases }) => sum + ips.size + macs.size + leases.size, 0);
+  if (!recorded.complete)
+    findings.push(say.note('bounded', `only ${recorded.looked} keys were looked at, there are more`));
+  findings.push(say.ok('read', `${records} records in ${judged.length} VNIs are well-formed`));
+  return { findings, judged };
+}
+
+function judgeVni(
+  vni: Vni,
+  { ips, macs, leases }: VniRecorded,
+  { family, vtepAllow }: Context,
+  refuse: (kind: string, address: string, value: string, reason: MalformedReason) => void,
+): Judged {
+  const judged: Judged = { vni, ips: new Map(), macs: new Map(), leases: new Map() };
+  const as = (vtep: string) => ({
+    family: family(vni) ?? (vtep.includes(':') ? (6 as const) : (4 as const)),
+    vtepAllow,
+  });
+  for (const [ip, value] of ips) {
+    const record = parseIpRecord(value, as(value.slice(18)));
+    if ('malformed' in record) refuse('ip', ip, value, record.malformed);
+    else judged.ips.set(ip, record);
+  }
+  for (const [mac, value] of macs) {
+    const record = parseMacRecord(value, as(value));
+    if ('malformed' in record) refuse('mac', mac, value, record.malformed);
+    else judged.macs.set(mac, record.vtep);
+  }
+  for (const [cidr, value] of leases) {
+    const lease = parseLease(value, as(value.slice(18)));
+    if ('malformed' in lease) refuse('subnet', cidr, value, lease.malformed);
+    else judged.leases.set(cidr, lease);
+  }
+  return judged;
+}
+
+/** A lease counts only as a member of the set; a member without a lease is nothing worse than a leftover. */
+function judgeLeases(
+  { vnis, complete }: Recorded,
+  keyPrefix: string,
+  command: (...words: string[]) => string[],
+): Finding[] {
+  return [...vnis].flatMap(([vni, { leases, listed = new Set() }]) => {
+    const forgotten = [...leases.keys()].filter((cidr) => !listed.has(cidr));
+    // A scan that broke off may not have come to the set.
+    if (forgotten.length === 0 || !complete) return [];
+    const set = `${keyPrefix}:{${vni}}:subnets`;
+    return [
+      say.warning(
+        'unlisted',
+        `${forgotten.length === 1 ? `lease ${forgotten[0] ?? ''} is` : `${forgotten.length} leases are`} not in ${set}`,
+        'Leases that are not members of this set do not count.',
+        ...command('SADD', set, ...forgotten.slice(0, 8)),
+      ),
+    ];
+  });
+}
+
+type Some<T> = [T, ...T[]];
+
+function grouped<T, K>(all: readonly T[], by: (one: T) => K): Map<K, Some<T>> {
+  const groups = new Map<K, Some<T>>();
+  for (const one of all) {
+    const group = groups.get(by(one));
+    if (group === undefined) groups.set(by(one), [one]);
+    else group.push(one);
+  }
+  return groups;
+}
+
+const counted = (group: Some<{ key: string }>, what: string): string =>
+  group.length === 1
+    ? `${what} ${group[0].key} is`
+    : `${group.length} ${what}s, such as ${group[0].key}, are`;

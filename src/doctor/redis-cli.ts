@@ -1,0 +1,33 @@
+/** How a person would ask the same Redis. */
+import type { RedisTarget } from '../directory/redis-url.ts';
+
+/** A word for a shell: whatever it contains, it stays one word. */
+export const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+
+/** `redis-cli` with what leads to the target; a password is asked for. */
+export function redisCli({ where, username, password, db, tls }: RedisTarget, ...words: string[]): string {
+  const [first] =
+    where.kind === 'cluster'
+      ? where.nodes
+      : where.kind === 'sentinel'
+        ? where.sentinels
+        : where.kind === 'server'
+          ? [where.address]
+          : [];
+  const at =
+    where.kind === 'socket'
+      ? ['-s', where.path]
+      : first === undefined || (first.host === '127.0.0.1' && first.port === 6379)
+        ? []
+        : ['-h', first.host, '-p', String(first.port)];
+  const options = [
+    ...at,
+    ...(where.kind === 'cluster' ? ['-c'] : []),
+    ...(db === 0 ? [] : ['-n', String(db)]),
+    ...(tls === undefined ? [] : ['--tls']),
+    ...(username === undefined ? [] : ['--user', username]),
+    ...(password === undefined ? [] : ['--askpass']),
+  ];
+  return ['redis-cli', ...options, ...words].map(quoted).join(' ');
+}

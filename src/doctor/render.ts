@@ -1,0 +1,80 @@
+/** Findings for people: a line per group where all is well, and commands that can be copied as they stand. */
+import { harmless } from '../screen/columns.ts';
+import type { Palette } from '../screen/palette.ts';
+import { wrapped } from '../screen/wrap.ts';
+import { type Finding, type Group, GROUPS, LEVELS, type Level } from './finding.ts';
+
+/** Lines of prose longer than this are hard to read, however wide the terminal. */
+const WIDEST = 100;
+const GROUP = 12;
+const LEVEL = 9;
+const INDENT = ' '.repeat(GROUP + LEVEL);
+
+/** @param columns of the terminal */
+export function render(findings: readonly Finding[], pc: Palette, columns: number): string {
+  const width = Math.min(columns, WIDEST);
+  const lines = GROUPS.flatMap((group) => {
+    const all = findings.filter((one) => one.group === group);
+    return all.length === 0 ? [] : renderGroup(group, all, pc, width);
+  });
+  return `${lines.join('\n')}\n\n${summary(findings, pc)}\n`;
+}
+
+function renderGroup(group: Group, all: readonly Finding[], pc: Palette, width: number): string[] {
+  const bad = [...LEVELS]
+    .reverse()
+    .filter((level) => level !== 'ok')
+    .flatMap((level) => all.filter((one) => one.level === level));
+  const good = all.filter(({ level }) => level === 'ok').map(({ what }) => what);
+  const lines: string[] = [];
+  if (good.length > 0) lines.push(...entry('ok', folded(good), pc, width));
+  for (const one of bad) {
+    lines.push(...entry(one.level, one.what, pc, width));
+    if (one.why !== undefined) lines.push(...prose(one.why, width).map((line) => pc.dim(`${INDENT}${line}`)));
+    // Against the left margin's half: what is to be copied must not be broken by us where it fits.
+    for (const command of one.fix ?? []) lines.push(...typeable(command, width).map((line) => pc.cyan(line)));
+  }
+  // The group's name stands in front of its first line.
+  return lines.map((line, at) => (at === 0 ? `${pc.bold(group.padEnd(GROUP))}${line.slice(GROUP)}` : line));
+}
+
+function entry(level: Level, what: string, pc: Palette, width: number): string[] {
+  const colour = { ok: pc.green, note: pc.blue, warning: pc.yellow, broken: pc.red }[level];
+  return prose(what, width).map((line, at) =>
+    at === 0 ? `${' '.repeat(GROUP)}${colour(level.padEnd(LEVEL))}${line}` : `${INDENT}${line}`,
+  );
+}
+
+const prose = (text: string, width: number): string[] =>
+  wrapped(harmless(text).split(' '), width - INDENT.length);
+
+/** More than a line of what is well would hide what is not. */
+function folded(good: readonly string[]): string {
+  const [first = '', second, ...rest] = good;
+  if (second === undefined) return first;
+  return rest.length === 0 ? `${first}; ${second}` : `${first}; ${second}; and ${rest.length} more`;
+}
+
+/** A command in lines that a shell takes as one. */
+function typeable(command: string, width: number): string[] {
+  const room = width - GROUP - 2;
+  const text = harmless(command);
+  // A quoted word stays whole, and a comment has no second line.
+  const words = text.includes(' # ') ? [text] : (text.match(/(?:'[^']*'|[^\s'])+/g) ?? []);
+  const lines = wrapped(words, room);
+  return lines.map(
+    (line, at) => `${' '.repeat(at === 0 ? GROUP : GROUP + 2)}${line}${at === lines.length - 1 ? '' : ' \\'}`,
+  );
+}
+
+function summary(findings: readonly Finding[], pc: Palette): string {
+  const count = (level: Level): number => findings.filter((one) => one.level === level).length;
+  const [broken, warnings, notes] = [count('broken'), count('warning'), count('note')];
+  const also = notes === 0 ? '' : `, ${notes} ${notes === 1 ? 'note' : 'notes'}`;
+  if (broken + warnings === 0) return pc.green(`Nothing is wrong${also}.`);
+  const parts = [
+    ...(broken === 0 ? [] : [pc.red(`${broken} broken`)]),
+    ...(warnings === 0 ? [] : [pc.yellow(`${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`)]),
+  ];
+  return `${parts.join(', ')}${also}.`;
+}

@@ -1,0 +1,60 @@
+/** A network namespace to try things in. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { printed } from '../inspect/inside.ts';
+
+/** Before it is taken that there will be none, ms. */
+const PATIENCE = 3_000;
+
+/**
+ * It has no name and nobody's but a process's own: the process ends when its standard input does, and so when we end in
+ * whatever way, and the namespace with it. Nothing can be left behind.
+ */
+export class Scratch {
+  readonly path: string;
+  readonly #holder: ChildProcess;
+
+  /** @throws Error in words where that is not permitted, or util-linux is not there */
+  static async open(): Promise<Scratch> {
+    const holder = spawn('unshare', ['--net', '--', 'sh', '-c', 'echo; exec cat >/dev/null'], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      timeout: 60_000,
+    });
+    // Its end is told by the other streams.
+    holder.stdin.on('error', () => undefined);
+    let said = '';
+    holder.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+    });
+    const patience = AbortSignal.timeout(PATIENCE);
+    const failed = once(holder, 'close', { signal: patience }).then(() => {
+      throw new Error(said.trim().split('\n')[0] || 'unshare ended');
+    });
+    try {
+      await Promise.race([once(holder.stdout, 'data', { signal: patience }), failed]);
+    } catch (error) {
+      holder.kill('SIGKILL');
+      throw (error as NodeJS.ErrnoException).code === 'ENOENT'
+        ? new Error('unshare is not installed', { cause: error })
+        : error;
+    } finally {
+      failed.catch(() => undefined);
+    }
+    return new Scratch(holder);
+  }
+
+  private constructor(holder: ChildProcess) {
+    this.#holder = holder;
+    this.path = `/proc/${holder.pid ?? 0}/ns/net`;
+  }
+
+  /** One command of iproute2's `ip`. @throws Error with its own words */
+  async ip(...words: string[]): Promise<void> {
+    await printed(this.path, ['ip', ...words]);
+  }
+
+  close(): void {
+    this.#holder.stdin?.end();
+    this.#holder.kill('SIGKILL');
+  }
+}

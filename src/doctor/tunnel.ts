@@ -1,0 +1,76 @@
+/** The way of a device's packets to the other hosts. */
+import { reasonOf } from '../errors.ts';
+import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../inspect/iproute.ts';
+import { underlayPath } from '../inspect/underlay.ts';
+import type { InterfaceAddress, Ip } from '../vocabulary.ts';
+import { type Place, type Scene, type Subject, nameOf } from './scene.ts';
+
+/** Hosts of a VNI whose way is looked at. */
+const MOST_HOSTS = 8;
+
+export interface Way {
+  vtep: Ip;
+  /** In words where there is none. */
+  path: Path | string;
+  /** The device it leaves from. */
+  out?: LinkDetails;
+}
+
+/** The namespace that packets leave from. */
+export type Underlay = Pick<Place, 'path' | 'name' | 'details'>;
+
+export interface Tunnel {
+  subject: Subject;
+  family: 4 | 6;
+  /** Bytes that are added to a packet. */
+  overhead: number;
+  /** Where its packets leave from; undefined where that namespace is none of those that can be seen. */
+  underlay: Underlay | undefined;
+  /** Addresses there, so far as the kernel tells. */
+  addresses: readonly InterfaceAddress[];
+  /** The device's `dev`, or else the one that has its `local` address. */
+  dev?: LinkDetails;
+  ways: readonly Way[];
+  /** Why ways could not be looked at. */
+  blind?: string;
+}
+
+/** @param vteps other hosts of its VNI, as the directory has them */
+export async function tunnel(subject: Subject, scene: Scene, vteps: readonly Ip[]): Promise<Tunnel> {
+  const { link, place } = subject;
+  const family = link.vxlan.ipv6 ? 6 : 4;
+  const addresses =
+    link.linkNetnsid === undefined ? place.addresses : await place.kernel.addresses(link.linkNetnsid);
+  const found = { subject, family, overhead: overhead(family), addresses, ways: [] } as const;
+  try {
+    const underlay = await underlayOf(subject, scene);
+    if (underlay === undefined) return { ...found, underlay };
+    const at = addresses.find(({ ip }) => ip === link.vxlan.local)?.ifindex ?? 0;
+    const dev = underlay.details.get(link.vxlan.link) ?? underlay.details.get(at);
+    const ways = await Promise.all(
+      vteps
+        .filter((vtep) => vtep.includes(':') === (family === 6))
+        .slice(0, MOST_HOSTS)
+        .map((vtep) => wayTo(underlay, vtep)),
+    );
+    return { ...found, ways, underlay, ...(dev !== undefined && { dev }) };
+  } catch (error) {
+    return { ...found, underlay: undefined, blind: reasonOf(error) };
+  }
+}
+
+async function underlayOf({ place, link }: Subject, scene: Scene): Promise<Underlay | undefined> {
+  const path = await underlayPath(place.path, place.kernel, link);
+  if (path === undefined) return undefined;
+  const known = [...scene.places, ...(scene.own === undefined ? [] : [scene.own])].find(
+    (one) => one.path === path,
+  );
+  return known ?? { path, name: nameOf(path), details: await linkDetails(path) };
+}
+
+async function wayTo({ path: namespace, details }: Underlay, vtep: Ip): Promise<Way> {
+  const path = await pathTo(namespace, vtep);
+  const out =
+    typeof path === 'string' ? undefined : [...details.values()].find(({ name }) => name === path.device);
+  return out === undefined ? { vtep, path } : { vtep, path, out };
+}

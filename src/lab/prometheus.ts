@@ -1,0 +1,137 @@
+/** A Prometheus beside the lab that scrapes its daemons and knows missd's alert rules. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { RuntimeFailure } from '../errors.ts';
+import { attempt } from './command.ts';
+import { type Daemon, freePort } from './daemon.ts';
+import type { Lab } from './lab.ts';
+import type { Program } from './program.ts';
+
+/** The same from src/ and from dist/. */
+const ALERTS = fileURLToPath(new URL('../../grafana/alerts.yaml', import.meta.url));
+
+export interface Series {
+  labels: Record<string, string>;
+  /** Seconds since the epoch, value. */
+  points: [at: number, value: number][];
+}
+
+export interface Alert {
+  name: string;
+  state: 'inactive' | 'pending' | 'firing';
+  /** `ok`, or what is wrong with the rule. */
+  health: string;
+}
+
+/** Of the HTTP API (prometheus.io/docs/prometheus/latest/querying/api). */
+interface Sampled {
+  metric: Record<string, string>;
+  value?: [number, string];
+  values?: [number, string][];
+}
+
+export class Prometheus {
+  readonly url: string;
+  readonly #program: Program;
+
+  /** @throws RuntimeFailure that says how to get it */
+  static async mustBeInstalled(): Promise<void> {
+    try {
+      await attempt(['prometheus', '--version']);
+    } catch {
+      throw new RuntimeFailure('there is no prometheus here: apt-get install prometheus');
+    }
+  }
+
+  /**
+   * Resolves when every daemon has been scraped.
+   * @param interval between two scrapes, as Prometheus has it
+   */
+  static async start(lab: Lab, daemons: readonly Daemon[], interval = '1s'): Promise<Prometheus> {
+    const directory = join(lab.directory, 'prometheus');
+    mkdirSync(directory, { recursive: true });
+    const config = join(directory, 'prometheus.yml');
+    writeFileSync(config, stringify(configuration(daemons, interval)));
+    const listen = `127.0.0.1:${await freePort()}`;
+    const program = await lab.start([
+      'prometheus',
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${directory}`,
+      `--web.listen-address=${listen}`,
+      '--log.level=warn',
+    ]);
+    const prometheus = new Prometheus(program, `http://${listen}`);
+    await program.until(
+      'Prometheus to scrape',
+      async () => {
+        const up = await prometheus.query('up == 1').catch(() => []);
+        return up.length === daemons.length;
+      },
+      { timeout: 30_000 },
+    );
+    return prometheus;
+  }
+
+  private constructor(program: Program, url: string) {
+    this.#program = program;
+    this.url = url;
+  }
+
+  /** @throws Error with Prometheus' own words for a query that is none */
+  async query(expr: string): Promise<Series[]> {
+    return this.#series('query', { query: expr });
+  }
+
+  /** @param from seconds since the epoch, as `to` @param step seconds */
+  async range(expr: string, from: number, to: number, step: number): Promise<Series[]> {
+    const [start, end] = [String(from), String(to)];
+    return this.#series('query_range', { query: expr, start, end, step: String(step) });
+  }
+
+  async alerts(): Promise<Alert[]> {
+    const { groups } = await this.#get<{
+      groups: { rules: (Omit<Alert, 'health'> & { health: string; lastError?: string })[] }[];
+    }>('rules', {});
+    return groups.flatMap(({ rules }) =>
+      rules.map(({ name, state, health, lastError }) => ({ name, state, health: lastError ?? health })),
+    );
+  }
+
+  stop(): Promise<number | string> {
+    return this.#program.stop();
+  }
+
+  async #series(path: string, parameters: Record<string, string>): Promise<Series[]> {
+    const { result } = await this.#get<{ result: Sampled[] }>(path, parameters);
+    return result.map(({ metric, value, values }) => ({
+      labels: metric,
+      points: (values ?? (value === undefined ? [] : [value])).map(([at, text]) => [at, numberOf(text)]),
+    }));
+  }
+
+  async #get<T>(path: string, parameters: Record<string, string>): Promise<T> {
+    const response = await fetch(`${this.url}/api/v1/${path}?${new URLSearchParams(parameters).toString()}`);
+    const answer = (await response.json()) as { status: string; error?: string; data: T };
+    if (answer.status !== 'success') throw new Error(`${parameters['query'] ?? path}: ${answer.error ?? ''}`);
+    return answer.data;
+  }
+}
+
+const numberOf = (text: string): number => Number(text.replace('Inf', 'Infinity'));
+
+/** Daemons are named by their host, since their ports say nothing. */
+const configuration = (daemons: readonly Daemon[], interval: string) => ({
+  global: { scrape_interval: interval, evaluation_interval: interval },
+  rule_files: [ALERTS],
+  scrape_configs: [
+    {
+      job_name: 'missd',
+      static_configs: daemons.map(({ url }, index) => ({
+        targets: [new URL(url).host],
+        labels: { instance: `host${index + 1}` },
+      })),
+    },
+  ],
+});

@@ -1,0 +1,19 @@
+import type { Namespace } from '../kernel/kernel.ts';
+import { NTF_SELF, NUD_REACHABLE } from '../kernel/netlink.ts';
+import type { VxlanLink } from './device.ts';
+
+/**
+ * The address family of a device's VTEPs, which is for good. The kernel tells it by an address of the device alone; of one
+ * that has none (`ip -6 link add … type vxlan`, without `local`) it is found by an IPv6 VTEP that is refused or not
+ * (drivers/net/vxlan, `vxlan_fdb_add` looks at the family before anything else). Nothing is written.
+ */
+export function familyOf(
+  { ifindex, vxlan: { ipv6, local, group } }: VxlanLink,
+  kernel: Pick<Namespace, 'write'>,
+): 4 | 6 {
+  if (ipv6) return 6;
+  if (local !== undefined || group !== undefined) return 4;
+  const probe = { op: 'probe', ifindex, state: NUD_REACHABLE, flags: NTF_SELF } as const;
+  const [refusal] = kernel.write([{ ...probe, table: 'fdb', lladdr: '02:00:00:00:00:00', vtep: '100::1' }]);
+  return refusal?.error.code === 'ENOENT' || refusal?.error.code === 'EEXIST' ? 6 : 4;
+}

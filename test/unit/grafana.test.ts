@@ -1,0 +1,44 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { dashboardText } from '../../grafana/dashboard.ts';
+import { ROWS } from '../../grafana/panels.ts';
+import { openRegistry } from '../../src/metrics/registry.ts';
+import { daemonOnFakes } from './fake/daemon.ts';
+
+const file = (name: string): string =>
+  readFileSync(new URL(`../../grafana/${name}`, import.meta.url), 'utf8');
+
+interface Rule {
+  alert: string;
+  expr: string;
+  labels: { severity: string };
+  annotations: { summary: string; description: string; action: string; runbook: string };
+}
+const { groups } = parse(file('alerts.yaml')) as { groups: { rules: Rule[] }[] };
+const rules = groups.flatMap((group) => group.rules);
+
+test('the dashboard that is committed is the one that is built: npm run grafana', () => {
+  expect(file('dashboard.json')).toBe(dashboardText());
+});
+
+test('every metric that a panel or an alert asks for is published', () => {
+  const published = openRegistry(daemonOnFakes()).names;
+  const asked = [...ROWS.flatMap(({ panels }) => panels.flatMap(({ queries }) => queries)), ...rules]
+    .flatMap(({ expr }) => [...expr.matchAll(/\b(?:missd|process|nodejs)_[a-z_]+/g)])
+    .map(([name]) => name.replace(/_(bucket|sum|count)$/, ''));
+  expect(asked.length).toBeGreaterThan(40);
+  expect(asked.filter((name) => !published.includes(name))).toEqual([]);
+});
+
+test('every alert says what it is about, how bad it is and what to do, and has its cases', () => {
+  const cases = (parse(file('alerts.test.yaml')) as { tests: { name: string }[] }).tests;
+  expect(cases.map(({ name }) => name)).toEqual(rules.map(({ alert }) => alert));
+  for (const { alert, labels, annotations } of rules) {
+    const anchor = alert.replaceAll(/(?!^)([A-Z])/g, '-$1').toLowerCase();
+    expect(annotations.runbook).toBe(`docs/operating.md#${anchor}`);
+    for (const text of [annotations.summary, annotations.description, annotations.action])
+      expect(text.length, alert).toBeGreaterThan(10);
+    expect(['critical', 'warning']).toContain(labels.severity);
+  }
+});
