@@ -11,6 +11,7 @@ const COMMANDS = new Map<string, () => Promise<() => Command>>([
   ['subnet', async () => (await import('./cli/subnet.ts')).subnetCommand],
   ['explain', async () => (await import('./cli/explain.ts')).explainCommand],
   ['status', async () => (await import('./cli/status.ts')).statusCommand],
+  ['top', async () => (await import('./cli/top.ts')).topCommand],
   ['doctor', async () => (await import('./cli/doctor.ts')).doctorCommand],
   ['service', async () => (await import('./cli/service.ts')).serviceCommand],
   ['flush', async () => (await import('./cli/flush.ts')).flushCommand],

@@ -15,6 +15,7 @@ import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { ipArgument, macArgument, vtepArgument } from './arguments.ts';
 import { columns } from '../screen/columns.ts';
 import { say, sayJson } from '../screen/say.ts';
+import { widthOf } from '../screen/size.ts';
 import { withRedis } from './redis.ts';
 
 const EXAMPLE = `
@@ -95,7 +96,7 @@ function listCommand(): Command {
   return declare(command, 'directory').action(async (vni?: Vni) => {
     const listed = await withRedis(command, (redis) => listEndpoints(redis, vni));
     if (command.opts<{ json?: boolean }>().json === true) sayJson(listed);
-    else say(columns(['VNI', 'IP', 'MAC', 'VTEP', 'TTL', 'NOTES'], listed.map(row)));
+    else say(columns(['VNI', 'IP', 'MAC', 'VTEP', 'TTL', 'NOTES'], listed.map(row), widthOf(process.stdout)));
   });
 }
 

@@ -7,6 +7,7 @@ import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { cidrArgument, macArgument, vtepArgument } from './arguments.ts';
 import { columns } from '../screen/columns.ts';
 import { say, sayJson } from '../screen/say.ts';
+import { widthOf } from '../screen/size.ts';
 import { withRedis } from './redis.ts';
 
 const EXAMPLE = `
@@ -79,7 +80,8 @@ function listCommand(): Command {
   return declare(command, 'directory').action(async (vni?: Vni) => {
     const listed = await withRedis(command, (redis) => listSubnets(redis, vni));
     if (command.opts<{ json?: boolean }>().json === true) sayJson(listed);
-    else say(columns(['VNI', 'CIDR', 'MAC', 'VTEP', 'TTL', 'NOTES'], listed.map(row)));
+    else
+      say(columns(['VNI', 'CIDR', 'MAC', 'VTEP', 'TTL', 'NOTES'], listed.map(row), widthOf(process.stdout)));
   });
 }
 

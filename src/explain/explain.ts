@@ -11,7 +11,7 @@ import { history } from './stages/history.ts';
 import { neighbour } from './stages/neighbour.ts';
 import { records } from './stages/records.ts';
 import { underlay } from './stages/underlay.ts';
-import { isAssignedHere, isAtHome, isProven, isServed } from './view.ts';
+import { isAssignedHere, isAtHome, isProven, isServed, netnsFlag } from './view.ts';
 
 export interface Verdict {
   works: boolean;
@@ -63,7 +63,7 @@ function verdict(facts: Facts, findings: readonly Finding[]): Verdict {
       works: true,
       cause: 'caution',
       says: `${says}; but ${warned.stage}: ${warned.text}`,
-      next: 'missd doctor',
+      next: `missd doctor${netnsFlag(facts)}`,
     };
   return { works: true, says, ...proof(facts, proven) };
 }

@@ -53,6 +53,8 @@ export interface DeviceFacts {
   bridge?: Link;
   /** Why missd refuses to serve it, in words. */
   refusal?: string;
+  /** Commands that make it anew with the flags that missd wants. */
+  recreate: readonly string[];
   /** Where unknown MACs go: an all-zeros row of its FDB. */
   defaultRemote?: Ip;
   /** Solicitations to user space for the address' family, where the host routes. */
@@ -87,6 +89,8 @@ export interface StoredFact {
 export interface DirectoryFacts {
   /** A URL without credentials, or a file. */
   name: string;
+  /** How one talks to it by hand, `redis-cli -h …`; absent for a file. */
+  client?: string;
   /** Nobody said which: the default was tried. */
   byDefault: boolean;
   /** Why it could not be read, in words. */
@@ -99,7 +103,7 @@ export interface DirectoryFacts {
   users: { ip: Ip; vtep: Ip }[];
   /** How many records name a VTEP. */
   vteps: ReadonlyMap<Ip, number>;
-  /** MACs that any record names. */
+  /** MACs that `ip:` records of the address' family name. */
   macs: ReadonlySet<Mac>;
   /** All records of the VNI were looked through for the three above; else there was no time for all. */
   complete: boolean;
@@ -114,8 +118,7 @@ export interface DaemonFacts {
 
 export interface NeighbourFacts {
   row: Neighbour;
-  /** Seconds, where the kernel tells. */
-  usedAgo?: number;
+  /** Seconds since it was written, where the kernel tells. */
   updatedAgo?: number;
 }
 
@@ -144,6 +147,8 @@ export interface UnderlayFacts {
   size: number;
   small?: Pinged;
   full?: Pinged;
+  /** Where the full size gets no answer: the largest of the usual sizes that does. */
+  fits?: number;
 }
 
 /** The namespace of `--from`. */

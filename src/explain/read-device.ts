@@ -1,6 +1,7 @@
 /** The VXLAN device of a VNI, and the kernel's rows about one address. */
 import { RuntimeFailure } from '../errors.ts';
 import { inside } from '../inspect/inside.ts';
+import { recreated } from '../inspect/recreate.ts';
 import { neighbourDetails } from '../inspect/neighbours.ts';
 import { underlayPath } from '../inspect/underlay.ts';
 import type { Namespace } from '../kernel/kernel.ts';
@@ -71,6 +72,7 @@ export async function readDevice(
     ...(refused !== undefined && { refusal: refused }),
     ...(zeros?.vtep !== undefined && { defaultRemote: zeros.vtep }),
     ...(solicit !== undefined && { appSolicit: solicit }),
+    recreate: recreated(link, path, links),
     locked: await isLocked(path, link.ifindex),
     ownVteps: [
       ...new Set([...locals, ...[...addresses, ...outer].map(({ ip }) => ip), link.vxlan.local ?? []].flat()),
@@ -114,7 +116,6 @@ export async function readNeighbour(
   const [details] = await neighbourDetails(path, ip, name).catch(() => []);
   return {
     row,
-    ...(details?.usedAgo !== undefined && { usedAgo: details.usedAgo }),
     ...(details?.updatedAgo !== undefined && { updatedAgo: details.updatedAgo }),
   };
 }

@@ -10,6 +10,8 @@ import {
   parseLease,
   parseMacRecord,
 } from '../directory/record.ts';
+import { redisTarget } from '../directory/redis-url.ts';
+import { redisCli } from '../doctor/redis-cli.ts';
 import { reasonOf } from '../errors.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import type { DirectoryFacts, Expected, StoredFact } from './facts.ts';
@@ -38,6 +40,7 @@ export async function readDirectory(
 ): Promise<DirectoryAnswer> {
   const directory: DirectoryFacts = {
     name: directoryName(options),
+    ...clientOf(options),
     byDefault,
     records: [],
     users: [],
@@ -51,6 +54,9 @@ export async function readDirectory(
     return { directory: { ...directory, down: reasonOf(error).replace(/^Redis: /, '') } };
   }
 }
+
+const clientOf = (options: RecordOptions): { client?: string } =>
+  options.directory === undefined ? { client: redisCli(redisTarget(options)) } : {};
 
 /** Reads an address' record once more, for one that two writers keep changing. */
 export async function readAgain(options: RecordOptions, vni: Vni, ip: Ip): Promise<string | undefined> {
@@ -145,7 +151,7 @@ async function lookThrough(
         kind === 'ip' ? parseIpRecord(value, context) : { mac: address, ...parseMacRecord(value, context) };
       if ('malformed' in record) continue;
       vteps.set(record.vtep, (vteps.get(record.vtep) ?? 0) + 1);
-      macs.add(record.mac);
+      if (kind === 'ip' && address.includes(':') === ip?.includes(':')) macs.add(record.mac);
       if (kind === 'ip' && record.mac === mac && address !== ip)
         users.push({ ip: address, vtep: record.vtep });
     }

@@ -36,6 +36,8 @@ export async function readUnderlay(
     ping(path, vtep, size),
     isRefused(path, vtep, vxlan.dstport),
   ]);
+  const fits =
+    small.outcome === 'answered' && full.outcome === 'silent' ? await largest(path, vtep, size) : undefined;
   // After the probes, which made the kernel ask.
   const [neighbour] = await neighbourDetails(path, route.gateway ?? vtep, route.device).catch(() => []);
   return {
@@ -46,7 +48,20 @@ export async function readUnderlay(
     refused,
     small,
     full,
+    ...(fits !== undefined && { fits }),
   };
+}
+
+/** What paths are usually made for: jumbo frames, Ethernet, PPPoE, tunnels of all kinds, and the least that IPv6 allows. */
+const USUAL = [
+  8950, 8900, 1500, 1492, 1480, 1476, 1460, 1450, 1440, 1430, 1420, 1400, 1380, 1360, 1340, 1320, 1300, 1280,
+];
+
+/** Nobody tells what fits, so it is tried. */
+async function largest(path: string | null, vtep: Ip, below: number): Promise<number | undefined> {
+  const sizes = USUAL.filter((size) => size < below);
+  const tried = await Promise.all(sizes.map((size) => ping(path, vtep, size)));
+  return sizes.find((_, at) => tried[at]?.outcome === 'answered');
 }
 
 const addressSchema = z.array(

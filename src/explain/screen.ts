@@ -40,7 +40,7 @@ export function screen(
 }
 
 const textOf = ({ text, age }: Finding): string =>
-  plain(age === undefined ? text : `${text} (${duration(age)} ago)`);
+  plain(age === undefined || / ago\b/.test(text) ? text : `${text} (${duration(age)} ago)`);
 
 /** Records are anybody's to write, and terminals obey. */
 const plain = (text: string): string => harmless(text.replaceAll('’', "'"));

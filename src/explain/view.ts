@@ -31,6 +31,14 @@ export const isAtHome = (facts: Facts): boolean => isRecordedHere(facts) || isAs
 /** A guest got an answer through all of it, whatever there is to say against it. */
 export const isProven = ({ guest }: Facts): boolean => guest?.small?.outcome === 'answered';
 
+/** For a command of missd that looks at the same namespace. */
+export const netnsFlag = ({ device: { path } }: Facts): string =>
+  path === null ? '' : ` --netns ${path.replace(/^\/run\/netns\//, '')}`;
+
+/** Shows whether the directory is there. */
+export const tryDirectory = ({ directory }: Facts): string =>
+  directory.client === undefined ? `ls -l ${directory.name}` : `${directory.client} PING`;
+
 /** The record, as a command that sets it right. */
 export const setRecord = ({ vni, ip, expected }: Facts, mac?: string, vtep?: string): string =>
   `missd endpoint set ${vni} ${ip ?? '<IP>'} ${mac ?? expected?.mac ?? '<MAC>'} ${vtep ?? expected?.vtep ?? '<VTEP>'}`;

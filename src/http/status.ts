@@ -3,9 +3,9 @@ import { type AskedFor, hottest, longestUnknown } from '../demand/report.ts';
 import type { Daemon } from '../daemon.ts';
 import { directoryNamed } from '../directory/named.ts';
 import { monotonic } from '../clock.ts';
-import { byPort } from '../metrics/by-port.ts';
 import type { PlainHistogram } from '../metrics/histogram.ts';
 import { type Unserved, unserved } from '../served/unserved.ts';
+import { portStatus } from './port-status.ts';
 import { VERSION } from '../version.ts';
 import { type DeviceStatus, deviceStatus } from './device-status.ts';
 
@@ -93,8 +93,10 @@ export function statusOf(daemon: Daemon): Status {
       held: devices.reduce((sum, { tables }) => sum + tables.shares.size, 0),
       most: options.maxEntries,
     },
-    shed: byPort(host, ({ shed }) => shed)
-      .map(([{ device = '', port = '' }, shed]) => ({ device, port, shed }))
+    shed: devices
+      .flatMap((device) =>
+        portStatus(device).map(({ name, shed }) => ({ device: device.name, port: name, shed })),
+      )
       .filter(({ shed }) => shed > 0)
       .sort((one, other) => other.shed - one.shed)
       .slice(0, MOST_PORTS),

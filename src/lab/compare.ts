@@ -28,7 +28,8 @@ export function row({ lab, entries, first, later, sent, lost, flooded, move, cpu
     lost === 0 ? '0' : `${lost}/${sent}`,
     String(flooded),
     move === 'impossible' ? '-' : move === 'never' ? move : ms(move),
-    cpu === null ? '-' : ms(cpu),
+    // Counted in ticks of 10 ms.
+    cpu === null ? '-' : cpu === 0 ? '< 10 ms' : ms(cpu),
   ]);
 }
 

@@ -37,6 +37,8 @@ export class RoutedSegment extends Segment {
   }
 
   override async buildBridge(): Promise<void> {
+    // Forwarding, the host solicits by its link-local address, which is tentative for as long as this at most, a second.
+    await this.namespace.sysctl({ 'net/ipv6/conf/default/router_solicitation_delay': 0 });
     await super.buildBridge();
     await this.namespace.sysctl({ 'net/ipv4/ip_forward': 1, 'net/ipv6/conf/all/forwarding': 1 });
   }

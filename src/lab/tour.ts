@@ -126,7 +126,12 @@ function conclude(blueprint: Blueprint, hosts: Tour['hosts'], pings: TourPing[],
   if (good) {
     const sent = pings.reduce((sum, ping) => sum + ping.sent, 0);
     const answered = lost.first === 0 ? `All ${sent}` : `All but ${lost.first} first ones of ${sent}`;
-    story.good(`${answered} pings answered, and the tables of every host hold what they ought to, no more.`);
+    // Bridges were heard of, too.
+    const tables =
+      blueprint.filling === 'flood'
+        ? 'what every host learned of the guests is right'
+        : 'the tables of every host hold what they ought to, no more';
+    story.good(`${answered} pings answered, and ${tables}.`);
   }
   return { lab: blueprint.name, filling: blueprint.filling, hosts, pings, lost, good };
 }

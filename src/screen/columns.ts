@@ -1,16 +1,41 @@
+import { cut } from './cut.ts';
+
 /** What anybody could have written, as text that cannot steer a terminal: anything but printable ASCII is a question mark. */
 export const harmless = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?');
 
-/** Left-aligned columns below their titles; the cells are made harmless. */
-export function columns(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const clean = rows.map((row) => row.map((cell) => harmless(cell).slice(0, 80)));
+/** Of a cell. An address is shorter, and nobody reads more of a malformed record. */
+const LONGEST = 80;
+/** Of a line that goes on where another did not have the room. */
+const INDENT = 4;
+const GAP = 2;
+
+/**
+ * Left-aligned columns below their titles; the cells are made harmless. Nothing is left out of a row that is longer than a
+ * line: it goes on, indented, in the next.
+ * @param width characters in a line; Infinity into a pipe, where a row is a line
+ */
+export function columns(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  width = Infinity,
+): string {
+  const clean = rows.map((row) => row.map((cell) => cut(harmless(cell), Math.min(LONGEST, width - INDENT))));
   const widths = head.map((title, at) =>
     clean.reduce((widest, row) => Math.max(widest, row[at]?.length ?? 0), title.length),
   );
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('  ')
-      .trimEnd();
-  return `${[head, ...clean].map(line).join('\n')}\n`;
+  const lines = (row: readonly string[]): string => {
+    let made = '';
+    let used = 0;
+    for (const [at, cell] of row.entries()) {
+      if (used > 0 && cell !== '' && used + cell.length > width) {
+        made = `${made.trimEnd()}\n${' '.repeat(INDENT)}`;
+        used = INDENT;
+      }
+      const padded = cell.padEnd(widths[at] ?? 0) + ' '.repeat(GAP);
+      made += padded;
+      used += padded.length;
+    }
+    return made.trimEnd();
+  };
+  return `${[head, ...clean].map(lines).join('\n')}\n`;
 }

@@ -42,3 +42,13 @@ export async function explain(pair: Pair, options: ExplainOptions = {}): Promise
     of: (stage) => explanation.findings.filter((finding) => finding.stage === stage),
   };
 }
+
+/** Does what the verdict says is to be done next, as the operator would type it. */
+export async function follow(pair: Pair, { verdict }: Explained): Promise<void> {
+  const command = (verdict.next ?? 'false')
+    .replace(/^missd (.*)$/, `${process.execPath} ${MISSD} $1 --redis ${pair.redis.socket}`)
+    // iproute2 remounts /sys for these, which a chroot does not permit.
+    .replace(/\b(ip|bridge) -n (\S+) /g, 'nsenter --net=/run/netns/$2 -- $1 ');
+  const { code, stderr } = await attempt(['sh', '-c', command]);
+  if (code !== 0) throw new Error(`${command}: ${stderr}`);
+}

@@ -3,7 +3,7 @@ import { duration } from '../../screen/span.ts';
 import type { HeldAccount } from '../../history/account.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { isAtHome, raisesMisses, served } from '../view.ts';
+import { isAtHome, netnsFlag, raisesMisses, served } from '../view.ts';
 
 export function daemon(facts: Facts): Finding[] {
   const { device, daemon: asked } = facts;
@@ -65,15 +65,15 @@ const from = ({ source, checkedAgo, usedAgo }: HeldAccount): string => {
 
 /** Only where somebody has to answer it is a fault. */
 function unserved(facts: Facts, text: string): Finding {
-  const { device, neighbour, fdb } = facts;
-  const needed = raisesMisses(facts) && !isAtHome(facts) && (neighbour === undefined || fdb === undefined);
+  const { device, ip, neighbour, fdb } = facts;
+  const known = ip === undefined ? fdb : neighbour;
+  const needed = raisesMisses(facts) && !isAtHome(facts) && known === undefined;
   if (!needed) return finding('daemon', 'note', text);
-  const netns = device.path === null ? '' : ` --netns ${device.path.replace(/^\/run\/netns\//, '')}`;
   return finding('daemon', 'bad', text, {
     cause: {
       name: 'no_daemon',
       says: `nobody answers the misses of ${device.link.name}: no missd serves it`,
-      next: `missd run${netns} --device ${device.link.name}`,
+      next: `missd run${netnsFlag(facts)} --device ${device.link.name}`,
     },
   });
 }

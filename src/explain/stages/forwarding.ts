@@ -90,7 +90,7 @@ const removal = (facts: Facts, { lladdr, vtep }: FdbEntry): string =>
   );
 
 const describe = (facts: Facts, row: FdbEntry): string =>
-  `${row.lladdr} behind ${row.vtep ?? 'nothing'}, ${ownerOf(facts, row)}, used ${duration(row.usedAgo / 1000)} ago`;
+  `${row.lladdr} behind ${row.vtep ?? 'nothing'}, ${ownerOf(facts, row)}, written ${duration(row.updatedAgo / 1000)} ago, used ${duration(row.usedAgo / 1000)} ago`;
 
 /** VXLAN rows carry no owner; missd is not the only one to mark what it learned elsewhere. */
 function ownerOf(facts: Facts, row: FdbEntry): string {

@@ -21,28 +21,33 @@ export function history(facts: Facts): Finding[] {
       cause: {
         name: 'two_owners',
         says: `${facts.address} has two owners: its record alternates between ${owners.join(' and ')}`,
-        next: facts.directory.down === undefined ? monitor(facts) : `missd endpoint ls ${facts.vni}`,
+        next: monitor(facts),
       },
     }),
   ];
 }
 
 /** Shows who writes it. */
-const monitor = ({ directory, address }: Facts): string =>
-  directory.name.startsWith('/')
-    ? `redis-cli -s ${directory.name} MONITOR | grep -F ${address}`
-    : `redis-cli -u ${directory.name} MONITOR | grep -F ${address}`;
+const monitor = ({ directory, address, vni }: Facts): string =>
+  directory.client === undefined
+    ? `missd explain ${vni} ${address} --directory ${directory.name}`
+    : `${directory.client} MONITOR | grep -F ${address}`;
 
-/** Once is a move; back again is somebody else who says so. */
+/** Alternations longer ago are over, seconds. */
+const LATELY = 300;
+
+/** Once is a move, and there and back may be one, too; what comes back again and again is somebody else who says so. */
 function flapping(events: readonly EventAccount[], address: string): string[] | undefined {
-  const seen: string[] = [];
+  let seen: string[] = [];
   for (const event of events) {
-    if (event.address !== address || event.mac === undefined || event.vtep === undefined) continue;
-    const owner = `${event.mac} ${event.vtep}`;
+    if (event.address !== address || event.ago > LATELY) continue;
+    if (event.kind === 'removed') seen = [];
+    if (event.mac === undefined || event.vtep === undefined) continue;
+    const owner = `${event.mac} behind ${event.vtep}`;
     if (seen.at(-1) !== owner) seen.push(owner);
   }
   const owners = [...new Set(seen)];
-  return seen.length > owners.length ? owners : undefined;
+  return seen.length >= owners.length + 2 ? owners : undefined;
 }
 
 /** Of the wall, here: HH:MM:SS. */

@@ -51,32 +51,18 @@ function none(facts: Facts): Finding {
     cause: {
       name: 'no_l3miss',
       says: `${link.name} has no l3miss: questions for ${facts.address} are dropped and nobody is asked`,
-      next: recreated(facts),
+      // The flag can be set when the device is made and never after.
+      next: facts.device.recreate.join(' && '),
     },
   });
 }
 
-/** The flag can be set when the device is made and never after. */
-function recreated(facts: Facts): string {
-  const { link, bridge } = facts.device;
-  const { vni, dstport, local, proxy, learning } = link.vxlan;
-  const words = [
-    ...['ip', 'link', 'add', link.name, 'mtu', link.mtu, 'type', 'vxlan', 'id', vni, 'dstport', dstport],
-    ...(local === undefined ? [] : ['local', local]),
-    ...[learning ? '' : 'nolearning', proxy ? 'proxy' : '', 'l2miss', 'l3miss'].filter((word) => word !== ''),
-  ];
-  const up = `ip link set ${link.name}${bridge === undefined ? '' : ` master ${bridge.name}`} up`;
-  return [`ip link del ${link.name}`, words.join(' '), up]
-    .map((command) => here(facts, command))
-    .join(' && ');
-}
-
-function present(facts: Facts, { row, usedAgo, updatedAgo }: NeighbourFacts): Finding[] {
+function present(facts: Facts, { row, updatedAgo }: NeighbourFacts): Finding[] {
   const { expected } = facts;
   const age = updatedAgo === undefined ? {} : { age: updatedAgo };
-  const used = usedAgo === undefined ? '' : `, used ${duration(usedAgo)} ago`;
+  const written = updatedAgo === undefined ? '' : `, written ${duration(updatedAgo)} ago`;
   const via = row.ip === facts.ip ? '' : `${row.ip} `;
-  const text = `${via}${row.lladdr ?? 'no MAC yet'} ${stateOf(row)}, ${ownerOf(row)}${used}`;
+  const text = `${via}${row.lladdr ?? 'no MAC yet'} ${stateOf(row)}, ${ownerOf(row)}${written}`;
   const ours = isOurNeighbour(row) || isOnProbation(row);
   const dead = blackhole(facts, row);
   if (dead !== undefined) return [finding('neighbour', 'bad', text, { ...age, cause: dead })];

@@ -1,7 +1,7 @@
 /** What the directory says, and whether it can be read at all. */
 import type { Facts, StoredFact } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { isAtHome, isServed, raisesMisses, served, setRecord } from '../view.ts';
+import { isAtHome, isServed, raisesMisses, served, setRecord, tryDirectory } from '../view.ts';
 
 export function records(facts: Facts): Finding[] {
   const { directory } = facts;
@@ -15,18 +15,15 @@ function unread(facts: Facts, reason: string): Finding {
   if (daemon.account?.directory.up === true)
     return finding('directory', 'warn', `${text}; the daemon’s answers (give --redis or --config as it has)`);
   // Nobody said that there is one: another overlay's tables are filled by somebody else.
-  if (directory.byDefault && !isServed(facts) && !raisesMisses(facts))
-    return finding('directory', 'note', `none: ${text}`);
   const standing = neighbour !== undefined || fdb !== undefined;
+  if (directory.byDefault && !isServed(facts) && (standing || !raisesMisses(facts)))
+    return finding('directory', 'note', `none: ${text}`);
   const cause = {
     name: 'directory_down',
     says: standing
       ? `the directory does not answer (${reason}); what stands in the kernel goes on`
       : `the directory does not answer (${reason}), so nobody can say where ${facts.address} is`,
-    next:
-      directory.name.startsWith('/') || directory.name.includes('yaml')
-        ? `ls -l ${directory.name}`
-        : `redis-cli -u ${directory.name} PING`,
+    next: tryDirectory(facts),
   } as const;
   return finding('directory', standing ? 'warn' : 'bad', text, { cause });
 }
@@ -43,7 +40,7 @@ function outage(facts: Facts): Finding[] {
       cause: {
         name: 'directory_down',
         says: `the daemon’s directory does not answer (${reason})`,
-        next: `redis-cli -u ${facts.directory.name} PING`,
+        next: tryDirectory(facts),
       },
     }),
   ];

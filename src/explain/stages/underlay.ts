@@ -64,7 +64,9 @@ function reach(facts: Facts, found: Reached): Finding {
     return finding('underlay', 'bad', `${text}, no answer`, {
       cause: vtepCause(facts, found, 'does not answer'),
     });
-  return finding('underlay', 'warn', `${text}, but no answer to ping: down, or it is filtered`, {
+  // Its MAC may be remembered from when it was up; what a guest does not get through either is not filtered.
+  const level = facts.guest?.small?.outcome === 'silent' ? 'bad' : 'warn';
+  return finding('underlay', level, `${text}, but no answer to ping: down, or it is filtered`, {
     cause: vtepCause(facts, found, 'does not answer ping'),
   });
 }
@@ -76,6 +78,13 @@ function vtepCause(facts: Facts, found: Reached, what: string): Cause {
   // The record itself, and the mac: record that goes with it.
   const own = directory.records.filter(({ value }) => value.split(' ').includes(vtep)).length;
   const lonely = directory.complete && expected?.vtep === vtep && (directory.vteps.get(vtep) ?? 0) <= own;
+  const other = directory.users.find((user) => user.vtep !== vtep);
+  if (expected?.vtep === vtep && other !== undefined)
+    return {
+      name: 'wrong_vtep',
+      says: `the record says ${vtep}, which ${what}; that of ${other.ip} has the same MAC behind ${other.vtep}: wrong VTEP`,
+      next: setRecord(facts, undefined, other.vtep),
+    };
   if (lonely && directory.vteps.size > 1)
     return {
       name: 'wrong_vtep',
@@ -90,7 +99,7 @@ function vtepCause(facts: Facts, found: Reached, what: string): Cause {
 }
 
 function size(facts: Facts, found: Reached): Finding {
-  const { vtep, route, link, size: wanted, small, full } = found;
+  const { vtep, route, link, size: wanted, small, full, fits } = found;
   const { link: device } = facts.device;
   const extra = overhead(vtep.includes(':') ? 6 : 4);
   const most = route?.mtu ?? link?.mtu;
@@ -103,9 +112,18 @@ function size(facts: Facts, found: Reached): Finding {
     });
   if (full?.outcome === 'answered') return finding('MTU', 'ok', `${text}: got through in ${full.rtt} ms`);
   if (small?.outcome === 'answered' && full?.outcome === 'silent')
-    return finding('MTU', 'bad', `${text}: small packets are answered, this one is not`, {
-      cause: tooLarge(facts, undefined, 'less'),
-    });
+    return finding(
+      'MTU',
+      'bad',
+      `${text}: small packets are answered, this one is not${fits === undefined ? '' : `, ${fits} bytes are`}`,
+      {
+        cause: tooLarge(
+          facts,
+          fits === undefined ? undefined : fits - extra,
+          fits === undefined ? 'less' : `${fits} bytes`,
+        ),
+      },
+    );
   return finding('MTU', 'unknown', `${text}, of ${most ?? 'unknown'}: not probed`);
 }
 

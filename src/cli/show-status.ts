@@ -1,0 +1,202 @@
+/** A daemon's status for people. Pure: the same status at the same width is the same text. */
+import type { DeviceStatus } from '../http/device-status.ts';
+import type { Distribution, Status } from '../http/status.ts';
+import { quantile } from '../metrics/quantile.ts';
+import { harmless } from '../screen/columns.ts';
+import { cut } from '../screen/cut.ts';
+import { count, megabytes } from '../screen/number.ts';
+import type { Palette } from '../screen/palette.ts';
+import { duration, ms } from '../screen/span.ts';
+import { type Column, type Paint, table } from '../screen/table.ts';
+import { wrapped } from '../screen/wrap.ts';
+
+/** Prose in longer lines is hard to read. */
+const READABLE = 120;
+/** Of the longest unknown addresses; `missd top` and `--json` have more. */
+const MOST_UNKNOWN = 5;
+/** Of ports and of what is waited for. */
+const MOST_NAMED = 5;
+const LABEL = 11;
+
+const DEVICES: Column[] = [
+  { title: 'DEVICE', least: 8 },
+  { title: 'NAMESPACE', least: 9 },
+  { title: 'VNI', right: true },
+  { title: 'NEIGHBOURS', right: true },
+  { title: 'FDB', right: true },
+  { title: 'ROUTES', right: true, optional: true },
+  { title: 'ABSENT', right: true, optional: true },
+  { title: 'STATE', least: 12 },
+  { title: 'LOCAL', optional: true },
+];
+
+const UNSERVED: Column[] = [
+  { title: 'NOT SERVED', least: 10 },
+  { title: 'NAMESPACE', least: 9 },
+  { title: 'VNI', right: true },
+  { title: 'WHY', prose: true },
+];
+
+const UNKNOWN: Column[] = [
+  { title: 'ASKED FOR IN VAIN' },
+  { title: 'VNI', right: true },
+  { title: 'FOR', right: true },
+  { title: 'ASKED', right: true },
+  { title: 'LAST', right: true },
+  { title: 'BY PORT', least: 7 },
+  { title: 'NAMESPACE', least: 9, optional: true },
+];
+
+/** @param width characters in a line, Infinity for any */
+export function showStatus(status: Status, width: number, palette: Palette): string {
+  const blocks = [summary(status, width, palette)];
+  if (status.devices.length === 0) blocks.push([palette.yellow('no VXLAN device is served')]);
+  else
+    blocks.push(
+      table(
+        DEVICES,
+        status.devices.map((one) => deviceRow(one, palette)),
+        width,
+        palette,
+      ),
+    );
+  if (status.unserved.length > 0)
+    blocks.push(
+      table(
+        UNSERVED,
+        status.unserved.map(({ name, namespace, vni, reason }) => [
+          name,
+          namespace,
+          vni === undefined ? '' : String(vni),
+          [reason, palette.yellow],
+        ]),
+        width === Infinity ? width : Math.min(width, READABLE),
+        palette,
+      ),
+    );
+  if (status.unknown.length > 0)
+    blocks.push(
+      table(
+        UNKNOWN,
+        status.unknown
+          .slice(0, MOST_UNKNOWN)
+          .map(({ address, vni, firstSeconds, asked, lastSeconds, port, namespace }) => [
+            address,
+            String(vni),
+            duration(firstSeconds),
+            count(asked),
+            `${duration(lastSeconds)} ago`,
+            port ?? '-',
+            namespace,
+          ]),
+        width,
+        palette,
+      ),
+    );
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+function summary(status: Status, width: number, palette: Palette): string[] {
+  const { green, yellow, red } = palette;
+  const { directory, entries, latency, devices } = status;
+  const { l2 = {}, l3 = {} } = status.resolutions;
+  const lines: string[] = [];
+  const say = (label: string, text: string, paint: Paint = (plain) => plain): void => {
+    const words = wrapped(harmless(text).split(' '), Math.min(width, READABLE) - LABEL);
+    for (const [at, line] of words.entries())
+      lines.push((at === 0 ? label : '').padEnd(LABEL) + paint(cut(line, width - LABEL)));
+  };
+  const { version, pid, uptime, memory } = status;
+  say('missd', `${version}, pid ${pid}, up for ${duration(uptime)}, ${megabytes(memory)}`);
+  if (status.ready) say('state', 'ready', green);
+  else say('state', `not ready: ${few(status.missing).join('; ')}`, yellow);
+  const where = `${directory.kind} ${directory.address}`;
+  if (directory.up) say('directory', `${where}, up for ${duration(directory.forSeconds)}`, green);
+  else
+    say('directory', `${where}, down for ${duration(directory.forSeconds)}: ${directory.reason ?? ''}`, red);
+  const audits = devices.flatMap(({ up, auditedSeconds }) => (up ? [auditedSeconds ?? Infinity] : []));
+  say(
+    'entries',
+    `${count(entries.held)} of at most ${count(entries.most)}${audits.length === 0 ? '' : `, ${audited(Math.max(...audits))}`}`,
+  );
+  say(
+    'misses',
+    `L3 ${count(status.misses['l3'] ?? 0)}, L2 ${count(status.misses['l2'] ?? 0)}, in flight ${count(status.inFlight)}`,
+  );
+  say('answered', `L3 ${counts(l3)}`);
+  say('', `L2 ${counts(l2)}`);
+  say('latency', `miss to entry ${percentiles(latency.resolution)}`);
+  say('', `directory ${percentiles(latency.lookup)}`);
+  say('ignored', counts(status.ignored));
+  say('told', counts(status.announcements));
+  say('conflicts', counts(status.conflicts), happened(status.conflicts) ? yellow : undefined);
+  say('evicted', counts(status.evictions), happened(status.evictions) ? yellow : undefined);
+  say('overruns', counts(status.overruns), happened(status.overruns) ? yellow : undefined);
+  if (happened(status.writeFailures)) say('refused', counts(status.writeFailures), red);
+  for (const { vni, entries: kept, forSeconds } of status.guard)
+    say(
+      'guard',
+      `VNI ${vni}: ${count(kept)} entries have lost their records and stay for ${duration(forSeconds)} more`,
+      red,
+    );
+  if (status.throttled.length > 0)
+    say('throttled', few(status.throttled.map(({ port, device }) => `${port} of ${device}`)).join(', '), red);
+  if (status.shed.length > 0)
+    say(
+      'shed',
+      few(status.shed.map(({ port, device, shed }) => `${count(shed)} from ${port} of ${device}`)).join(', '),
+      yellow,
+    );
+  return lines;
+}
+
+/** The first of what may be many, and how many more. */
+function few(of: readonly string[]): string[] {
+  return of.length <= MOST_NAMED ? [...of] : [...of.slice(0, MOST_NAMED), `${of.length - MOST_NAMED} more`];
+}
+
+export const audited = (seconds: number): string =>
+  seconds === Infinity ? 'tables not compared yet' : `tables compared ${duration(seconds)} ago`;
+
+function deviceRow(one: DeviceStatus, palette: Palette): (string | [string, Paint])[] {
+  const { name, namespace, vni, neighbours, fdb, routes, absent, local } = one;
+  return [
+    name,
+    namespace,
+    String(vni),
+    count(neighbours),
+    count(fdb),
+    count(routes),
+    count(absent),
+    deviceState(one, palette),
+    local ?? '-',
+  ];
+}
+
+/** How a device is: with its topology and, where it is not the usual, its strategy. */
+export function deviceState(one: DeviceStatus, { green, yellow, red }: Palette): [string, Paint] {
+  const { topology, strategy, up, adopted, verified } = one;
+  const how = strategy === 'miss' ? topology : `${topology}, ${strategy}`;
+  if (!up) return [`down, ${how}`, red];
+  if (!adopted) return [`adopting, ${how}`, yellow];
+  return verified ? [how, green] : [`unverified, ${how}`, yellow];
+}
+
+function percentiles({ bounds, counts: observed }: Distribution): string {
+  const at = (share: number): string => latencyOf(quantile(share, bounds, observed), bounds);
+  return `p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}`;
+}
+
+/** Seconds as `ms` says them; what is above every bucket is not known better. */
+export const latencyOf = (seconds: number | undefined, bounds: readonly number[]): string =>
+  seconds === undefined ? '-' : `${seconds === bounds.at(-1) ? '>' : ''}${ms(seconds * 1000)}`;
+
+const happened = (of: Record<string, number>): boolean => Object.values(of).some((number) => number > 0);
+
+/** Only what happened. */
+const counts = (of: Record<string, number>): string => {
+  const some = Object.entries(of).filter(([, number]) => number > 0);
+  return some.length === 0
+    ? '-'
+    : some.map(([name, number]) => `${name.replaceAll('_', ' ')} ${count(number)}`).join(', ');
+};

@@ -1,0 +1,116 @@
+/** Two looks at a daemon make what went on between them. */
+import type { AskedFor } from '../demand/report.ts';
+import type { DeviceStatus } from '../http/device-status.ts';
+import type { Distribution, Status } from '../http/status.ts';
+import { quantile } from '../metrics/quantile.ts';
+import type { Sample } from './sample.ts';
+
+/** What `missd top` shows; as JSON with `--json`. Rates are a second, latencies in seconds. */
+export interface Frame {
+  time: Date;
+  status: Status;
+  /** Since the look before; absent for the first one at a daemon. */
+  since?: Since;
+}
+
+export interface Since {
+  seconds: number;
+  misses: Record<string, number>;
+  ignored: Record<string, number>;
+  /** Of both layers. */
+  resolutions: Record<string, number>;
+  overruns: number;
+  shed: number;
+  resolution: Percentiles;
+  lookup: Percentiles;
+  /** Misses by `device@namespace`. */
+  devices: Record<string, number>;
+  /** Misses by `address@device@namespace`, of the hottest addresses that were there before, too. */
+  hottest: Record<string, number>;
+}
+
+/** Undefined where nothing happened. */
+export interface Percentiles {
+  count: number;
+  p50: number | undefined;
+  p90: number | undefined;
+  p99: number | undefined;
+}
+
+/** What there is to show: a daemon that does not answer, with what was last known of it; else how it fares. */
+export type View =
+  { silent: string; time: Date; since: Date; last?: Frame } | (Frame & { silent?: undefined });
+
+/** A look after what was seen so far. */
+export function view(before: View | undefined, sample: Sample, last: Sample | undefined): View {
+  const { time } = sample;
+  if ('silent' in sample) {
+    const { silent } = sample;
+    if (before?.silent === undefined)
+      return { silent, time, since: time, ...(before === undefined ? {} : { last: before }) };
+    return { ...before, silent, time };
+  }
+  const { status } = sample;
+  if (last === undefined || !('status' in last) || !isSame(last.status, status)) return { time, status };
+  const since = between(last.status, status, (sample.at - last.at) / 1000);
+  return { time, status, since };
+}
+
+/** The same process: one that was started anew counts from nought. */
+const isSame = (before: Status, now: Status): boolean =>
+  before.pid === now.pid && before.uptime <= now.uptime;
+
+function between(before: Status, now: Status, seconds: number): Since {
+  const rates = (of: Record<string, number>, earlier: Record<string, number> = {}): Record<string, number> =>
+    Object.fromEntries(
+      Object.entries(of).map(([name, count]) => [name, Math.max(0, count - (earlier[name] ?? 0)) / seconds]),
+    );
+  const resolutions = ({ resolutions: { l2 = {}, l3 = {} } }: Status): Record<string, number> =>
+    Object.fromEntries(Object.keys(l3).map((outcome) => [outcome, (l2[outcome] ?? 0) + (l3[outcome] ?? 0)]));
+  const both = rates(resolutions(now), resolutions(before));
+  return {
+    seconds,
+    misses: rates(now.misses, before.misses),
+    ignored: rates(now.ignored, before.ignored),
+    resolutions: both,
+    overruns: sum(rates(now.overruns, before.overruns)),
+    shed: both['shed'] ?? 0,
+    resolution: percentiles(now.latency.resolution, before.latency.resolution),
+    lookup: percentiles(now.latency.lookup, before.latency.lookup),
+    devices: rates(missesByDevice(now), missesByDevice(before)),
+    hottest: known(rates, missesByAddress(now), missesByAddress(before)),
+  };
+}
+
+/** What was not among the hottest before has no rate yet: it was asked for before, too. */
+function known(
+  rates: (of: Record<string, number>, earlier: Record<string, number>) => Record<string, number>,
+  of: Record<string, number>,
+  earlier: Record<string, number>,
+): Record<string, number> {
+  return rates(Object.fromEntries(Object.entries(of).filter(([name]) => name in earlier)), earlier);
+}
+
+export function percentiles(now: Distribution, before?: Distribution): Percentiles {
+  const counts = now.counts.map((count, bucket) => count - (before?.counts[bucket] ?? 0));
+  const at = (share: number): number | undefined => quantile(share, now.bounds, counts);
+  return {
+    count: counts.reduce((total, one) => total + one, 0),
+    p50: at(0.5),
+    p90: at(0.9),
+    p99: at(0.99),
+  };
+}
+
+export const deviceKey = ({ name, namespace }: Pick<DeviceStatus, 'name' | 'namespace'>): string =>
+  `${name}@${namespace}`;
+export const addressKey = ({ address, device, namespace }: AskedFor): string =>
+  `${address}@${device}@${namespace}`;
+
+const missesByDevice = ({ devices }: Status): Record<string, number> =>
+  Object.fromEntries(devices.map((one) => [deviceKey(one), one.misses]));
+const missesByAddress = ({ hottest }: Status): Record<string, number> =>
+  Object.fromEntries(hottest.map((one) => [addressKey(one), one.asked]));
+
+export const sum = (of: Record<string, number>): number =>
+  Object.values(of).reduce((total, one) => total + one, 0);
