@@ -3,7 +3,6 @@ import type { DeviceStatus } from '../http/device-status.ts';
 import type { Distribution, Status } from '../http/status.ts';
 import { quantile } from '../metrics/quantile.ts';
 import { harmless } from '../screen/columns.ts';
-import { cut } from '../screen/cut.ts';
 import { count, megabytes } from '../screen/number.ts';
 import type { Palette } from '../screen/palette.ts';
 import { duration, ms } from '../screen/span.ts';
@@ -103,8 +102,7 @@ function summary(status: Status, width: number, palette: Palette): string[] {
   const lines: string[] = [];
   const say = (label: string, text: string, paint: Paint = (plain) => plain): void => {
     const words = wrapped(harmless(text).split(' '), Math.min(width, READABLE) - LABEL);
-    for (const [at, line] of words.entries())
-      lines.push((at === 0 ? label : '').padEnd(LABEL) + paint(cut(line, width - LABEL)));
+    for (const [at, line] of words.entries()) lines.push((at === 0 ? label : '').padEnd(LABEL) + paint(line));
   };
   const { version, pid, uptime, memory } = status;
   say('missd', `${version}, pid ${pid}, up for ${duration(uptime)}, ${megabytes(memory)}`);

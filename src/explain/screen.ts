@@ -18,7 +18,8 @@ export function screen(
 ): string {
   const colours = { ok: pc.green, note: pc.dim, warn: pc.yellow, bad: pc.red, unknown: pc.yellow };
   const where = namespace === null ? '' : ` in ${namespace.replace(/^\/run\/netns\//, '')}`;
-  const lines = [pc.bold(`${address} in VNI ${vni}, as ${device}${where} sees it`), ''];
+  const heading = plain(`${address} in VNI ${vni}, as ${device}${where} sees it`);
+  const lines = [...wrapped(heading.split(' '), width).map((line) => pc.bold(line)), ''];
   let before = '';
   for (const one of findings) {
     const [first = '', ...rest] = wrapped(textOf(one).split(' '), Math.max(40, width - INDENT));
@@ -43,4 +44,4 @@ const textOf = ({ text, age }: Finding): string =>
   plain(age === undefined || / ago\b/.test(text) ? text : `${text} (${duration(age)} ago)`);
 
 /** Records are anybody's to write, and terminals obey. */
-const plain = (text: string): string => harmless(text.replaceAll('’', "'"));
+const plain = (text: string): string => harmless(text);

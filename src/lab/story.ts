@@ -35,7 +35,7 @@ export class Story {
   /** A command as one could type it, continued with backslashes where it is long. */
   command(text: string): void {
     const words = text.match(/'[^']*'|\S+/g) ?? [];
-    const lines = wrapped(words, WIDTH - '     $  \\'.length);
+    const lines = wrapped(words, WIDTH - '     $  \\'.length, 'whole');
     this.line(this.#color.cyan(`   $ ${lines.join(' \\\n       ')}`));
   }
 

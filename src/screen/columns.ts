@@ -1,7 +1,9 @@
 import { cut } from './cut.ts';
 
 /** What anybody could have written, as text that cannot steer a terminal: anything but printable ASCII is a question mark. */
-export const harmless = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?');
+export const harmless = (text: string): string =>
+  // Except what we write ourselves.
+  text.replaceAll('’', "'").replace(/[^\x20-\x7e]/g, '?');
 
 /** Of a cell. An address is shorter, and nobody reads more of a malformed record. */
 const LONGEST = 80;
@@ -27,7 +29,10 @@ export function columns(
     let made = '';
     let used = 0;
     for (const [at, cell] of row.entries()) {
-      if (used > 0 && cell !== '' && used + cell.length > width) {
+      const full = used + cell.length > width;
+      // That there is none need not be said in a line of its own.
+      if (full && (cell === '' || cell === '-')) continue;
+      if (full && used > 0) {
         made = `${made.trimEnd()}\n${' '.repeat(INDENT)}`;
         used = INDENT;
       }

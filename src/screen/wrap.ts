@@ -1,10 +1,19 @@
-/** Words in lines of at most `width` characters; a longer word has a line to itself. */
-export function wrapped(words: readonly string[], width: number): string[] {
+/**
+ * Words in lines of at most `width` characters. A longer word is broken; or, where somebody is to copy it, has a line to
+ * itself, however long.
+ */
+export function wrapped(
+  words: readonly string[],
+  width: number,
+  longer: 'broken' | 'whole' = 'broken',
+): string[] {
   const lines: string[] = [];
+  const step = Math.max(1, width);
   for (const word of words) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= width) lines.push(`${lines.pop()} ${word}`);
-    else lines.push(word);
+    else if (longer === 'whole' || word.length <= width) lines.push(word);
+    else for (let at = 0; at < word.length; at += step) lines.push(word.slice(at, at + step));
   }
   return lines;
 }

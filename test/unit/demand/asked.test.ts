@@ -81,6 +81,8 @@ test('one that is deleted leaves its room to another', () => {
   for (let n = 100; n < 103; n++) asked.add(ip(n), 'l3', GUEST, 1, n);
   expect(asked.size).toBe(MOST_PER_PORT);
   expect([asked.has(ip(1)), asked.has(ip(31)), asked.has(ip(102))]).toEqual([true, true, true]);
+  scan(asked, GUEST, 200, 1_000);
+  expect(asked.size).toBe(MOST_PER_PORT);
   for (const { address } of [...asked.all()]) asked.delete(address);
   expect(asked.size).toBe(0);
 });

@@ -137,6 +137,16 @@ describe('columns', () => {
     ]);
   });
 
+  test('say nothing in a line of its own where there is nothing to say', () => {
+    const long = ['100', row[1] ?? '', row[2] ?? '', 'fd10:1234:5678:9abc::2', '-'];
+    const text = columns(head, [long, ['100', '20.0.0.2', '02:42:14:00:00:02', '-', '-']], 80);
+    expect(text.split('\n').slice(2, -1)).toEqual([
+      '100  fd20:1234:5678:9abc:def0:1234:5678:9abc  02:42:14:00:00:02',
+      '    fd10:1234:5678:9abc::2  -',
+      '100  20.0.0.2                                 02:42:14:00:00:02  -',
+    ]);
+  });
+
   test('make harmless what anybody may have written, however long', () => {
     const text = columns(['A', 'B'], [['\u001b[2J\u0007\u202e', 'x'.repeat(5_000)]], 80);
     expect(text).toMatch(/^[\x20-\x7e…\n]*$/);

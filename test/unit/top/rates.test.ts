@@ -57,7 +57,7 @@ test('an address has a rate once it was there before, too', () => {
 });
 
 test.each([
-  ['another process', { pid: 1, uptime: 100 }, { pid: 2, uptime: 1 }],
+  ['another process', { pid: 1, uptime: 1 }, { pid: 2, uptime: 1 }],
   ['the same pid in a container, begun anew', { pid: 1, uptime: 100 }, { pid: 1, uptime: 1 }],
 ])('a daemon that was started anew begins from nought: %s', (_, before, now) => {
   expect(after({ ...before, misses: { l3: 100 } }, { ...now, misses: { l3: 5 } }).since).toBeUndefined();

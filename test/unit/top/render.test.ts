@@ -24,7 +24,7 @@ const lost = (last?: View): View =>
   view(last, { time: TIME, at: 9_000, silent: 'connect ECONNREFUSED\u001b[2J'.padEnd(300, 'x') }, undefined);
 
 const SIZES = [20, 60, 80, 100, 149, 150, 200].flatMap((width) =>
-  [10, 24, 60].map((height) => ({ width, height })),
+  [5, 10, 24, 60].map((height) => ({ width, height })),
 );
 const VIEWS: [string, View][] = [
   ['a quiet daemon', looks(statusLike(), statusLike())],
