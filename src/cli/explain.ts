@@ -30,7 +30,7 @@ export function explainCommand(): Command {
     .description(
       'Follows one address from its record to the wire: what the directory says, what a daemon remembers, what stands ' +
         'in the kernel’s tables, and whether packets of full size reach its host. Ends in one verdict and the command to ' +
-        'type next. Changes nothing; works without a daemon, without a directory, and on devices that missd does not ' +
+        'type next. Writes nothing; works without a daemon, without a directory, and on devices that missd does not ' +
         'serve. --from pings from inside of a guest, which proves it.',
     )
     .argument('<vni>', '1 to 16777215', parse.vni)

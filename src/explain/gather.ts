@@ -5,7 +5,7 @@ import { RuntimeFailure, reasonOf } from '../errors.ts';
 import type { VxlanLink } from '../served/device.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { askDaemon } from './ask-daemon.ts';
-import type { Facts, GuestFacts } from './facts.ts';
+import type { DaemonFacts, Expected, Facts, GuestFacts } from './facts.ts';
 import { type Opened, readDevice, readForwarding, readNeighbour } from './read-device.ts';
 import { type Asked, readAgain, readDirectory } from './read-directory.ts';
 import { readGuest, readUnderlay, routeTo } from './read-path.ts';
@@ -30,11 +30,19 @@ export async function gather(
   const { ip } = asked;
   const address = ip ?? asked.mac ?? '';
   const context = { family: link.vxlan.ipv6 ? 6 : 4, vtepAllow: vtepAllowance(options.vtepAllow) } as const;
-  const { directory, expected } = await readDirectory(options, options.byDefault, vni, asked, context);
+  const { directory, expected: recorded } = await readDirectory(
+    options,
+    options.byDefault,
+    vni,
+    asked,
+    context,
+  );
   // Before anything is looked at in the kernel: what the guest's packet does there is the best evidence.
   const target = ip ?? directory.users[0]?.ip;
   const guest =
     options.from === undefined || target === undefined ? undefined : await fromGuest(options.from, target);
+  const daemon = await askDaemon(options.listen, vni, address);
+  const expected = recorded ?? (directory.down === undefined ? undefined : heldBy(daemon, link));
   const { device, underlay: outer } = await readDevice(opened, link, address, options.local);
   const route = ip === undefined || device.bridge !== undefined ? undefined : await routeTo(opened.path, ip);
   const via = typeof route === 'object' && route.device === link.name ? route.gateway : undefined;
@@ -44,7 +52,6 @@ export async function gather(
   const vtep: Ip | undefined = forwarding.fdb?.vtep ?? expected?.vtep;
   const outside = vtep === undefined || device.ownVteps.includes(vtep);
   const underlay = outside ? undefined : await readUnderlay(outer.path, vtep, link, outer.home);
-  const daemon = await askDaemon(options.listen, vni, address);
   if (ip !== undefined && directory.down === undefined) {
     const before = directory.records.find(({ kind }) => kind === 'ip')?.value;
     const now = await readAgain(options, vni, ip).catch(() => before);
@@ -65,6 +72,15 @@ export async function gather(
     ...(underlay !== undefined && { underlay }),
     ...(guest !== undefined && { guest }),
   };
+}
+
+/** Where only the daemon can read the directory: what it wrote from it. */
+function heldBy({ account }: DaemonFacts, { name, ifindex }: VxlanLink): Expected | undefined {
+  const held = account?.devices.find((one) => one.name === name && one.ifindex === ifindex);
+  if (held?.fdb === undefined) return undefined;
+  const { mac, vtep, router, source } = held.fdb;
+  const kind = source.kind === 'adopted' ? 'ip' : source.kind;
+  return { mac, vtep, router, source: { kind, key: `${kind}:${source.name}`, value: `${mac} ${vtep}` } };
 }
 
 async function fromGuest(path: string, ip: Ip): Promise<GuestFacts> {

@@ -10,6 +10,9 @@ import type { Finding, Level } from './finding.ts';
 const INDENT = 'mac record  bad   '.length;
 const WORDS: Record<Level, string> = { ok: 'ok', note: '-', warn: 'warn', bad: 'BAD', unknown: '?' };
 
+/** A number stays with its unit. */
+const WORD = / (?!(?:s|ms|min|h|days|bytes)\b)/;
+
 /** @param width of the screen; Infinity where it is none, and lines stay whole */
 export function screen(
   { vni, address, device, namespace, findings, verdict }: Explanation,
@@ -22,7 +25,7 @@ export function screen(
   const lines = [...wrapped(heading.split(' '), width).map((line) => pc.bold(line)), ''];
   let before = '';
   for (const one of findings) {
-    const [first = '', ...rest] = wrapped(textOf(one).split(' '), Math.max(40, width - INDENT));
+    const [first = '', ...rest] = wrapped(textOf(one).split(WORD), Math.max(40, width - INDENT));
     const stage = one.stage === before ? '' : one.stage;
     const word = colours[one.level](WORDS[one.level].padEnd(4));
     lines.push(`${stage.padEnd(INDENT - 6)}${word}  ${first}`);

@@ -1,5 +1,7 @@
 /** A pair that is well, and what `missd explain` makes of it: before it talked, after, with a daemon and without. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { attempt } from '../../src/lab/command.ts';
+import { MISSD } from '../../src/lab/daemon.ts';
 import { macRecord } from '../../src/lab/records.ts';
 import { explain } from './explaining.ts';
 import { Pair, close, tellOnFailure } from './harness.ts';
@@ -38,6 +40,27 @@ test('from inside of a guest it is proven, and the daemon tells what happened', 
   expect(of('daemon').map(({ text }) => text)).toContainEqual(
     expect.stringMatching(/^holds 20\.0\.0\.2 as 02:42:14:00:00:02, from ip:20\.0\.0\.2, read /),
   );
+});
+
+test('the history is asked for by VNI and address, and by nothing else', async () => {
+  const status = async (query: string) => (await pair.daemon.get(`/history${query}`))?.status;
+  expect(await status('?vni=100&address=20.0.0.2')).toBe(200);
+  for (const query of ['', '?vni=100', '?vni=0&address=20.0.0.2', '?vni=100&address=20.0.0']) {
+    expect(await status(query), query).toBe(400);
+  }
+});
+
+test('a daemon knows where its VNI is, and with which directory, where the command was not told', async () => {
+  const listen = ['--listen', new URL(pair.daemon.url).host];
+  const lost = await attempt([process.execPath, MISSD, 'explain', '100', '20.0.0.2', ...listen]);
+  expect(lost).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `missd: VNI 100 is on no VXLAN device of this namespace; missd serves vxlan100 of it: --netns ${pair.host1.namespace.name}\n`,
+  });
+  const { verdict, of } = await explain(pair, { flags: ['--redis', '/nowhere/redis.sock'] });
+  expect(verdict.says).toMatch(/; but this command does not read the directory that the daemon does$/);
+  expect(of('FDB')[0]?.level).toBe('ok');
 });
 
 test('a MAC is explained as an address is', async () => {

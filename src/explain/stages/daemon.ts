@@ -3,7 +3,7 @@ import { duration } from '../../screen/span.ts';
 import type { HeldAccount } from '../../history/account.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { isAtHome, netnsFlag, raisesMisses, served } from '../view.ts';
+import { isAtHome, netnsFlag, raisesMisses, served, setRecord } from '../view.ts';
 
 export function daemon(facts: Facts): Finding[] {
   const { device, daemon: asked } = facts;
@@ -30,9 +30,20 @@ export function daemon(facts: Facts): Finding[] {
     );
   if (absent !== undefined)
     findings.push(
-      finding('daemon', 'note', `remembers that nobody has it, for ${absent.left.toFixed(1)} s more`, {
-        age: absent.ago,
-      }),
+      finding(
+        'daemon',
+        // Where this command cannot read it, the daemon's word counts.
+        facts.directory.down === undefined ? 'note' : 'bad',
+        `remembers that nobody has it, for ${absent.left.toFixed(1)} s more`,
+        {
+          age: absent.ago,
+          cause: {
+            name: 'no_record',
+            says: `nobody has ${facts.address}: the daemon found no record for it`,
+            next: setRecord(facts),
+          },
+        },
+      ),
     );
   if (local !== undefined)
     findings.push(

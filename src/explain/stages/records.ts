@@ -1,6 +1,6 @@
 /** What the directory says, and whether it can be read at all. */
 import type { Facts, StoredFact } from '../facts.ts';
-import { type Finding, finding } from '../finding.ts';
+import { type Cause, type Finding, finding } from '../finding.ts';
 import { isAtHome, isServed, raisesMisses, served, setRecord, tryDirectory } from '../view.ts';
 
 export function records(facts: Facts): Finding[] {
@@ -13,7 +13,7 @@ function unread(facts: Facts, reason: string): Finding {
   const { directory, daemon, neighbour, fdb } = facts;
   const text = `${directory.name} cannot be read: ${reason}`;
   if (daemon.account?.directory.up === true)
-    return finding('directory', 'warn', `${text}; the daemon’s answers (give --redis or --config as it has)`);
+    return finding('directory', 'warn', `${text}; the daemon’s answers`, { cause: elsewhere(facts) });
   // Nobody said that there is one: another overlay's tables are filled by somebody else.
   const standing = neighbour !== undefined || fdb !== undefined;
   if (directory.byDefault && !isServed(facts) && (standing || !raisesMisses(facts)))
@@ -27,6 +27,13 @@ function unread(facts: Facts, reason: string): Finding {
   } as const;
   return finding('directory', standing ? 'warn' : 'bad', text, { cause });
 }
+
+/** The daemon was told of another directory than this command. */
+const elsewhere = ({ vni, address }: Facts): Cause => ({
+  name: 'caution',
+  says: 'this command does not read the directory that the daemon does',
+  next: `missd explain ${vni} ${address} --redis <URL>   # or --directory, --config, as the daemon has`,
+});
 
 /** It can be read from here, and not by the daemon. */
 function outage(facts: Facts): Finding[] {

@@ -82,7 +82,7 @@ function vtepCause(facts: Facts, found: Reached, what: string): Cause {
   if (expected?.vtep === vtep && other !== undefined)
     return {
       name: 'wrong_vtep',
-      says: `the record says ${vtep}, which ${what}; that of ${other.ip} has the same MAC behind ${other.vtep}: wrong VTEP`,
+      says: `the record says ${vtep}, which ${what}; that of ${other.ip} has the same MAC behind ${other.vtep}: most likely the wrong VTEP`,
       next: setRecord(facts, undefined, other.vtep),
     };
   if (lonely && directory.vteps.size > 1)

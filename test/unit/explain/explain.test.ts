@@ -58,6 +58,18 @@ describe('what is wrong, and what to type next', () => {
       },
     ],
     [
+      'no record, by the word of a daemon whose directory this command does not read',
+      'no_record',
+      `missd endpoint set 100 ${ADDRESS} <MAC> <VTEP>`,
+      (facts) => {
+        silent(facts);
+        delete facts.expected;
+        Object.assign(facts.directory, { records: [], byDefault: true, down: 'connection refused' });
+        const [device] = facts.daemon.account?.devices ?? [];
+        if (device) device.absent = { ago: 1, left: 4 };
+      },
+    ],
+    [
       'nobody who answers',
       'no_daemon',
       'missd run --netns h1 --device vx',
@@ -293,6 +305,13 @@ describe('what works', () => {
       `works as far as the host goes: ${MAC} is behind ${THERE}, and full-size packets reach that host`,
     );
     expect(explain(talked()).verdict.next).toBe(`missd explain 100 ${ADDRESS} --from <GUEST-NETNS>`);
+  });
+
+  it('by the word of the daemon, where its directory is another than this command’s', () => {
+    const spoil = (facts: Facts): void => {
+      Object.assign(facts.directory, { records: [], byDefault: true, down: 'connection refused' });
+    };
+    expect(says(spoil)).toMatch(/; but this command does not read the directory that the daemon does$/);
   });
 
   it('is proven by a guest', () => {
