@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type Outcome, attempt } from '../../src/lab/command.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
+import type { Lab } from '../../src/lab/lab.ts';
 import type { Program } from '../../src/lab/program.ts';
+import { RedisServer } from '../../src/lab/redis-server.ts';
 import { until } from '../../src/lab/wait.ts';
 import { Pair } from './harness.ts';
 import { type Step, shows, stepsOf, worldOf } from './page.ts';
@@ -25,7 +27,7 @@ class Reader {
   readonly #background: Program[] = [];
 
   static async sit(world: string): Promise<Reader> {
-    const pair = await Pair.build({ noDaemons: true });
+    const pair = await Pair.build({ noDaemons: true, redis: atItsAddress });
     try {
       await pair.publishGuests(pair.guest1, pair.guest2);
       await pair.serve(pair.host2);
@@ -85,12 +87,23 @@ class Reader {
   }
 }
 
+/** Where the pages have it, for the reader's host; anywhere else it is known by its socket. */
+const REDIS = { address: '10.0.0.5', port: 6379 };
+
+async function atItsAddress(lab: Lab): Promise<RedisServer> {
+  const namespace = lab.hosts[0]?.namespace;
+  if (namespace === undefined) throw new Error('a Redis comes after its host');
+  await namespace.ip(['address', 'add', `${REDIS.address}/32`, 'dev', 'lo'], ['link', 'set', 'lo', 'up']);
+  const args = ['--protected-mode', 'no'];
+  return RedisServer.start(lab, 'redis', { tcp: { namespace, ...REDIS }, args });
+}
+
 /** A process whose mounts and network are the reader's. */
 function shell({ lab, redis, host1, guest1, guest2 }: Pair): string[] {
   const bin = join(lab.directory, 'bin');
   mkdirSync(bin);
   const tools = {
-    missd: `MISSD_REDIS="\${MISSD_REDIS:-${redis.socket}}" exec ${process.execPath} ${MISSD} "$@"`,
+    missd: `MISSD_REDIS=redis://${REDIS.address}:${REDIS.port} exec ${process.execPath} ${MISSD} "$@"`,
     'redis-cli': `exec /usr/bin/redis-cli -e -s ${redis.socket} "$@"`,
   };
   for (const [name, script] of Object.entries(tools)) {

@@ -2,7 +2,8 @@
  * A page of the documentation as a script: its commands in their order, and what it says they print.
  *
  *   ```sh        commands, one after another; each has to succeed
- *   ```console   `$ command` and below it what it prints, whatever its exit code: figures may differ, a line `…` is any lines
+ *   ```console   `$ command` and below it what it prints, whatever its exit code: figures may differ, a line `…` is any lines,
+ *               and `…` within a line is anything
  *   ```yaml      <!-- file: NAME --> before it: written to that file
  *   <!-- world: pair -->        where the page plays: see docs.test.ts
  *   <!-- prepare: COMMAND -->   not shown to the reader: what has to be so for what follows
@@ -91,7 +92,8 @@ export function shows(shown: string, printed: string): boolean {
             .trim()
             .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
             .replace(/\d+(\\\.\d+)?/g, '\\d+(\\.\\d+)?')
-            .replace(/\s+/g, '\\s+'),
+            .replace(/\s+/g, '\\s+')
+            .replaceAll('…', '.*?'),
     )
     .join('\\s*\\n\\s*')
     .replace(/\\s\*\\n\\s\*\[\^\]\*\?\\s\*\\n\\s\*/g, '\\s*\\n[^]*?');

@@ -59,6 +59,7 @@ describe('what a command prints', () => {
     ['first\n…', 'first\nlast', true],
     ['first\n…\nlast', 'first\nsecond', false],
     ['first', 'first\nsecond', false],
+    ['at …/redis.sock now', 'at /tmp/x-1/redis.sock now', true],
     ['up', 'down', false],
     ['20.0.0.2 up', 'fd20::2 up', false],
   ])('%j shows %j: %j', (shown, printed, same) => {
