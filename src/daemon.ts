@@ -81,7 +81,7 @@ export class Daemon {
     this.admission.onShed = (device, address) => {
       this.history.shed(device, address);
     };
-    this.throttle = new Throttle(options.lookupRate, log, monotonic);
+    this.throttle = new Throttle(options.lookupRate, log, this.#complaints, monotonic);
     this.admission.onExcess = (device, lane) => {
       this.throttle.offend(device, lane);
     };

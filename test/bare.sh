@@ -17,6 +17,7 @@ command -v debootstrap >/dev/null || { echo "bare: apt-get install debootstrap" 
 
 if [ -z "${BARE_ROOT:-}" ]; then
   root=$(mktemp -d "${TMPDIR:-/tmp}/missd-bare.XXXXXX")
+  chmod 755 "$root" # as any root directory: some tests are not root
   trap 'rm -rf --one-file-system "$root"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP

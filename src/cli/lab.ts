@@ -48,6 +48,7 @@ export function labCommand(): Command {
 
 interface TourFlags {
   keep?: string | true;
+  prometheus: boolean;
   commands: boolean;
   json: boolean;
 }
@@ -57,11 +58,16 @@ function tourCommand(blueprint: Blueprint): Command {
     .summary(blueprint.summary)
     .description(blueprint.about)
     .option('--keep [NAME]', 'leave it up, and say how to enter it and how to take it down')
+    .option('--prometheus', 'with --keep: a Prometheus beside it that scrapes every daemon', false)
     .option('--commands', 'show every command that makes the network', false)
     .option('--json', 'what was seen, for programs', false)
-    .action(async ({ keep, commands, json }: TourFlags) => {
+    .action(async ({ keep, prometheus, commands, json }: TourFlags) => {
       const keepAs = keep === true ? blueprint.name : keep;
-      const seen = await tour(blueprint, json ? Story.untold() : new Story(), { keepAs, commands });
+      if (prometheus && keepAs === undefined) throw new UsageError('--prometheus is of use with --keep only');
+      if (prometheus && blueprint.directory === undefined)
+        throw new UsageError(`lab ${blueprint.name} has no daemon for a Prometheus to scrape`);
+      const options = { keepAs, prometheus, commands };
+      const seen = await tour(blueprint, json ? Story.untold() : new Story(), options);
       if (json) sayJson(seen);
       assertGood(seen);
     });

@@ -146,7 +146,10 @@ export class Losses {
     const served = new Set(this.#devices());
     const lost = all.filter(({ device }) => served.has(device));
     if (lost.length === 0) return;
+    const known = this.guard.active.includes(vni);
     this.guard.keep(vni, lost, this.#deps.now());
+    // More of them join those that are kept, for no longer than these.
+    if (known) return;
     this.#log.error(
       `VNI ${vni}: ${lost.length} entries lost their records at one blow; they stay for ${this.#grace} s`,
     );

@@ -65,7 +65,8 @@ export class KeptLab {
     }
     const mine = existsSync(NETNS) ? readdirSync(NETNS).filter((name) => name.startsWith(this.prefix)) : [];
     removeNamespaces(mine);
-    rmSync(this.directory, { recursive: true, force: true });
+    // What was just killed may have been writing there.
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10 });
   }
 
   get #programs(): string {

@@ -4,6 +4,7 @@ import type { Blueprint } from './blueprint.ts';
 import { diagram } from './diagram.ts';
 import { printable } from './command.ts';
 import type { Pinged } from './ping.ts';
+import { Prometheus } from './prometheus.ts';
 import { type Pair, Site } from './site.ts';
 import { showTables } from './show-tables.ts';
 import { ms } from '../screen/span.ts';
@@ -13,6 +14,8 @@ import { type Comparison, compareTables } from './tables.ts';
 export interface TourOptions {
   /** Leaves the lab up under this name. */
   keepAs?: string | undefined;
+  /** Leaves a Prometheus up with it, which scrapes its daemons. */
+  prometheus?: boolean;
   /** Tells every command that makes the network. */
   commands?: boolean;
 }
@@ -34,18 +37,24 @@ export interface Tour {
   lost: { first: number; later: number };
   /** Nothing is lost once resolved, and the tables hold what they ought to. */
   good: boolean;
+  /** Where the Prometheus is that was left up. */
+  prometheus?: string;
 }
 
 /** The lab is gone when this returns, unless it was to be kept and all went well. */
 export async function tour(blueprint: Blueprint, story: Story, options: TourOptions = {}): Promise<Tour> {
+  if (options.prometheus === true) await Prometheus.mustBeInstalled();
   const site = await Site.build(blueprint, { keepAs: options.keepAs });
   try {
     const seen = await show(site, story, options);
-    if (options.keepAs !== undefined) {
-      site.lab.keep();
-      tellHowToEnter(site, story, options.keepAs);
-    }
-    return seen;
+    if (options.keepAs === undefined) return seen;
+    const prometheus =
+      options.prometheus === true ? await Prometheus.start(site.lab, site.daemons) : undefined;
+    site.lab.keep();
+    tellHowToEnter(site, story, options.keepAs);
+    if (prometheus === undefined) return seen;
+    story.say(`Prometheus scrapes every daemon: ${prometheus.url}`);
+    return { ...seen, prometheus: prometheus.url };
   } finally {
     await site.close();
   }

@@ -10,7 +10,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
-import type { Logger } from '../log.ts';
+import type { FoldedLog, Logger } from '../log.ts';
 import type { ServedDevice, Surroundings } from '../served/device.ts';
 import type { Lane } from './lane.ts';
 
@@ -52,12 +52,14 @@ export class Throttle {
   readonly #places = new Map<Surroundings, Place>();
   readonly #rate: number;
   readonly #log: Logger;
+  readonly #complaints: FoldedLog;
   readonly #now: Clock;
 
   /** @param lookupRate lookups a second that one port may cause for unknown addresses */
-  constructor(lookupRate: number, log: Logger, now: Clock) {
+  constructor(lookupRate: number, log: Logger, complaints: FoldedLog, now: Clock) {
     this.#rate = Math.max(1, Math.floor(lookupRate / SHARE));
     this.#log = log;
+    this.#complaints = complaints;
     this.#now = now;
   }
 
@@ -100,8 +102,9 @@ export class Throttle {
     const since = this.#now();
     place.offences.set(lane.port, { device, lane, until: since + DURATION, since, unknown: lane.unknown });
     this.count++;
-    this.#log.warn(
-      `${device.name}: port ${device.namespace.portName(lane.port)} floods with questions for unknown addresses; throttled`,
+    this.#complaints.warn(
+      `${device.name}: a port floods with questions for unknown addresses; throttled`,
+      device.namespace.portName(lane.port),
     );
     this.#apply(device.namespace, place);
   }

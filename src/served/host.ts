@@ -56,6 +56,8 @@ export class Host {
   /** Why namespaces could not be opened at start, a line each. */
   readonly troubles: string[] = [];
   #started = false;
+  /** Of each path what was complained of last: the same again is said once. */
+  readonly #complaints = new Map<string, string>();
   readonly #options: HostOptions;
   readonly #kernel: Kernel;
   readonly #log: Logger;
@@ -111,12 +113,16 @@ export class Host {
       switchMap((present) => {
         const gone = this.#leave(path);
         if (present === undefined) {
-          this.#complain(`namespace ${nameOf(path)} does not exist`, 'waiting for it');
+          this.#complain(path, `namespace ${nameOf(path)} does not exist`, 'waiting for it');
           return from(gone);
         }
         const served$ = defer(() => this.#open(path)).pipe(
           catchError((error: unknown, again) => {
-            this.#complain(`namespace ${nameOf(path)} cannot be served: ${reasonOf(error)}`, 'trying again');
+            this.#complain(
+              path,
+              `namespace ${nameOf(path)} cannot be served: ${reasonOf(error)}`,
+              'trying again',
+            );
             return timer(REOPEN_DELAY).pipe(switchMap(() => again));
           }),
         );
@@ -126,7 +132,9 @@ export class Host {
   }
 
   /** At start the daemon decides whether these are reasons to wait or to end; from then on they are said as they come. */
-  #complain(what: string, then: string): void {
+  #complain(path: string, what: string, then: string): void {
+    if (this.#complaints.get(path) === what) return;
+    this.#complaints.set(path, what);
     if (this.#started) this.#log.warn(`${what}; ${then}`);
     else this.troubles.push(what);
   }
@@ -162,6 +170,7 @@ export class Host {
       now: monotonic,
     });
     this.namespaces.set(path, namespace);
+    this.#complaints.delete(path);
     const { bytes, forced } = kernel.receiveBuffer;
     this.#log.info(`serving namespace ${namespace.name}, receive buffer ${bytes} bytes`);
     if (!forced && bytes < receiveBuffer)

@@ -8,6 +8,7 @@ import { growth, idle, memory } from './held.ts';
 import { latency } from './latency.ts';
 import type { BenchOptions } from './options.ts';
 import { hottest, profilesIn, profiling } from './profile.ts';
+import { scrape } from './scrape.ts';
 import { stages } from './stages.ts';
 import { storm } from './storm.ts';
 import { sustained } from './sustained.ts';
@@ -23,6 +24,7 @@ const GROUPS: Record<string, (field: Field, options: BenchOptions) => Promise<Fi
   idle,
   growth,
   stages,
+  scrape,
 };
 
 interface CommandLine extends BenchOptions {

@@ -122,7 +122,7 @@ describe('what is left behind', () => {
 
   test('everything with --keep, until it is cleaned', async () => {
     const name = `kept-${process.pid}`;
-    const { code, stdout } = await lab('bridged', '--keep', name);
+    const { code, stdout } = await lab('bridged', '--keep', name, '--prometheus');
     try {
       expect(code).toBe(0);
       expect(stdout).toContain(`missd lab clean ${name}`);
@@ -132,15 +132,35 @@ describe('what is left behind', () => {
       expect((await attempt(entered)).code).toBe(0);
       const url = /--listen (127\.0\.0\.1:\d+)$/m.exec(stdout)?.[1] ?? '';
       expect((await attempt([process.execPath, MISSD, 'status', '--listen', url])).code).toBe(0);
+      const prometheus = /every daemon: http:\/\/(127\.0\.0\.1:\d+)$/m.exec(stdout)?.[1] ?? '';
+      expect(await (await fetch(`http://${prometheus}/api/v1/query?query=sum(up)`)).text()).toContain('"2"');
       expect(await lab('bridged', '--keep', name)).toMatchObject({ code: 1, stdout: '' });
 
       expect(await lab('clean', name)).toMatchObject({ code: 0, stdout: `took down ${name}\n` });
       expect(namespaces(`missd-${name}-`)).toEqual([]);
       await until('its daemon to be gone', async () => !(await answers(url)));
+      await until('its Prometheus to be gone', async () => !(await answers(prometheus)));
     } finally {
       await lab('clean', name);
     }
   });
+});
+
+test.each([
+  {
+    what: 'nothing to scrape with',
+    words: ['--keep'],
+    path: '/nowhere',
+    says: 'apt-get install prometheus',
+    ends: 1,
+  },
+  { what: 'nothing that stays up', words: [], path: process.env['PATH'] ?? '', says: '--keep', ends: 2 },
+])('--prometheus with $what is one line and nothing more', async ({ words, path, says, ends }) => {
+  const argv = ['env', `PATH=${path}`, process.execPath, MISSD, 'lab', 'bridged', '--prometheus', ...words];
+  const { code, stdout, stderr } = await attempt(argv);
+  expect({ code, stdout }).toEqual({ code: ends, stdout: '' });
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  expect(stderr).toContain(says);
 });
 
 const answers = (url: string): Promise<boolean> =>

@@ -22,6 +22,12 @@ test('the dashboard that is committed is the one that is built: npm run grafana'
   expect(file('dashboard.json')).toBe(dashboardText());
 });
 
+test('the picture has every panel, and is small enough for a front page', () => {
+  const picture = file('dashboard.svg');
+  expect(picture.length).toBeLessThan(150_000);
+  for (const { title } of ROWS.flatMap(({ panels }) => panels)) expect(picture).toContain(`>${title}</text>`);
+});
+
 test('every metric that a panel or an alert asks for is published', () => {
   const published = openRegistry(daemonOnFakes()).names;
   const asked = [...ROWS.flatMap(({ panels }) => panels.flatMap(({ queries }) => queries)), ...rules]

@@ -3,6 +3,7 @@ import { ruleset } from '../../../src/kernel/nft.ts';
 import { Lane } from '../../../src/resolve/lane.ts';
 import { Throttle } from '../../../src/resolve/throttle.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
+import { FoldedLog } from '../../../src/log.ts';
 import { GUEST, LOOKUP_RATE, World, turns } from '../fake/world.ts';
 import { Asking, l3 } from './asking.ts';
 
@@ -13,7 +14,7 @@ let lane: Lane;
 beforeEach(async () => {
   world = new World();
   device = world.device();
-  throttle = new Throttle(LOOKUP_RATE, world.log, world.now);
+  throttle = new Throttle(LOOKUP_RATE, world.log, new FoldedLog(world.log, world.now), world.now);
   lane = new Lane(GUEST, LOOKUP_RATE, world.time);
   throttle.begin(device);
   await turns();
