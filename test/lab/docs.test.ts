@@ -144,11 +144,14 @@ describe.each(docs.map((name) => `docs/${name}`))('%s', (name) => {
 
   test('its links lead somewhere', () => {
     const page = readFileSync(new URL(name, root), 'utf8');
-    const links = [...page.matchAll(/\]\(([^)#\s]*)(#[^)\s]*)?\)/g)].filter(([, to = '']) => !to.includes('://'));
+    const links = [...page.matchAll(/\]\(([^)#\s]*)(#[^)\s]*)?\)/g)].filter(
+      ([, to = '']) => !to.includes('://'),
+    );
     for (const [, to = '', anchor] of links) {
       const target = to === '' ? new URL(name, root) : new URL(to, new URL(name, root));
       expect(existsSync(target), to).toBe(true);
-      if (anchor !== undefined) expect(anchorsOf(readFileSync(target, 'utf8')), to + anchor).toContain(anchor);
+      if (anchor !== undefined)
+        expect(anchorsOf(readFileSync(target, 'utf8')), to + anchor).toContain(anchor);
     }
   });
 });

@@ -33,7 +33,8 @@ export function stepsOf(page: string): Step[] {
       const [whole, what = '', value = ''] = said;
       const line = at + 1;
       at += whole.split('\n').length - 1;
-      if (what === 'prepare') for (const one of commandsOf(value)) steps.push({ line, kind: 'command', what: one });
+      if (what === 'prepare')
+        for (const one of commandsOf(value)) steps.push({ line, kind: 'command', what: one });
       else if (what === 'file' || what === 'seen in') remark = { what, value };
       else if (what !== 'world') throw new Error(`line ${line}: "${what}" means nothing`);
       continue;
