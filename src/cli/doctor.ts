@@ -1,11 +1,13 @@
 import { Command } from 'commander';
 import { declare, resolve } from '../config/options.ts';
+import { redisTarget } from '../directory/redis-url.ts';
 import { examine } from '../doctor/doctor.ts';
 import { isBroken } from '../doctor/finding.ts';
 import { render } from '../doctor/render.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say } from '../screen/say.ts';
+import { widthOf } from '../screen/size.ts';
 
 const HELP = `
 Takes the options of missd run, and its --config, so as to examine what the daemon would serve. Changes nothing:
@@ -16,9 +18,6 @@ Examples:
   missd doctor --config /etc/missd/missd.yaml        what the service is told to serve
   missd doctor --netns blue --redis redis://10.0.0.5
   missd doctor --json | jq '.findings[] | select(.level == "broken")'`;
-
-/** What a pipe is taken to show. */
-const COLUMNS = 80;
 
 export function doctorCommand(): Command {
   const command = declare(new Command('doctor'), 'doctor')
@@ -31,11 +30,13 @@ export function doctorCommand(): Command {
     .addHelpText('after', HELP);
   return command.action(async () => {
     const options = resolve(command, 'doctor');
+    // An address that cannot be meant is no finding.
+    if (options.directory === undefined) redisTarget(options);
     const findings = await examine(new LinuxKernel(), options);
     const broken = isBroken(findings);
     if (command.opts<{ json?: boolean }>().json === true)
       say(`${JSON.stringify({ broken, findings }, null, 2)}\n`);
-    else say(render(findings, paletteFor(process.stdout), process.stdout.columns || COLUMNS));
+    else say(render(findings, paletteFor(process.stdout), widthOf(process.stdout)));
     if (broken) process.exitCode = 1;
   });
 }

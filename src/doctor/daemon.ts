@@ -1,13 +1,13 @@
 /** The daemon of this host, if one runs. */
-import { reasonOf } from '../errors.ts';
+import { lastValueFrom } from 'rxjs';
+import type { HostPort } from '../config/parse.ts';
+import { askStatus, statusUrl, whySilent } from '../http/ask.ts';
 import type { Status } from '../http/status.ts';
 import { VERSION } from '../version.ts';
 import { type Finding, of } from './finding.ts';
 import type { Subject } from './scene.ts';
 
 const say = of('daemon');
-
-const PATIENCE = 2_000;
 
 export interface DaemonFacts {
   /** `HOST:PORT` that was asked. */
@@ -18,15 +18,15 @@ export interface DaemonFacts {
   refused?: boolean;
 }
 
-export async function askDaemon({ host, port }: { host: string; port: number }): Promise<DaemonFacts> {
-  const where = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+export async function askDaemon(listen: HostPort): Promise<DaemonFacts> {
+  const url = statusUrl(listen);
+  const where = new URL(url).host;
   try {
-    const response = await fetch(`http://${where}/status`, { signal: AbortSignal.timeout(PATIENCE) });
-    if (!response.ok) throw new Error(`HTTP ${response.status}`);
-    return { where, status: (await response.json()) as Status };
+    const status = await lastValueFrom(askStatus(url), { defaultValue: undefined });
+    return status === undefined ? { where, reason: 'it said nothing' } : { where, status };
   } catch (error) {
     const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
-    return { where, reason: reasonOf(cause ?? error), refused: cause?.code === 'ECONNREFUSED' };
+    return { where, reason: whySilent(error), refused: cause?.code === 'ECONNREFUSED' };
   }
 }
 
@@ -100,6 +100,11 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
       ),
     );
   if (findings.length === 0)
-    findings.push(say.ok('ready', `pid ${status.pid} is ready and serves ${status.devices.length} devices`));
+    findings.push(
+      say.ok(
+        'ready',
+        `pid ${status.pid} is ready and serves ${status.devices.length} device${status.devices.length === 1 ? '' : 's'}`,
+      ),
+    );
   return findings;
 }

@@ -2,7 +2,7 @@
 import { typed } from '../inspect/inside.ts';
 import { recreated } from '../inspect/recreate.ts';
 import { isVxlan, refusal } from '../served/servable.ts';
-import type { FdbEntry, Link } from '../vocabulary.ts';
+import type { FdbEntry, Ip, Link } from '../vocabulary.ts';
 import { type Finding, of } from './finding.ts';
 import type { Subject } from './scene.ts';
 
@@ -78,17 +78,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
         ...anew(),
       ),
     );
-  if (everyMac !== undefined && asked)
-    findings.push(
-      say.broken(
-        'default-remote',
-        `${name} has a default remote, ${everyMac.vtep ?? vxlan.group ?? 'a group'}`,
-        'Frames for unknown MACs go there, right or wrong, and raise no L2 miss.',
-        command(
-          `bridge fdb del ${ALL_MACS} dev ${link.name}${everyMac.vtep === undefined ? '' : ` dst ${everyMac.vtep}`} self`,
-        ),
-      ),
-    );
+  if (everyMac !== undefined && asked) findings.push(judgeDefault(everyMac.vtep ?? vxlan.group));
   if (vxlan.learning)
     findings.push(
       say.warning(
@@ -101,6 +91,19 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
   if (bridge === undefined && vxlan.l3miss && link.up) findings.push(...judgeSolicit());
   if (findings.length === 0) findings.push(say.ok('flags', `${name}, VNI ${vxlan.vni}`));
   return findings;
+
+  /** A group may be there on purpose, for broadcasts. */
+  function judgeDefault(remote: Ip | undefined): Finding {
+    const group = remote === undefined || /^(22[4-9]|23\d)\.|^ff/.test(remote);
+    return say[group ? 'warning' : 'broken'](
+      'default-remote',
+      `${name} has a default remote, ${remote ?? 'a group'}`,
+      `Frames for unknown MACs go there, right or wrong, and raise no L2 miss.${group ? ' So do broadcasts, unless missd run --broadcast replicates them.' : ''}`,
+      command(
+        `bridge fdb del ${ALL_MACS} dev ${link.name}${remote === undefined ? '' : ` dst ${remote}`} self`,
+      ),
+    );
+  }
 
   function judgeSolicit(): Finding[] {
     return appSolicit.flatMap(({ family, probes }) => {

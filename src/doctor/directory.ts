@@ -61,7 +61,8 @@ function judgeUnreachable(target: RedisTarget, reason: string): Finding {
   );
 }
 
-function judgeRights(target: RedisTarget, { refused, user }: RedisFacts, keyPrefix: string): Finding[] {
+function judgeRights(target: RedisTarget, facts: RedisFacts, keyPrefix: string): Finding[] {
+  const { refused, user = target.username } = facts;
   if (refused.length === 0) return [];
   // Only what keeps it from knowing which addresses lack a record; lookups go on.
   const level = refused.every(({ command }) => command === 'dbsize') ? 'note' : 'broken';

@@ -109,6 +109,7 @@ async function limits(scene: Scene, devices: readonly Subject[]): Promise<LimitF
     ...(first !== undefined && {
       receiveBuffer: { ...first.kernel.receiveBuffer, wanted: scene.options.receiveBuffer },
     }),
+    privileged: readPrivileges('self').capabilities.has('CAP_NET_ADMIN'),
     tables,
     routed: devices.some(({ bridge }) => bridge === undefined),
     bridgeFilter: filters,

@@ -8,6 +8,8 @@ const say = of('limits');
 export interface LimitFacts {
   /** What the kernel granted for the miss socket, and what was asked for, bytes. */
   receiveBuffer?: { bytes: number; forced: boolean; wanted: number };
+  /** Whether we may ask for more than rmem_max, as the daemon will. */
+  privileged: boolean;
   /** One for the machine, by family. */
   tables: readonly { family: 4 | 6; table: NeighbourTable }[];
   /** Whether a device is there whose host routes through it: its neighbours then count while they are asked for. */
@@ -16,12 +18,25 @@ export interface LimitFacts {
   bridgeFilter: readonly { where: string; value: number; fix: string }[];
 }
 
-export function judgeLimits({ receiveBuffer, tables, routed, bridgeFilter }: LimitFacts): Finding[] {
+export function judgeLimits({
+  receiveBuffer,
+  privileged,
+  tables,
+  routed,
+  bridgeFilter,
+}: LimitFacts): Finding[] {
   const findings: Finding[] = [];
   if (receiveBuffer !== undefined) {
     const { bytes, forced, wanted } = receiveBuffer;
     const size = `${megabytes(bytes)} of ${megabytes(wanted)}`;
     if (forced || bytes >= wanted) findings.push(say.ok('receive-buffer', `receive buffer ${size}`));
+    else if (!privileged)
+      findings.push(
+        say.note(
+          'receive-buffer',
+          `which receive buffer the daemon gets could not be seen; without CAP_NET_ADMIN it is ${size}`,
+        ),
+      );
     else
       findings.push(
         say.warning(

@@ -1,4 +1,5 @@
 /** Addresses that two claim: this host has them, and the directory says another; or the records contradict each other. */
+import { compareAddresses } from '../directory/redis-endpoints.ts';
 import { NUD_PERMANENT } from '../kernel/netlink.ts';
 import { guestPorts } from '../served/ports.ts';
 import type { Ip, Mac } from '../vocabulary.ts';
@@ -118,7 +119,7 @@ export function judgeContradictions(records: Judged): Finding[] {
   const findings: Finding[] = [];
   for (const [mac, users] of usersOf(records)) {
     const said = macs.get(mac);
-    const vteps = new Set(users.map(({ vtep }) => vtep));
+    const vteps = new Set(users.map(({ vtep }) => vtep).sort());
     const [user] = users;
     if (said === undefined && vteps.size > 1)
       findings.push(
@@ -156,6 +157,8 @@ function usersOf({ ips }: Judged): Map<Mac, { ip: Ip; vtep: Ip }[]> {
     if (of === undefined) users.set(mac, [{ ip, vtep }]);
     else of.push({ ip, vtep });
   }
+  // A scan has no order.
+  for (const of of users.values()) of.sort((a, b) => compareAddresses(a.ip, b.ip));
   return users;
 }
 

@@ -51,7 +51,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
         set('neigh_suppress off'),
       ),
     );
-  if (bridgePort.multicastRouter !== 2 && querier(bridgeDetails)) findings.push(judgeQuerier());
+  if (bridgePort.multicastRouter !== 2 && (served || querier(bridgeDetails))) findings.push(judgeQuerier());
   if (details?.port?.isolated === true) findings.push(...judgeIsolation());
   if (link.up && bridge.up && details?.port !== undefined && details.port.state !== 'forwarding')
     findings.push(
@@ -66,12 +66,20 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
   return findings;
 
   function judgeQuerier(): Finding {
-    const what = `${name}: its bridge has an MLD querier, and its port is no router port`;
     const why =
-      'Neighbour solicitations go to router ports and known listeners only, so IPv6 addresses raise no miss.';
+      'With an MLD querier neighbour solicitations go to router ports and known listeners only, so IPv6 addresses raise no miss.';
     return served
-      ? say.broken('querier', `${what}, although missd serves it`, why, set('mcast_router 2'))
-      : say.note('querier', `${what}; missd run makes it one`, why);
+      ? say.warning(
+          'querier',
+          `${name} is served and no permanent router port of ${bridge?.name ?? 'its bridge'}`,
+          why,
+          set('mcast_router 2'),
+        )
+      : say.note(
+          'querier',
+          `${bridge?.name ?? ''} is an MLD querier; missd run sets mcast_router 2 on ${name}`,
+          why,
+        );
   }
 
   function judgeIsolation(): Finding[] {
@@ -92,5 +100,5 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
   }
 }
 
-const querier = (bridge: LinkDetails['bridge']): boolean =>
-  bridge?.snooping === true && (bridge.querier || bridge.otherQuerier);
+/** One elsewhere on the wire is not seen, so the daemon has to take care in any case. */
+const querier = (bridge: LinkDetails['bridge']): boolean => bridge?.snooping === true && bridge.querier;

@@ -83,7 +83,7 @@ export function judgeRecords(
       say.warning(
         'value',
         `${counted(group, 'record')} taken for absent: ${group.length === 1 ? 'it' : 'each'} ${REASONS[reason]} ("${group[0].value.slice(0, 60)}")`,
-        'The address then is nobody’s.',
+        "The address then is nobody's.",
         ...command('GET', group[0].key),
       ),
     );
@@ -91,7 +91,9 @@ export function judgeRecords(
   const records = judged.reduce((sum, { ips, macs, leases }) => sum + ips.size + macs.size + leases.size, 0);
   if (!recorded.complete)
     findings.push(say.note('bounded', `only ${recorded.looked} keys were looked at, there are more`));
-  findings.push(say.ok('read', `${records} records in ${judged.length} VNIs are well-formed`));
+  findings.push(
+    say.ok('read', `${number(records, 'record')} in ${number(judged.length, 'VNI')}, well-formed`),
+  );
   return { findings, judged };
 }
 
@@ -145,6 +147,8 @@ function judgeLeases(
     ];
   });
 }
+
+const number = (count: number, of: string): string => `${count} ${of}${count === 1 ? '' : 's'}`;
 
 type Some<T> = [T, ...T[]];
 

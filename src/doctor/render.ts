@@ -10,29 +10,36 @@ const GROUP = 12;
 const LEVEL = 9;
 const INDENT = ' '.repeat(GROUP + LEVEL);
 
-/** @param columns of the terminal */
+interface Widths {
+  prose: number;
+  command: number;
+}
+
+/** @param columns of the terminal; Infinity where it is none, and commands stay whole */
 export function render(findings: readonly Finding[], pc: Palette, columns: number): string {
   const width = Math.min(columns, WIDEST);
   const lines = GROUPS.flatMap((group) => {
     const all = findings.filter((one) => one.group === group);
-    return all.length === 0 ? [] : renderGroup(group, all, pc, width);
+    return all.length === 0 ? [] : renderGroup(group, all, pc, { prose: width, command: columns });
   });
   return `${lines.join('\n')}\n\n${summary(findings, pc)}\n`;
 }
 
-function renderGroup(group: Group, all: readonly Finding[], pc: Palette, width: number): string[] {
+function renderGroup(group: Group, all: readonly Finding[], pc: Palette, widths: Widths): string[] {
   const bad = [...LEVELS]
     .reverse()
     .filter((level) => level !== 'ok')
     .flatMap((level) => all.filter((one) => one.level === level));
   const good = all.filter(({ level }) => level === 'ok').map(({ what }) => what);
   const lines: string[] = [];
-  if (good.length > 0) lines.push(...entry('ok', folded(good), pc, width));
+  if (good.length > 0) lines.push(...entry('ok', folded(good), pc, widths.prose));
   for (const one of bad) {
-    lines.push(...entry(one.level, one.what, pc, width));
-    if (one.why !== undefined) lines.push(...prose(one.why, width).map((line) => pc.dim(`${INDENT}${line}`)));
-    // Against the left margin's half: what is to be copied must not be broken by us where it fits.
-    for (const command of one.fix ?? []) lines.push(...typeable(command, width).map((line) => pc.cyan(line)));
+    lines.push(...entry(one.level, one.what, pc, widths.prose));
+    if (one.why !== undefined)
+      lines.push(...prose(one.why, widths.prose).map((line) => pc.dim(`${INDENT}${line}`)));
+    // Further to the left than what is read: what is to be copied should stay on one line where it fits.
+    for (const command of one.fix ?? [])
+      lines.push(...typeable(command, widths.command).map((line) => pc.cyan(line)));
   }
   // The group's name stands in front of its first line.
   return lines.map((line, at) => (at === 0 ? `${pc.bold(group.padEnd(GROUP))}${line.slice(GROUP)}` : line));

@@ -18,7 +18,6 @@ const linkSchema = z.object({
         .object({
           mcast_snooping: z.number().optional(),
           mcast_querier: z.number().optional(),
-          mcast_querier_ipv6_addr: z.string().optional(),
           stp_state: z.number().optional(),
           df: z.string().optional(),
         })
@@ -39,7 +38,7 @@ export interface LinkDetails {
   /** Up, and the other end or the wire is there. */
   carrier: boolean;
   /** Only on bridges. */
-  bridge?: { snooping: boolean; querier: boolean; otherQuerier: boolean; stp: boolean };
+  bridge?: { snooping: boolean; querier: boolean; stp: boolean };
   /** Only on bridge ports. `state` as `bridge link` has it: forwarding, blocking, … */
   port?: { state: string; isolated: boolean };
 }
@@ -68,7 +67,6 @@ function details({ ifindex, ifname, mtu, flags, linkinfo }: z.infer<typeof linkS
       bridge: {
         snooping: data?.mcast_snooping === 1,
         querier: data?.mcast_querier === 1,
-        otherQuerier: data?.mcast_querier_ipv6_addr !== undefined,
         stp: (data?.stp_state ?? 0) !== 0,
       },
     }),

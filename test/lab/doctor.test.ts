@@ -172,6 +172,23 @@ describe('two owners', () => {
   });
 });
 
+test('a namespace and a device that are not there', async () => {
+  const { code, find, named } = await examine(pair, host, {
+    flags: ['--netns', 'missd-nowhere', '--device', 'vxlan100', '--device', 'vxlan9'],
+  });
+  expect(code).toBe(1);
+  expect(find('devices/namespace')?.what).toContain('missd-nowhere');
+  expect(find('devices/named')?.what).toContain('vxlan9');
+  // The others are looked at all the same.
+  expect(named('ok')).toContain('devices/flags');
+});
+
+test('an address of Redis that cannot be meant is no finding', async () => {
+  await expect(examine(pair, host, { directory: ['--redis', 'http://127.0.0.1'] })).rejects.toThrow(
+    /said nothing: missd: --redis/,
+  );
+});
+
 test('a host of the directory that no route leads to', async () => {
   await pair.publish(['missd:{100}:ip:20.0.0.77', '02:42:14:00:00:77 192.0.2.77']);
   const { code, find } = await examine(pair, host);

@@ -1,4 +1,5 @@
 /** The addon on the real kernel; `kernel-lab.ts` draws what it runs in. */
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
@@ -48,6 +49,13 @@ describe('links', () => {
     expect(() => {
       ns.setMulticastRouter(br0, 2);
     }).toThrow(KernelError);
+  });
+
+  it('stand in a table whose limits are those that ip shows', () => {
+    const { ns } = listen('host');
+    const shown = execFileSync('ip', ['ntable', 'show', 'name', 'arp_cache'], { encoding: 'utf8' });
+    const limits = /thresh1 (\d+) thresh2 (\d+) thresh3 (\d+)/.exec(shown)?.slice(1).map(Number);
+    expect(ns.getNeighbourTable(4)?.thresholds).toEqual(limits);
   });
 
   it('are solicited by user space as often as is set, each family for itself', () => {

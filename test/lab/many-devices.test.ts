@@ -131,6 +131,15 @@ test('thousands of misses from all of them at once: each address is the one of i
   expect(await daemon.metric('missd_netlink_overruns_total')).toBe(0);
 });
 
+test('a scrape of all of them is small, and takes no second', async () => {
+  const started = performance.now();
+  const text = (await daemon.get('/metrics'))?.body ?? '';
+  // The aim is 100 ms.
+  expect(performance.now() - started).toBeLessThan(1_000);
+  expect(text.match(/^missd_device_up\{/gm)).toHaveLength(DEVICES * NAMESPACES.length);
+  expect(text.length).toBeLessThan(1_000_000);
+});
+
 test('they vanish, one by one and with their namespace, and what they held with them', async () => {
   const some = vnisOf(1).slice(0, 10);
   await overlays[1]?.ip(...some.map((vni): Words => ['link', 'del', `vx${vni}`]));

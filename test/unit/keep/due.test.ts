@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { Due } from '../../../src/keep/due.ts';
+import { World, ip, mac, vtep } from '../fake/world.ts';
+
+const LIFETIME = 60_000;
+
+test('an answer that is being read again is as old as it was, until it has been read', () => {
+  const world = new World();
+  const due = new Due(() => world.devices, LIFETIME, world.now);
+  expect(due.oldest).toBe(0);
+  world.endpoint(world.device(), ip(1), mac(1), vtep(2));
+  world.time += LIFETIME - 1;
+  expect(due.take()).toEqual([]);
+  expect(due.oldest).toBe(LIFETIME - 1);
+  world.time += 2;
+  const taken = due.take();
+  expect(taken).toMatchObject([{ table: 'neighbour', key: ip(1), cause: 'lifetime' }]);
+  due.reading(taken);
+  // The directory does not answer for long.
+  world.time += 5_000;
+  expect(due.take()).toEqual([]);
+  expect(due.oldest).toBe(LIFETIME + 5_000);
+  due.read([]);
+  expect(due.oldest).toBe(LIFETIME + 5_000);
+  due.read(taken);
+  expect(due.oldest).toBe(5_000);
+});
