@@ -124,7 +124,7 @@ function shell({ lab, redis, host1, guest1, guest2 }: Pair): string[] {
   return host1.namespace.inside(['unshare', '--mount', '--propagation', 'private', ...inside]);
 }
 
-describe.each(docs.map((name) => `docs/${name}`))('%s', (name) => {
+describe.each(['README.md', ...docs.map((name) => `docs/${name}`)])('%s', (name) => {
   test('its commands do what it says', { timeout: 180_000 }, async () => {
     const page = readFileSync(new URL(name, root), 'utf8');
     const steps = stepsOf(page);
