@@ -37,12 +37,14 @@ test('every metric that a panel or an alert asks for is published', () => {
   expect(asked.filter((name) => !published.includes(name))).toEqual([]);
 });
 
+const runbook = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+
 test('every alert says what it is about, how bad it is and what to do, and has its cases', () => {
   const cases = (parse(file('alerts.test.yaml')) as { tests: { name: string }[] }).tests;
   expect(cases.map(({ name }) => name)).toEqual(rules.map(({ alert }) => alert));
   for (const { alert, labels, annotations } of rules) {
-    const anchor = alert.replaceAll(/(?!^)([A-Z])/g, '-$1').toLowerCase();
-    expect(annotations.runbook).toBe(`docs/operating.md#${anchor}`);
+    expect(annotations.runbook).toBe(`docs/metrics.md#${alert.toLowerCase()}`);
+    expect(runbook).toContain(`\n### ${alert}\n`);
     for (const text of [annotations.summary, annotations.description, annotations.action])
       expect(text.length, alert).toBeGreaterThan(10);
     expect(['critical', 'warning']).toContain(labels.severity);

@@ -1,12 +1,13 @@
 /** The README makes promises; those that can be held against the code are. */
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { declare } from '../../src/config/options.ts';
 import { openRegistry } from '../../src/metrics/registry.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
 
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+const page = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const readme = page('README.md');
 const source = (path: string): string => readFileSync(new URL(`../../src/${path}`, import.meta.url), 'utf8');
 const unique = (matches: Iterable<RegExpMatchArray>): string[] => [
   ...new Set([...matches].map(([, one = '']) => one)),
@@ -31,9 +32,28 @@ test('the table of options has every option of `missd run`, and no other', () =>
   expect(documented.sort()).toEqual(declared.sort());
 });
 
-test('the table of metrics has every metric of missd, and no other', () => {
-  const table = readme.slice(readme.indexOf('## Metrics'), readme.indexOf('## Measured'));
-  const documented = unique(table.matchAll(/`(missd_[a-z_]+)/g));
+describe('metrics', () => {
   const published = openRegistry(daemonOnFakes()).names.filter((name) => name.startsWith('missd_'));
-  expect(documented.sort()).toEqual(published.sort());
+  const named = (text: string): string[] => unique(text.matchAll(/`(missd_[a-z_]+)/g));
+
+  test('the table has every metric of missd, and no other', () => {
+    const table = page('docs/metrics.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| `missd_'));
+    expect(named(table.join('\n')).sort()).toEqual([...published].sort());
+  });
+
+  test('none is spoken of that is not published', () => {
+    for (const path of [
+      'README.md',
+      'docs/metrics.md',
+      'docs/operating.md',
+      'docs/directory.md',
+      'docs/troubleshooting.md',
+    ])
+      expect(
+        named(page(path)).filter((name) => !published.includes(name)),
+        path,
+      ).toEqual([]);
+  });
 });
