@@ -56,9 +56,7 @@ export class Daemon {
   readonly #directory: Directory;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
-  readonly #fullTables = new FullTables((family, refused, limit) => {
-    this.report.tableFull(family, refused, limit);
-  });
+  readonly #fullTables: FullTables;
   readonly #tidying = new Tidying(monotonic);
   readonly #deps: PipelineDeps;
   /** All that writes; it ends before the sockets close. */
@@ -87,6 +85,7 @@ export class Daemon {
       this.#fail(reason);
     });
     this.report = new Report(this.counters, this.#complaints, this.history);
+    this.#fullTables = new FullTables(this.host.anyKernel, this.report);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
     const limits = new BroadcastLimits(options.broadcastRate, log, monotonic);
@@ -145,7 +144,7 @@ export class Daemon {
         map(() => {
           this.keeper.tick();
           this.throttle.tick();
-          this.#fullTables.tick(this.host.namespaces.values().next().value?.kernel);
+          this.#fullTables.tick();
           this.ahead.tick();
           this.demand.tick();
         }),
@@ -183,6 +182,8 @@ export class Daemon {
     if (this.host.namespaces.size === 0 && this.options.wait !== true)
       this.#fail(this.host.troubles.join('; '));
     else this.host.started();
+    // From now on it is news when one is full.
+    this.#fullTables.tick();
   }
 
   /** Ends all work and removes what it wrote, while the devices are still locked against a successor. */

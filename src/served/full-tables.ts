@@ -6,24 +6,34 @@ export type Family = (typeof FAMILIES)[number];
 
 const NUMBER = { ipv4: 4, ipv6: 6 } as const;
 
+interface Full {
+  tableFull(family: Family, refused: number, limit: number): void;
+}
+
 /** One table is all namespaces', so any of them tells. The kernel counts, and tells nobody. */
 export class FullTables {
   readonly #before = new Map<Family, number>();
-  readonly #told: (family: Family, refused: number, limit: number) => void;
+  readonly #any: () => Namespace | undefined;
+  readonly #report: Full;
 
-  /** @param told how many entries were refused since it was looked at last, and at which gc_thresh3 */
-  constructor(told: (family: Family, refused: number, limit: number) => void) {
-    this.#told = told;
+  /**
+   * @param any a namespace that can be asked
+   * @param report is told how many entries were refused since it was looked at last, and at which gc_thresh3
+   */
+  constructor(any: () => Namespace | undefined, report: Full) {
+    this.#any = any;
+    this.#report = report;
   }
 
-  /** 20 µs a family. */
-  tick(namespace: Namespace | undefined): void {
+  /** 20 µs a family. The first time nothing is told: what was refused before is nobody's news. */
+  tick(): void {
+    const namespace = this.#any();
     for (const family of FAMILIES) {
       const table = read(namespace, NUMBER[family]);
       if (table === undefined) continue;
       const before = this.#before.get(family) ?? table.fulls;
       this.#before.set(family, table.fulls);
-      if (table.fulls > before) this.#told(family, table.fulls - before, table.thresholds[2]);
+      if (table.fulls > before) this.#report.tableFull(family, table.fulls - before, table.thresholds[2]);
     }
   }
 }

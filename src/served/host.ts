@@ -15,7 +15,7 @@ import {
 import { monotonic } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import { type Strategy, type VniStrategy, strategyOf } from '../ahead/strategy.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import type { Logger } from '../log.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from './device.ts';
@@ -50,6 +50,8 @@ export interface HostOptions {
 
 export class Host {
   readonly namespaces = new Map<string, ServedNamespace>();
+  /** For what all namespaces tell alike. */
+  readonly anyKernel = (): Namespace | undefined => this.namespaces.values().next().value?.kernel;
   readonly #misses$ = new Subject<MissBatch>();
   /** Of all namespaces, as they come. */
   readonly misses$ = this.#misses$.asObservable();

@@ -72,8 +72,11 @@ async function newcomer(): Promise<string> {
 /** Resolves with how long it took until the address is held, in ms. */
 async function answered(ip: string): Promise<number> {
   const since = performance.now();
-  await until(`${ip} to be answered`, async () =>
-    (await pair.host1.segment.neighbours()).some((row) => row.ip === ip && row.state === 'NOARP'),
+  await until(
+    `${ip} to be answered`,
+    async () =>
+      (await pair.host1.segment.neighbours()).some((row) => row.ip === ip && row.state === 'NOARP'),
+    { timeout: 20_000 },
   );
   held.push(ip);
   return performance.now() - since;
@@ -211,8 +214,10 @@ test('slow: every answer takes up to 0.15 s, and still all are answered', async 
     '0.15',
   ]);
   await until('it to be slow', () => slowness.lines.length > 1);
+  // A second as a rule; where something else takes the processor answers come later than they are waited for, and
+  // are asked for again.
   const took = await answered(await newcomer());
-  expect(took).toBeLessThan(3_000);
+  expect(took).toBeLessThan(15_000);
   await traffic.for(scaled(30));
   await slowness.stop();
   await unharmed();

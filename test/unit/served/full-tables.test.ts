@@ -8,12 +8,22 @@ const at = (fulls: number) => ({ entries: 1, thresholds: [128, 512, 1024] as con
 function watched() {
   const namespace = new FakeNamespace(() => 0);
   const told: [string, number, number][] = [];
-  const tables = new FullTables((...what) => told.push(what));
+  let asked: Namespace | undefined = namespace;
+  const tables = new FullTables(() => asked, {
+    tableFull: (...what) => {
+      told.push(what);
+    },
+  });
   return {
     namespace,
     told,
     tick: (of: Namespace = namespace): void => {
-      tables.tick(of);
+      asked = of;
+      tables.tick();
+    },
+    withoutAny: (): void => {
+      asked = undefined;
+      tables.tick();
     },
   };
 }
@@ -41,7 +51,7 @@ describe('a neighbour table that is full', () => {
   });
 
   test('no namespace, or one that cannot tell any more, is no reason to stop', () => {
-    const { namespace, told, tick } = watched();
+    const { namespace, told, tick, withoutAny } = watched();
     namespace.neighbourTables.set(4, at(0));
     tick();
     const gone = Object.assign(Object.create(namespace) as Namespace, {
@@ -50,7 +60,7 @@ describe('a neighbour table that is full', () => {
       },
     });
     tick(gone);
-    new FullTables(() => undefined).tick(undefined);
+    withoutAny();
     namespace.neighbourTables.set(4, at(1));
     tick();
     expect(told).toEqual([['ipv4', 1, 1024]]);
