@@ -74,8 +74,7 @@ async function answered(ip: string): Promise<number> {
   const since = performance.now();
   await until(
     `${ip} to be answered`,
-    async () =>
-      (await pair.host1.segment.neighbours()).some((row) => row.ip === ip && row.state === 'NOARP'),
+    async () => (await pair.host1.segment.neighbours()).some((row) => row.ip === ip && row.state === 'NOARP'),
     { timeout: 20_000 },
   );
   held.push(ip);
