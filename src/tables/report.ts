@@ -7,8 +7,6 @@ import type { ServedDevice } from '../served/device.ts';
 export const CONFLICTS = [
   /** An interface of the served namespace has the address. */
   'assigned_here',
-  /** A lease covers an address of this host, or the VTEP it names: no route is written to it. */
-  'lease_covers_host',
   /** The bridge knows the MAC on a port that is not the VXLAN device. */
   'bridge_knows_mac',
   /** An FDB entry that is not ours stands in the way and names another VTEP. */
@@ -21,7 +19,7 @@ export const CONFLICTS = [
   'overridden',
   /** Records of one MAC name different VTEPs. */
   'vtep_disputed',
-  /** A lease of another host covers an address that this host has. */
+  /** A lease of another host covers an address that this host has, or the VTEP it names: no route is written to it. */
   'lease_covers_host',
   /** This host's own lease names another MAC than the device that routes has. */
   'lease_mac',

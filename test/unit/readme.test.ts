@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { declare } from '../../src/config/options.ts';
 import { openRegistry } from '../../src/metrics/registry.ts';
+import { CONFLICTS } from '../../src/tables/report.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
 
 const page = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
@@ -41,6 +42,14 @@ describe('metrics', () => {
       .split('\n')
       .filter((line) => line.startsWith('| `missd_'));
     expect(named(table.join('\n')).sort()).toEqual([...published].sort());
+  });
+
+  test('every kind of conflict is explained, and no other', () => {
+    const section = page('docs/metrics.md').split('### MissdConflict')[1]?.split('\n### ')[0] ?? '';
+    const explained = section
+      .split('\n')
+      .flatMap((line) => unique((/^\| `.*?\|/.exec(line)?.[0] ?? '').matchAll(/`(\w+)`/g)));
+    expect(explained.sort()).toEqual([...CONFLICTS].sort());
   });
 
   test('none is spoken of that is not published', () => {
