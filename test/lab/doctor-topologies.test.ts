@@ -3,12 +3,14 @@ import { afterEach, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
 import { examine, isOfTheMachine } from './doctor.ts';
 import { Pair, type PairOptions, tellOnFailure } from './harness.ts';
+import { roomForNeighbours } from './neighbour-table.ts';
 
 let pair: Pair | undefined;
 tellOnFailure(() => pair);
 afterEach(async () => {
   await pair?.close();
   pair = undefined;
+  await roomForNeighbours();
 });
 
 test.each<[string, PairOptions]>([

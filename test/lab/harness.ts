@@ -13,6 +13,7 @@ import type { RoutedSegment } from '../../src/lab/routed-segment.ts';
 import { RedisServer } from '../../src/lab/redis-server.ts';
 import type { SegmentOptions } from '../../src/lab/segment.ts';
 import { until } from '../../src/lab/wait.ts';
+import { roomForNeighbours } from './neighbour-table.ts';
 
 /**
  * A guest left to itself asks again after 1 s, so a first ping that comes later than this was not helped. The usual
@@ -50,6 +51,7 @@ export class Pair {
 
   static async build(options: PairOptions = {}): Promise<Pair> {
     const { segments = [], also = [], flags = [], directory, noDaemons = false } = options;
+    await roomForNeighbours();
     const lab = await Lab.open(options);
     try {
       const host1 = await lab.addHost(...segments);
