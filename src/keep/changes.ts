@@ -22,6 +22,7 @@ function forget(device: ServedDevice, address: string): void {
   device.local.delete(address);
   const question = device.inFlight.get(address);
   if (question !== undefined) question.changed = true;
+  for (const reader of device.reading.get(address) ?? []) reader.changed = true;
   // An L2 miss may have been answered by the absence of another record: that of an address with the MAC.
   for (const mac of device.absent.size === 0 ? [] : device.tables.macsOf(address)) device.absent.delete(mac);
 }

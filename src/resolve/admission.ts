@@ -96,6 +96,7 @@ export class Admission {
     }
     this.#inFlight -= device.inFlight.size;
     device.inFlight.clear();
+    device.reading.clear();
     for (const lane of device.lanes.values()) lane.clear();
     device.lanes.clear();
   }

@@ -29,7 +29,9 @@ export function lookup(batch: Question[], deps: LookupDeps): Answered[] | Observ
 
   observeWaits(counters.stageSeconds.queue, patient, started);
   const asked = patient.map((question) => keysOf(question));
+  for (const [index, question] of patient.entries()) expectChanges(question, asked[index]);
   const conclude = (values: Values | undefined): Answered[] => {
+    for (const [index, question] of patient.entries()) expectNoChanges(question, asked[index]);
     if (values === undefined) return failed(batch);
     counters.stageSeconds.lookup.observe((now() - started) / 1000, patient.length);
     let next = 0;
@@ -56,6 +58,25 @@ function keysOf({ device, layer, address }: Question): RecordKey[] {
     { vni, kind: 'mac', address },
     ...addresses.map<RecordKey>((ip) => ({ vni, kind: 'ip', address: ip })),
   ];
+}
+
+/** Of the first key, its own, the device knows by itself who asks: see `inFlight`. */
+function expectChanges(question: Question, [, ...others]: RecordKey[] = []): void {
+  const { reading } = question.device;
+  for (const { address } of others) {
+    const readers = reading.get(address);
+    if (readers === undefined) reading.set(address, new Set([question]));
+    else readers.add(question);
+  }
+}
+
+function expectNoChanges(question: Question, [, ...others]: RecordKey[] = []): void {
+  const { reading } = question.device;
+  for (const { address } of others) {
+    const readers = reading.get(address);
+    readers?.delete(question);
+    if (readers?.size === 0) reading.delete(address);
+  }
 }
 
 function judged(

@@ -43,6 +43,8 @@ export interface Settled {
   question: Question;
   outcome: Outcome;
   answer?: Answer;
+  /** False where the same question of another guest may have another outcome. */
+  remember?: boolean;
 }
 
 /** One that the directory has an answer to. */
@@ -94,6 +96,8 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
     if (result === 'absent') settled.push({ question, outcome: 'unknown' });
     // A device that went away meanwhile took the question with it, and has nowhere to write to.
     else if (result === 'failed' || question.over === true) settled.push({ question, outcome: 'failed' });
+    else if (isProbe(question) && result.source.kind === 'lease')
+      settled.push({ question, outcome: 'unknown', remember: false });
     else placed.push({ question, outcome: 'resolved', answer: result });
   }
   for (const together of groupBy(placed, namespaceOf).values()) {
@@ -103,6 +107,14 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
   for (const one of settled) close(one, deps);
   return settled;
 }
+
+/**
+ * Duplicate address detection alone has asked (RFC 4862 §5.4, RFC 5227 §2.1.1). A lease says which host an address would be
+ * behind, not that anybody has it: with an entry from it the VXLAN device would answer the next probe, and the guest
+ * could not have its own address.
+ */
+const isProbe = ({ askers }: Question): boolean =>
+  askers.length > 0 && askers.every(({ ip }) => ip === '0.0.0.0' || ip === '::');
 
 const namespaceOf = ({ question }: Settled) => question.device.namespace;
 
@@ -136,10 +148,10 @@ function placementOf({ device, layer, address, askers }: Question, answer: Answe
 }
 
 /** The books: what it ended as, and what to remember so that the next packet does not ask again. */
-function close({ question, outcome }: Settled, { admission, counters }: PipelineDeps): void {
+function close({ question, outcome, remember = true }: Settled, { admission, counters }: PipelineDeps): void {
   const { device, layer, address } = question;
   if (!admission.settle(question)) return;
-  if (outcome === 'unknown') device.absent.add(address);
+  if (outcome === 'unknown' && remember) device.absent.add(address);
   if (outcome === 'local') device.local.add(address);
   // Guests solicit each other's link-local addresses all the time; it is noise where nobody published one.
   if (outcome === 'unknown' && isLinkLocal(address)) counters.ignored.link_local++;

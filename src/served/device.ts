@@ -1,7 +1,7 @@
 import type { Strategy } from '../ahead/strategy.ts';
 import type { Replicas } from '../tables/replicas.ts';
 import type { Routes } from '../tables/routes.ts';
-import type { Link, Vni, VxlanAttributes } from '../vocabulary.ts';
+import type { Ip, Link, Vni, VxlanAttributes } from '../vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { DeviceCounters } from '../metrics/counters.ts';
 import type { Lane } from '../resolve/lane.ts';
@@ -41,6 +41,8 @@ export class ServedDevice {
   readonly namespace: Surroundings;
   /** Misses being looked up, by address: a second one for the same address joins the first. */
   readonly inFlight = new Map<string, Question>();
+  /** L2 questions under way that read `ip:` records, by the address: a change of one makes them ask again. */
+  readonly reading = new Map<Ip, Set<Question>>();
   /** Who asks: by the ifindex of the bridge port, or one of the lanes for whom no port is known. */
   readonly lanes = new Map<number, Lane>();
   /** The port that is throttled, of those the last: questions without a known asker are taken for its. */

@@ -109,3 +109,20 @@ test('bridged, many addresses of a lease contacted once: what is used stays reac
   expect(await pair.host1.segment.fdb()).toMatchObject([{ lladdr: pair.guest2.mac, vtep: pair.host2.vtep }]);
   expect((await traffic.stop()).lost).toBe(0);
 });
+
+test('a guest that takes an address of a leased subnet finds no duplicate, the first time nor the next', async () => {
+  await lease('fd30::/64', pair.guest2);
+  await pair.serve(pair.host1, ['--flush-on-exit']);
+  const newcomer = await pair.host1.addGuest({ n: 9, ip6: null });
+  const address = ['fd30::abcd/64', 'dev', 'eth0'] as const;
+  const misses = (): Promise<number> => pair.daemon.metric('missd_misses_total', { layer: 'l3' });
+  for (const time of ['first', 'second']) {
+    const before = await misses();
+    await newcomer.namespace.ip(['address', 'add', ...address]);
+    await newcomer.settled();
+    expect(await newcomer.addressStates(), time).toMatchObject({ 'fd30::abcd': 'ok' });
+    // It did ask.
+    expect(await misses()).toBeGreaterThan(before);
+    await newcomer.namespace.ip(['address', 'delete', ...address]);
+  }
+});

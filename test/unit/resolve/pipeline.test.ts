@@ -44,6 +44,29 @@ describe('a miss', () => {
     expect(world.neighbours(world.served)).toEqual({ [ip(1)]: mac(9), [ip(2)]: mac(2), [ip(0x100)]: mac(8) });
   });
 
+  it.each(['0.0.0.0', '::'])(
+    'of duplicate address detection (from %s) gets no entry from a lease, and is asked again by whoever wants to talk',
+    async (unspecified) => {
+      world.directory.lease(VNI, '20.0.0.0/16', `${mac(8)} ${vtep(8)}`);
+      world.record(2);
+      const probe = { asker: { ...asker(1), ip: unspecified } };
+      await world.miss(l3(1, probe), l3(2, probe));
+      expect([...world.outcomes].sort()).toEqual(['resolved', 'unknown']);
+      expect(world.neighbours(world.served)).toEqual({ [ip(2)]: mac(2) });
+      await world.miss(l3(1));
+      expect(world.neighbours(world.served)).toEqual({ [ip(1)]: mac(8), [ip(2)]: mac(2) });
+    },
+  );
+
+  it('of duplicate address detection that somebody joins who wants to talk is answered by a lease', async () => {
+    world.directory.lease(VNI, '20.0.0.0/16', `${mac(8)} ${vtep(8)}`);
+    world.directory.hold();
+    await world.miss(l3(1, { asker: { ...asker(1), ip: '0.0.0.0' } }), l3(1, { asker: asker(2) }));
+    world.directory.release();
+    await turns();
+    expect(world.neighbours(world.served)).toEqual({ [ip(1)]: mac(8) });
+  });
+
   it('for what nobody has is unknown, and remembered', async () => {
     await world.miss(l3(1));
     await world.miss(l3(1));
@@ -151,6 +174,32 @@ describe('a change while a question is in flight', () => {
     expect(world.fdb(world.served)).toEqual({ [mac(1)]: vtep(3) });
     expect(world.outcomes).toEqual(['resolved']);
     expect(world.directory.reads).toHaveLength(2);
+  });
+
+  it('asks again where an L2 miss is answered from the ip: record of an address that changed', async () => {
+    world.served.tables.remember(mac(1), ip(1));
+    world.served.tables.remember(mac(1), ip(2));
+    world.directory.set(VNI, 'ip', ip(2), `${mac(1)} ${vtep(2)}`);
+    world.directory.hold();
+    world.raise(l2(1));
+    world.directory.set(VNI, 'ip', ip(2), `${mac(1)} ${vtep(3)}`);
+    world.changed(2);
+    world.directory.release();
+    await turns();
+    expect(world.fdb(world.served)).toEqual({ [mac(1)]: vtep(3) });
+    expect(world.directory.reads).toHaveLength(2);
+    expect(world.served.reading.size).toBe(0);
+  });
+
+  it('that failed leaves nothing behind of what was read', async () => {
+    world.served.tables.remember(mac(1), ip(1));
+    world.directory.hold();
+    world.raise(l2(1));
+    expect(world.served.reading.size).toBe(1);
+    world.admission.abandon(world.served);
+    world.directory.release();
+    await turns();
+    expect(world.served.reading.size).toBe(0);
   });
 
   it('does not make an absence remembered that is over', async () => {
