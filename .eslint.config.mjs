@@ -13,6 +13,8 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
       // `$` marks a stream; everything else about the name is its meaning.
       'rxjs-x/finnish': 'off',
+      // A step handed to somebody who does not care for what it comes to is one line.
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       // Numbers and booleans in messages are what messages are for.
       '@typescript-eslint/restrict-template-expressions': [
         'error',

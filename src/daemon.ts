@@ -2,17 +2,18 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { EMPTY, Subscription, interval, map, merge, tap } from 'rxjs';
+import { EMPTY, type Observable, Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
-import type { Directory, DirectoryHealth, DirectoryState } from './directory/directory.ts';
+import type { Directory, DirectoryChange, DirectoryHealth, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
 import { BroadcastLimits } from './broadcast/limits.ts';
 import { Demand } from './demand/demand.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
+import { type LaneName, attempt, attemptLater, revived } from './guard.ts';
 import { type Concerned, heed } from './heed.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { FoldedLog, type Logger } from './log.ts';
@@ -108,75 +109,16 @@ export class Daemon {
   /** Subscribes to everything, once. */
   start(): void {
     const concerned = this.#concerned();
-    const misses$ = this.host.misses$.pipe(
-      tap((batch) => {
-        this.keeper.heedUse(batch);
-        this.demand.heed(batch);
-      }),
-    );
-    const work$ = merge(
-      resolveMisses(misses$, this.#deps).pipe(
-        map((settled) => {
-          this.keeper.settled(settled);
-          this.history.settled(settled);
-          this.demand.settled(settled);
-          tellSettled(settled, this.#log);
-        }),
-      ),
-      this.#directory.changes$.pipe(
-        map((change) => {
-          this.history.heed(change);
-          this.keeper.heed(change);
-          this.ahead.heed(change);
-          this.demand.changed(change);
-          if (change.type === 'gap') this.keeper.audit(this.host.devices());
-        }),
-      ),
-      this.#directory.state$.pipe(
-        map((state) => {
-          this.#heedDirectory(state);
-        }),
-      ),
-      this.keeper.work$(),
-      this.ahead.work$(),
-      this.broadcast.work$(),
-      interval(SECOND).pipe(
-        map(() => {
-          this.keeper.tick();
-          this.throttle.tick();
-          this.#fullTables.tick();
-          this.ahead.tick();
-          this.demand.tick();
-        }),
-      ),
-      (this.options.wait === true ? interval(CLAIM) : EMPTY).pipe(
-        map(() => {
-          for (const signal of this.host.claim()) heed(signal, concerned);
-        }),
-      ),
-      interval(this.options.audit * 1000).pipe(
-        map(() => {
-          this.keeper.auditChanges(this.host.devices());
-          this.ahead.audit();
-        }),
-      ),
-      interval(HOUSEKEEPING).pipe(
-        map(() => {
-          this.#complaints.flush();
-          this.host.refresh();
-          this.#tidying.tick(this.counters.misses.l2 + this.counters.misses.l3);
-        }),
-      ),
-    );
-    const signals$ = this.host.signals$().pipe(
-      map((signal) => {
-        heed(signal, concerned);
-      }),
-    );
     const error = (reason: unknown): void => {
       this.#fail(`internal error: ${reasonOf(reason)}`);
     };
-    this.#working.add(work$.subscribe({ error }));
+    this.#working.add(merge(...this.#work(concerned)).subscribe({ error }));
+    const signals$ = this.host.signals$().pipe(
+      map((signal) => {
+        this.#attempt('signals', () => heed(signal, concerned));
+      }),
+      revived('signals', this.report),
+    );
     this.#listening.add(signals$.subscribe({ error }));
     this.#directory.start();
     if (this.host.namespaces.size === 0 && this.options.wait !== true)
@@ -186,24 +128,121 @@ export class Daemon {
     this.#fullTables.tick();
   }
 
+  /** All that goes on, each part by itself: what breaks in one of them is no other's. */
+  #work(concerned: Concerned): Observable<unknown>[] {
+    const { report, host, keeper, ahead, broadcast, demand } = this;
+    const misses$ = host.misses$.pipe(
+      tap((batch) => {
+        this.#attempt('idle', () => keeper.heedUse(batch));
+        this.#attempt('demand', () => demand.heed(batch));
+      }),
+    );
+    const resolving$ = resolveMisses(misses$, this.#deps).pipe(
+      map((settled) => {
+        keeper.settled(settled);
+        this.#attempt('history', () => this.history.settled(settled));
+        this.#attempt('demand', () => demand.settled(settled));
+        this.#attempt('history', () => tellSettled(settled, this.#log));
+      }),
+    );
+    const changes$ = this.#directory.changes$.pipe(
+      map((change) => {
+        this.#heedChange(change);
+      }),
+    );
+    const state$ = this.#directory.state$.pipe(
+      map((state) => {
+        this.#heedDirectory(state);
+      }),
+    );
+    return [
+      resolving$.pipe(revived('misses', report)),
+      // What it would have said meanwhile is a gap in it.
+      changes$.pipe(
+        revived('changes', report, () => {
+          this.#heedChange({ type: 'gap' });
+        }),
+      ),
+      state$.pipe(revived('directory', report)),
+      keeper.work$().pipe(revived('rechecks', report)),
+      ahead.work$().pipe(revived('ahead', report)),
+      broadcast.work$().pipe(revived('broadcast', report)),
+      this.#every(SECOND, [
+        ['rechecks', () => keeper.tick()],
+        ['throttle', () => this.throttle.tick()],
+        ['housekeeping', () => this.#fullTables.tick()],
+        ['ahead', () => ahead.tick()],
+        ['demand', () => demand.tick()],
+      ]),
+      this.options.wait === true ? this.#every(CLAIM, [['devices', () => this.#claim(concerned)]]) : EMPTY,
+      this.#every(this.options.audit * 1000, [
+        ['audit', () => keeper.auditChanges(host.devices())],
+        ['ahead', () => ahead.audit()],
+      ]),
+      this.#every(HOUSEKEEPING, [
+        ['housekeeping', () => this.#complaints.flush()],
+        ['links', () => host.refresh()],
+        ['housekeeping', () => this.#tidying.tick(this.counters.misses.l2 + this.counters.misses.l3)],
+      ]),
+    ];
+  }
+
+  /** Does these things over and over, each whatever became of the others. @param period ms */
+  #every(period: number, parts: readonly (readonly [lane: LaneName, part: () => void])[]): Observable<void> {
+    return interval(period).pipe(
+      map(() => {
+        for (const [lane, part] of parts) this.#attempt(lane, part);
+      }),
+    );
+  }
+
+  #attempt(lane: LaneName, work: () => void): void {
+    attempt(lane, work, this.report);
+  }
+
+  #claim(concerned: Concerned): void {
+    for (const signal of this.host.claim()) this.#attempt('signals', () => heed(signal, concerned));
+  }
+
+  #heedChange(change: DirectoryChange): void {
+    const { history, keeper, ahead, demand, host } = this;
+    const parts: readonly (readonly [LaneName, () => void])[] = [
+      ['history', () => history.heed(change)],
+      ['changes', () => keeper.heed(change)],
+      ['ahead', () => ahead.heed(change)],
+      ['demand', () => demand.changed(change)],
+    ];
+    for (const [lane, part] of parts) this.#attempt(lane, part);
+    if (change.type === 'gap') this.#attempt('audit', () => keeper.audit(host.devices()));
+  }
+
   /** Ends all work and removes what it wrote, while the devices are still locked against a successor. */
   async flush(): Promise<void> {
     this.#working.unsubscribe();
     for (const device of this.host.devices()) device.tables.clear();
     for (const { name, kernel, devices } of this.host.namespaces.values())
       if (devices.size > 0)
-        for (const { device, neighbours, fdb, routes } of await flush(kernel, [...devices.keys()]))
-          this.#log.info(
-            `${device}@${name}: removed ${neighbours} neighbours, ${fdb} FDB entries, ${routes} routes`,
-          );
+        await attemptLater(
+          'stop',
+          async () => {
+            for (const { device, neighbours, fdb, routes } of await flush(kernel, [...devices.keys()]))
+              this.#log.info(
+                `${device}@${name}: removed ${neighbours} neighbours, ${fdb} FDB entries, ${routes} routes`,
+              );
+          },
+          this.report,
+        );
   }
 
   async stop(): Promise<void> {
     this.#working.unsubscribe();
     this.#listening.unsubscribe();
-    await this.broadcast.leave();
-    await this.throttle.stop();
-    await this.#directory.close();
+    for (const end of [
+      () => this.broadcast.leave(),
+      () => this.throttle.stop(),
+      () => this.#directory.close(),
+    ])
+      await attemptLater('stop', end, this.report);
   }
 
   directoryHealth(): DirectoryHealth {
@@ -237,13 +276,19 @@ export class Daemon {
     return {
       ...{ host, admission, throttle, keeper, ahead, report, wishes: this.#wishes, log: this.#log },
       wait: this.options.wait === true,
-      follow: () => this.#directory.follow(new Set(host.devices().map((device) => device.vni))),
+      follow: () =>
+        attemptLater(
+          'directory',
+          () => this.#directory.follow(new Set(host.devices().map((device) => device.vni))),
+          report,
+        ),
     };
   }
 
   #heedDirectory(state: DirectoryState): void {
-    this.report.directory(state, this.readiness.directory);
+    const before = this.readiness.directory;
     this.readiness.heed(state);
-    this.keeper.directory(state.up);
+    this.#attempt('directory', () => this.report.directory(state, before));
+    this.#attempt('rechecks', () => this.keeper.directory(state.up));
   }
 }

@@ -1,10 +1,12 @@
 /** What the kernel's news of devices, tables and addresses means to each part of the daemon. */
 import type { Ahead } from './ahead/ahead.ts';
+import { type LaneName, attempt } from './guard.ts';
 import type { Keeper } from './keep/keeper.ts';
 import type { Logger } from './log.ts';
 import type { Report } from './report.ts';
 import type { Admission } from './resolve/admission.ts';
 import type { Throttle } from './resolve/throttle.ts';
+import type { ServedDevice } from './served/device.ts';
 import type { Host } from './served/host.ts';
 import { prepare, prepareTopology } from './served/prepare.ts';
 import type { Signal } from './served/signal.ts';
@@ -22,68 +24,91 @@ export interface Concerned {
   log: Logger;
   /** Whether devices that another missd serves are waited for. */
   wait: boolean;
-  /** Follows the VNIs that are served by now. */
-  follow: () => Promise<void>;
+  /** Follows the VNIs that are served by now. Never rejects. */
+  follow: () => Promise<unknown>;
 }
 
+/** Each part of the daemon hears of it, whatever became of it in another. */
 export function heed(signal: Signal, concerned: Concerned): void {
+  for (const [lane, part] of partsOf(signal, concerned)) attempt(lane, part, concerned.report);
+}
+
+type Part = readonly [lane: LaneName, part: () => void];
+
+function partsOf(signal: Signal, concerned: Concerned): Part[] {
   const { host, admission, throttle, keeper, ahead, report, wishes, log } = concerned;
+  const audit = (devices: () => ServedDevice[]): Part => ['audit', () => keeper.audit(devices())];
   switch (signal.type) {
-    case 'overrun':
+    case 'overrun': {
+      const { socket } = signal;
       // Nothing is lost with changes that went unheard: the tables are read whole.
-      if (signal.socket === 'table') {
-        keeper.missRows();
-        return;
-      }
-      report.overrun(signal.socket);
-      keeper.audit(host.devices());
-      return;
+      if (socket === 'table') return [['watch', () => keeper.missRows()]];
+      return [['signals', () => report.overrun(socket)], audit(() => host.devices())];
+    }
     case 'rows':
-      keeper.heedRows(signal);
-      return;
+      return [['watch', () => keeper.heedRows(signal)]];
     case 'malformed':
-      report.malformedMessages(signal.count);
-      return;
-    case 'served':
-      prepare(signal.device, host.devices(), log);
-      throttle.begin(signal.device);
-      keeper.begin(signal.device, concerned.follow());
-      return;
-    case 'gone':
-      admission.abandon(signal.device);
-      throttle.forget(signal.device);
-      keeper.forget(signal.device);
-      log.info(`${signal.device.name} is no longer served`);
-      void concerned.follow();
-      return;
-    case 'emptied':
-      log.info(
-        `${signal.device.name} ${signal.device.link.up ? 'has another MAC' : 'went down'}: the kernel emptied its tables`,
-      );
-      keeper.audit([signal.device]);
-      return;
-    case 'up':
-      log.info(`${signal.device.name} is up`);
-      prepareTopology(signal.device, log);
-      keeper.audit([signal.device]);
-      ahead.renew([signal.device]);
-      return;
+      return [['signals', () => report.malformedMessages(signal.count)]];
+    case 'served': {
+      const { device } = signal;
+      return [
+        ['devices', () => prepare(device, host.devices(), log)],
+        ['throttle', () => throttle.begin(device)],
+        ['adopt', () => keeper.begin(device, concerned.follow())],
+      ];
+    }
+    case 'gone': {
+      const { device } = signal;
+      return [
+        ['misses', () => admission.abandon(device)],
+        ['throttle', () => throttle.forget(device)],
+        ['rechecks', () => keeper.forget(device)],
+        ['signals', () => log.info(`${device.name} is no longer served`)],
+        ['directory', () => void concerned.follow()],
+      ];
+    }
+    case 'emptied': {
+      const { device } = signal;
+      const why = device.link.up ? 'has another MAC' : 'went down';
+      return [
+        ['signals', () => log.info(`${device.name} ${why}: the kernel emptied its tables`)],
+        audit(() => [device]),
+      ];
+    }
+    case 'up': {
+      const { device } = signal;
+      return [
+        ['signals', () => log.info(`${device.name} is up`)],
+        ['devices', () => prepareTopology(device, log)],
+        audit(() => [device]),
+        ['ahead', () => ahead.renew([device])],
+      ];
+    }
     case 'bridged':
-      prepareTopology(signal.device, log);
-      return;
+      return [['devices', () => prepareTopology(signal.device, log)]];
     case 'refused':
-      wishes.refuse(signal.name, signal.reason);
-      return;
+      return [['devices', () => wishes.refuse(signal.name, signal.reason)]];
     case 'taken':
-      if (concerned.wait) log.info(`another missd serves ${signal.name}; waiting for it`);
-      else wishes.refuse(signal.name, 'another missd serves it');
-      return;
+      return [
+        [
+          'devices',
+          () => {
+            if (concerned.wait) log.info(`another missd serves ${signal.name}; waiting for it`);
+            else wishes.refuse(signal.name, 'another missd serves it');
+          },
+        ],
+      ];
     case 'loaded':
-      wishes.check();
-      return;
+      return [['devices', () => wishes.check()]];
     case 'addresses':
-      for (const device of host.devices()) device.local.clear();
-      keeper.audit(host.devices());
-      return;
+      return [
+        [
+          'misses',
+          () => {
+            for (const device of host.devices()) device.local.clear();
+          },
+        ],
+        audit(() => host.devices()),
+      ];
   }
 }

@@ -68,9 +68,13 @@ export class FoldedLog {
     this.#now = now;
   }
 
-  /** @param apart tells complaints of one kind apart that shall each be said at once */
-  warn(kind: string, example: string, { apart = '' } = {}): void {
-    this.#say(`${kind} ${apart}`, 'warn', kind, example);
+  /**
+   * @param apart tells complaints of one kind apart that shall each be said at once
+   * @param trace an error whose stack is worth a line of debugging where the complaint is said at once
+   */
+  warn(kind: string, example: string, { apart = '', trace }: { apart?: string; trace?: unknown } = {}): void {
+    if (!this.#say(`${kind} ${apart}`, 'warn', kind, example)) return;
+    if (trace instanceof Error) this.#log.debug(trace.stack);
   }
 
   /** The same for good news. */
@@ -78,17 +82,19 @@ export class FoldedLog {
     this.#say(kind, 'info', kind, undefined);
   }
 
-  #say(key: string, level: Folded['level'], kind: string, example: string | undefined): void {
+  /** @returns whether it was said, and not only counted */
+  #say(key: string, level: Folded['level'], kind: string, example: string | undefined): boolean {
     const known = this.#kinds.get(key);
     if (known !== undefined) {
       known.count++;
       known.example = example;
-      return;
+      return false;
     }
     if (this.#kinds.size >= MOST_KINDS)
       for (const oldest of [...this.#kinds.keys()].slice(0, 1)) this.#kinds.delete(oldest);
     this.#kinds.set(key, { level, kind, since: this.#now(), count: 0, example });
     this.#log[level](example === undefined ? kind : `${kind}: ${printable(example)}`);
+    return true;
   }
 
   flush(): void {

@@ -2,6 +2,7 @@ import type { DirectoryState } from './directory/directory.ts';
 import type { MalformedReason } from './directory/record.ts';
 import { reasonOf } from './errors.ts';
 import { monotonic } from './clock.ts';
+import type { LaneName } from './guard.ts';
 import { type Departure, History } from './history/history.ts';
 import type { KernelError, OverrunSocket } from './kernel/kernel.ts';
 import type { FoldedLog } from './log.ts';
@@ -62,8 +63,20 @@ export class Report implements InstallReport {
     this.#complaints.warn(`${device.name}: removed the bridge's own entry for a MAC that moved`, mac);
   }
 
-  broken(error: unknown): void {
-    this.#complaints.warn('a batch of answers could not be written', reasonOf(error));
+  broken(lane: LaneName, error: unknown): void {
+    this.#counters.internalErrors[lane]++;
+    this.#complaints.warn(
+      `internal error (${lane}); what it broke off is lost, the rest goes on`,
+      reasonOf(error),
+      {
+        trace: error,
+      },
+    );
+  }
+
+  overflown(lane: LaneName, count: number): void {
+    this.#counters.overflows[lane] += count;
+    this.#complaints.warn(`no room (${lane})`, `dropped what came beyond the queue's bound`);
   }
 
   directory(state: DirectoryState, before: DirectoryState): void {

@@ -8,19 +8,18 @@
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { EMPTY, type Observable, Subject, from, map, merge } from 'rxjs';
-import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
-import { DirectoryError } from '../directory/directory.ts';
+import { type DirectoryChange, DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
 import { reasonOf } from '../errors.ts';
+import { inLane } from '../guard.ts';
 import { groupBy } from '../group-by.ts';
+import { isGone } from '../kernel/kernel.ts';
 import type { Logger } from '../log.ts';
-import { attempt } from '../resolve/attempt.ts';
-import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { install } from '../tables/install.ts';
+import { installApart } from '../tables/install-apart.ts';
 import { ADOPTED } from '../tables/shares.ts';
 import { ourRoutes, writeRoutes } from '../tables/routes.ts';
 import { areStale, gatewaysToWrite, wantedRoutes } from './routes.ts';
@@ -29,6 +28,10 @@ import { areStale, gatewaysToWrite, wantedRoutes } from './routes.ts';
 const AT_ONCE = 256;
 /** How long a changed record is asked for, ms; what was not answered is gone through again with everything. */
 const PATIENCE = 5_000;
+/** No device waits twice. */
+const ONE_BY_ONE = { size: 1, underWay: 1, most: Infinity };
+/** Changed records that may wait; more than that are gone through again with everything. */
+const READS = { size: AT_ONCE, underWay: 1, most: 65_536 };
 
 interface Changed {
   device: ServedDevice;
@@ -62,12 +65,37 @@ export class Ahead {
   work$(): Observable<unknown> {
     return merge(
       this.#due$.pipe(
-        batchWhileBusy(([device]) => (device === undefined ? EMPTY : from(this.#write(device))), {
-          size: 1,
-          underWay: 1,
-        }),
+        inLane(
+          'ahead',
+          {
+            work: ([device]) => (device === undefined ? EMPTY : from(this.#write(device))),
+            conclude: () => undefined,
+          },
+          ONE_BY_ONE,
+          this.#deps.report,
+        ),
       ),
-      this.#changed$.pipe(batchWhileBusy((batch) => this.#read(batch), { size: AT_ONCE, underWay: 1 })),
+      this.#changed$.pipe(
+        inLane(
+          'ahead',
+          {
+            work: (batch) => this.#read(batch),
+            conclude: (read) => {
+              this.#conclude(read);
+            },
+            instead: (batch) => {
+              this.renew(batch.map(({ device }) => device));
+            },
+          },
+          {
+            ...READS,
+            dropped: ({ device }) => {
+              this.renew([device]);
+            },
+          },
+          this.#deps.report,
+        ),
+      ),
     );
   }
 
@@ -121,8 +149,9 @@ export class Ahead {
       device.ahead = true;
     } catch (error) {
       this.#done.delete(device);
-      if (!(error instanceof DirectoryError))
+      if (error instanceof DirectoryError || isGone(error) || device.gone)
         this.#log.debug(`${device.name}: writing ahead broken off: ${reasonOf(error)}`);
+      else this.#deps.report.broken('ahead', error);
     } finally {
       this.#underWay.delete(device);
     }
@@ -154,23 +183,25 @@ export class Ahead {
     }
   }
 
-  #read(batch: Changed[]): Observable<void> {
+  #read(batch: Changed[]): Observable<{ batch: Changed[]; values: Values | undefined }> {
     const keys = batch.map(({ key }) => key);
     return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
-      map((values) => {
-        if (values === undefined) {
-          this.renew(batch.map(({ device }) => device));
-          return;
-        }
-        const held = batch.filter(({ device, key }) => isHeld(device, key));
-        const placements = batch.map(({ device, key }, index) => {
-          const value = values[index] ?? null;
-          return value === null || isHeld(device, key) ? undefined : this.#judged(device, key, value);
-        });
-        this.#install(placements.filter((placement) => placement !== undefined));
-        if (held.length > 0) this.#again({ type: 'records', keys: held.map(({ key }) => key) });
-      }),
+      map((values) => ({ batch, values })),
     );
+  }
+
+  #conclude({ batch, values }: { batch: Changed[]; values: Values | undefined }): void {
+    if (values === undefined) {
+      this.renew(batch.map(({ device }) => device));
+      return;
+    }
+    const held = batch.filter(({ device, key }) => isHeld(device, key));
+    const placements = batch.map(({ device, key }, index) => {
+      const value = values[index] ?? null;
+      return value === null || isHeld(device, key) ? undefined : this.#judged(device, key, value);
+    });
+    this.#install(placements.filter((placement) => placement !== undefined));
+    if (held.length > 0) this.#again({ type: 'records', keys: held.map(({ key }) => key) });
   }
 
   #judged(device: ServedDevice, { kind, address }: RecordKey, value: string): Placement | undefined {
@@ -191,7 +222,7 @@ export class Ahead {
       .map((placement) => ({ ...placement, port: ADOPTED }));
     // Nobody's quota.
     for (const together of groupBy(current, ({ device }) => device.namespace).values())
-      attempt(() => install(together, this.#deps), this.#deps.report);
+      installApart(together, this.#deps);
   }
 }
 

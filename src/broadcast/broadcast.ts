@@ -4,13 +4,14 @@
  * of by the feed, every renewal of every host would go to every other.
  */
 import { type Observable, defer, from, repeat, timer } from 'rxjs';
+import { DirectoryError } from '../directory/directory.ts';
 import { reasonOf } from '../errors.ts';
+import { attemptLater, attemptOn } from '../guard.ts';
 import type { Logger } from '../log.ts';
-import { attempt } from '../resolve/attempt.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { isMalformed, parseMacRecord } from '../directory/record.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { writeReplicas } from '../tables/replicas.ts';
+import { type Replicas, writeReplicas } from '../tables/replicas.ts';
 import type { Ip, Vni } from '../vocabulary.ts';
 import { GROUPS } from './groups.ts';
 import type { BroadcastLimits } from './limits.ts';
@@ -56,7 +57,7 @@ export class Broadcast {
 
   /** Rounds, without end. */
   work$(): Observable<unknown> {
-    return defer(() => from(this.round())).pipe(
+    return defer(() => from(attemptLater('broadcast', () => this.round(), this.#deps.report))).pipe(
       repeat({
         delay: () => {
           const wait = this.#isAlone() ? SHORT_ROUND : ROUND;
@@ -74,9 +75,16 @@ export class Broadcast {
   /** This host takes part no more; what it cannot take back ends by itself. */
   async leave(): Promise<void> {
     await this.limits.stop();
-    await Promise.allSettled(
-      [...this.#takingPart].map(([vni, vteps]) => this.#deps.directory.leave(vni, [...vteps])),
-    );
+    await Promise.all([...this.#takingPart].map(([vni, vteps]) => this.#leave(vni, [...vteps])));
+  }
+
+  /** Never rejects. */
+  async #leave(vni: Vni, vteps: readonly Ip[]): Promise<void> {
+    try {
+      await this.#deps.directory.leave(vni, vteps);
+    } catch (error) {
+      if (!(error instanceof DirectoryError)) this.#deps.report.broken('stop', error);
+    }
   }
 
   #isAlone(): boolean {
@@ -88,10 +96,8 @@ export class Broadcast {
   /** Never rejects. */
   async round(): Promise<void> {
     const all = this.#devices();
-    await this.limits.keep(
-      all.filter(({ vni }) => this.#vnis.has(vni)),
-      all,
-    );
+    const replicating = all.filter(({ vni }) => this.#vnis.has(vni));
+    await attemptLater('broadcast', () => this.limits.keep(replicating, all), this.#deps.report);
     const devices = all.filter(({ adopted, link }) => adopted && link.up);
     for (const vni of this.#vnis) {
       const together = devices.filter((device) => device.vni === vni);
@@ -112,6 +118,7 @@ export class Broadcast {
       members = await directory.takePart(vni, [...own], MEMBERSHIP);
     } catch (error) {
       this.#steadySince.delete(vni);
+      if (!(error instanceof DirectoryError)) this.#deps.report.broken('broadcast', error);
       this.#once(`VNI ${vni}: who takes part in broadcast cannot be read: ${reasonOf(error)}`);
       return;
     }
@@ -135,7 +142,8 @@ export class Broadcast {
       this.#once(`VNI ${device.vni}: ${vteps.length} hosts take part, a broadcast goes to ${MOST_REPLICAS}`);
     const groups = this.#vnis.has(device.vni) ? GROUPS : [];
     const wanted = new Set(vteps.slice(0, MOST_REPLICAS));
-    device.replicas = attempt(() => writeReplicas(device, groups, wanted, report), report) ?? device.replicas;
+    const write = (): Replicas => writeReplicas(device, groups, wanted, report);
+    device.replicas = attemptOn(device, 'broadcast', write, report) ?? device.replicas;
   }
 
   #isUsable(device: ServedDevice, vtep: Ip): boolean {

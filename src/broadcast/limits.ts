@@ -135,7 +135,8 @@ export class BroadcastLimits {
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(work);
-    this.#turn = done;
+    // One that breaks does not break the next.
+    this.#turn = done.catch(() => undefined);
     return done;
   }
 }

@@ -16,6 +16,7 @@ export class Blow {
   readonly held = new Map<Vni, number>();
   readonly lost = new Map<Vni, Recheck[]>();
   #remaining: number;
+  #over = false;
   /** A later blow reads everything again: this one concludes nothing. */
   overtaken = false;
 
@@ -35,6 +36,8 @@ export class Blow {
       else sofar.push(recheck);
     }
     this.#remaining -= read.length;
-    return this.#remaining <= 0 && !this.overtaken;
+    if (this.#over || this.overtaken || this.#remaining > 0) return false;
+    this.#over = true;
+    return true;
   }
 }

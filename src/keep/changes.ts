@@ -1,6 +1,6 @@
-import { type Observable, Subject, filter, map } from 'rxjs';
-import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
-import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
+import { type Observable, Subject, map } from 'rxjs';
+import type { DirectoryChange, RecordKey, Values } from '../directory/directory.ts';
+import { attemptOn, inLane } from '../guard.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
@@ -93,6 +93,8 @@ const neighbour = (device: ServedDevice, ip: string): Recheck => ({
 /** Changed records of addresses not held that are read at once in a second, for all that happens in a VNI elsewhere. */
 const MOST_READ = 1_000;
 const PATIENCE = 5_000;
+/** What may wait is what the budget lets through while a directory does not answer: twice as long as it is waited for. */
+const READS = { size: 256, underWay: 1, most: 10 * MOST_READ };
 
 interface Moved {
   device: ServedDevice;
@@ -131,39 +133,54 @@ export class MovedAway {
     }
   }
 
-  work$(): Observable<void> {
+  /** Tells nothing. */
+  work$(): Observable<unknown> {
     return this.#moved$.pipe(
-      filter((moved) => moved.length > 0),
-      batchWhileBusy((batch) => this.#read(batch), { size: 256, underWay: 1 }),
+      inLane(
+        'moved_away',
+        {
+          work: (batch) => this.#read(batch),
+          conclude: (read) => {
+            this.#conclude(read);
+            return undefined;
+          },
+        },
+        READS,
+        this.#deps.report,
+      ),
     );
   }
 
-  #read(batch: Moved[]): Observable<void> {
+  #read(batch: Moved[]): Observable<{ batch: Moved[]; values: Values | undefined }> {
+    const keys = batch.map(({ key }) => key);
+    return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
+      map((values) => ({ batch, values })),
+    );
+  }
+
+  /** What went away while its records were read has no bridge to look into. */
+  #conclude({ batch, values }: { batch: Moved[]; values: Values | undefined }): void {
+    batch.forEach(({ device, key }, index) => {
+      const value = values?.[index] ?? null;
+      if (value === null) return;
+      const heed = (): void => {
+        this.#heed(device, key, value);
+      };
+      attemptOn(device, 'moved_away', heed, this.#deps.report);
+    });
+  }
+
+  #heed(device: ServedDevice, { kind, address }: RecordKey, value: string): void {
     const { isOwnVtep, report } = this.#deps;
     // Nobody asked: whoever does will hear that the record is malformed.
     const judge = { ...this.#deps.judge, malformed: () => undefined };
-    return readPatiently(
-      batch.map(({ key }) => key),
-      this.#deps.now() + PATIENCE,
-      this.#deps,
-    ).pipe(
-      map((values) => {
-        batch.forEach(({ device, key }, index) => {
-          const value = values?.[index] ?? null;
-          const answer =
-            key.kind === 'ip'
-              ? value === null
-                ? undefined
-                : answerL3(judge, device, key.address, value)
-              : fromMacRecord(judge, device, key.address, value);
-          if (answer === undefined || isOwnVtep(answer.vtep)) return;
-          if (key.kind === 'ip') device.tables.remember(answer.mac, key.address);
-          // An L2 miss for it was answered by the absence of this very record, or by what it said before.
-          forget(device, answer.mac);
-          forgetMovedAway(device, [answer.mac], report);
-        });
-      }),
-    );
+    const answer =
+      kind === 'ip' ? answerL3(judge, device, address, value) : fromMacRecord(judge, device, address, value);
+    if (answer === undefined || isOwnVtep(answer.vtep)) return;
+    if (kind === 'ip') device.tables.remember(answer.mac, address);
+    // An L2 miss for it was answered by the absence of this very record, or by what it said before.
+    forget(device, answer.mac);
+    forgetMovedAway(device, [answer.mac], report);
   }
 }
 

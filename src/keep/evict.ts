@@ -6,6 +6,7 @@
  * shows to be talking is passed over, for it would only come back. One that is evicted all the same comes back by its
  * next miss: the guest's ARP cache outlives the entry, so that is an L2 miss, answered from the remembered address.
  */
+import { attemptOn } from '../guard.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
@@ -67,13 +68,15 @@ export class Evictor {
       else known.count++;
       this.#room--;
     }
-    for (const [share, { device, count }] of fresh) this.#keepToQuota({ device, share }, count);
+    for (const [share, { device, count }] of fresh)
+      attemptOn(device, 'evict', () => this.#keepToQuota({ device, share }, count), this.#deps.report);
     if (this.#room < 0) this.#keepToMaximum((share) => fresh.get(share)?.count ?? 0);
   }
 
   /** Every second: what came otherwise than by misses, and what a batch larger than its quota has left. */
   tick(): void {
-    for (const owned of this.#shares()) this.#keepToQuota(owned, 0);
+    for (const owned of this.#shares())
+      attemptOn(owned.device, 'evict', () => this.#keepToQuota(owned, 0), this.#deps.report);
     this.#keepToMaximum(() => 0);
   }
 
@@ -89,13 +92,20 @@ export class Evictor {
     const held = this.#devices().reduce((sum, { tables }) => sum + tables.shares.size, 0);
     this.#room = this.#max - held;
     if (this.#room >= 0) return;
-    const greediest = this.#shares().reduce<Owned | undefined>(
-      (most, one) => (most === undefined || this.#greed(one.share) > this.#greed(most.share) ? one : most),
-      undefined,
-    );
-    if (greediest === undefined) return;
-    const { share } = greediest;
-    this.#evict(greediest, Math.min(this.#spare - this.#room, share.size - fresh(share)), 'max_entries');
+    // The next greediest where the kernel does not answer for a device.
+    const left = this.#shares();
+    while (left.length > 0) {
+      const greediest = left.reduce((most, one) =>
+        this.#greed(one.share) > this.#greed(most.share) ? one : most,
+      );
+      const { device, share } = greediest;
+      const evict = (): true => {
+        this.#evict(greediest, Math.min(this.#spare - this.#room, share.size - fresh(share)), 'max_entries');
+        return true;
+      };
+      if (attemptOn(device, 'evict', evict, this.#deps.report) === true) return;
+      left.splice(left.indexOf(greediest), 1);
+    }
   }
 
   /** What nobody here asked for goes before what somebody within its quota did, and after what fills its quota. */

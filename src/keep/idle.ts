@@ -7,6 +7,7 @@
  *   routed    a neighbour rewritten as STALE goes on forwarding, and leaves that state only if it is used
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { attemptOn } from '../guard.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NUD_NOARP, NUD_STALE } from '../kernel/netlink.ts';
 import { increment } from '../metrics/counters.ts';
@@ -90,7 +91,8 @@ export function heedUse({ misses, deviceOf }: MissBatch, deps: PipelineDeps): vo
   for (const { layer, ifindex, address } of misses) {
     const device = layer === 'l3' ? deviceOf(ifindex) : undefined;
     const held = device?.tables.probation.has(address) ? device.tables.neighbours.get(address) : undefined;
-    if (device !== undefined && held !== undefined) endProbation(device, [held], deps);
+    if (device !== undefined && held !== undefined)
+      attemptOn(device, 'idle', () => endProbation(device, [held], deps), deps.report);
   }
 }
 

@@ -11,13 +11,13 @@
  * and beside it the kernel's tables are compared with what is held                 audit.ts
  * and kept from growing without bound                                              evict.ts
  */
-import { type Observable, Subject, filter, from, map, merge, mergeMap } from 'rxjs';
+import { type Observable, Subject, from, map, merge, mergeMap } from 'rxjs';
 import type { DirectoryChange } from '../directory/directory.ts';
 import { reasonOf } from '../errors.ts';
+import { attempt, attemptLater, attemptOn, inLane } from '../guard.ts';
 import { groupBy } from '../group-by.ts';
+import { isGone } from '../kernel/kernel.ts';
 import type { Logger } from '../log.ts';
-import { attempt } from '../resolve/attempt.ts';
-import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
@@ -34,6 +34,7 @@ import type { WithdrawalGuard } from './guard.ts';
 import { Losses } from './losses.ts';
 import { OwnLeases } from './own-leases.ts';
 import { type Recheck, type Reread, readAgain } from './recheck.ts';
+import { RecheckQueue } from './recheck-queue.ts';
 import { SecondLooks } from './second-looks.ts';
 
 export interface KeepOptions extends EvictOptions {
@@ -44,7 +45,8 @@ export interface KeepOptions extends EvictOptions {
 }
 
 const RECHECKS = { size: 256, underWay: 1 };
-const ONE_BY_ONE = { size: 1, underWay: 1 };
+/** No device waits twice. */
+const ONE_BY_ONE = { size: 1, underWay: 1, most: Infinity };
 /** Fewer losses than this among checks by lifetime are single records that vanished without a word. */
 const SUSPICIOUS = 10;
 
@@ -55,7 +57,7 @@ export class Keeper {
   readonly #devices: () => ServedDevice[];
   readonly #log: Logger;
   readonly #rechecks$ = new Subject<Recheck[]>();
-  readonly #served$ = new Subject<{ device: ServedDevice; leasesRead: Promise<void> }>();
+  readonly #served$ = new Subject<{ device: ServedDevice; leasesRead: Promise<unknown> }>();
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #movedAway: MovedAway;
@@ -80,26 +82,43 @@ export class Keeper {
     this.#movedAway = new MovedAway(deps);
     this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
-    this.#watch = new Watch(devices, deps.now);
+    this.#watch = new Watch(devices, deps.now, deps.report);
     this.due = new Due(devices, options.lifetime * 1000, deps.now);
   }
 
   /** Everything that goes on by itself; nothing does until it is subscribed to. */
   work$(): Observable<unknown> {
+    const { report } = this.#deps;
+    const conclude = (read: Reread): undefined => {
+      this.#conclude(read);
+    };
     return merge(
-      merge(
-        this.#rechecks$.pipe(
-          filter((rechecks) => rechecks.length > 0),
-          batchWhileBusy((batch) => readAgain(this.due.reading(batch), this.#deps), RECHECKS),
+      this.#rechecks$.pipe(
+        inLane(
+          'rechecks',
+          {
+            work: (batch) => readAgain(this.due.reading(batch), this.#deps),
+            conclude,
+            instead: (batch) => {
+              this.#giveUp(batch);
+            },
+          },
+          { ...RECHECKS, waiting: new RecheckQueue() },
+          report,
         ),
-        this.#secondLooks.verdicts$().pipe(map((verdicts) => ({ batch: [], verdicts }))),
-      ).pipe(
-        map((read) => {
-          this.#conclude(read);
-        }),
       ),
-      this.#served$.pipe(mergeMap(({ device, leasesRead }) => from(this.#adopt(device, leasesRead)))),
-      this.#audits$.pipe(batchWhileBusy((batch) => from(this.#audit(batch)), ONE_BY_ONE)),
+      this.#secondLooks
+        .verdicts$()
+        .pipe(map((verdicts) => attempt('second_looks', () => conclude({ batch: [], verdicts }), report))),
+      this.#served$.pipe(mergeMap(({ device, leasesRead }) => from(this.#begin(device, leasesRead)))),
+      this.#audits$.pipe(
+        inLane(
+          'audit',
+          { work: (batch) => from(this.#audit(batch)), conclude: () => undefined },
+          ONE_BY_ONE,
+          report,
+        ),
+      ),
       this.#movedAway.work$(),
     );
   }
@@ -116,22 +135,24 @@ export class Keeper {
 
   /** Answers just written. */
   settled(settled: readonly Settled[]): void {
-    this.#evictor.heed(settled);
-    this.#watch.wrote(settled.length);
-    this.#secondLooks.after(settled, this.#deps.admission.inFlight === 0);
+    const { report, admission } = this.#deps;
+    attempt('evict', () => this.#evictor.heed(settled), report);
+    attempt('watch', () => this.#watch.wrote(settled.length), report);
+    attempt('second_looks', () => this.#secondLooks.after(settled, admission.inFlight === 0), report);
   }
 
   heed(change: DirectoryChange): void {
     const devices = this.#devices();
-    forgetAbsence(change, devices);
+    const { report } = this.#deps;
+    attempt('changes', () => forgetAbsence(change, devices), report);
     if (change.type !== 'records') this.#ownLeases.stale();
     if (change.type === 'gap' || change.type === 'flushed') {
       this.#directoryUp = true;
       this.#losses.readAll(change.type === 'gap' ? 'gap' : 'flush');
       return;
     }
-    this.#rechecks$.next(rechecksFor(change, devices, this.#deps.now()));
-    this.#movedAway.look(change, devices);
+    attempt('changes', () => this.#rechecks$.next(rechecksFor(change, devices, this.#deps.now())), report);
+    attempt('moved_away', () => this.#movedAway.look(change, devices), report);
   }
 
   /** Rows changed, by whomever. */
@@ -156,7 +177,7 @@ export class Keeper {
   }
 
   /** @param leasesRead resolves when the leases of its VNI are known: before, every lease would look lost */
-  begin(device: ServedDevice, leasesRead: Promise<void>): void {
+  begin(device: ServedDevice, leasesRead: Promise<unknown>): void {
     this.#served$.next({ device, leasesRead });
   }
 
@@ -181,21 +202,29 @@ export class Keeper {
 
   /** Every second: too many entries, second looks put off, answers that are old, and a grace that is over. */
   tick(): void {
-    this.#evictor.tick();
-    this.#secondLooks.look();
+    const { report } = this.#deps;
+    attempt('evict', () => this.#evictor.tick(), report);
+    attempt('second_looks', () => this.#secondLooks.look(), report);
     if (!this.#directoryUp) return;
-    this.#ownLeases.look(this.#devices());
-    this.#rechecks$.next(this.due.take());
-    this.#losses.tick(this.#deps.now());
+    attempt('housekeeping', () => this.#ownLeases.look(this.#devices()), report);
+    attempt('rechecks', () => this.#rechecks$.next(this.due.take()), report);
+    attempt('withdrawals', () => this.#losses.tick(this.#deps.now()), report);
   }
 
-  async #adopt(device: ServedDevice, leasesRead: Promise<void>): Promise<void> {
+  /** Never rejects. */
+  async #begin(device: ServedDevice, leasesRead: Promise<unknown>): Promise<void> {
+    await attemptLater('adopt', () => this.#adopt(device, leasesRead), this.#deps.report);
+  }
+
+  async #adopt(device: ServedDevice, leasesRead: Promise<unknown>): Promise<void> {
     try {
       await adopt(device, this.#deps.now);
     } catch (error) {
-      // The device went away again, or the audit will find what could not be read now.
-      this.#log.warn(`${device.name}: what is in its tables could not be read: ${reasonOf(error)}`);
       device.adopted = true;
+      if (device.gone) return;
+      // The audit will find what could not be read now.
+      if (!isGone(error)) this.#deps.report.broken('adopt', error);
+      this.#log.warn(`${device.name}: what is in its tables could not be read: ${reasonOf(error)}`);
     }
     const { neighbours, fdb } = device.tables;
     if (neighbours.size + fdb.size > 0)
@@ -214,12 +243,9 @@ export class Keeper {
     }
     this.due.read(batch);
     const [lost, again]: [Recheck[], Recheck[]] = [[], []];
-    const served = new Set(this.#devices());
     for (const [device, together] of groupBy(verdicts, ({ recheck }) => recheck.device)) {
       // What went away while its records were read has nowhere to be written to.
-      const applied = served.has(device)
-        ? attempt(() => apply(together, this.#deps), this.#deps.report)
-        : undefined;
+      const applied = attemptOn(device, 'rechecks', () => apply(together, this.#deps), this.#deps.report);
       lost.push(...(applied?.lost ?? []));
       again.push(...(applied?.again ?? []));
     }
@@ -230,6 +256,12 @@ export class Keeper {
     else this.#losses.lookOnceMore(single);
     this.#losses.followUp(again);
     this.#losses.note(batch, lost);
+  }
+
+  /** What was read could not be made anything of: nothing is lost by it, and the next check reads it again. */
+  #giveUp(batch: readonly Recheck[]): void {
+    this.due.read(batch);
+    this.#losses.note(batch, []);
   }
 
   async #audit(devices: readonly ServedDevice[]): Promise<void> {
@@ -243,6 +275,7 @@ export class Keeper {
         device.auditedAt = this.#deps.now();
       } catch (error) {
         this.#log.debug(`${device.name}: audit broken off: ${reasonOf(error)}`);
+        if (!device.gone && !isGone(error)) this.#deps.report.broken('audit', error);
       }
     }
   }

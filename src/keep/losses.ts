@@ -4,9 +4,10 @@
  * at once more and goes.
  */
 import { groupBy } from '../group-by.ts';
+import { DirectoryError } from '../directory/directory.ts';
 import type { Logger } from '../log.ts';
 import { increment } from '../metrics/counters.ts';
-import { attempt } from '../resolve/attempt.ts';
+import { attempt, attemptLater } from '../guard.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { withdrawLost } from './apply.ts';
@@ -110,9 +111,14 @@ export class Losses {
     if (last) this.#enqueue(this.#withdraw(going));
     if (judged.length === 0) this.#end(blow, going);
     else
-      void Promise.all(judged).then((more) => {
-        if (!blow.overtaken) this.#end(blow, [...going, ...more.flat()]);
-      });
+      void attemptLater(
+        'withdrawals',
+        async () => {
+          const more = await Promise.all(judged);
+          if (!blow.overtaken) this.#end(blow, [...going, ...more.flat()]);
+        },
+        this.#deps.report,
+      );
   }
 
   /** It took a while, and what was lost when it was read may be back. */
@@ -128,18 +134,14 @@ export class Losses {
    * At start only a VNI without any record looks like a directory that lost its memory.
    * @returns other orphans, which go
    */
-  #keepIfEmpty(vni: number, lost: Recheck[]): Promise<Recheck[]> {
-    return this.#deps.directory.isEmpty(vni).then(
-      (empty) => {
-        if (!empty) return lost;
-        this.#keep(vni, lost);
-        return [];
-      },
-      () => {
-        this.#keep(vni, lost);
-        return [];
-      },
-    );
+  async #keepIfEmpty(vni: number, lost: Recheck[]): Promise<Recheck[]> {
+    try {
+      if (!(await this.#deps.directory.isEmpty(vni))) return lost;
+    } catch (error) {
+      if (!(error instanceof DirectoryError)) this.#deps.report.broken('withdrawals', error);
+    }
+    this.#keep(vni, lost);
+    return [];
   }
 
   #keep(vni: number, all: Recheck[]): void {
@@ -178,7 +180,7 @@ export class Losses {
     increment(this.#deps.counters.reconcileChanges, 'withdrawn', going.length);
     observeChanges(going, this.#deps);
     return [...groupBy(going, ({ device }) => device).values()].flatMap(
-      (together) => attempt(() => withdrawLost(together, this.#deps), this.#deps.report) ?? [],
+      (together) => attempt('withdrawals', () => withdrawLost(together, this.#deps), this.#deps.report) ?? [],
     );
   }
 }

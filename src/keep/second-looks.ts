@@ -2,8 +2,9 @@
  * Answers whose `mac:` record has not been seen: looked for when no guest waits for an answer, since what it rarely
  * corrects is worth less than the answers that it would hold up; in the longest storm every second.
  */
-import { type Observable, Subject, filter, map } from 'rxjs';
-import { batchWhileBusy } from '../resolve/batch-while-busy.ts';
+import { type Observable, Subject, map } from 'rxjs';
+import { attempt, inLane } from '../guard.ts';
+import type { Values } from '../directory/directory.ts';
 import { fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { LookupDeps } from '../resolve/deps.ts';
@@ -19,7 +20,8 @@ interface Look {
   mac: Mac;
 }
 
-const LOOKS = { size: 512, underWay: 1 };
+/** What may wait is every entry once; the check of each answer's lifetime reads the same records. */
+const LOOKS = { size: 512, underWay: 1, most: 200_000 };
 /**
  * Between two reads in moments when nobody waits, ms. A steady stream of misses has such a moment after every drain: at
  * 25,000 a second reading in each of them took as many round trips as the answers.
@@ -66,26 +68,33 @@ export class SecondLooks {
   /** What the records say, where there are any. */
   verdicts$(): Observable<Verdict[]> {
     return this.#due$.pipe(
-      batchWhileBusy((batch) => this.#read(batch), LOOKS),
-      filter((verdicts) => verdicts.length > 0),
+      inLane(
+        'second_looks',
+        { work: (batch) => this.#read(batch), conclude: (read) => this.#verdicts(read) },
+        LOOKS,
+        this.#deps.report,
+      ),
     );
   }
 
-  #read(batch: Look[]): Observable<Verdict[]> {
+  #read(batch: Look[]): Observable<{ batch: Look[]; values: Values | undefined }> {
     const keys = batch.map(({ device, mac }) => ({ vni: device.vni, kind: 'mac' as const, address: mac }));
     return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
-      map((values) => {
-        // No answer in time: again, behind whatever has come meanwhile.
-        if (values === undefined) this.#due$.next(batch);
-        const verdicts: Verdict[] = [];
-        values?.forEach((value, index) => {
-          const look = batch[index];
-          const verdict = value === null || look === undefined ? undefined : this.#judged(look, value);
-          if (verdict !== undefined) verdicts.push(verdict);
-        });
-        return verdicts;
-      }),
+      map((values) => ({ batch, values })),
     );
+  }
+
+  #verdicts({ batch, values }: { batch: Look[]; values: Values | undefined }): Verdict[] | undefined {
+    // No answer in time: again, behind whatever has come meanwhile.
+    if (values === undefined) this.#due$.next(batch);
+    const verdicts: Verdict[] = [];
+    values?.forEach((value, index) => {
+      const look = batch[index];
+      if (value === null || look === undefined) return;
+      const verdict = attempt('second_looks', () => this.#judged(look, value), this.#deps.report);
+      if (verdict !== undefined) verdicts.push(verdict);
+    });
+    return verdicts.length > 0 ? verdicts : undefined;
   }
 
   /** Its own record was read a moment ago; this one says where the MAC is. */

@@ -6,6 +6,7 @@
  * It says so of our own writes, too. In a storm of misses that would double the work, so nothing is listened to then,
  * and what was not heard is made up for by reading whole.
  */
+import { type Faults, attemptOn } from '../guard.ts';
 import type { RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
@@ -53,13 +54,15 @@ interface Sight {
 export class Watch {
   readonly #devices: () => ServedDevice[];
   readonly #now: () => number;
+  readonly #faults: Faults;
   readonly #sights = new WeakMap<ServedDevice, Sight>();
   #written = 0;
   #since = -Infinity;
 
-  constructor(devices: () => ServedDevice[], now: () => number) {
+  constructor(devices: () => ServedDevice[], now: () => number, faults: Faults) {
     this.#devices = devices;
     this.#now = now;
+    this.#faults = faults;
   }
 
   /** Whether it is time to read a device's tables whole. */
@@ -85,7 +88,8 @@ export class Watch {
       const sight = this.#of(device);
       if (sight.blind) continue;
       sight.blind = true;
-      device.namespace.kernel.watchTables([]);
+      // Where that breaks there is more to hear, and it is not listened to.
+      attemptOn(device, 'watch', () => device.namespace.kernel.watchTables([]), this.#faults);
     }
   }
 

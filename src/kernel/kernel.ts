@@ -202,7 +202,14 @@ export class KernelError extends Error {
 /** A row of that key stands already. */
 export const isTaken = (error: KernelError): boolean => error.code === 'EEXIST';
 /** The row or device is not there (any more). */
-export const isGone = (error: KernelError): boolean =>
-  error.code === 'ENOENT' || error.code === 'ENODEV' || error.code === 'ENXIO' || error.code === 'ESRCH';
+export const isGone = (error: unknown): boolean =>
+  error instanceof KernelError &&
+  (error.code === 'ENOENT' || error.code === 'ENODEV' || error.code === 'ENXIO' || error.code === 'ESRCH');
+/**
+ * A look into a bridge that is not there any more, or whose ifindex is another device's by now (net/core/rtnetlink.c,
+ * `rtnl_fdb_get`: "Invalid master ifindex", "FDB get operation not supported by device").
+ */
+export const isBridgeGone = (error: unknown): boolean =>
+  error instanceof KernelError && (error.code === 'EINVAL' || error.code === 'EOPNOTSUPP' || isGone(error));
 /** The neighbour table is at gc_thresh3 (net/core/neighbour.c, `neigh_alloc`). */
 export const isTableFull = (error: KernelError): boolean => error.code === 'ENOBUFS';

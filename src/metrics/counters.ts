@@ -2,6 +2,7 @@
  * What is counted, as plain numbers: a labelled counter of a client library costs 200 ns a time, and a miss passes a
  * dozen of these. `registry.ts` publishes them when somebody asks.
  */
+import { LANES } from '../guard.ts';
 import type { MalformedReason } from '../directory/record.ts';
 import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
 import type { AnnouncementOutcome } from '../tables/announce.ts';
@@ -60,6 +61,10 @@ export class Counters {
   readonly overruns = zeros(OVERRUN_SOCKETS);
   readonly tableFulls = zeros(FAMILIES);
   readonly evictions = zeros(EVICTIONS);
+  /** What broke and was gone on without, see guard.ts. */
+  readonly internalErrors = zeros(LANES);
+  /** What found no room in a lane. */
+  readonly overflows = zeros(LANES);
   readonly malformedRecords = new Map<MalformedReason, number>();
   readonly reconcileChanges = new Map<ReconcileAction, number>();
   malformedMessages = 0;

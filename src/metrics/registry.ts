@@ -171,6 +171,12 @@ function publishService(to: Exposition, daemon: Daemon): void {
     'Netlink messages that could not be decoded',
     () => counters.malformedMessages,
   );
+  to.counter('missd_internal_errors_total', 'Faults that cost one step, and were gone on from', () =>
+    of('lane', counters.internalErrors),
+  );
+  to.counter('missd_overflows_total', 'Items dropped because a queue was full', () =>
+    of('lane', counters.overflows),
+  );
   to.gauge('missd_throttled_ports', 'Ports whose questions are limited in the kernel', () => throttle.size);
   to.counter('missd_throttles_total', 'Times a port began to be limited in the kernel', () => throttle.count);
 }

@@ -16,21 +16,41 @@ export interface Waiting<T> {
   readyIn(): number | undefined;
 }
 
+/** Items gone from the front of a queue before its memory is given back. */
+const COMPACT = 4_096;
+
 /** First come, first served. */
-class Fifo<T> implements Waiting<T> {
+export class Fifo<T> implements Waiting<T> {
+  readonly #most: number;
+  readonly #overflown: (item: T) => void;
   #items: T[] = [];
   // Items before it are gone already: shifting an array that long for every batch would cost its square.
   #start = 0;
 
+  /** @param most items that may wait @param overflown is told of each that found no room, and is dropped */
+  constructor(most = Infinity, overflown: (item: T) => void = () => undefined) {
+    this.#most = most;
+    this.#overflown = overflown;
+  }
+
+  get size(): number {
+    return this.#items.length - this.#start;
+  }
+
   push(item: T): void {
-    this.#items.push(item);
+    if (this.size >= this.#most) this.#overflown(item);
+    else this.#items.push(item);
   }
 
   take(size: number): T[] {
     const batch = this.#items.slice(this.#start, this.#start + size);
     this.#start += batch.length;
-    if (this.#start === this.#items.length) {
-      this.#items = [];
+    // A queue that is never empty gives its memory back, too.
+    if (
+      this.#start === this.#items.length ||
+      (this.#start >= COMPACT && this.#start * 2 >= this.#items.length)
+    ) {
+      this.#items = this.#items.slice(this.#start);
       this.#start = 0;
     }
     return batch;

@@ -1,13 +1,16 @@
 import type { Clock } from '../clock.ts';
 import type { Directory } from '../directory/directory.ts';
+import type { Faults } from '../guard.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Announcer } from '../tables/announce.ts';
 import type { InstallDeps } from '../tables/install.ts';
+import type { InstallReport } from '../tables/report.ts';
 import type { Admission } from './admission.ts';
 import type { Judge } from './judge.ts';
 
 /** What reading the directory takes. */
 export interface LookupDeps {
+  report: Faults;
   directory: Directory;
   judge: Judge;
   counters: Counters;
@@ -16,6 +19,7 @@ export interface LookupDeps {
 
 /** What answering misses takes. */
 export interface PipelineDeps extends LookupDeps, InstallDeps {
+  report: InstallReport;
   admission: Admission;
   announcer: Announcer;
 }

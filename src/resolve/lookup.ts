@@ -1,8 +1,8 @@
-import { type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
-import type { RecordKey, Values } from '../directory/directory.ts';
+import { NEVER, type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
+import { DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
 import { observeWaits } from '../metrics/histogram.ts';
 import type { LookupDeps } from './deps.ts';
-import { type Judge, answerL2, answerL3 } from './judge.ts';
+import { answerL2, answerL3 } from './judge.ts';
 import type { Answer, Question } from './question.ts';
 
 /** The directory's word on a question: an answer, nobody, or no word at all. */
@@ -23,8 +23,6 @@ export function lookup(batch: Question[], deps: LookupDeps): Answered[] | Observ
   const started = now();
   const patient = batch.filter((question) => started - question.receivedAt < PATIENCE);
   const late = batch.filter((question) => !patient.includes(question));
-  const failed = (questions: Question[]): Answered[] =>
-    questions.map((question) => ({ question, result: 'failed' }));
   if (patient.length === 0) return failed(late);
 
   observeWaits(counters.stageSeconds.queue, patient, started);
@@ -38,7 +36,7 @@ export function lookup(batch: Question[], deps: LookupDeps): Answered[] | Observ
     const answered = patient.map<Answered>((question, index) => {
       const keys = asked[index] ?? [];
       const mine = values.slice(next, (next += keys.length));
-      return { question, result: judged(question, keys, mine, deps.judge) ?? 'absent' };
+      return { question, result: judged(question, keys, mine, deps) };
     });
     return late.length === 0 ? answered : [...answered, ...failed(late)];
   };
@@ -48,6 +46,9 @@ export function lookup(batch: Question[], deps: LookupDeps): Answered[] | Observ
   const deadline = Math.min(...patient.map(({ receivedAt }) => receivedAt)) + PATIENCE;
   return readPatiently(keys, deadline, deps, first).pipe(map(conclude));
 }
+
+const failed = (questions: Question[]): Answered[] =>
+  questions.map((question) => ({ question, result: 'failed' }));
 
 /** The `ip:` record of an L3 miss; for an L2 miss the `mac:` record and those of the addresses known to use the MAC. */
 function keysOf({ device, layer, address }: Question): RecordKey[] {
@@ -79,17 +80,23 @@ function expectNoChanges(question: Question, [, ...others]: RecordKey[] = []): v
   }
 }
 
+/** A record that cannot even be judged fails its own question alone. */
 function judged(
   question: Question,
   keys: RecordKey[],
   values: (string | null)[],
-  judge: Judge,
-): Answer | undefined {
+  { judge, report }: LookupDeps,
+): Answered['result'] {
   const { device, layer, address } = question;
   const [first = null, ...rest] = values;
-  if (layer === 'l3') return answerL3(judge, device, address, first);
-  const addresses = keys.slice(1).map((key) => key.address);
-  return answerL2(judge, device, address, first, addresses, rest);
+  try {
+    if (layer === 'l3') return answerL3(judge, device, address, first) ?? 'absent';
+    const addresses = keys.slice(1).map((key) => key.address);
+    return answerL2(judge, device, address, first, addresses, rest) ?? 'absent';
+  } catch (error) {
+    report.broken('lookups', error);
+    return 'failed';
+  }
 }
 
 /**
@@ -108,6 +115,8 @@ export function readPatiently(
   const back$ = directory.state$.pipe(
     skip(1),
     filter((state) => state.up),
+    // Then the time alone tells when to try again.
+    catchError(() => NEVER),
   );
   return defer(async () => {
     const values = first ?? read(keys, deps);
@@ -117,6 +126,8 @@ export function readPatiently(
     retry({
       delay: (error: Error, attempt) => {
         counters.lookupFailures++;
+        // A directory that is away is waited for. Anything else is a fault: it is said, and a guest waits all the same.
+        if (!(error instanceof DirectoryError)) deps.report.broken('lookups', error);
         if (now() >= deadline) throw error;
         return race(timer(Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY)), back$);
       },
@@ -137,6 +148,10 @@ function read(
     return values;
   };
   counters.lookupKeys += keys.length;
-  const values = directory.read(keys, urgent);
-  return values instanceof Promise ? values.then(timed) : timed(values);
+  try {
+    const values = directory.read(keys, urgent);
+    return values instanceof Promise ? values.then(timed) : timed(values);
+  } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+  }
 }

@@ -16,15 +16,14 @@
  * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
  */
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
+import { attempt, inLane } from '../guard.ts';
 import { groupBy } from '../group-by.ts';
 import { observeWaits } from '../metrics/histogram.ts';
-import { install } from '../tables/install.ts';
+import { installApart } from '../tables/install-apart.ts';
 import type { Told } from '../tables/announce.ts';
 import { UNKNOWN } from '../tables/shares.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Miss } from '../vocabulary.ts';
-import { attempt } from './attempt.ts';
-import { batchWhileBusy } from './batch-while-busy.ts';
 import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
 import { fromMemory } from './memory.ts';
@@ -58,27 +57,40 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
   const queue = new FairQueue(deps.admission.shed, deps.now);
   const asked$ = new Subject<Question[]>();
   const lookedUp$ = merge(asked$, again$, search.found$()).pipe(
-    batchWhileBusy((batch) => lookup(batch, deps), QUESTIONS, queue),
-    map((answered) => {
-      const stale: Question[] = [];
-      const current: Answered[] = [];
-      for (const one of answered) {
-        const { question, result } = one;
-        question.lane.answered(result === 'absent');
-        if (question.changed === true) stale.push(question);
-        else current.push(one);
-      }
-      for (const question of stale) question.changed = false;
-      const sought = search.take(current);
-      const over = sought.size === 0 ? current : current.filter(({ question }) => !sought.has(question));
-      const settled = settle(over, deps);
-      if (stale.length > 0) again$.next(stale);
-      return settled;
-    }),
+    inLane(
+      'misses',
+      {
+        work: (batch) => lookup(batch, deps),
+        conclude: (answered) => {
+          const stale: Question[] = [];
+          const current: Answered[] = [];
+          for (const one of answered) {
+            const { question, result } = one;
+            question.lane.answered(result === 'absent');
+            if (question.changed === true) stale.push(question);
+            else current.push(one);
+          }
+          for (const question of stale) question.changed = false;
+          const sought = search.take(current);
+          const over = sought.size === 0 ? current : current.filter(({ question }) => !sought.has(question));
+          const settled = settle(over, deps);
+          if (stale.length > 0) again$.next(stale);
+          return settled;
+        },
+        // Whoever asks for one that stayed in flight would never be answered.
+        instead: (batch) => fail(batch, deps),
+      },
+      { ...QUESTIONS, waiting: queue },
+      deps.report,
+    ),
   );
   const remembered$ = batches$.pipe(
     map(({ misses, deviceOf }) => {
-      const { known, open } = fromMemory(deps.admission.admit(misses, deviceOf), deps);
+      const questions = deps.admission.admit(misses, deviceOf);
+      const { known, open } = attempt('misses', () => fromMemory(questions, deps), deps.report) ?? {
+        known: [],
+        open: questions,
+      };
       const settled = known.length > 0 ? settle(known, deps) : [];
       // After that: what is known waits for nobody.
       if (open.length > 0) asked$.next(open);
@@ -116,6 +128,12 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
 const isProbe = ({ askers }: Question): boolean =>
   askers.length > 0 && askers.every(({ ip }) => ip === '0.0.0.0' || ip === '::');
 
+function fail(questions: readonly Question[], deps: PipelineDeps): Settled[] {
+  const settled = questions.map<Settled>((question) => ({ question, outcome: 'failed' }));
+  for (const one of settled) close(one, deps);
+  return settled;
+}
+
 const namespaceOf = ({ question }: Settled) => question.device.namespace;
 
 /** FDB entries, neighbours and announcements of one namespace. Notes what is not resolved after all. */
@@ -124,21 +142,21 @@ function write(together: Resolved[], deps: PipelineDeps): void {
   const { write, announce } = counters.stageSeconds;
   const placements = together.map(({ question, answer }) => placementOf(question, answer));
   const started = now();
-  const outcomes = attempt(() => install(placements, deps), report);
+  const outcomes = installApart(placements, deps);
   const written = now();
   write.observe((written - started) / 1000, together.length);
   const resolved: Question[] = [];
   const told: Told[] = [];
   together.forEach((one, index) => {
     const { question, answer } = one;
-    one.outcome = outcomes?.[index] ?? 'failed';
+    one.outcome = outcomes[index] ?? 'failed';
     if (one.outcome !== 'resolved') return;
     const { device, layer, address, askers } = question;
     resolved.push(question);
     if (layer === 'l3') told.push({ device, ip: address, answer, askers });
   });
   observeWaits(counters.resolutionSeconds, resolved, written);
-  const sent = announcer.tell(told);
+  const sent = attempt('announcements', () => announcer.tell(told), report) ?? 0;
   if (sent > 0) announce.observe((now() - written) / 1000, sent);
 }
 

@@ -4,6 +4,7 @@
  * the records of the VNI are searched for it; seldom, since that reads them all.
  */
 import { type Observable, Subject, concatMap, from, map } from 'rxjs';
+import { DirectoryError } from '../directory/directory.ts';
 import { groupBy } from '../group-by.ts';
 import { ExpiringSet } from '../served/memory.ts';
 import type { LookupDeps } from './deps.ts';
@@ -53,16 +54,20 @@ export class Search {
 
   /** Never rejects: what the directory cannot say now is asked again by the guest. */
   async #search(questions: Question[]): Promise<void> {
-    const { directory, now } = this.#deps;
+    const { directory, now, report } = this.#deps;
     const started = now();
     const vnis = groupBy(questions, ({ device }) => device.vni);
-    await Promise.allSettled(
+    await Promise.all(
       [...vnis].map(async ([vni, together]) => {
-        const users = await directory.usersOf(vni, new Set(together.map(({ address }) => address)));
-        for (const { device, address } of together) {
-          const ips = users.get(address) ?? [];
-          if (ips.length === 0) this.#fruitless.add(`${vni} ${address}`);
-          for (const ip of ips) device.tables.remember(address, ip);
+        try {
+          const users = await directory.usersOf(vni, new Set(together.map(({ address }) => address)));
+          for (const { device, address } of together) {
+            const ips = users.get(address) ?? [];
+            if (ips.length === 0) this.#fruitless.add(`${vni} ${address}`);
+            for (const ip of ips) device.tables.remember(address, ip);
+          }
+        } catch (error) {
+          if (!(error instanceof DirectoryError)) report.broken('lookups', error);
         }
       }),
     );

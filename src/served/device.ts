@@ -53,6 +53,8 @@ export class ServedDevice {
   readonly local: ExpiringSet;
   readonly tables = new HeldTables();
   readonly counters = new DeviceCounters();
+  /** No longer served: whatever is under way leaves it alone. */
+  gone = false;
   /** What a predecessor left in the kernel's tables has been taken over. */
   adopted = false;
   /** Everything adopted has been compared with the directory since. */

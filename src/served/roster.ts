@@ -124,6 +124,7 @@ export class Roster {
 
   #forget(device: ServedDevice): Signal {
     this.devices.delete(device.ifindex);
+    device.gone = true;
     forgetUnderlay(device, this.#own);
     return { type: 'gone', device };
   }

@@ -3,7 +3,7 @@
  * guest's own duplicate address detection, or hijack the gateway. A bridge looks into its own table before a frame
  * ever reaches the VXLAN device, so what it knows on another port decides too.
  */
-import { isGone } from '../kernel/kernel.ts';
+import { isBridgeGone, isGone } from '../kernel/kernel.ts';
 import { NTF_MASTER } from '../kernel/netlink.ts';
 import type { Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
@@ -65,13 +65,25 @@ function bridgePlaces(placements: readonly Placement[]): ReadonlyMap<number, Bri
   });
   const places = new Map<number, BridgePlace>();
   for (const [device, { indexes, macs }] of asked) {
-    device.namespace.kernel.getBridgeFdb(device.bridge, macs).forEach((row, position) => {
+    bridgeRows(device, macs).forEach((row, position) => {
       const index = indexes[position];
       if (index === undefined || row === undefined || row.ifindex === device.ifindex) return;
       places.set(index, { device, row, here: isPermanent(row) || row.updatedAgo < HEARD_JUST_NOW });
     });
   }
   return places;
+}
+
+/** What the device's bridge has of these MACs; nothing where the bridge is gone. @throws KernelError */
+function bridgeRows({ bridge, namespace }: ServedDevice, macs: readonly Mac[]): (FdbEntry | undefined)[] {
+  if (bridge === 0 || macs.length === 0) return [];
+  try {
+    return namespace.kernel.getBridgeFdb(bridge, macs);
+  } catch (error) {
+    // Word of that is on its way.
+    if (isBridgeGone(error)) return [];
+    throw error;
+  }
 }
 
 /** The bridge would send frames for a guest that moved away to its old port for as long as it remembers (300 s). */
@@ -85,9 +97,7 @@ export function forgetBehindTunnel(
   macs: readonly string[],
   report: InstallReport,
 ): void {
-  if (device.bridge === 0) return;
-  const rows = device.namespace.kernel.getBridgeFdb(device.bridge, macs);
-  for (const row of rows)
+  for (const row of bridgeRows(device, macs))
     if (row?.ifindex === device.ifindex && !isPermanent(row)) forgetOnBridge(device, row, report);
 }
 
@@ -104,9 +114,7 @@ function forgetOnBridge(device: ServedDevice, row: FdbEntry, report: InstallRepo
  * because the record is newer. A permanent entry is reported.
  */
 export function forgetMovedAway(device: ServedDevice, macs: readonly string[], report: InstallReport): void {
-  if (device.bridge === 0 || macs.length === 0) return;
-  const rows = device.namespace.kernel.getBridgeFdb(device.bridge, macs);
-  for (const row of rows) {
+  for (const row of bridgeRows(device, macs)) {
     if (row === undefined || row.ifindex === device.ifindex) continue;
     if (isPermanent(row))
       report.conflict(device, 'bridge_knows_mac', `${row.lladdr} is permanent on another port`);

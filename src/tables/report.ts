@@ -1,3 +1,4 @@
+import type { Faults } from '../guard.ts';
 import type { KernelError } from '../kernel/kernel.ts';
 import type { Departure } from '../history/history.ts';
 import type { Answer } from '../resolve/question.ts';
@@ -48,7 +49,7 @@ export const EVICTIONS = ['port_quota', 'max_entries'] as const;
 export type Eviction = (typeof EVICTIONS)[number];
 
 /** Where `install` says what it could not do as the directory has it. */
-export interface InstallReport {
+export interface InstallReport extends Faults {
   conflict(device: ServedDevice, reason: Conflict, what: string): void;
   failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge' | 'route', error: KernelError): void;
   /** The kernel's tables differed from what is held and were brought in line. */
@@ -61,6 +62,4 @@ export interface InstallReport {
   removed(device: ServedDevice, addresses: Iterable<string>, why: Departure): void;
   /** The bridge's own entry for a MAC that moved to another host was removed. */
   bridgeForgot(device: ServedDevice, mac: string): void;
-  /** Something that should not happen did; what was under way counts as failed. */
-  broken(error: unknown): void;
 }

@@ -1,0 +1,60 @@
+import type { Waiting } from '../resolve/batch-while-busy.ts';
+import { Fifo } from '../resolve/batch-while-busy.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { Blow } from './blow.ts';
+import type { Recheck } from './recheck.ts';
+
+/** Waiting rechecks looked through for those that are overtaken once there are twice as many, and never below this many. */
+const LEAST_PRUNED = 16_384;
+
+/**
+ * Rechecks that wait for the directory, in order. An entry whose record changes again while it waits is read once, for
+ * what is read then is newest; and what a blow has overtaken is dropped. So no more waits than is held, however long the
+ * directory does not answer and however much changes meanwhile.
+ */
+export class RecheckQueue implements Waiting<Recheck> {
+  /** By device: cause, table and key of what waits. */
+  readonly #known = new WeakMap<ServedDevice, Set<string>>();
+  #items = new Fifo<Recheck>();
+  #pruneAt = LEAST_PRUNED;
+
+  get size(): number {
+    return this.#items.size;
+  }
+
+  push(recheck: Recheck): void {
+    const { device, cause } = recheck;
+    if (!(cause instanceof Blow)) {
+      let known = this.#known.get(device);
+      if (known === undefined) this.#known.set(device, (known = new Set()));
+      const name = nameOf(recheck);
+      if (known.has(name)) return;
+      known.add(name);
+    }
+    this.#items.push(recheck);
+    if (this.#items.size >= this.#pruneAt) this.#prune();
+  }
+
+  take(size: number): Recheck[] {
+    const batch = this.#items.take(size);
+    for (const recheck of batch) this.#known.get(recheck.device)?.delete(nameOf(recheck));
+    return batch;
+  }
+
+  readyIn(): number | undefined {
+    return this.#items.readyIn();
+  }
+
+  #prune(): void {
+    const kept = new Fifo<Recheck>();
+    for (const recheck of this.#items.take(this.#items.size))
+      if (!recheck.device.gone && !isOvertaken(recheck)) kept.push(recheck);
+    this.#items = kept;
+    this.#pruneAt = Math.max(LEAST_PRUNED, 2 * kept.size);
+  }
+}
+
+const isOvertaken = ({ cause }: Recheck): boolean => cause instanceof Blow && cause.overtaken;
+
+const nameOf = ({ cause, table, key }: Recheck): string =>
+  `${cause instanceof Blow ? cause.reason : cause} ${table} ${key}`;
