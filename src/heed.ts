@@ -44,6 +44,9 @@ export function heed(signal: Signal, concerned: Concerned): void {
     case 'malformed':
       report.malformedMessages(signal.count);
       return;
+    case 'failed':
+      report.receiveFailed(signal.socket, signal.error);
+      return;
     case 'served':
       prepare(signal.device, host.devices(), log);
       throttle.begin(signal.device);
@@ -83,7 +86,7 @@ export function heed(signal: Signal, concerned: Concerned): void {
       return;
     case 'addresses':
       for (const device of host.devices()) device.local.clear();
-      keeper.audit(host.devices());
+      keeper.withdrawLocal(host.devices());
       return;
   }
 }
