@@ -17,6 +17,7 @@
  */
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
 import { attempt, inLane } from '../guard.ts';
+import { isLinkLocal } from '../directory/address.ts';
 import { groupBy } from '../group-by.ts';
 import { observeWaits } from '../metrics/histogram.ts';
 import { installApart } from '../tables/install-apart.ts';
@@ -175,6 +176,3 @@ function close({ question, outcome, remember = true }: Settled, { admission, cou
   if (outcome === 'unknown' && isLinkLocal(address)) counters.ignored.link_local++;
   else counters.settled(device, layer, outcome);
 }
-
-/** fe80::/10 (RFC 4291 §2.5.6); canonical text has all four digits of the first group. */
-export const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);
