@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { declare } from '../config/options.ts';
 import * as parse from '../config/parse.ts';
-import { readText } from '../directory/file-records.ts';
+import { readText } from '../directory/read-text.ts';
 import { parseRecords, renderRecords } from '../directory/format.ts';
 import {
   type ListedEndpoint,

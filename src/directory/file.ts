@@ -3,7 +3,7 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject, type Subscription } from 'rxjs';
 import { type Clock, monotonic } from '../clock.ts';
-import { reasonOf } from '../errors.ts';
+import { reasonOf, UsageError } from '../errors.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import {
   type Directory,
@@ -17,7 +17,8 @@ import {
   type Values,
   noteUser,
 } from './directory.ts';
-import { difference, type FileContents, readDirectoryFile } from './file-records.ts';
+import { readWithoutStopping } from './file-reader.ts';
+import { difference, type FileContents } from './file-contents.ts';
 import { LeaseTable } from './leases.ts';
 
 /** A file that is written in place is not read half: it must be left alone this long first. */
@@ -25,8 +26,12 @@ const SETTLE = 100;
 /** Network file systems and some containers report nothing. */
 const POLL_INTERVAL = 1000;
 
+/** Reads the file whole. @throws UsageError why it is not used, always as a rejection */
+export type ReadFile = (file: string, stopped: AbortSignal) => Promise<FileContents>;
+
 export interface FileDirectoryOptions {
   file: string;
+  read?: ReadFile;
   /** Told, in one line with file and line, why what the file says now is not used. */
   onRejected?: (reason: string) => void;
   /** Drives the poll. */
@@ -41,23 +46,33 @@ export class FileDirectory implements Directory {
   readonly state$;
   readonly changes$ = this.#changes.asObservable();
   readonly #file: string;
+  readonly #read: ReadFile;
   readonly #onRejected: (reason: string) => void;
   readonly #scheduler: SchedulerLike;
   #contents: FileContents | undefined;
+  /** Read before the start. */
+  #first: FileContents | undefined;
   #followed: ReadonlySet<Vni> = new Set();
   #watcher: FSWatcher | undefined;
   #poll: Subscription | undefined;
   #settling: Subscription | undefined;
-  /** Identity of the file that was read last, for good or bad. */
+  /** Identity of the file that was read last, for good or bad, or is being read. */
   #seen = '';
+  /** Settles, never rejects, when the file has been read; there is one reading at a time. */
+  #reading: Promise<void> | undefined;
+  readonly #stopping = new AbortController();
+  /** Why the file was not used the last time that it was not. */
+  #rejected = '';
 
   constructor({
     file,
+    read = readWithoutStopping,
     onRejected = () => undefined,
     scheduler = asyncScheduler,
     now = monotonic,
   }: FileDirectoryOptions) {
     this.#file = file;
+    this.#read = read;
     this.#onRejected = onRejected;
     this.#scheduler = scheduler;
     this.#state = new BehaviorSubject<DirectoryState>({
@@ -68,10 +83,17 @@ export class FileDirectory implements Directory {
     this.state$ = this.#state.asObservable();
   }
 
-  /** Reads the file before it returns. One that is bad leaves the directory down until it is good. */
-  start(): void {
+  /** Reads the file before `start` does. @throws UsageError naming file, line and reason */
+  async readFirst(): Promise<void> {
     this.#seen = identity(this.#file);
-    this.#reread();
+    this.#first = await this.#read(this.#file, this.#stopping.signal);
+  }
+
+  /** A file that is bad leaves the directory down until it is good. */
+  start(): void {
+    if (this.#first === undefined) this.#begin(identity(this.#file));
+    else this.#take(this.#first);
+    this.#first = undefined;
     try {
       // The directory, since a rename puts another file in the place of the one that would be watched.
       this.#watcher = watch(dirname(this.#file), () => {
@@ -144,6 +166,7 @@ export class FileDirectory implements Directory {
   }
 
   close(): Promise<void> {
+    this.#stopping.abort();
     this.#watcher?.close();
     this.#poll?.unsubscribe();
     this.#settling?.unsubscribe();
@@ -162,29 +185,46 @@ export class FileDirectory implements Directory {
   /** Any event in the directory is only a hint: what counts is whether the file is another one. */
   #look(): void {
     const now = identity(this.#file);
-    if (now === this.#seen) return;
+    // What it has become while it is read is seen at the next look.
+    if (now === this.#seen || this.#reading !== undefined) return;
     this.#settling?.unsubscribe();
     this.#settling = this.#scheduler.schedule(() => {
-      if (identity(this.#file) !== now) {
-        this.#look();
-        return;
-      }
-      this.#seen = now;
-      this.#reread();
+      if (identity(this.#file) === now) this.#begin(now);
+      else this.#look();
     }, SETTLE);
   }
 
-  #reread(): void {
+  #begin(seen: string): void {
+    this.#seen = seen;
+    this.#reading ??= this.#reread().finally(() => {
+      this.#reading = undefined;
+    });
+  }
+
+  async #reread(): Promise<void> {
     let contents: FileContents;
     try {
-      contents = readDirectoryFile(this.#file);
+      contents = await this.#read(this.#file, this.#stopping.signal);
     } catch (error) {
-      const reason = reasonOf(error);
-      const state = this.#state.value;
-      if (!state.up) this.#state.next({ ...state, reason });
-      this.#onRejected(reason);
+      if (this.#stopping.signal.aborted) return;
+      this.#reject(error);
       return;
     }
+    if (!this.#stopping.signal.aborted) this.#take(contents);
+  }
+
+  #reject(error: unknown): void {
+    const reason = reasonOf(error);
+    const state = this.#state.value;
+    if (!state.up) this.#state.next({ ...state, reason });
+    // No fault of the file: there was no thread to be had, say. The next look tries again, and nothing new is said.
+    const ours = !(error instanceof UsageError);
+    if (ours) this.#seen = '';
+    if (!ours || reason !== this.#rejected) this.#onRejected(reason);
+    this.#rejected = reason;
+  }
+
+  #take(contents: FileContents): void {
     const before = this.#contents;
     this.#contents = contents;
     const { keys, leases, blow } = difference(before ?? new Map(), contents, this.#followed);

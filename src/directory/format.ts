@@ -58,18 +58,15 @@ const vtep = judged(judgeVtep);
 const absentIsEmpty = <T extends z.ZodType>(of: T) =>
   z
     .array(of)
-    .nullish()
+    .optional()
     .transform((list) => list ?? []);
 
-const vniSchema = z
-  .strictObject({
-    endpoints: absentIsEmpty(z.strictObject({ ip, mac, vtep, router: z.boolean().default(false) })),
-    subnets: absentIsEmpty(z.strictObject({ cidr: judged(judgeCidr), mac, vtep })),
-    vteps: absentIsEmpty(vtep),
-  })
-  .nullable()
-  .transform((records) => records ?? { endpoints: [], subnets: [], vteps: [] });
-const schema = z.strictObject({ vnis: z.record(z.string(), vniSchema).nullable() });
+const vniSchema = z.strictObject({
+  endpoints: absentIsEmpty(z.strictObject({ ip, mac, vtep, router: z.boolean().default(false) })),
+  subnets: absentIsEmpty(z.strictObject({ cidr: judged(judgeCidr), mac, vtep })),
+  vteps: absentIsEmpty(vtep),
+});
+const schema = z.strictObject({ vnis: z.record(z.string(), vniSchema) });
 
 type Path = readonly PropertyKey[];
 
@@ -79,10 +76,14 @@ type Path = readonly PropertyKey[];
  */
 export function parseRecords(text: string, name: string): Records {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, stringKeys: true });
   const refuse = (offset: number | undefined, reason: string): never => {
     throw new UsageError(`${name}:${offset === undefined ? 1 : lines.linePos(offset).line}: ${reason}`);
   };
+  // Some thousand brackets in each other are more than the stack holds.
+  const document = attempt(
+    () => parseDocument(text, { lineCounter: lines, stringKeys: true }),
+    (reason) => refuse(undefined, reason),
+  );
   const [broken] = document.errors;
   if (broken !== undefined) refuse(broken.pos[0], firstLine(broken.message));
   // Aliases are not followed without bound: `toJS` gives up after a hundred, which keeps a small file small.
@@ -90,6 +91,12 @@ export function parseRecords(text: string, name: string): Records {
     () => document.toJS() as unknown,
     (reason) => refuse(undefined, reason),
   );
+  const valueless = findValueless(plain);
+  if (valueless !== undefined)
+    refuse(
+      offsetOf(document, valueless),
+      `${valueless.join('.')} has no value, as in a file that is still being written`,
+    );
   const parsed = schema.safeParse(plain);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
@@ -97,7 +104,7 @@ export function parseRecords(text: string, name: string): Records {
     return refuse(offsetOf(document, path), reason);
   }
   const records: Records = new Map();
-  for (const [key, one] of Object.entries(parsed.data.vnis ?? {})) {
+  for (const [key, one] of Object.entries(parsed.data.vnis)) {
     const vni = Number(key);
     const path = ['vnis', key];
     if (!/^[1-9]\d{0,7}$/.test(key) || vni > 0xffffff) {
@@ -124,6 +131,27 @@ export function parseRecords(text: string, name: string): Records {
     records.set(vni, one);
   }
   return records;
+}
+
+/** Of a path: a field of an endpoint, as in `vnis.100.endpoints.0.mac`. */
+const DEEPEST = 5;
+
+/**
+ * The first key or item that nothing stands behind. Whoever means nothing writes `{}` or `[]`; a key alone is how a file looks
+ * that an editor or a template has begun to write, and to believe it would take all entries away.
+ */
+function findValueless(value: unknown, path: PropertyKey[] = []): PropertyKey[] | undefined {
+  if (value === null) return path.length === 0 ? undefined : path;
+  // An alias may stand within what it is an alias of.
+  if (typeof value !== 'object' || path.length === DEEPEST) return undefined;
+  const entries: Iterable<[PropertyKey, unknown]> = Array.isArray(value)
+    ? value.entries()
+    : Object.entries(value);
+  for (const [key, within] of entries) {
+    const found = findValueless(within, [...path, key]);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function describe(issue: z.core.$ZodIssue): [Path, string] {

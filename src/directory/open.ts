@@ -19,16 +19,14 @@ export async function openDirectory(
     return new RedisDirectory({ target: redisTarget(options), keyPrefix: options.keyPrefix, onMalformed });
   }
   // What reads and judges YAML takes 15 MB.
-  const [{ readDirectoryFile }, { FileDirectory }] = await Promise.all([
-    import('./file-records.ts'),
-    import('./file.ts'),
-  ]);
-  // At start there is no last good one to stay with.
-  readDirectoryFile(options.directory);
-  return new FileDirectory({
+  const { FileDirectory } = await import('./file.ts');
+  const directory = new FileDirectory({
     file: options.directory,
     onRejected: (reason) => {
       log.warn(`the directory file is not used as it is now: ${reason}`);
     },
   });
+  // At start there is no last good one to stay with.
+  await directory.readFirst();
+  return directory;
 }

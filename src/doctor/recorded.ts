@@ -1,6 +1,6 @@
 /** What the directory holds, as far as it was looked at, in one shape whether Redis or a file has it. */
 import { once } from 'node:events';
-import { readText } from '../directory/file-records.ts';
+import { readText } from '../directory/read-text.ts';
 import type { RedisWriter } from '../directory/redis-writer.ts';
 import { judgeIp, judgeMac, type MalformedReason } from '../directory/record.ts';
 import { parseRecords, vtepsByMac } from '../directory/format.ts';

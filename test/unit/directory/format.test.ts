@@ -15,7 +15,7 @@ vnis:
     subnets:
       - { cidr: 10.20.2.0/24, mac: "02:f0:00:00:00:02", vtep: 10.99.0.2 }
     vteps: [10.99.0.1, 10.99.0.2]
-  "200":
+  "200": {}
 `;
 
 describe('a directory file', () => {
@@ -37,7 +37,6 @@ describe('a directory file', () => {
       ]),
     );
     expect(parseRecords('vnis: {}', 'd.yaml').size).toBe(0);
-    expect(parseRecords('vnis:', 'd.yaml').size).toBe(0);
   });
 
   it.each([
@@ -93,6 +92,38 @@ describe('a directory file', () => {
     }
     expect(message).toMatch(reason);
     expect(message).not.toContain('\n');
+  });
+
+  it.each([
+    ['vnis:', 'd.yaml:1: vnis'],
+    ['vnis: ~', 'd.yaml:1: vnis'],
+    ['vnis:\n  100:', 'd.yaml:2: vnis.100'],
+    ['vnis:\n  100: {}\n  101:\n', 'd.yaml:3: vnis.101'],
+    ['vnis:\n  100:\n    endpoints:', 'd.yaml:3: vnis.100.endpoints'],
+    ['vnis:\n  100:\n    endpoints: []\n    subnets:\n', 'd.yaml:4: vnis.100.subnets'],
+    ['vnis:\n  100:\n    vteps:\n', 'd.yaml:3: vnis.100.vteps'],
+    ['vnis:\n  100:\n    vteps:\n      -\n', 'd.yaml:4: vnis.100.vteps.0'],
+    ['vnis:\n  100:\n    endpoints:\n      -', 'd.yaml:4: vnis.100.endpoints.0'],
+    ['vnis:\n  100:\n    endpoints:\n      - ip:', 'd.yaml:4: vnis.100.endpoints.0.ip'],
+    [
+      'vnis:\n  100:\n    endpoints:\n      - ip: 20.0.0.2\n        mac: 02:42:14:00:00:02\n        vtep:',
+      'd.yaml:6: vnis.100.endpoints.0.vtep',
+    ],
+    [
+      'vnis:\n  100:\n    endpoints:\n      - ip: 20.0.0.2\n        mac: 02:42:14:00:00:02\n        vtep: 10.0.0.1\n        router:',
+      'd.yaml:7: vnis.100.endpoints.0.router',
+    ],
+  ])('that says nothing after a key is a file being written: %j', (text, where) => {
+    expect(() => parseRecords(text, 'd.yaml')).toThrow(
+      `${where} has no value, as in a file that is still being written`,
+    );
+  });
+
+  it.each([
+    ['an alias within itself', 'vnis: &a\n  100: *a'],
+    ['brackets beyond the stack', '['.repeat(20_000)],
+  ])('is refused in one line for %s', (_, text) => {
+    expect(() => parseRecords(text, 'd.yaml')).toThrow(/^d\.yaml:\d+: [^\n]+$/);
   });
 
   it('says of a MAC where it is only when its endpoints agree', () => {
