@@ -2,7 +2,7 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { EMPTY, Subscription, interval, map, merge, tap } from 'rxjs';
+import { Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
@@ -36,7 +36,7 @@ import { flush } from './tables/flush.ts';
 const HOUSEKEEPING = 10_000;
 /** Between looks for answers that have become old, ms. */
 const SECOND = 1_000;
-/** Between looks whether another missd has let go of a device, ms: until then nobody answers there. */
+/** Between looks whether another missd has let go of a device that is waited for, ms: until then nobody answers there. */
 const CLAIM = 100;
 
 export class Daemon {
@@ -149,7 +149,7 @@ export class Daemon {
           this.demand.tick();
         }),
       ),
-      (this.options.wait === true ? interval(CLAIM) : EMPTY).pipe(
+      interval(this.options.wait === true ? CLAIM : SECOND).pipe(
         map(() => {
           for (const signal of this.host.claim()) heed(signal, concerned);
         }),

@@ -75,8 +75,14 @@ export function heed(signal: Signal, concerned: Concerned): void {
       wishes.refuse(signal.name, signal.reason);
       return;
     case 'taken':
+      log.info(`the lock of ${signal.name} is held by ${signal.by}`);
       if (concerned.wait) log.info(`another missd serves ${signal.name}; waiting for it`);
       else wishes.refuse(signal.name, 'another missd serves it');
+      return;
+    case 'squatted':
+      log.warn(
+        `${signal.name}: a name of its lock is held by ${signal.by}, which is no missd; it is served all the same`,
+      );
       return;
     case 'loaded':
       wishes.check();

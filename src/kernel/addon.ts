@@ -2,7 +2,15 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
-import type { Announcement, EntryWrite, KernelEvent, NeighbourTable, RouteWrite } from './kernel.ts';
+import type {
+  Announcement,
+  EntryWrite,
+  KernelEvent,
+  NameKind,
+  NamedSocket,
+  NeighbourTable,
+  RouteWrite,
+} from './kernel.ts';
 import { NUMBERS_PER_MISS, type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 
 /** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
@@ -45,8 +53,9 @@ export interface NativeNamespace {
   getAppSolicit(ifindex: number, family: 4 | 6): number | undefined;
   setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
   getNeighbourTable(family: 4 | 6): NeighbourTable | undefined;
-  lock(name: string): boolean;
-  unlock(name: string): void;
+  lock(name: string, kind: NameKind): boolean;
+  unlock(name: string, kind: NameKind): void;
+  namedSockets(prefix: string): NamedSocket[];
 }
 
 interface Decoded<T> {
