@@ -20,6 +20,7 @@
         'src/js_namespace.cc',
         'src/js_packed.cc',
         'src/js_receive.cc',
+        'src/named_sockets.cc',
         'src/namespace.cc',
         'src/netns.cc',
         'src/notify.cc',

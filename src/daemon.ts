@@ -2,7 +2,7 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { EMPTY, type Observable, Subscription, interval, map, merge, tap } from 'rxjs';
+import { type Observable, Subscription, interval, map, merge, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
@@ -37,7 +37,7 @@ import { flush } from './tables/flush.ts';
 const HOUSEKEEPING = 10_000;
 /** Between looks for answers that have become old, ms. */
 const SECOND = 1_000;
-/** Between looks whether another missd has let go of a device, ms: until then nobody answers there. */
+/** Between looks whether another missd has let go of a device that is waited for, ms: until then nobody answers there. */
 const CLAIM = 100;
 
 export class Daemon {
@@ -174,7 +174,7 @@ export class Daemon {
         ['ahead', () => ahead.tick()],
         ['demand', () => demand.tick()],
       ]),
-      this.options.wait === true ? this.#every(CLAIM, [['devices', () => this.#claim(concerned)]]) : EMPTY,
+      this.#every(this.options.wait === true ? CLAIM : SECOND, [['devices', () => this.#claim(concerned)]]),
       this.#every(this.options.audit * 1000, [
         ['audit', () => keeper.auditChanges(host.devices())],
         ['ahead', () => ahead.audit()],

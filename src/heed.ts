@@ -95,9 +95,20 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
         [
           'devices',
           () => {
+            log.info(`the lock of ${signal.name} is held by ${signal.by}`);
             if (concerned.wait) log.info(`another missd serves ${signal.name}; waiting for it`);
             else wishes.refuse(signal.name, 'another missd serves it');
           },
+        ],
+      ];
+    case 'squatted':
+      return [
+        [
+          'devices',
+          () =>
+            log.warn(
+              `${signal.name}: a name of its lock is held by ${signal.by}, which is no missd; it is served all the same`,
+            ),
         ],
       ];
     case 'loaded':

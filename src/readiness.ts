@@ -35,7 +35,7 @@ export class Readiness {
   unserved(): string[] {
     return [
       ...this.#host.missing().map((name) => `namespace ${name}`),
-      ...this.#host.awaited().map((name) => `${name}: another missd serves it`),
+      ...this.#host.lacking().map((name) => `${name}: another missd serves it`),
       ...this.#host
         .devices()
         .filter((device) => !device.adopted)

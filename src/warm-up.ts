@@ -152,6 +152,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     getNeighbourTable: () => undefined,
     lock: () => true,
     unlock: () => undefined,
+    namedSockets: () => [],
   };
   return { open: () => namespace };
 }

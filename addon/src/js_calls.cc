@@ -31,6 +31,10 @@ uint8_t FamilyFromJs(const Napi::Value& value) {
   return value.As<Napi::Number>().Uint32Value() == 6 ? AF_INET6 : AF_INET;
 }
 
+NameKind KindFromJs(const Napi::Value& value) {
+  return value.As<Napi::String>().Utf8Value() == "datagram" ? NameKind::kDatagram : NameKind::kListening;
+}
+
 DumpTable TableFromJs(const Napi::Value& value) {
   std::string name = value.As<Napi::String>().Utf8Value();
   if (name == "links") return DumpTable::kLinks;
@@ -181,9 +185,29 @@ Napi::Value NamespaceObject::GetNeighbourTable(const Info& info) {
 Napi::Value NamespaceObject::Lock(const Info& info) {
   Namespace& open = Open(info);
   std::string name = info[0].As<Napi::String>().Utf8Value();
-  return Napi::Boolean::New(info.Env(), Throwing(info.Env(), [&] { return open.Lock(name); }));
+  NameKind kind = KindFromJs(info[1]);
+  return Napi::Boolean::New(info.Env(), Throwing(info.Env(), [&] { return open.Lock(name, kind); }));
 }
 
-void NamespaceObject::Unlock(const Info& info) { Open(info).Unlock(info[0].As<Napi::String>().Utf8Value()); }
+void NamespaceObject::Unlock(const Info& info) {
+  Open(info).Unlock(info[0].As<Napi::String>().Utf8Value(), KindFromJs(info[1]));
+}
+
+Napi::Value NamespaceObject::NamedSockets(const Info& info) {
+  Napi::Env env = info.Env();
+  Namespace& open = Open(info);
+  std::string prefix = info[0].As<Napi::String>().Utf8Value();
+  auto found = Throwing(env, [&] { return open.NamedSockets(prefix); });
+  Napi::Array array = Napi::Array::New(env, found.size());
+  for (uint32_t i = 0; i < found.size(); i++) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", found[i].name);
+    object.Set("inode", found[i].inode);
+    object.Set("listening", found[i].listening);
+    if (found[i].uid) object.Set("uid", *found[i].uid);
+    array.Set(i, object);
+  }
+  return array;
+}
 
 }  // namespace missd

@@ -193,6 +193,7 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                          InstanceMethod<&Self::GetNeighbourTable>("getNeighbourTable"),
                          InstanceMethod<&Self::Lock>("lock"),
                          InstanceMethod<&Self::Unlock>("unlock"),
+                         InstanceMethod<&Self::NamedSockets>("namedSockets"),
                      });
 }
 

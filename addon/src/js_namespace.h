@@ -36,6 +36,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   Napi::Value GetNeighbourTable(const Info& info);
   Napi::Value Lock(const Info& info);
   void Unlock(const Info& info);
+  Napi::Value NamedSockets(const Info& info);
 
   Namespace& Open(const Info& info);
   Napi::Value Get(const Info& info, const std::vector<RowKey>& keys);

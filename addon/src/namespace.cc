@@ -4,7 +4,6 @@
 #include <linux/rtnetlink.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -178,25 +177,18 @@ LinkBatch Namespace::DrainLinks() {
   return batch;
 }
 
-bool Namespace::Lock(const std::string& name) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (name.empty() || name.size() >= sizeof(address.sun_path))
-    throw KernelError("lock " + name, ENAMETOOLONG);
-  // A leading zero byte makes it abstract: no file, gone with the process, and seen in this namespace alone.
-  name.copy(address.sun_path + 1, name.size());
+bool Namespace::Lock(const std::string& name, NameKind kind) {
   Fd fd;
-  netns_->Run([&] {
-    fd = Fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!fd) throw KernelError("lock " + name, errno);
-  });
-  socklen_t size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) {
-    if (errno == EADDRINUSE) return false;
-    throw KernelError("lock " + name, errno);
-  }
-  locks_[name] = std::move(fd);
+  netns_->Run([&] { fd = BindName(name, kind); });
+  if (!fd) return false;
+  locks_[{name, kind}] = std::move(fd);
   return true;
+}
+
+std::vector<NamedSocket> Namespace::NamedSockets(const std::string& prefix) const {
+  std::vector<NamedSocket> found;
+  netns_->Run([&] { found = ListNames(prefix); });
+  return found;
 }
 
 }  // namespace missd

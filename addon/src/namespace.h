@@ -6,11 +6,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "changes.h"
 #include "decode.h"
+#include "named_sockets.h"
 #include "netns.h"
 #include "request.h"
 #include "tap.h"
@@ -57,9 +59,11 @@ class Namespace {
   bool Neglected();
   Changes& changes() { return *changes_; }
 
-  /** Binds an abstract unix socket; false when the name is taken. @throws KernelError */
-  bool Lock(const std::string& name);
-  void Unlock(const std::string& name) { locks_.erase(name); }
+  /** Takes a name for as long as this is open; false when it is taken. @throws KernelError */
+  bool Lock(const std::string& name, NameKind kind);
+  void Unlock(const std::string& name, NameKind kind) { locks_.erase({name, kind}); }
+  /** Who has names that begin so. @throws KernelError */
+  std::vector<NamedSocket> NamedSockets(const std::string& prefix) const;
 
   const ReceiveBuffer& receive_buffer() const { return receive_buffer_; }
   const std::shared_ptr<const Netns>& netns() const { return netns_; }
@@ -78,7 +82,7 @@ class Namespace {
   std::unique_ptr<RequestSocket> request_;
   std::unique_ptr<Changes> changes_;
   std::unique_ptr<Tap> tap_;
-  std::map<std::string, Fd> locks_;
+  std::map<std::pair<std::string, NameKind>, Fd> locks_;
   std::vector<uint8_t> in_;
   /** Drains of the miss socket, and what the last look of `Neglected` found. */
   uint64_t drains_ = 0;

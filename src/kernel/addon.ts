@@ -7,6 +7,8 @@ import type {
   EntryWrite,
   KernelEvent,
   ReceivingSocket,
+  NameKind,
+  NamedSocket,
   NeighbourTable,
   RouteWrite,
 } from './kernel.ts';
@@ -56,8 +58,9 @@ export interface NativeNamespace {
   getAppSolicit(ifindex: number, family: 4 | 6): number | undefined;
   setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
   getNeighbourTable(family: 4 | 6): NeighbourTable | undefined;
-  lock(name: string): boolean;
-  unlock(name: string): void;
+  lock(name: string, kind: NameKind): boolean;
+  unlock(name: string, kind: NameKind): void;
+  namedSockets(prefix: string): NamedSocket[];
 }
 
 interface Decoded<T> {

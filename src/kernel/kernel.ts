@@ -125,9 +125,25 @@ export interface Namespace {
   setAppSolicit(ifindex: number, family: 4 | 6, probes: number): void;
   /** The table of a family, one for all namespaces of the machine; undefined without that family. @throws KernelError */
   getNeighbourTable(family: 4 | 6): NeighbourTable | undefined;
-  /** Binds an abstract unix socket in this namespace; false when another process holds the name. Held until closed. */
-  lock(name: string): boolean;
-  unlock(name: string): void;
+  /**
+   * Binds an abstract unix socket in this namespace; false when another process holds the name. Held until closed. A name
+   * of one kind is another than the same of the other kind.
+   * @throws KernelError
+   */
+  lock(name: string, kind?: NameKind): boolean;
+  unlock(name: string, kind?: NameKind): void;
+  /** Abstract unix sockets of this namespace whose names begin so, anybody's. @throws KernelError without unix_diag */
+  namedSockets(prefix: string): NamedSocket[];
+}
+
+export type NameKind = 'listening' | 'datagram';
+
+export interface NamedSocket {
+  name: string;
+  inode: number;
+  /** User who made it; absent before Linux 5.3. */
+  uid?: number;
+  listening: boolean;
 }
 
 /** A family's neighbours of the whole machine, as `ip -s ntable` shows them. */

@@ -13,6 +13,8 @@ import type {
   EntryWrite,
   Kernel,
   KernelEvent,
+  NameKind,
+  NamedSocket,
   Namespace,
   NeighbourTable,
   OpenOptions,
@@ -151,11 +153,14 @@ class LinuxNamespace implements Namespace {
   getNeighbourTable(family: 4 | 6): NeighbourTable | undefined {
     return translated(() => this.#native.getNeighbourTable(family));
   }
-  lock(name: string): boolean {
-    return translated(() => this.#native.lock(name));
+  lock(name: string, kind: NameKind = 'listening'): boolean {
+    return translated(() => this.#native.lock(name, kind));
   }
-  unlock(name: string): void {
-    this.#native.unlock(name);
+  unlock(name: string, kind: NameKind = 'listening'): void {
+    this.#native.unlock(name, kind);
+  }
+  namedSockets(prefix: string): NamedSocket[] {
+    return translated(() => this.#native.namedSockets(prefix));
   }
 }
 

@@ -99,9 +99,14 @@ export class Host {
     return [...this.namespaces.values()].flatMap((namespace) => namespace.taken);
   }
 
-  /** Asks again for the devices that are waited for. */
+  /** Names of the devices whose being served by another missd keeps this one from being of use. */
+  lacking(): string[] {
+    const taken = [...this.namespaces.values()].flatMap((namespace) => namespace.taken);
+    return this.#options.wait === true || this.devices().length === 0 ? taken : [];
+  }
+
+  /** Asks again for the devices that another missd serves. */
   claim(): Signal[] {
-    if (this.#options.wait !== true) return [];
     return [...this.namespaces.values()].flatMap((namespace) => namespace.claim());
   }
 
@@ -167,7 +172,6 @@ export class Host {
       misses: (batch) => {
         this.#misses$.next(batch);
       },
-      wait: this.#options.wait === true,
       negativeLifetime: negativeLifetime * 1000,
       now: monotonic,
     });
@@ -195,7 +199,6 @@ export class Host {
         isWanted: () => false,
         strategyOf: () => 'miss',
         misses: () => undefined,
-        wait: false,
         negativeLifetime: 0,
         now: monotonic,
       });

@@ -1,10 +1,12 @@
 /** Which devices of a namespace are served: each begins, goes on and ends with its link, one missd per device. */
 import { Subject } from 'rxjs';
-import type { Namespace } from '../kernel/kernel.ts';
+import type { NamedSocket, Namespace } from '../kernel/kernel.ts';
 import type { Strategy } from '../ahead/strategy.ts';
 import type { Link, Vni } from '../vocabulary.ts';
 import type { Clock } from '../clock.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
+import { type DeviceLock, holdersIn, lockDevice, mayBeFree, unlockDevice } from './device-lock.ts';
+import { LockHolders } from './lock-holder.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import type { Signal } from './signal.ts';
 import { followUnderlay, forgetUnderlay } from './underlay.ts';
@@ -15,8 +17,6 @@ export interface RosterOptions {
   isWanted: (link: Link) => boolean;
   /** How the entries of a VNI come about. */
   strategyOf: (vni: Vni) => Strategy;
-  /** Whether to ask again for a device that another missd serves. */
-  wait: boolean;
   /** Milliseconds. */
   negativeLifetime: number;
   now: Clock;
@@ -35,6 +35,9 @@ export class Roster {
   readonly #refused = new Map<string, string>();
   /** Devices that another missd serves, by ifindex. */
   readonly #taken = new Map<number, string>();
+  /** Of the devices that are served. */
+  readonly #locks = new Map<number, DeviceLock>();
+  readonly #holders = new LockHolders();
 
   constructor(namespace: Surroundings, own: OwnVteps, options: RosterOptions) {
     this.#namespace = namespace;
@@ -81,9 +84,13 @@ export class Roster {
 
   /** Asks again for what another missd served a moment ago. */
   claim(links: ReadonlyMap<number, Link>): Signal[] {
+    if (this.#taken.size === 0) return [];
+    const sockets = holdersIn(this.#kernel);
     return [...this.#taken.keys()].flatMap((ifindex) => {
       const link = links.get(ifindex);
-      return link === undefined ? [] : this.serve(link, false, links);
+      return link === undefined || !mayBeFree(sockets, ifindex, this.#holders.isMissd)
+        ? []
+        : this.serve(link, false, links);
     });
   }
 
@@ -93,17 +100,26 @@ export class Roster {
   }
 
   #begin(link: VxlanLink): Signal[] {
-    const taken = this.#taken.has(link.ifindex);
-    if (taken && !this.#options.wait) return [];
-    if (!this.#kernel.lock(lockName(link))) {
+    const name = `${link.name}@${this.#namespace.name}`;
+    const lock = lockDevice(this.#kernel, link.ifindex, this.#holders.isMissd);
+    if (lock.names === undefined) {
+      const taken = this.#taken.has(link.ifindex);
       this.#taken.set(link.ifindex, link.name);
-      return taken ? [] : [{ type: 'taken', name: `${link.name}@${this.#namespace.name}` }];
+      return taken ? [] : [{ type: 'taken', name, ...this.#describe(lock.by) }];
     }
     this.#taken.delete(link.ifindex);
+    this.#locks.set(link.ifindex, lock);
     const { negativeLifetime, now, strategyOf } = this.#options;
     const device = new ServedDevice(link, this.#namespace, negativeLifetime, now, strategyOf(link.vxlan.vni));
     this.devices.set(link.ifindex, device);
-    return [...this.#followUnderlay(device), { type: 'served', device }];
+    const signals: Signal[] = [...this.#followUnderlay(device), { type: 'served', device }];
+    return lock.by === undefined
+      ? signals
+      : [{ type: 'squatted', name, ...this.#describe(lock.by) }, ...signals];
+  }
+
+  #describe(by: NamedSocket | undefined): { by: string } {
+    return { by: by === undefined ? 'another one that begins' : this.#holders.describe(by) };
   }
 
   #renew(device: ServedDevice, link: VxlanLink): Signal[] {
@@ -118,13 +134,14 @@ export class Roster {
   }
 
   #leave(device: ServedDevice): Signal {
-    this.#kernel.unlock(lockName(device.link));
+    unlockDevice(this.#kernel, this.#locks.get(device.ifindex) ?? {});
     return this.#forget(device);
   }
 
   #forget(device: ServedDevice): Signal {
     this.devices.delete(device.ifindex);
     device.gone = true;
+    this.#locks.delete(device.ifindex);
     forgetUnderlay(device, this.#own);
     return { type: 'gone', device };
   }
@@ -137,6 +154,3 @@ export class Roster {
     return changed ? [{ type: 'addresses' }] : [];
   }
 }
-
-/** An ifindex is unique in its namespace, and the lock lives in that namespace. */
-const lockName = (link: Link): string => `missd/device/${link.ifindex}`;

@@ -20,6 +20,8 @@ export type Signal =
   | { type: 'bridged'; device: ServedDevice }
   | { type: 'refused'; name: string; reason: string }
   /** Another missd serves it. */
-  | { type: 'taken'; name: string }
+  | { type: 'taken'; name: string; by: string }
+  /** It is served, although somebody else has taken a name of its lock. */
+  | { type: 'squatted'; name: string; by: string }
   /** Addresses of this host came or went. */
   | { type: 'addresses' };

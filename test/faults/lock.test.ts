@@ -3,6 +3,7 @@ import { afterEach, expect, test } from 'vitest';
 import { attempt } from '../../src/lab/command.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
 import { until } from '../../src/lab/wait.ts';
+import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { Pair, tellOnFailure } from '../lab/harness.ts';
 import { becomesTrue } from './truth.ts';
 import { rowsOf } from './tables.ts';
@@ -73,6 +74,49 @@ test('--wait: stands by unready, and takes over at once when the first dies, not
   await guest1.forgetNeighbours();
   expect((await guest1.ping('fd20::2')).received).toBe(1);
   await becomesTrue(pair.redis, host1.segment, { held: ['20.0.0.2', 'fd20::2'] });
+});
+
+test.each(['bound', 'listening'])(
+  'somebody without rights has taken every name (%s): packets move, one daemon serves, and the log says who it is',
+  async (kind) => {
+    pair = await Pair.build({ noDaemons: true });
+    const { lab, host1, guest1, guest2 } = pair;
+    await pair.publishGuests(guest1, guest2);
+    const script = new URL('squat.py', import.meta.url).pathname;
+    const squatter = await lab.start(host1.namespace.inside(['python3', script, kind, '65534']));
+    await squatter.until('the names to be taken', () => squatter.lines.includes('squatting'));
+    await pair.serve(host1);
+    await pair.serve(pair.host2);
+    expect((await guest1.ping('20.0.0.2')).received).toBe(1);
+    const told = pair.daemon.log.filter((line) => line.includes('which is no missd'));
+    expect(told).toHaveLength(1);
+    expect(told[0]).toContain('uid 65534');
+    expect(told[0]).toContain(`pid ${squatter.pid}`);
+    expect((await second(pair)).stderr).toContain('another missd serves it');
+  },
+);
+
+test('an earlier release has the lock: it is asked for again without --wait, and not ready until then', async () => {
+  pair = await Pair.build();
+  const { host1 } = pair;
+  await pair.daemon.stop();
+  // Its name, of a datagram socket, held by a program that may be a missd: this one.
+  const link = (await host1.namespace.show('link', 'show', 'vxlan100'))[0];
+  const index = Number(link?.['ifindex']);
+  await host1.addSegment({ vni: 200, dstport: 4790 });
+  const earlier = new LinuxKernel().open(`/run/netns/${host1.namespace.name}`, { receiveBuffer: 0 });
+  const open = earlier.events$.subscribe();
+  expect(earlier.lock(`missd/device/${index}`, 'datagram')).toBe(true);
+  expect((await second(pair, '--device', 'vxlan100')).stderr).toContain('another missd serves it');
+  const daemon = await pair.serve(host1);
+  await host1.namespace.ip(['link', 'delete', 'vxlan200']);
+  await until('it to be of no use', async () =>
+    (await daemon.get('/readyz'))?.body.includes('another missd serves it'),
+  );
+  expect(daemon.log.some((line) => line.includes(`held by pid ${process.pid} (`))).toBe(true);
+  open.unsubscribe();
+  await until('it to serve the device', async () => (await daemon.get('/readyz'))?.status === 200);
+  expect((await daemon.get('/status'))?.body).toContain('vxlan100');
 });
 
 test('--flush-on-exit: SIGTERM removes its own entries and no others; without it they stay', async () => {

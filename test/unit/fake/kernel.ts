@@ -12,12 +12,15 @@ import type {
   EntryWrite,
   Kernel,
   KernelEvent,
+  NameKind,
+  NamedSocket,
   Namespace,
   NeighbourTable,
   Refusal,
   RouteWrite,
 } from '../../../src/kernel/kernel.ts';
 import type { FdbEntry, InterfaceAddress, Link, Neighbour, Route } from '../../../src/vocabulary.ts';
+import { FakeNames } from './names.ts';
 import { type Errno, FakeTables } from './tables.ts';
 
 export const kernelError = (operation: string, code: Errno): KernelError =>
@@ -41,9 +44,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   readonly announced: Announcement[] = [];
   /** Every write asked for, refused or not. */
   readonly written: EntryWrite[] = [];
-  readonly locks = new Set<string>();
-  /** Locks that another process holds. */
-  readonly foreignLocks = new Set<string>();
+  readonly names = new FakeNames();
   readonly multicastRouters = new Map<number, number>();
   /** By ifindex and family. */
   readonly appSolicit = new Map<string, number>();
@@ -80,7 +81,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
       subscriber.add(this.#heard.subscribe(subscriber));
       return () => {
         this.closed = true;
-        this.locks.clear();
+        this.names.clear();
       };
     });
   }
@@ -215,13 +216,14 @@ export class FakeNamespace extends FakeTables implements Namespace {
   getNeighbourTable(family: 4 | 6): NeighbourTable | undefined {
     return this.neighbourTables.get(family);
   }
-  lock(name: string): boolean {
-    if (this.foreignLocks.has(name)) return false;
-    this.locks.add(name);
-    return true;
+  lock(name: string, kind: NameKind = 'listening'): boolean {
+    return this.names.bind(name, kind, process.getuid?.() ?? 0);
   }
-  unlock(name: string): void {
-    this.locks.delete(name);
+  unlock(name: string, kind: NameKind = 'listening'): void {
+    this.names.close(name, kind);
+  }
+  namedSockets(prefix: string): NamedSocket[] {
+    return this.names.list(prefix);
   }
 
   async #dump<T>(rows: () => T[]): Promise<T[]> {

@@ -62,25 +62,36 @@ describe('a host', () => {
   it('serves the VXLAN devices that raise misses, and locks each', async () => {
     await serve(vxlanLink(VXLAN, true), vxlanLink(ROUTED, false), link('eth0', 3));
     expect(names()).toEqual(['vx', 'vr']);
-    expect([...namespace.locks]).toHaveLength(2);
+    for (const { ifindex } of host.devices())
+      expect(namespace.names.list(`missd/device/${ifindex}/`)).toHaveLength(1);
     expect(namespace.ports).toEqual([{ port: GUEST, vxlan: VXLAN }]);
     expect(types()).toContain('loaded');
     expect(host.missing()).toEqual([]);
   });
 
-  it.each([
-    { waits: true, then: ['served'] },
-    { waits: false, then: [] },
-  ])('does not serve what another missd does; with --wait $waits, later $then', async ({ waits, then }) => {
+  it.each([true, false])('serves what another missd did as soon as it can, with --wait %s', async (waits) => {
     wait = waits;
-    namespace.foreignLocks.add(`missd/device/${VXLAN}`);
+    namespace.names.bind(`missd/device/${VXLAN}/1`, 'listening', 0);
     await serve(vxlanLink(VXLAN, true));
     expect(names()).toEqual([]);
     expect(types()).toContain('taken');
+    expect(host.awaited()).toEqual(waits ? ['vx@own'] : []);
+    // Of no use to anybody until then.
+    expect(host.lacking()).toEqual(['vx@own']);
     expect(host.claim()).toEqual([]);
-    namespace.foreignLocks.clear();
-    expect(host.claim().map(({ type }) => type)).toEqual(expect.arrayContaining(then));
-    expect(names()).toHaveLength(then.length);
+    namespace.names.close(`missd/device/${VXLAN}/1`, 'listening');
+    expect(host.claim().map(({ type }) => type)).toContain('served');
+    expect(names()).toEqual(['vx']);
+    expect(host.lacking()).toEqual([]);
+  });
+
+  it('serves a device whose lock somebody else has taken a name of, and says whose it is', async () => {
+    namespace.names.bind(`missd/device/${VXLAN}`, 'datagram', 65_534);
+    await serve(vxlanLink(VXLAN, true));
+    expect(names()).toEqual(['vx']);
+    expect(signals).toContainEqual(
+      expect.objectContaining({ type: 'squatted', by: expect.stringContaining('uid 65534') as string }),
+    );
   });
 
   it('follows devices as they come and go', async () => {
@@ -89,7 +100,7 @@ describe('a host', () => {
     expect(names()).toEqual(['vx']);
     namespace.removeLink(VXLAN);
     expect(names()).toEqual([]);
-    expect(namespace.locks.size).toBe(0);
+    expect(namespace.names.list('')).toEqual([]);
     expect(types().slice(-2)).toEqual(['served', 'gone']);
   });
 
