@@ -60,7 +60,10 @@ export class Report implements InstallReport {
   bridgeForgot(device: ServedDevice, mac: string): void {
     increment(this.#counters.reconcileChanges, 'removed_bridge_entry');
     this.#history.mended(device, 'removed_bridge_entry', mac);
-    this.#complaints.warn(`${device.name}: removed the bridge's own entry for a MAC that moved`, mac);
+    this.#complaints.warn(
+      `${device.name}: removed the bridge's own entry for a MAC that its record has elsewhere`,
+      mac,
+    );
   }
 
   broken(lane: LaneName, error: unknown): void {

@@ -4,7 +4,7 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import type { Answer, Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { install } from '../tables/install.ts';
-import { forgetBehindTunnel } from '../tables/refuse-local.ts';
+import { forgetBehindTunnel } from '../tables/bridge-rows.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import type { Recheck, Verdict } from './recheck.ts';
 

@@ -5,7 +5,7 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import { answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { forgetMovedAway } from '../tables/refuse-local.ts';
+import { forgetMovedAway } from '../tables/bridge-rows.ts';
 import type { Recheck } from './recheck.ts';
 
 /** A new record ends the memory of its absence at once, and one being looked up is looked up again. */

@@ -6,6 +6,7 @@ import {
   NTF_EXT_LEARNED,
   NTF_ROUTER,
   NTF_SELF,
+  NTF_STICKY,
   NUD_FAILED,
   NUD_INCOMPLETE,
   NUD_NOARP,
@@ -41,6 +42,13 @@ export const isOurFdbEntry = (row: FdbEntry): boolean =>
   (row.flags & NTF_EXT_LEARNED) !== 0 && !isPermanent(row);
 
 export const isPermanent = (row: { state: number }): boolean => (row.state & NUD_PERMANENT) !== 0;
+
+/**
+ * A row of a bridge that it has not learned: an operator's, `static` (NOARP), `permanent` or `sticky`, or another control
+ * plane's (`extern_learn`); net/bridge/br_fdb.c, `fdb_to_nud`.
+ */
+export const isMade = ({ state, flags }: FdbEntry): boolean =>
+  (state & (NUD_PERMANENT | NUD_NOARP)) !== 0 || (flags & (NTF_EXT_LEARNED | NTF_STICKY)) !== 0;
 
 /**
  * The kernel's own row in a state that neither answers nor asks: a blackhole until somebody writes it. One with our

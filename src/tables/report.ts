@@ -60,6 +60,6 @@ export interface InstallReport extends Faults {
   rewritten(device: ServedDevice, address: string, answer: Answer): void;
   /** Entries of ours went, by address or MAC. */
   removed(device: ServedDevice, addresses: Iterable<string>, why: Departure): void;
-  /** The bridge's own entry for a MAC that moved to another host was removed. */
+  /** What the bridge had learned of a MAC, and its record contradicts, was removed. */
   bridgeForgot(device: ServedDevice, mac: string): void;
 }

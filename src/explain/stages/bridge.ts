@@ -1,9 +1,9 @@
 /** Where the bridge has the MAC: it looks there before a frame ever reaches the VXLAN device. */
 import { duration } from '../../screen/span.ts';
-import { isPermanent } from '../../tables/ownership.ts';
+import { isMade, isPermanent } from '../../tables/ownership.ts';
 import type { BridgedFacts, Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { here, isAssignedHere, isRecordedHere, setRecord } from '../view.ts';
+import { here, isAssignedHere, isRecordedHere, isServed, setRecord } from '../view.ts';
 
 /** A guest that talks is heard more often, ms. */
 const LATELY = 30_000;
@@ -39,6 +39,7 @@ function atHome(facts: Facts): Finding {
     const age = bridged.row.updatedAgo / 1000;
     return finding('bridge', 'ok', `it lives here: ${name} hears ${mac} on ${bridged.port}`, { age });
   }
+  if (bridged !== undefined) return behindTunnel(facts, bridged);
   const strangers = directory.complete ? device.heard.filter((heard) => !directory.macs.has(heard.mac)) : [];
   const [first] = strangers;
   const also = strangers.map((one) => `${one.mac} on ${one.port}`).join(', ');
@@ -59,14 +60,36 @@ function atHome(facts: Facts): Finding {
   });
 }
 
+/** A frame with its MAC came out of the tunnel: a loop, or a late one of the host that a machine came from. */
+function behindTunnel(facts: Facts, { row, port }: BridgedFacts): Finding {
+  const { device, address } = facts;
+  const name = device.bridge?.name ?? '';
+  const age = row.updatedAgo / 1000;
+  const text = `the record says it is here, but ${name} has ${row.lladdr} behind the tunnel, on ${port}`;
+  const made = isMade(row);
+  const because = made
+    ? 'by an entry that it has not learned, which missd leaves alone'
+    : `since a frame from it came out of ${port} ${duration(age)} ago`;
+  const mends = made || !isServed(facts) ? '' : '; missd removes that at the next frame to it';
+  return finding('bridge', 'bad', text, {
+    age,
+    cause: {
+      name: made ? 'foreign_entry' : 'bridge_memory',
+      says: `${address} is here by the directory, and ${name} sends its frames into the tunnel ${because}${mends}`,
+      next: here(facts, `bridge fdb del ${row.lladdr} dev ${port} master`),
+    },
+  });
+}
+
 function elsewhere(facts: Facts, { row, port }: BridgedFacts): Finding {
   const { device, expected, vni, ip, address } = facts;
   const name = device.bridge?.name ?? '';
   const age = row.updatedAgo / 1000;
-  const text = `${name} has ${row.lladdr} on ${port}${isPermanent(row) ? ', permanently' : ''}`;
+  const how = isPermanent(row) ? 'permanent' : 'static';
+  const text = `${name} has ${row.lladdr} on ${port}${isMade(row) ? `, by a ${how} entry` : ''}`;
   const remove = here(facts, `bridge fdb del ${row.lladdr} dev ${port} master`);
-  if (isPermanent(row)) {
-    const says = `a permanent bridge entry keeps ${row.lladdr} on ${port} here: its frames never reach the tunnel`;
+  if (isMade(row)) {
+    const says = `a ${how} bridge entry keeps ${row.lladdr} on ${port} here: its frames never reach the tunnel`;
     return finding('bridge', 'bad', text, { age, cause: { name: 'foreign_entry', says, next: remove } });
   }
   if (expected === undefined) return finding('bridge', 'ok', `${text}: it lives here`, { age });

@@ -230,6 +230,26 @@ describe('what is wrong, and what to type next', () => {
       },
     ],
     [
+      'a record of this host, whose bridge sends its frames into the tunnel',
+      'bridge_memory',
+      `bridge -n h1 fdb del ${MAC} dev vx master`,
+      (facts) => {
+        silent(facts);
+        facts.expected = { mac: MAC, vtep: vtep(1), router: false, source: record };
+        const row = { ifindex: 5, lladdr: MAC, state: 2, flags: 0, master: 2, usedAgo: 10, updatedAgo: 10 };
+        facts.bridged = { row, port: 'vx', behindTunnel: true };
+      },
+    ],
+    [
+      'a static entry of the bridge',
+      'foreign_entry',
+      `bridge -n h1 fdb del ${MAC} dev g1 master`,
+      (facts) => {
+        const row = { ifindex: 6, lladdr: MAC, state: 0x40, flags: 0, master: 2, usedAgo: 1, updatedAgo: 1 };
+        facts.bridged = { row, port: 'g1', behindTunnel: false };
+      },
+    ],
+    [
       'an address of this host that a record gives to another',
       'two_owners',
       `missd endpoint rm 100 ${ADDRESS}`,

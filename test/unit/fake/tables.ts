@@ -44,9 +44,16 @@ export class FakeTables {
   }
 
   /** A bridge's own entry, last heard of `ago` ms before. */
-  putBridgeFdb(bridge: number, port: number, lladdr: string, ago = 0, state = NUD_REACHABLE): void {
+  putBridgeFdb(
+    bridge: number,
+    port: number,
+    lladdr: string,
+    ago = 0,
+    state = NUD_REACHABLE,
+    flags = 0,
+  ): void {
     const at = this.now() - ago;
-    const row = { ifindex: port, lladdr, state, flags: 0, master: bridge, usedAt: at, updatedAt: at };
+    const row = { ifindex: port, lladdr, state, flags, master: bridge, usedAt: at, updatedAt: at };
     this.#bridgeFdb.set(`${bridge} ${lladdr}`, row);
   }
 

@@ -3,6 +3,7 @@ import {
   NTF_EXT_LEARNED,
   NTF_ROUTER,
   NTF_SELF,
+  NTF_STICKY,
   NUD_FAILED,
   NUD_NOARP,
   NUD_PERMANENT,
@@ -138,11 +139,39 @@ describe('what lives here', () => {
   });
 
   it.each([
-    ['heard a moment ago', 1_999, NUD_REACHABLE],
-    ['permanent', 60_000, NUD_PERMANENT],
-  ])('gets nothing where the bridge has the MAC on another port, %s', (_, ago, state) => {
-    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), ago, state);
+    ['heard a moment ago', 1_999, NUD_REACHABLE, 0],
+    ['permanent', 60_000, NUD_PERMANENT, 0],
+    ['static', 60_000, NUD_NOARP, 0],
+    ['another control plane’s', 60_000, NUD_REACHABLE, NTF_EXT_LEARNED],
+    ['sticky', 60_000, NUD_REACHABLE, NTF_STICKY],
+  ])('gets nothing where the bridge has the MAC on another port, %s', (_, ago, state, flags) => {
+    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), ago, state, flags);
     expect(put(l3(1))).toEqual(['local']);
+    expect(world.kernel.written).toEqual([]);
+    expect(world.counters.conflicts.bridge_knows_mac).toBe(1);
+  });
+
+  it('keeps what its bridge remembers of it, however long it was silent', () => {
+    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 60_000);
+    expect(put(l3(1, { vtep: HERE }), l2(1, { vtep: HERE }))).toEqual(['local', 'local']);
+    expect(world.kernel.written).toEqual([]);
+    expect(world.counters.conflicts.bridge_knows_mac).toBe(0);
+  });
+
+  it.each([
+    ['an L2 miss', l2],
+    ['an L3 miss', l3],
+  ])('is not behind the tunnel: by the answer to %s the bridge unlearns that', (_, placement) => {
+    world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1));
+    world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(2));
+    expect(put(placement(1, { vtep: HERE }))).toEqual(['local']);
+    expect(world.kernel.bridgeFdbOf(BRIDGE).map(({ lladdr }) => lladdr)).toEqual([mac(2)]);
+    expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(1);
+  });
+
+  it('stays behind the tunnel where somebody put it there, and that is a conflict', () => {
+    world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1), 0, NUD_NOARP);
+    expect(put(l2(1, { vtep: HERE }))).toEqual(['local']);
     expect(world.kernel.written).toEqual([]);
     expect(world.counters.conflicts.bridge_knows_mac).toBe(1);
   });
