@@ -5,7 +5,7 @@ import { monotonic } from './clock.ts';
 import { type Departure, History } from './history/history.ts';
 import type { KernelError, OverrunSocket } from './kernel/kernel.ts';
 import type { FoldedLog } from './log.ts';
-import { type Counters, increment } from './metrics/counters.ts';
+import { type Counters, type HttpRefusal, increment } from './metrics/counters.ts';
 import type { Answer } from './resolve/question.ts';
 import type { ServedDevice } from './served/device.ts';
 import type { Family } from './served/full-tables.ts';
@@ -93,6 +93,12 @@ export class Report implements InstallReport {
       `the kernel's ${family === 'ipv4' ? 'ARP' : 'IPv6 neighbour'} table is full (gc_thresh3 ${limit}), so what is asked for raises no miss`,
       `${refused} entries refused; sysctl -w ${[1, 2, 3].map((n) => `${sysctl}${n}=${ROOM[n - 1] ?? 0}`).join(' ')}`,
     );
+  }
+
+  /** A connection to the HTTP address was not taken, or another closed for it. */
+  refusedPeer(reason: HttpRefusal, example: string): void {
+    this.#counters.httpRefusals[reason]++;
+    this.#complaints.warn(`a connection to the HTTP address was refused (${reason})`, example);
   }
 
   malformedMessages(count: number): void {
