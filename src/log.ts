@@ -1,7 +1,8 @@
 import { fstatSync } from 'node:fs';
 import { type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import type { Clock } from './clock.ts';
+import { type LogOutput, standardError } from './log-output.ts';
 
 export type { Logger } from 'pino';
 
@@ -10,7 +11,7 @@ export interface LogOptions {
   logFormat?: 'json' | 'pretty';
 }
 
-const PRETTY = { destination: 2, sync: true, colorize: false, ignore: 'pid,hostname' };
+const PRETTY = { colorize: false, ignore: 'pid,hostname' };
 
 /** The journal has a time of its own, and takes a priority from the head of the line (sd-daemon(3)). */
 const JOURNAL = {
@@ -34,14 +35,33 @@ function isJournal(): boolean {
   return process.env['JOURNAL_STREAM'] === `${dev}:${ino}`;
 }
 
+let output: LogOutput | undefined;
+
+/** Lines of the log that could not be written. */
+export const linesLost = (): number => output?.lost ?? 0;
+
 /** One line per thing an operator acts on, on stderr; standard output belongs to commands that print. */
-export function openLog({ logLevel, logFormat }: LogOptions): Logger {
-  const options = { level: logLevel, base: null };
+export function openLog({ logLevel, logFormat }: LogOptions, to: LogOutput = standardError()): Logger {
+  output = to;
   const format = logFormat ?? (process.stderr.isTTY ? 'pretty' : 'json');
-  if (format === 'json') return pino(options, pino.destination({ dest: 2, sync: true }));
-  if (isJournal()) return pino(options, pretty({ ...PRETTY, ...JOURNAL }));
+  const print = format === 'json' ? String : prettyFactory(prettyOptions());
+  const write = (line: string): void => {
+    to.write(print(line));
+  };
+  const log = pino({ level: logLevel, base: null }, { write });
+  to.onRecovery = (lost, reason) => {
+    log.warn(`${lost} lines of the log were lost: ${reason}`);
+  };
+  process.once('exit', () => {
+    to.flush();
+  });
+  return log;
+}
+
+function prettyOptions(): Parameters<typeof prettyFactory>[0] {
+  if (isJournal()) return { ...PRETTY, ...JOURNAL };
   const colorize = process.stderr.isTTY && process.env['NO_COLOR'] === undefined;
-  return pino(options, pretty({ ...PRETTY, colorize, translateTime: 'HH:MM:ss.l' }));
+  return { ...PRETTY, colorize, translateTime: 'HH:MM:ss.l' };
 }
 
 /** Complaints alike are one line a minute, with how many there were and the latest as an example. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The front door: every command, and how errors leave the building. */
+import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UsageError, reasonOf } from './errors.ts';
 import { VERSION } from './version.ts';
@@ -61,11 +62,24 @@ function wantsTrace(): boolean {
   );
 }
 
-// A reader that has seen enough (`| head`) is no failure.
+// A reader that has seen enough (`| head`) is no failure; that a terminal is gone or a disk is full can only be told on
+// the way out. Whatever a lab has made is removed then, and a daemon, which prints nothing here, does not come by.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  sayError(`missd: standard output: ${reasonOf(error)}\n`);
+  process.exit(FAILURE);
 });
+// Node's own warnings: there is nowhere else to say them.
+process.stderr.on('error', () => undefined);
+
+/** Where nobody can be told, the exit code says it. */
+function sayError(text: string): void {
+  try {
+    writeSync(2, text);
+  } catch {
+    // A full disk, a terminal or reader that is gone.
+  }
+}
 
 try {
   await (await program()).parseAsync();
@@ -74,8 +88,8 @@ try {
     // `missd` alone prints the help and is an error; `--help` and `--version` are not. Commander has said the rest.
     process.exitCode = error.exitCode === 0 ? 0 : USAGE;
   } else {
-    process.stderr.write(`missd: ${reasonOf(error)}\n`);
-    if (wantsTrace() && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
+    sayError(`missd: ${reasonOf(error)}\n`);
+    if (wantsTrace() && error instanceof Error) sayError(`${error.stack ?? ''}\n`);
     process.exitCode = error instanceof UsageError ? USAGE : FAILURE;
   }
 }

@@ -6,7 +6,7 @@ import type { LaneName } from './guard.ts';
 import { type Departure, History } from './history/history.ts';
 import type { KernelError, OverrunSocket, ReceivingSocket } from './kernel/kernel.ts';
 import type { FoldedLog } from './log.ts';
-import { type Counters, increment } from './metrics/counters.ts';
+import { type Counters, type HttpRefusal, increment } from './metrics/counters.ts';
 import type { Answer } from './resolve/question.ts';
 import type { ServedDevice } from './served/device.ts';
 import type { Family } from './served/full-tables.ts';
@@ -115,6 +115,12 @@ export class Report implements InstallReport {
   receiveFailed(socket: ReceivingSocket, error: KernelError): void {
     this.#counters.receiveFailures[socket]++;
     this.#complaints.warn(`the ${socket} socket could not be read`, error.code);
+  }
+
+  /** A connection to the HTTP address was not taken, or another closed for it. */
+  refusedPeer(reason: HttpRefusal, example: string): void {
+    this.#counters.httpRefusals[reason]++;
+    this.#complaints.warn(`a connection to the HTTP address was refused (${reason})`, example);
   }
 
   malformedMessages(count: number): void {

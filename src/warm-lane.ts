@@ -16,12 +16,14 @@ export async function openWarmLane(valueOf: (key: RecordKey) => string | null): 
   // Abstract: no file, and gone with the process.
   const path = `\0missd-warm-up-${process.pid}`;
   const server = createServer();
+  server.on('error', () => undefined);
   server.listen(path);
   await once(server, 'listening');
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   const where = { kind: 'socket', path } as const;
   const lookups = new RedisLookups({ where, db: 0, name: 'warm-up' }, new Socket(), () => undefined);
   const [peer] = await accepted;
+  peer.on('error', () => undefined);
   server.close();
   // What it is asked it knows.
   peer.resume();

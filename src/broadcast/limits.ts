@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
+import { NftBusy } from '../kernel/nft.ts';
 import type { Logger } from '../log.ts';
 import type { ServedDevice, Surroundings } from '../served/device.ts';
 import { GROUPS } from './groups.ts';
@@ -110,6 +111,11 @@ export class BroadcastLimits {
     try {
       await namespace.kernel.limitBroadcasts({ devices, groups: GROUPS, rate: this.#rate, portRate });
     } catch (error) {
+      // Tried again in the next round.
+      if (error instanceof NftBusy) {
+        place.inForce = undefined;
+        return;
+      }
       // With the namespace the table is gone, too; and where nothing is to be limited nothing is amiss.
       if (devices.length > 0) {
         place.refused = true;

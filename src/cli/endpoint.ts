@@ -52,8 +52,8 @@ function setCommand(): Command {
     .option('--router', 'the guest is an IPv6 router')
     .option(
       '--ttl <s>',
-      'the record ends after this many seconds unless it is set again',
-      parse.seconds(0.001),
+      `the record ends after this many seconds unless it is set again (0.001 to ${parse.YEAR})`,
+      parse.seconds(0.001, parse.YEAR),
     )
     .option('--json', 'print what was set as JSON')
     .addHelpText(

@@ -1,5 +1,6 @@
 /** `missd lab`: real multi-host topologies in network namespaces. */
 import { Command, InvalidArgumentError } from 'commander';
+import * as parse from '../config/parse.ts';
 import { RuntimeFailure, UsageError } from '../errors.ts';
 import { BLUEPRINTS, type Blueprint, blueprintNamed } from '../lab/blueprint.ts';
 import { LEGEND, heading, row } from '../lab/compare.ts';
@@ -86,8 +87,13 @@ function compareCommand(): Command {
       'Puts all labs, or those named, to the same work: some pairs of guests talk, then one guest moves to another host.',
     )
     .argument('[names...]', 'labs', labsNamed, BLUEPRINTS)
-    .option('--guests <N>', 'guests on every host', numberUpTo(80), 10)
-    .option('--pairs <N>', 'of them that talk, each with one on another host', numberUpTo(80), 3)
+    .option('--guests <N>', 'guests on every host (1 to 80)', parse.integer(1, 80), 10)
+    .option(
+      '--pairs <N>',
+      'of them that talk, each with one on another host (1 to 80)',
+      parse.integer(1, 80),
+      3,
+    )
     .option('--json', 'all figures, for programs', false)
     .action(async (blueprints: readonly Blueprint[], { guests, pairs, json }: CompareFlags) => {
       if (pairs > guests) throw new UsageError(`${pairs} pairs need as many guests on every host`);
@@ -112,14 +118,6 @@ function labsNamed(name: string, before: readonly Blueprint[]): readonly Bluepri
     throw new InvalidArgumentError(`Labs are ${BLUEPRINTS.map((one) => one.name).join(', ')}.`);
   return before === BLUEPRINTS ? [blueprint] : [...before, blueprint];
 }
-
-const numberUpTo =
-  (most: number) =>
-  (text: string): number => {
-    const number = Number(text);
-    if (Number.isInteger(number) && number >= 1 && number <= most) return number;
-    throw new InvalidArgumentError(`It is a number from 1 to ${most}.`);
-  };
 
 function clean(name: string | undefined): void {
   const labs = KeptLab.all().filter((lab) => name === undefined || lab.name === name);

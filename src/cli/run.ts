@@ -68,7 +68,6 @@ async function run(options: RunOptions): Promise<void> {
     if (options.flushOnExit === true) await daemon.flush();
   } finally {
     supervision.unsubscribe();
-    server.closeAllConnections();
     server.close();
     await daemon.stop();
   }

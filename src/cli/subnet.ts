@@ -38,8 +38,8 @@ function setCommand(): Command {
     .argument('<vtep>', 'the host', vtepArgument)
     .option(
       '--ttl <s>',
-      'the lease ends after this many seconds unless it is set again',
-      parse.seconds(0.001),
+      `the lease ends after this many seconds unless it is set again (0.001 to ${parse.YEAR})`,
+      parse.seconds(0.001, parse.YEAR),
     )
     .option('--json', 'print what was set as JSON')
     .addHelpText(

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { type Observable, filter, lastValueFrom, map, scan, take, takeUntil, tap } from 'rxjs';
 import { declare, resolve } from '../config/options.ts';
 import * as parse from '../config/parse.ts';
@@ -14,6 +14,9 @@ import { Screen } from '../top/screen.ts';
 /** Where there is no terminal to ask. */
 const PLAIN: Size = { width: 120, height: Infinity };
 
+/** Intervals it may be told to end after. */
+const MOST = 1_000_000_000;
+
 interface TopFlags {
   interval: number;
   count?: number;
@@ -27,8 +30,8 @@ export function topCommand(): Command {
       'Follows the daemon on this host: misses a second and how they end, latency, entries, the addresses asked for most ' +
         'and those asked for longest in vain. q ends it. Into a pipe or file it prints a block per interval.',
     )
-    .option('--interval <s>', 'between two looks', parse.seconds(0.1), 1)
-    .option('--count <n>', 'ends after so many (default: goes on)', howMany)
+    .option('--interval <s>', `between two looks (0.1 to ${parse.DAY})`, parse.seconds(0.1, parse.DAY), 1)
+    .option('--count <n>', `ends after so many, ${MOST} at most (default: goes on)`, parse.integer(1, MOST))
     .option('--json', 'one line of JSON per interval')
     .addHelpText('after', '\nExample:\n  missd top\n  missd top --interval 10 --count 6 > minute.txt');
   return command.action(async () => {
@@ -91,10 +94,4 @@ async function plain(
     { defaultValue: undefined },
   );
   if (last?.silent !== undefined) throw new RuntimeFailure(`no daemon answers at ${url}: ${last.silent}`);
-}
-
-function howMany(text: string): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= 1) return number;
-  throw new InvalidArgumentError('expected a whole number from 1 on.');
 }

@@ -71,6 +71,21 @@ const option = (flags: string, description: string): Option => {
   return made.env(`MISSD_${made.name().toUpperCase().replaceAll('-', '_')}`);
 };
 
+/** What an option's number may be: told in its help, and checked wherever its value comes from. */
+type Bounds = readonly [least: number, most: number];
+
+const told = (description: string, [least, most]: Bounds): string => `${description} (${least} to ${most})`;
+
+const secondsOption = (flags: string, description: string, bounds: Bounds, usual: number): Option =>
+  option(flags, told(description, bounds))
+    .default(usual)
+    .argParser(parse.seconds(...bounds));
+
+const countOption = (flags: string, description: string, bounds: Bounds, usual: number): Option =>
+  option(flags, told(description, bounds))
+    .default(usual)
+    .argParser(parse.integer(...bounds));
+
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 const CONFIG = new Option(
@@ -131,37 +146,50 @@ const runOptions = (): Option[] => [
     '--broadcast <vni>',
     'VNI whose broadcasts are replicated to all hosts that take part; repeatable (default: none)',
   ).argParser(parse.list(parse.vni)),
-  option(
+  countOption(
     '--broadcast-rate <n>',
     'broadcasts a second that a device replicates; one port of its bridge gets a quarter',
-  )
-    .default(200)
-    .argParser(parse.integer(1, 1_000_000)),
-  option('--lifetime <s>', 'an answer older than this is checked again')
-    .default(60)
-    .argParser(parse.seconds(0.1)),
-  option('--idle <s>', 'an entry unused this long is removed').default(3600).argParser(parse.seconds(0.1)),
-  option('--audit <s>', 'how often the kernel tables are compared with what should be there')
-    .default(10)
-    .argParser(parse.seconds(0.1)),
-  option('--withdrawal-grace <s>', 'how long entries stay that lost their records all at once; 0: not at all')
-    .default(300)
-    .argParser(parse.seconds(0)),
-  option('--max-entries <n>', 'entries held at most; one asking port gets a quarter of them')
-    .default(200_000)
-    .argParser(parse.integer(1, 10_000_000)),
+    [1, 1_000_000],
+    200,
+  ),
+  secondsOption('--lifetime <s>', 'an answer older than this is checked again', [0.1, parse.YEAR], 60),
+  secondsOption('--idle <s>', 'an entry unused this long is removed', [0.1, parse.YEAR], 3600),
+  secondsOption(
+    '--audit <s>',
+    'how often the kernel tables are compared with what should be there',
+    [0.1, parse.DAY],
+    10,
+  ),
+  secondsOption(
+    '--withdrawal-grace <s>',
+    'how long entries stay that lost their records all at once; 0: not at all',
+    [0, parse.YEAR],
+    300,
+  ),
+  countOption(
+    '--max-entries <n>',
+    'entries held at most; one asking port gets a quarter of them',
+    [1, 10_000_000],
+    200_000,
+  ),
   option('--flush-on-exit', 'remove own entries when told to stop (default: entries outlive the daemon)'),
   option(
     '--wait',
     'wait while another missd serves the device or no namespace is there yet, instead of refusing',
   ),
-  option('--negative-lifetime <s>', 'how long "nobody has this address" is remembered')
-    .default(5)
-    .argParser(parse.seconds(0)),
-  option('--lookup-rate <n>', 'lookups a second that one asking port may cause for unknown addresses')
-    .default(2000)
-    .argParser(parse.integer(1, 1_000_000)),
-  option('--receive-buffer <bytes>', 'netlink receive buffer')
+  secondsOption(
+    '--negative-lifetime <s>',
+    'how long "nobody has this address" is remembered',
+    [0, parse.YEAR],
+    5,
+  ),
+  countOption(
+    '--lookup-rate <n>',
+    'lookups a second that one asking port may cause for unknown addresses',
+    [1, 1_000_000],
+    2000,
+  ),
+  option('--receive-buffer <bytes>', 'netlink receive buffer (1 to 1024MiB)')
     .default(64 * 1024 ** 2, '64MiB')
     .argParser(parse.bytes),
   listenOption(),

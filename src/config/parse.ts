@@ -6,16 +6,22 @@ import { STRATEGIES, type VniStrategy } from '../ahead/strategy.ts';
 
 const MAX_VNI = 16_777_215;
 
+/** A year, s: the longest that anything is remembered or kept. */
+export const YEAR = 31_536_000;
+/** A day, s: the longest between two rounds of anything. A timer of Node takes 24.8 days at most, and fires at once beyond that. */
+export const DAY = 86_400;
+
 /** Seconds, fractions allowed. */
 export const seconds =
-  (least: number) =>
+  (least: number, most: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < least)
-      throw new InvalidArgumentError(`expected seconds, at least ${least}.`);
+    if (!/^\d+(\.\d+)?$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`expected seconds from ${least} to ${most}.`);
     return value;
   };
 
+/** Decimal digits only: what else JavaScript takes for a number (`0x10`, `1e3`, nothing at all) nobody means here. */
 export const integer =
   (least: number, most: number) =>
   (text: string): number => {

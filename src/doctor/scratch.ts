@@ -16,14 +16,19 @@ export class Scratch {
 
   /** @throws Error in words where that is not permitted, or util-linux is not there */
   static async open(): Promise<Scratch> {
-    const holder = spawn('unshare', ['--net', '--', 'sh', '-c', 'echo; exec cat >/dev/null'], {
+    // Without a descriptor left there is an error, and no streams in spite of their type (child_process, ChildProcess).
+    const holder: ChildProcess = spawn('unshare', ['--net', '--', 'sh', '-c', 'echo; exec cat >/dev/null'], {
       stdio: ['pipe', 'pipe', 'pipe'],
       timeout: 60_000,
     });
+    holder.on('error', () => undefined);
+    const { stdin, stdout, stderr } = holder;
+    if (!stdin || !stdout || !stderr)
+      throw new Error('unshare cannot be started: no file descriptor is left');
     // Its end is told by the other streams.
-    holder.stdin.on('error', () => undefined);
+    for (const stream of [stdin, stdout, stderr]) stream.on('error', () => undefined);
     let said = '';
-    holder.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
     const patience = AbortSignal.timeout(PATIENCE);
@@ -31,7 +36,7 @@ export class Scratch {
       throw new Error(said.trim().split('\n')[0] || 'unshare ended');
     });
     try {
-      await Promise.race([once(holder.stdout, 'data', { signal: patience }), failed]);
+      await Promise.race([once(stdout, 'data', { signal: patience }), failed]);
     } catch (error) {
       holder.kill('SIGKILL');
       throw (error as NodeJS.ErrnoException).code === 'ENOENT'

@@ -1,4 +1,6 @@
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { HostPort } from '../config/parse.ts';
 import type { Daemon } from '../daemon.ts';
 import { vni as parseVni } from '../config/parse.ts';
@@ -6,14 +8,25 @@ import { canonicalIp, canonicalMac } from '../directory/address.ts';
 import { RuntimeFailure, reasonOf } from '../errors.ts';
 import { accountOf } from '../history/account.ts';
 import { CONTENT_TYPE, type Exposition } from '../metrics/exposition.ts';
+import type { Connection } from './connection.ts';
+import { Connections } from './connections.ts';
 import { statusOf } from './status.ts';
 
 /** Before an address that another process has is tried again, ms. */
 const RETRY = 100;
 
+/** What is served, until it is closed. */
+export interface HttpService {
+  /** As bound: a port of 0 asks for any. */
+  readonly port: number;
+  close(): void;
+}
+
 /**
- * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only.
- * @param wait while another process has the address; the server is returned meanwhile
+ * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only. A peer may ask as much
+ * as it likes: its requests are taken one by one, no two answers are made in one turn of the event loop, and all who ask
+ * for the metrics while they are being written get the same text.
+ * @param wait while another process has the address; the service is returned meanwhile
  * @throws RuntimeFailure when the address cannot be listened on
  */
 export async function listen(
@@ -21,19 +34,32 @@ export async function listen(
   daemon: Daemon,
   registry: Exposition,
   wait = false,
-): Promise<Server> {
-  const server = createServer((request, response) => {
-    answer(request, response, daemon, registry).catch((error: unknown) => {
-      send(response, 500, 'text/plain', `${reasonOf(error)}\n`);
+): Promise<HttpService> {
+  const rendered = sharing(() => registry.text().then((text) => Buffer.from(text)));
+  const inTurn = oneATurn();
+  const http = createServer((request, response) => {
+    // Its peer is gone, or does not read.
+    response.on('error', () => undefined);
+    response.once('close', () => {
+      // Otherwise it ends with this one.
+      if (response.shouldKeepAlive) connections.answered(request.socket as unknown as Connection);
     });
+    inTurn()
+      .then(() => answer(request, response, daemon, rendered))
+      .catch((error: unknown) => {
+        if (!response.headersSent) send(response, 500, 'text/plain', `${reasonOf(error)}\n`);
+      });
   });
+  const connections = new Connections(http, (most) => {
+    daemon.report.refusedPeer('full', `there are ${most}`);
+  });
+  const { server } = connections;
   let again: NodeJS.Timeout | undefined;
-  server.once('close', () => {
-    clearTimeout(again);
-  });
   await new Promise<void>((resolve, reject) => {
     server.on('error', (error: NodeJS.ErrnoException) => {
-      if (!wait || error.code !== 'EADDRINUSE')
+      // No descriptor for a peer that wants to connect: it tries again, and what listens goes on listening.
+      if (server.listening) daemon.report.refusedPeer('error', reasonOf(error));
+      else if (!wait || error.code !== 'EADDRINUSE')
         reject(new RuntimeFailure(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error }));
       else {
         again = setTimeout(() => server.listen(port, host), RETRY);
@@ -42,15 +68,41 @@ export async function listen(
     });
     server.listen(port, host, resolve);
   });
-  return server;
+  return {
+    get port() {
+      return (server.address() as AddressInfo | null)?.port ?? 0;
+    },
+    close: () => {
+      clearTimeout(again);
+      connections.close();
+    },
+  };
+}
+
+/** Whoever wants it while it is being made gets what the others get. */
+function sharing<T>(make: () => Promise<T>): () => Promise<T> {
+  let underWay: Promise<T> | undefined;
+  return () =>
+    (underWay ??= make().finally(() => {
+      underWay = undefined;
+    }));
+}
+
+/** Resolves for one caller in each turn of the event loop, so that misses come in between. */
+function oneATurn(): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return () => (last = last.then(() => turn()));
 }
 
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   daemon: Daemon,
-  registry: Exposition,
+  metrics: () => Promise<Buffer>,
 ): Promise<void> {
+  // What follows the head of a request, as a body, is not read as one.
+  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
+    response.shouldKeepAlive = false;
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     send(response, 405, 'text/plain', 'only GET\n');
     return;
@@ -58,7 +110,7 @@ async function answer(
   const missing = daemon.readiness.missing();
   switch (request.url?.split('?')[0]) {
     case '/metrics':
-      send(response, 200, CONTENT_TYPE, await registry.text());
+      send(response, 200, CONTENT_TYPE, await metrics());
       return;
     case '/healthz':
       send(response, 200, 'text/plain', 'ok\n');
@@ -99,7 +151,7 @@ const sendJson = (response: ServerResponse, code: number, body: unknown): void =
   send(response, code, 'application/json', `${JSON.stringify(body, null, 2)}\n`);
 };
 
-function send(response: ServerResponse, code: number, type: string, body: string): void {
+function send(response: ServerResponse, code: number, type: string, body: string | Buffer): void {
   response.writeHead(code, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
   response.end(body);
 }

@@ -37,6 +37,10 @@ export const TABLES = ['neighbour', 'fdb', 'bridge', 'route'] as const;
 /** Of the way of a miss, those that take time; see resolve/pipeline.ts. */
 export const STAGES = ['queue', 'lookup', 'write', 'announce'] as const;
 
+/** Why a connection to the HTTP address was refused: too many at once, or what the system said. */
+export const HTTP_REFUSALS = ['full', 'error'] as const;
+
+export type HttpRefusal = (typeof HTTP_REFUSALS)[number];
 export type Layer = (typeof LAYERS)[number];
 export type Ignored = (typeof IGNORED)[number];
 
@@ -75,6 +79,7 @@ export class Counters {
   readonly overflows = zeros(LANES);
   readonly malformedRecords = new Map<MalformedReason, number>();
   readonly reconcileChanges = new Map<ReconcileAction, number>();
+  readonly httpRefusals = zeros(HTTP_REFUSALS);
   malformedMessages = 0;
   lookupFailures = 0;
   lookupKeys = 0;

@@ -45,14 +45,27 @@ export function publishProcess(to: Exposition, dumpSeconds: () => number): void 
   to.gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss());
   to.gauge('process_virtual_memory_bytes', 'Virtual memory', virtualMemory);
   to.gauge('process_start_time_seconds', 'Start of the process, seconds since the epoch', () => startedAt);
-  to.gauge('process_open_fds', 'Open file descriptors', () => readdirSync('/proc/self/fd').length);
   const most = mostFiles();
+  to.gauge('process_open_fds', 'Open file descriptors', () => openFiles(most));
   to.gauge('process_max_fds', 'File descriptors that may be open', () => most);
 }
 
-/** Bytes; the first field is in pages (proc_pid_statm(5)). */
+/** To count them takes one: where there is none left, all are open. */
+function openFiles(most: number): number {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return most;
+  }
+}
+
+/** Bytes (proc_pid_status(5)); not a number where no descriptor is left to read it with. */
 function virtualMemory(): number {
-  return Number(/^VmSize:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0) * 1024;
+  try {
+    return Number(/^VmSize:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0) * 1024;
+  } catch {
+    return NaN;
+  }
 }
 
 function mostFiles(): number {

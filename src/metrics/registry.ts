@@ -3,6 +3,7 @@ import type { Daemon } from '../daemon.ts';
 import { DIRECTORY_PARTS } from '../directory/directory.ts';
 import { MALFORMED_REASONS } from '../directory/record.ts';
 import { addon } from '../kernel/addon.ts';
+import { linesLost } from '../log.ts';
 import { RECONCILE_ACTIONS } from '../tables/report.ts';
 import { LAYERS, STAGES } from './counters.ts';
 import { publishDevices } from './devices.ts';
@@ -182,6 +183,12 @@ function publishService(to: Exposition, daemon: Daemon): void {
   to.counter('missd_overflows_total', 'Items dropped because a queue was full', () =>
     of('lane', counters.overflows),
   );
+  to.counter(
+    'missd_http_connections_refused_total',
+    'Connections to the HTTP address that were refused',
+    () => of('reason', counters.httpRefusals),
+  );
+  to.counter('missd_log_lines_lost_total', 'Lines of the log that could not be written', linesLost);
   to.gauge('missd_throttled_ports', 'Ports whose questions are limited in the kernel', () => throttle.size);
   to.counter('missd_throttles_total', 'Times a port began to be limited in the kernel', () => throttle.count);
 }

@@ -10,6 +10,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
+import { NftBusy } from '../kernel/nft.ts';
 import type { FoldedLog, Logger } from '../log.ts';
 import type { ServedDevice, Surroundings } from '../served/device.ts';
 import type { Lane } from './lane.ts';
@@ -17,6 +18,8 @@ import type { Lane } from './lane.ts';
 /** How long a port is held back at a time, ms, and how long before the end it is decided whether to go on. */
 const DURATION = 10_000;
 const BEFORE_THE_END = 2_000;
+/** Before nft is started again where it could not be, ms. */
+const PAUSE = 1_000;
 /** What a throttled port may ask a second, as a share of the rate for unknown addresses; it cannot be in debt then. */
 const SHARE = 10;
 
@@ -42,6 +45,8 @@ interface Place {
   standing: boolean;
   /** The kernel cannot, or not any more: user space does what it can. */
   refused: boolean;
+  /** The kernel could not be told a moment ago, and is left alone until then, ms. */
+  pausedUntil: number;
   work: Promise<void> | undefined;
   again: boolean;
 }
@@ -88,6 +93,7 @@ export class Throttle {
       able: false,
       standing: true,
       refused: false,
+      pausedUntil: 0,
       work: undefined,
       again: false,
     };
@@ -100,6 +106,7 @@ export class Throttle {
     const place = this.#places.get(device.namespace);
     if (place === undefined || place.refused || lane.port <= 0 || place.offences.has(lane.port)) return;
     const since = this.#now();
+    if (since < place.pausedUntil) return;
     place.offences.set(lane.port, { device, lane, until: since + DURATION, since, unknown: lane.unknown });
     this.count++;
     this.#complaints.warn(
@@ -156,6 +163,16 @@ export class Throttle {
     });
   }
 
+  /** For this time. A port that goes on is noticed again, and by then there may be what there was no room for. */
+  #giveUp(namespace: Surroundings, place: Place, error: NftBusy): void {
+    place.offences.clear();
+    place.pausedUntil = this.#now() + PAUSE;
+    this.#complaints.warn(
+      `namespace ${namespace.name}: floods are shed, not throttled in the kernel for now`,
+      reasonOf(error),
+    );
+  }
+
   /** Never rejects. */
   async #work(namespace: Surroundings, place: Place): Promise<void> {
     while (place.again) {
@@ -177,6 +194,10 @@ export class Throttle {
         passOver(namespace, place, []);
         // With the namespace the table is gone, too.
         if (place.able && throttled.length === 0) return;
+        if (error instanceof NftBusy) {
+          this.#giveUp(namespace, place, error);
+          continue;
+        }
         place.refused = true;
         place.offences.clear();
         this.#log.warn(

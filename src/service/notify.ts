@@ -7,6 +7,9 @@ import { addon } from '../kernel/addon.ts';
 type Environment = Record<string, string | undefined>;
 type Deliver = (socket: string, text: string) => void;
 
+/** Between two signs of life, ms, however rarely they are asked for. */
+const LONGEST = 60_000;
+
 export class Notifier {
   /** Between signs of life that are asked for, ms: half of what is waited for; undefined where nobody waits. */
   readonly watchdog: number | undefined;
@@ -26,7 +29,7 @@ export class Notifier {
     if (socket === undefined || !/^[/@]./.test(socket)) return undefined;
     const meant = pid === undefined || Number(pid) === process.pid;
     const interval = meant ? Number(microseconds) / 1000 / 2 : NaN;
-    return new Notifier(socket, interval >= 1 ? interval : undefined, deliver);
+    return new Notifier(socket, interval >= 1 ? Math.min(interval, LONGEST) : undefined, deliver);
   }
 
   private constructor(socket: string, watchdog: number | undefined, deliver: Deliver) {

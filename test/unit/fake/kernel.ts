@@ -61,7 +61,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   throttled: readonly Throttled[] = [];
   onThrottle: () => void = () => undefined;
   throttles = 0;
-  throttleFailure: string | undefined;
+  throttleFailure: string | Error | undefined;
   /** What broadcasts are held to, how often that was said, what was dropped since, and why it cannot be. */
   broadcastLimit: BroadcastLimit | undefined;
   broadcastLimits = 0;
@@ -179,7 +179,9 @@ export class FakeNamespace extends FakeTables implements Namespace {
   throttle(ports: readonly Throttled[]): Promise<void> {
     this.throttles++;
     this.onThrottle();
-    if (this.throttleFailure !== undefined) return Promise.reject(new Error(this.throttleFailure));
+    const { throttleFailure: failure } = this;
+    if (failure !== undefined)
+      return Promise.reject(typeof failure === 'string' ? new Error(failure) : failure);
     this.throttled = ports;
     return Promise.resolve();
   }

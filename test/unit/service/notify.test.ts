@@ -26,6 +26,7 @@ describe('what systemd says in the environment', () => {
       { WATCHDOG_USEC: '30000000', WATCHDOG_PID: String(process.pid) },
       15_000,
     ],
+    ['every minute, when it is to be rarer than a timer can be', { WATCHDOG_USEC: '1e300' }, 60_000],
     ['never, when another process is meant', { WATCHDOG_USEC: '30000000', WATCHDOG_PID: '1' }, undefined],
     ['never, when it waits for nothing', {}, undefined],
     ['never, when that is no number', { WATCHDOG_USEC: 'soon' }, undefined],

@@ -1,0 +1,60 @@
+/** All connections of the HTTP server: so many at most, and of those that rest the oldest makes room for a new one. */
+import { type Server as HttpServer } from 'node:http';
+import { type Server, type Socket, createServer } from 'node:net';
+import { Connection } from './connection.ts';
+
+/** Prometheus, two probes, an operator or two; the rest is not ours to hold descriptors for. */
+const MOST = 64;
+
+export class Connections {
+  readonly server: Server;
+  readonly #http: HttpServer;
+  readonly #onFull: (most: number) => void;
+  /** The one that was used last is the last. */
+  readonly #open = new Set<Connection>();
+
+  /**
+   * @param http is given the connections, and does not listen itself
+   * @param onFull called for each that was closed or refused for want of room
+   */
+  constructor(http: HttpServer, onFull: (most: number) => void) {
+    this.#http = http;
+    this.#onFull = onFull;
+    this.server = createServer((socket) => {
+      this.#accept(socket);
+    });
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** One has been answered. */
+  answered(connection: Connection): void {
+    if (this.#open.delete(connection)) this.#open.add(connection);
+    connection.answered();
+  }
+
+  close(): void {
+    this.server.close();
+    for (const connection of this.#open) connection.destroy();
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#open.size >= MOST) {
+      this.#onFull(MOST);
+      const oldest = [...this.#open].find(({ idle }) => idle);
+      if (oldest === undefined) {
+        socket.on('error', () => undefined);
+        socket.destroy();
+        return;
+      }
+      this.#open.delete(oldest);
+      oldest.destroy();
+    }
+    const connection = new Connection(socket);
+    this.#open.add(connection);
+    connection.once('close', () => this.#open.delete(connection));
+    this.#http.emit('connection', connection);
+  }
+}
