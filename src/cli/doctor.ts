@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { directoryWords } from '../config/again.ts';
 import { declare, resolve } from '../config/options.ts';
 import { redisTarget } from '../directory/redis-url.ts';
 import { examine } from '../doctor/doctor.ts';
@@ -8,6 +9,7 @@ import { LinuxKernel } from '../kernel/linux.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say } from '../screen/say.ts';
 import { widthOf } from '../screen/size.ts';
+import { followGiven } from '../service/given.ts';
 
 const HELP = `
 Takes the options of missd run, and its --config, so as to examine what the daemon would serve. Changes nothing:
@@ -28,11 +30,12 @@ export function doctorCommand(): Command {
     )
     .option('--json', 'the findings, for programs')
     .addHelpText('after', HELP);
+  const given = followGiven(command);
   return command.action(async () => {
     const options = resolve(command, 'doctor');
     // An address that cannot be meant is no finding.
     if (options.directory === undefined) redisTarget(options);
-    const findings = await examine(new LinuxKernel(), options);
+    const findings = await examine(new LinuxKernel(), options, directoryWords(command, given));
     const broken = isBroken(findings);
     if (command.opts<{ json?: boolean }>().json === true)
       say(`${JSON.stringify({ broken, findings }, null, 2)}\n`);

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { directoryWords, listenWords } from '../config/again.ts';
 import { type ExplainOptions, declare, resolve } from '../config/options.ts';
 import * as parse from '../config/parse.ts';
 import { RuntimeFailure, reasonOf } from '../errors.ts';
@@ -10,6 +11,7 @@ import type { Status } from '../http/status.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say, sayJson } from '../screen/say.ts';
+import { followGiven } from '../service/given.ts';
 import type { Vni } from '../vocabulary.ts';
 import { addressArgument } from './arguments.ts';
 
@@ -38,6 +40,7 @@ export function explainCommand(): Command {
     .option('--from <netns>', 'name or path of a guest’s namespace, to ping from', parse.netns)
     .option('--json', 'print everything found as JSON')
     .addHelpText('after', EXAMPLE);
+  const given = followGiven(command);
   return command.action(async (vni: Vni, address: string) => {
     const options: ExplainOptions = resolve(command, 'explain');
     const { from, json = false } = command.opts<{ from?: string; json?: boolean }>();
@@ -47,7 +50,8 @@ export function explainCommand(): Command {
     for (const path of options.netns.length === 0 ? [null] : options.netns)
       await opened(path, async (namespace) => {
         for (const link of devicesOf(namespace.links.values(), vni, options.device)) {
-          const more = { byDefault, ...(from !== undefined && { from }) };
+          const words = { directory: directoryWords(command, given), listen: listenWords(command, given) };
+          const more = { byDefault, given: words, ...(from !== undefined && { from }) };
           explanations.push(explain(await gather(namespace, link, vni, asked, { ...options, ...more })));
         }
       });

@@ -1,4 +1,5 @@
 /** This host's clock against the directory's. */
+import { remarked, sh } from '../screen/shell.ts';
 import { duration } from '../screen/span.ts';
 import { type Finding, of } from './finding.ts';
 import type { RedisFacts } from './redis.ts';
@@ -20,6 +21,13 @@ export function judgeClock({ ahead, within }: RedisFacts['clock']): Finding[] {
   const why =
     'TTLs and membership of broadcast domains go by the clock of Redis, so missd itself does not mind. Writers that compute the scores of vteps by their own clock do; so do TLS certificates, and whoever compares the logs of two hosts.';
   return off > MUCH
-    ? [say.warning('skew', what, why, 'chronyc makestep   # or: systemctl restart systemd-timesyncd')]
-    : [say.note('skew', what, why, 'chronyc tracking   # or: timedatectl timesync-status')];
+    ? [
+        say.warning(
+          'skew',
+          what,
+          why,
+          remarked(sh`chronyc makestep`, 'or: systemctl restart systemd-timesyncd'),
+        ),
+      ]
+    : [say.note('skew', what, why, remarked(sh`chronyc tracking`, 'or: timedatectl timesync-status'))];
 }

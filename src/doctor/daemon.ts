@@ -3,6 +3,7 @@ import { lastValueFrom } from 'rxjs';
 import type { HostPort } from '../config/parse.ts';
 import { askStatus, statusUrl, whySilent } from '../http/ask.ts';
 import type { Status } from '../http/status.ts';
+import { sh } from '../screen/shell.ts';
 import { VERSION } from '../version.ts';
 import { type Finding, of } from './finding.ts';
 import type { Subject } from './scene.ts';
@@ -43,12 +44,12 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
   if (status === undefined)
     return [
       refused === true
-        ? say.note('runs', `no daemon answers at ${where}`, 'Nothing here answers misses yet.', 'missd run')
+        ? say.note('runs', `no daemon answers at ${where}`, 'Nothing here answers misses yet.', sh`missd run`)
         : say.broken(
             'runs',
             `the daemon at ${where} does not answer: ${reason}`,
             'Something listens there, and it is not well or not missd.',
-            `curl -v http://${where}/healthz`,
+            sh`curl -v ${`http://${where}/healthz`}`,
           ),
     ];
   const findings: Finding[] = [];
@@ -58,7 +59,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
         'ready',
         `the daemon is not ready: ${status.missing.join('; ')}`,
         'It serves what it can, and what it waits for it does not.',
-        `curl -s http://${where}/readyz`,
+        sh`curl -s ${`http://${where}/readyz`}`,
       ),
     );
   if (status.version !== VERSION)
@@ -76,7 +77,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
           'serves',
           `the daemon does not serve ${subject.name}`,
           'It was started for other namespaces or devices, refuses this one, or another daemon has it.',
-          `missd status --listen ${where}`,
+          sh`missd status --listen ${where}`,
         ),
       );
   const conflicts = Object.entries(status.conflicts).filter(([, count]) => count > 0);
@@ -86,7 +87,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
         'conflicts',
         `the daemon has met conflicts: ${conflicts.map(([name, count]) => `${name} ${count}`).join(', ')}`,
         'What the directory says and what it found on this host disagreed; its log names them.',
-        'journalctl -u missd -g conflict',
+        sh`journalctl -u missd -g conflict`,
       ),
     );
   const overruns = Object.values(status.overruns).reduce((sum, count) => sum + count, 0);
@@ -96,7 +97,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
         'overruns',
         `the kernel dropped messages for the daemon ${overruns} times`,
         'Misses were lost: who asked had to ask again.',
-        'missd run --receive-buffer 256MiB',
+        sh`missd run --receive-buffer 256MiB`,
       ),
     );
   if (findings.length === 0)

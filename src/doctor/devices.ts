@@ -1,6 +1,6 @@
 /** The VXLAN devices: their flags, and what those imply. */
-import { typed } from '../inspect/inside.ts';
 import { recreated } from '../inspect/recreate.ts';
+import { type CommandLine, device as deviceWord, setSysctl, sh, typed } from '../screen/shell.ts';
 import { isVxlan, refusal } from '../served/servable.ts';
 import type { FdbEntry, Ip, Link } from '../vocabulary.ts';
 import { type Finding, of } from './finding.ts';
@@ -35,8 +35,8 @@ export function deviceFacts(subject: Subject, served: boolean): DeviceFacts {
 export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFacts): Finding[] {
   const { link, name, place, strategy, bridge } = subject;
   const { vxlan } = link;
-  const anew = (): string[] => recreated(link, place.path, place.links);
-  const command = (text: string): string => typed(place.path, text);
+  const anew = (): CommandLine[] => recreated(link, place.path, place.links);
+  const command = (line: CommandLine): CommandLine => typed(place.path, line);
   const unserved = refusal(link, place.links, () => strategy);
   if (unserved !== undefined)
     return [say.broken('servable', `${name} is not served: ${unserved}`, ...reasonAndWay(subject, unserved))];
@@ -47,7 +47,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
         'down',
         `${name} is down`,
         'Nothing passes a device that is down, and setting it down emptied its tables.',
-        command(`ip link set ${link.name} up`),
+        command(sh`ip link set ${deviceWord(link.name)} up`),
       ),
     );
   const asked = strategy === 'miss';
@@ -85,7 +85,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
         'learning',
         `${name} learns from traffic`,
         "Any guest can redirect another's traffic to its own host with one frame of a forged source MAC.",
-        command(`ip link set ${link.name} type vxlan nolearning`),
+        command(sh`ip link set ${deviceWord(link.name)} type vxlan nolearning`),
       ),
     );
   if (bridge === undefined && vxlan.l3miss && link.up) findings.push(...judgeSolicit());
@@ -100,7 +100,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
       `${name} has a default remote, ${remote ?? 'a group'}`,
       `Frames for unknown MACs go there, right or wrong, and raise no L2 miss.${group ? ' So do broadcasts, unless missd run --broadcast replicates them.' : ''}`,
       command(
-        `bridge fdb del ${ALL_MACS} dev ${link.name}${remote === undefined ? '' : ` dst ${remote}`} self`,
+        sh`bridge fdb del ${ALL_MACS} dev ${link.name} ${remote === undefined ? [] : ['dst', remote]} self`,
       ),
     );
   }
@@ -110,30 +110,37 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
       if (probes !== 0) return [];
       const what = `${name} has app_solicit 0 for IPv${family}`;
       const why = 'What the host routes through it is asked for on the wire, and missd never hears of it.';
-      const where = `net.ipv${family}.neigh.${link.name}.app_solicit=3`;
+      const parts = ['net', `ipv${family}`, 'neigh', link.name, 'app_solicit'];
       return served
-        ? [say.broken('app_solicit', `${what}, although missd serves it`, why, command(`sysctl -w ${where}`))]
+        ? [
+            say.broken(
+              'app_solicit',
+              `${what}, although missd serves it`,
+              why,
+              setSysctl(place.path, parts, 3),
+            ),
+          ]
         : [say.note('app_solicit', `${what}; missd run sets it to 3`, why)];
     });
   }
 }
 
-function reasonAndWay({ link, place, bridge }: Subject, unserved: string): [string, ...string[]] {
-  const command = (text: string): string => typed(place.path, text);
+function reasonAndWay({ link, place, bridge }: Subject, unserved: string): [string, ...CommandLine[]] {
+  const command = (line: CommandLine): CommandLine => typed(place.path, line);
   if (link.vxlan.external)
     return [
       'Each VNI needs a device of its own; this one takes its VNI from each packet.',
-      command(`ip link add vxlan100 type vxlan id 100 dstport 4789 nolearning proxy l2miss l3miss`),
+      command(sh`ip link add vxlan100 type vxlan id 100 dstport 4789 nolearning proxy l2miss l3miss`),
     ];
   if (bridge?.bridge?.vlanFiltering === true)
     return [
       'The same address may be a different guest in each VLAN, and a miss does not name the VLAN. Give each VLAN a bridge of its own.',
-      command(`ip link set ${bridge.name} type bridge vlan_filtering 0`),
+      command(sh`ip link set ${deviceWord(bridge.name)} type bridge vlan_filtering 0`),
     ];
   if (bridge !== undefined && unserved.includes('another VXLAN device'))
     return [
       'A question of a guest reaches both, so it cannot be told which VNI is meant, and frames may loop between the two.',
-      command(`ip link set ${link.name} nomaster`),
+      command(sh`ip link set ${deviceWord(link.name)} nomaster`),
     ];
   return ['missd run leaves it alone.'];
 }
@@ -151,13 +158,13 @@ export function judgeAbsence(
           'namespace',
           `namespace ${name} could not be entered: ${reason}`,
           'Nothing in it could be examined.',
-          'sudo missd doctor',
+          sh`sudo missd doctor`,
         )
       : say.broken(
           'namespace',
           `namespace ${name} cannot be opened: ${reason}`,
           'missd run waits for it.',
-          'ip netns list',
+          sh`ip netns list`,
         ),
   );
   for (const device of wanted)
@@ -184,7 +191,7 @@ export function judgeAbsence(
         'none',
         `no VXLAN device with l2miss or l3miss in ${places.map(({ name }) => name).join(', ')}`,
         'missd run waits for one.',
-        'ip link add vxlan100 type vxlan id 100 dstport 4789 nolearning proxy l2miss l3miss',
+        sh`ip link add vxlan100 type vxlan id 100 dstport 4789 nolearning proxy l2miss l3miss`,
       ),
     );
   return findings;
@@ -197,7 +204,7 @@ export function judgeAbsence(
         ? `no device ${device} in ${places.map(({ name }) => name).join(', ')}`
         : `${device} is not a VXLAN device`,
       'It was named with --device.',
-      'ip -d link show type vxlan',
+      sh`ip -d link show type vxlan`,
     );
   }
 }
@@ -216,7 +223,7 @@ export function judgeTwins(subjects: readonly Subject[]): Finding[] {
           'twins',
           `${one.name} and ${before.name} both have VNI ${vni}`,
           'Both follow the same records, so an address can be in one of them only.',
-          typed(one.place.path, `ip -d link show ${one.link.name}`),
+          typed(one.place.path, sh`ip -d link show ${deviceWord(one.link.name)}`),
         ),
       );
   }

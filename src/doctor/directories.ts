@@ -3,6 +3,7 @@ import { redisTarget } from '../directory/redis-url.ts';
 import { RedisWriter } from '../directory/redis-writer.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../errors.ts';
+import { sh } from '../screen/shell.ts';
 import { judgeClock } from './clock.ts';
 import { judgeRedis } from './directory.ts';
 import { type Finding, type Group, of } from './finding.ts';
@@ -19,6 +20,7 @@ export async function examineDirectory(
   scene: Scene,
   devices: readonly Subject[],
   look: Look,
+  given: readonly string[],
 ): Promise<Judged[]> {
   const { options } = scene;
   let judged: Judged[] = [];
@@ -42,11 +44,11 @@ export async function examineDirectory(
             'file',
             reasonOf(error),
             'missd run refuses to start with it.',
-            `missd endpoint import ${file}`,
+            sh`missd endpoint import ${file}`,
           ),
         ];
       }
-      const found = judgeRecords(recorded, context, options.keyPrefix);
+      const found = judgeRecords(recorded, context, options.keyPrefix, { file });
       judged = found.judged;
       return [
         say.ok('file', `${file} is well-formed`),
@@ -69,7 +71,7 @@ export async function examineDirectory(
             await scanRecorded(writer, options.keyPrefix),
             context,
             options.keyPrefix,
-            target,
+            { target, given },
           );
           judged = found.judged;
           findings.push(...judged.flatMap(judgeContradictions));

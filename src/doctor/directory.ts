@@ -1,5 +1,6 @@
 /** The directory's server: reachable, permitted, and one that does not forget. */
 import type { RedisTarget } from '../directory/redis-url.ts';
+import { sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 import { redisCli } from './redis-cli.ts';
 import type { RedisFacts } from './redis.ts';
@@ -56,7 +57,7 @@ function judgeUnreachable(target: RedisTarget, reason: string): Finding {
     `the directory does not answer: ${reason}`,
     why,
     credentials
-      ? 'missd run --redis redis://USER@HOST:6379 --redis-password-file /etc/missd/redis-password'
+      ? sh`missd run --redis redis://USER@HOST:6379 --redis-password-file /etc/missd/redis-password`
       : redisCli(target, 'PING'),
   );
 }
@@ -101,7 +102,7 @@ function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
         'cluster',
         `${target.name} is a node of a cluster, and --redis names a single server`,
         'It has the records of some VNIs only, and refuses the others (MOVED).',
-        `missd run --redis redis+cluster://${target.name}`,
+        sh`missd run --redis ${`redis+cluster://${target.name}`}`,
       ),
     );
   if (info.get('cluster_state') === 'fail')
@@ -131,7 +132,7 @@ function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
           'replica',
           `${target.name} is a replica of ${master}`,
           'It cannot be written to (endpoint set, --broadcast), and tells of changes a moment later than its master.',
-          `missd run --redis redis://${master}`,
+          sh`missd run --redis ${`redis://${master}`}`,
         ),
       );
   }

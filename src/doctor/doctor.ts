@@ -4,8 +4,9 @@
  */
 import type { DoctorOptions } from '../config/options.ts';
 import { reasonOf } from '../errors.ts';
-import { printed, typed } from '../inspect/inside.ts';
+import { printed } from '../inspect/inside.ts';
 import type { Kernel } from '../kernel/kernel.ts';
+import { setSysctl, sh } from '../screen/shell.ts';
 import type { Ip } from '../vocabulary.ts';
 import { type DaemonFacts, askDaemon, judgeDaemon, serves } from './daemon.ts';
 import { deviceFacts, judgeAbsence, judgeDevice, judgeTwins } from './devices.ts';
@@ -24,8 +25,15 @@ import { examineTunnels } from './tunnels.ts';
 /** No group takes longer, whatever it waits for, ms. */
 const PATIENCE = 15_000;
 
-/** By group, in their order. Never rejects: what could not be looked at is a finding. */
-export async function examine(kernel: Kernel, options: DoctorOptions): Promise<Finding[]> {
+/**
+ * By group, in their order. Never rejects: what could not be looked at is a finding.
+ * @param given options that lead another command of missd to the same directory, to be printed
+ */
+export async function examine(
+  kernel: Kernel,
+  options: DoctorOptions,
+  given: readonly string[] = [],
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   const look = async (group: Group, act: () => Finding[] | Promise<Finding[]>): Promise<void> => {
     try {
@@ -46,7 +54,7 @@ export async function examine(kernel: Kernel, options: DoctorOptions): Promise<F
       look('ports', () => devices.flatMap((one) => judgePort(one, serves(daemon, one)))),
       look('daemon', () => judgeDaemon(daemon, devices)),
     ]);
-    const records = await examineDirectory(scene, devices, look);
+    const records = await examineDirectory(scene, devices, look, given);
     const own = ownVteps(scene);
     await look('owners', () => examineOwners(devices, records, own));
     await look('underlay', () => examineTunnels(scene, devices, records, own));
@@ -101,7 +109,7 @@ async function limits(scene: Scene, devices: readonly Subject[]): Promise<LimitF
     bridged.map(async ({ path, name }) => {
       const file = '/proc/sys/net/bridge/bridge-nf-call-iptables';
       const value = Number(await printed(path, ['cat', file]).catch(() => '0'));
-      const fix = typed(path, 'sysctl -w net.bridge.bridge-nf-call-iptables=0');
+      const fix = setSysctl(path, ['net', 'bridge', 'bridge-nf-call-iptables'], 0);
       return { where: name, value, fix };
     }),
   );
@@ -124,7 +132,7 @@ function examineDevices(scene: Scene, devices: readonly Subject[], daemon: Daemo
         'iproute2',
         `what iproute2 knows could not be seen: ${scene.blind}`,
         'Carrier, isolation, spanning tree, MLD queriers and the MTU of the underlay are left out.',
-        'apt-get install iproute2',
+        sh`apt-get install iproute2`,
       ),
     );
   for (const one of devices) findings.push(...judgeDevice(deviceFacts(one, serves(daemon, one))));

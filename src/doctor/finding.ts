@@ -1,5 +1,7 @@
 /** What doctor says: one thing that was looked at, how it is, why that matters and what mends it. */
 
+import type { CommandLine } from '../screen/shell.ts';
+
 /** In the order in which they are told. */
 export const GROUPS = [
   'kernel',
@@ -32,7 +34,7 @@ export interface Finding {
   /** What comes of it. */
   why?: string;
   /** Commands that mend it, exactly as to be typed. */
-  fix?: string[];
+  fix?: CommandLine[];
 }
 
 type Said = Omit<Finding, 'group'>;
@@ -46,7 +48,7 @@ export const of = (group: Group) => ({
 });
 
 function said(group: Group, level: Level) {
-  return (check: string, what: string, why?: string, ...fix: string[]): Finding => {
+  return (check: string, what: string, why?: string, ...fix: CommandLine[]): Finding => {
     const one: Said = { check, level, what };
     if (why !== undefined) one.why = why;
     if (fix.length > 0) one.fix = fix;

@@ -1,21 +1,22 @@
 /** Whether this kernel has what missd is made of. */
+import { type CommandLine, sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 import type { Feature, Trial } from './features.ts';
 
 const say = of('kernel');
 
 /** What the lack of a feature means, and what mends it. */
-const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string; fix?: string }> = {
+const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string; fix?: CommandLine }> = {
   bridge: {
     level: 'warning',
     why: 'There can be no bridged overlay here, only a routed one.',
-    fix: 'modprobe bridge',
+    fix: sh`modprobe bridge`,
   },
-  vxlan: { level: 'broken', why: 'There is nothing for missd to serve.', fix: 'modprobe vxlan' },
+  vxlan: { level: 'broken', why: 'There is nothing for missd to serve.', fix: sh`modprobe vxlan` },
   ipv6: {
     level: 'note',
     why: 'Overlays and underlays of IPv6 are not possible here; IPv4 is as ever.',
-    fix: 'sysctl -w net.ipv6.conf.all.disable_ipv6=0',
+    fix: sh`sysctl -w net.ipv6.conf.all.disable_ipv6=0`,
   },
   'misses of what is routed': {
     level: 'broken',
@@ -45,7 +46,7 @@ const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string;
   nftables: {
     level: 'warning',
     why: 'Floods of questions are shed in user space, for about a third of a core while they last.',
-    fix: 'apt-get install nftables',
+    fix: sh`apt-get install nftables`,
   },
 };
 
@@ -57,7 +58,7 @@ export function judgeKernel(trials: readonly Trial[] | string): Finding[] {
         'tried',
         `The kernel's features were not tried: ${trials}`,
         'That takes a namespace of its own, and CAP_SYS_ADMIN to make one.',
-        'sudo missd doctor',
+        sh`sudo missd doctor`,
       ),
     ];
   const findings = trials.flatMap(({ feature, error }) => {

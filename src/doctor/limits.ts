@@ -1,6 +1,7 @@
 /** Limits of the kernel that make misses vanish. */
 import type { NeighbourTable } from '../kernel/kernel.ts';
 import { ROOM } from '../report.ts';
+import { type CommandLine, sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 
 const say = of('limits');
@@ -15,7 +16,7 @@ export interface LimitFacts {
   /** Whether a device is there whose host routes through it: its neighbours then count while they are asked for. */
   routed: boolean;
   /** `net.bridge.bridge-nf-call-iptables`, by namespace; undefined without br_netfilter. */
-  bridgeFilter: readonly { where: string; value: number; fix: string }[];
+  bridgeFilter: readonly { where: string; value: number; fix: CommandLine }[];
 }
 
 export function judgeLimits({
@@ -43,7 +44,7 @@ export function judgeLimits({
           'receive-buffer',
           `The receive buffer is ${size}`,
           'In a burst the kernel drops misses that do not fit. SO_RCVBUFFORCE was refused, so net.core.rmem_max caps it.',
-          `sysctl -w net.core.rmem_max=${wanted}`,
+          sh`sysctl -w net.core.rmem_max=${wanted}`,
         ),
       );
   }
@@ -66,7 +67,7 @@ function judgeTable(family: 4 | 6, { thresholds, fulls, entries }: NeighbourTabl
   const sysctl = `net.ipv${family}.neigh.default.gc_thresh`;
   const check = `gc_thresh-ipv${family}`;
   const what = `${sysctl}3 is ${limit}`;
-  const fix = `sysctl -w ${[1, 2, 3].map((n) => `${sysctl}${n}=${ROOM[n - 1] ?? 0}`).join(' ')}`;
+  const fix = sh`sysctl -w ${[1, 2, 3].map((n) => `${sysctl}${n}=${ROOM[n - 1] ?? 0}`)}`;
   const been = fulls === 0 ? '' : `; full ${fulls} times since the machine started`;
   if (limit >= ROOM[0]) return say.ok(check, `${what}, ${entries} neighbours${been}`);
   if (routed)

@@ -1,5 +1,5 @@
 /** Whether what guests send fits through the tunnel, and the tunnel's packets through the underlay. */
-import { typed } from '../inspect/inside.ts';
+import { device as deviceWord, sh, typed } from '../screen/shell.ts';
 import { guestPorts } from '../served/ports.ts';
 import type { Link } from '../vocabulary.ts';
 import { type Finding, of } from './finding.ts';
@@ -19,8 +19,10 @@ export function judgeMtu(tunnel: Tunnel): Finding[] {
         'underlay',
         `${name} has MTU ${link.mtu}, and ${narrow.what} ${narrow.mtu} takes packets of ${room}`,
         `VXLAN adds ${overhead} bytes. Larger packets are fragmented or lost on the way: ping works, and transfers hang.`,
-        typed(place.path, `ip link set ${link.name} mtu ${room}`),
-        ...(bridge === undefined ? [] : [typed(place.path, `ip link set ${bridge.name} mtu ${room}`)]),
+        typed(place.path, sh`ip link set ${deviceWord(link.name)} mtu ${room}`),
+        ...(bridge === undefined
+          ? []
+          : [typed(place.path, sh`ip link set ${deviceWord(bridge.name)} mtu ${room}`)]),
       ),
     );
   const fits = Math.min(link.mtu, room ?? link.mtu);
@@ -34,7 +36,9 @@ export function judgeMtu(tunnel: Tunnel): Finding[] {
         'guests',
         `${portsOf(large)} of ${bridge?.name ?? 'the bridge'} ${large.length === 1 ? 'has' : 'have'} MTU ${example.mtu}, ${name} ${fits}`,
         "A bridge drops what does not fit through the other port and tells nobody: ping works, and transfers hang. All is well if the guests' own ends have the smaller MTU.",
-        ...large.slice(0, 4).map((port) => typed(place.path, `ip link set ${port.name} mtu ${fits}`)),
+        ...large
+          .slice(0, 4)
+          .map((port) => typed(place.path, sh`ip link set ${deviceWord(port.name)} mtu ${fits}`)),
       ),
     );
   if (findings.length === 0)

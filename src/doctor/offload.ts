@@ -4,7 +4,8 @@
  */
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
-import { inside, typed } from '../inspect/inside.ts';
+import { inside } from '../inspect/inside.ts';
+import { type CommandLine, sh, typed } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 
 const say = of('offload');
@@ -104,10 +105,10 @@ export function parseFeatures(text: string): Features {
 
 export function judgeOffload({ where, path, wrong, received, device, tunnels }: OffloadFacts): Finding[] {
   const findings: Finding[] = [];
-  const off = (): string[] =>
+  const off = (): CommandLine[] =>
     [
-      ...tunnels.map((name) => `ethtool -K ${name} tx-checksum-ip-generic off`),
-      ...(device === undefined ? [] : [`ethtool -K ${device.name} tx-udp_tnl-segmentation off`]),
+      ...tunnels.map((name) => sh`ethtool -K ${name} tx-checksum-ip-generic off`),
+      ...(device === undefined ? [] : [sh`ethtool -K ${device.name} tx-udp_tnl-segmentation off`]),
     ].map((command) => typed(path, command));
   if (wrong !== undefined && wrong.udp + wrong.tcp > 0)
     findings.push(

@@ -3,7 +3,7 @@ import { compareAddresses } from '../directory/redis-endpoints.ts';
 import { NUD_PERMANENT } from '../kernel/netlink.ts';
 import { guestPorts } from '../served/ports.ts';
 import type { Ip, Mac } from '../vocabulary.ts';
-import { typed } from '../inspect/inside.ts';
+import { type CommandLine, remarked, sh, typed } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 import type { Judged } from './records.ts';
 import type { Subject } from './scene.ts';
@@ -56,7 +56,7 @@ export function judgeOwners(local: Local, records: Judged | undefined, own: Read
   const { name, place, bridge } = subject;
   const { vni } = records;
   const findings: Finding[] = [];
-  const look = typed(place.path, `bridge fdb show br ${bridge?.name ?? 'br0'}`);
+  const look = typed(place.path, sh`bridge fdb show br ${bridge?.name ?? 'br0'}`);
   const unrecorded: Mac[] = [];
   const users = usersOf(records);
   for (const [mac, port] of macs) {
@@ -69,7 +69,7 @@ export function judgeOwners(local: Local, records: Judged | undefined, own: Read
           'mac',
           `${mac} is heard on port ${port} of this host, and the directory has it behind ${other} (VNI ${vni})`,
           'Two guests have the same MAC, or one moved here and its record did not: other hosts send its packets there.',
-          `missd endpoint ls ${vni}`,
+          list(records),
           look,
         ),
       );
@@ -83,8 +83,8 @@ export function judgeOwners(local: Local, records: Judged | undefined, own: Read
         'ip',
         `${ip} is ${mac} on port ${macs.get(mac) ?? ''} of this host, and the directory has it as ${record.mac} behind ${record.vtep} (VNI ${vni})`,
         'Two guests have the same address, and who asks reaches the one that answers first.',
-        `missd endpoint ls ${vni}`,
-        typed(place.path, `ip neigh show ${ip} dev ${bridge?.name ?? 'br0'}`),
+        list(records),
+        typed(place.path, sh`ip neigh show ${ip} dev ${bridge?.name ?? 'br0'}`),
       ),
     );
   }
@@ -95,8 +95,8 @@ export function judgeOwners(local: Local, records: Judged | undefined, own: Read
       say.broken(
         'assigned',
         `${ip} is an address of ${device} here, and the directory has it behind ${record.vtep} (VNI ${vni})`,
-        'missd never writes an entry for what this host has; the guest on the other host is not reached from here.',
-        `missd endpoint rm ${vni} ${ip}`,
+        'missd never writes an entry for what this host has: from here the guest on the other host is not reached, whichever of the two is right.',
+        typed(place.path, sh`ip address show to ${ip}`),
       ),
     );
   }
@@ -107,7 +107,7 @@ export function judgeOwners(local: Local, records: Judged | undefined, own: Read
         'unrecorded',
         `${unrecorded.length} guest MAC${unrecorded.length === 1 ? '' : 's'} heard on ${bridge?.name ?? name} ${unrecorded.length === 1 ? 'has' : 'have'} no record in VNI ${vni}, such as ${example}`,
         'Guests of other hosts cannot reach them.',
-        `missd endpoint set ${vni} IP ${example} ${[...own].find((ip) => ip === subject.link.vxlan.local) ?? 'VTEP'}`,
+        set(records, 'IP', example, [...own].find((ip) => ip === subject.link.vxlan.local) ?? 'VTEP'),
       ),
     );
   return folded(findings);
@@ -130,7 +130,7 @@ export function judgeContradictions(records: Judged): Finding[] {
             .map(({ ip }) => ip)
             .join(' and ')} (VNI ${vni})`,
           'A MAC can be in one place. The one in force stays until its record changes; at start the lowest wins.',
-          `missd endpoint ls ${vni}`,
+          list(records),
         ),
       );
     const against = said === undefined ? undefined : users.find(({ vtep }) => vtep !== said);
@@ -140,12 +140,22 @@ export function judgeContradictions(records: Judged): Finding[] {
           'mac-ip',
           `${mac} is behind ${said ?? ''} by its mac: record, and behind ${against.vtep} by that of ${against.ip} (VNI ${vni})`,
           'The mac: record wins. One of the two was not written when the guest moved.',
-          `missd endpoint set ${vni} ${against.ip} ${mac} ${said ?? ''}   # or the other`,
+          remarked(set(records, against.ip, mac, said ?? ''), 'or the other'),
         ),
       );
   }
   return folded(findings);
 }
+
+/** What is recorded. */
+const list = ({ vni, source: { file, given } }: Judged): CommandLine =>
+  file === undefined ? sh`missd endpoint ls ${vni} ${given ?? []}` : sh`cat ${file}`;
+
+/** A record that is set right. */
+const set = ({ vni, source: { file, given } }: Judged, ip: Ip, mac: Mac, vtep: Ip): CommandLine =>
+  file === undefined
+    ? sh`missd endpoint set ${vni} ${ip} ${mac} ${vtep} ${given ?? []}`
+    : remarked(sh`vi ${file}`, sh`VNI ${vni}: ${ip} is ${mac} behind ${vtep}`);
 
 const isLeased = (mac: Mac, { leases }: Judged): boolean =>
   [...leases.values()].some((lease) => lease.mac === mac);

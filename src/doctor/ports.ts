@@ -1,6 +1,6 @@
 /** Settings of bridges and their ports that keep questions from the VXLAN device. */
 import type { LinkDetails } from '../inspect/iproute.ts';
-import { typed } from '../inspect/inside.ts';
+import { type CommandLine, device as deviceWord, sh, typed } from '../screen/shell.ts';
 import { guestPorts } from '../served/ports.ts';
 import { type Finding, of } from './finding.ts';
 import type { Subject } from './scene.ts';
@@ -13,7 +13,8 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
   if (bridgePort === undefined || bridge === undefined) return [];
   const details = place.details.get(link.ifindex);
   const bridgeDetails = place.details.get(bridge.ifindex)?.bridge;
-  const set = (what: string): string => typed(place.path, `bridge link set dev ${link.name} ${what}`);
+  const set = (flag: string, value: string): CommandLine =>
+    typed(place.path, sh`bridge link set dev ${link.name} ${flag} ${value}`);
   const findings: Finding[] = [];
   if (!bridge.up)
     findings.push(
@@ -21,7 +22,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
         'bridge-down',
         `${name}: its bridge ${bridge.name} is down`,
         'Guests reach nobody, not even each other.',
-        typed(place.path, `ip link set ${bridge.name} up`),
+        typed(place.path, sh`ip link set ${deviceWord(bridge.name)} up`),
       ),
     );
   if (!bridgePort.bcastFlood)
@@ -30,7 +31,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
         'bcast_flood',
         `${name} gets no broadcasts (bcast_flood off)`,
         'ARP requests of guests do not reach it, so IPv4 addresses raise no miss.',
-        set('bcast_flood on'),
+        set('bcast_flood', 'on'),
       ),
     );
   if (!bridgePort.mcastFlood)
@@ -39,7 +40,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
         'mcast_flood',
         `${name} gets no multicast (mcast_flood off)`,
         'Neighbour solicitations of guests do not reach it, so IPv6 addresses raise no miss.',
-        set('mcast_flood on'),
+        set('mcast_flood', 'on'),
       ),
     );
   if (bridgePort.neighSuppress)
@@ -48,7 +49,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
         'neigh_suppress',
         `${name} has neigh_suppress on`,
         "The bridge answers for neighbours that the host's own tables know, right or wrong, before missd is asked.",
-        set('neigh_suppress off'),
+        set('neigh_suppress', 'off'),
       ),
     );
   if (bridgePort.multicastRouter !== 2 && (served || querier(bridgeDetails))) findings.push(judgeQuerier());
@@ -59,7 +60,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
         'state',
         `${name} is ${details.port.state} in bridge ${bridge.name}`,
         'Spanning tree keeps it from forwarding: either it has just come up, or there is a loop through the overlay.',
-        typed(place.path, `ip link set ${bridge.name} type bridge stp_state 0`),
+        typed(place.path, sh`ip link set ${deviceWord(bridge.name)} type bridge stp_state 0`),
       ),
     );
   if (findings.length === 0) findings.push(say.ok('flags', `${name} in ${bridge.name}`));
@@ -73,7 +74,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
           'querier',
           `${name} is served and no permanent router port of ${bridge?.name ?? 'its bridge'}`,
           why,
-          set('mcast_router 2'),
+          set('mcast_router', '2'),
         )
       : say.note(
           'querier',
@@ -94,7 +95,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
             'isolated',
             `${name} is isolated, and so is ${cut.map((port) => port?.name).join(', ')}`,
             `${why} Guests behind them reach nobody on other hosts, and their questions raise no miss.`,
-            set('isolated off'),
+            set('isolated', 'off'),
           ),
         ];
   }

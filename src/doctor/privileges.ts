@@ -1,5 +1,6 @@
 /** What this process, and the daemon, may do. */
 import { readFileSync } from 'node:fs';
+import { remarked, sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 
 const say = of('privileges');
@@ -61,7 +62,7 @@ export function judgePrivileges({ self, daemon, entersNamespaces }: PrivilegeFac
         'capabilities',
         `${lacking.join(', ')}: not held, so much of what follows could not be seen`,
         'missd run needs them, and so does doctor to see as much as missd will.',
-        'sudo missd doctor',
+        sh`sudo missd doctor`,
       ),
     );
   } else
@@ -72,7 +73,7 @@ export function judgePrivileges({ self, daemon, entersNamespaces }: PrivilegeFac
           name.toLowerCase(),
           `${who} lacks ${name}`,
           why,
-          `systemctl edit missd   # [Service] AmbientCapabilities=${needed.join(' ')}`,
+          remarked(sh`systemctl edit missd`, `[Service] AmbientCapabilities=${needed.join(' ')}`),
         ),
       );
     }

@@ -1,6 +1,7 @@
 /** Records that do not count, or do not say what their writer meant. */
 import { type MalformedReason, parseIpRecord, parseLease, parseMacRecord } from '../directory/record.ts';
 import type { RedisTarget } from '../directory/redis-url.ts';
+import type { CommandLine } from '../screen/shell.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { type Finding, of } from './finding.ts';
 import type { Recorded, VniRecorded } from './recorded.ts';
@@ -15,9 +16,18 @@ export interface Context {
   vtepAllow: (vtep: Ip) => boolean;
 }
 
+/** Where the records are, to name a command. */
+export interface Source {
+  target?: RedisTarget;
+  file?: string;
+  /** Options that lead another command of missd to the same Redis. */
+  given?: readonly string[];
+}
+
 /** Records that count. */
 export interface Judged {
   vni: Vni;
+  source: Source;
   ips: Map<Ip, { mac: Mac; vtep: Ip }>;
   macs: Map<Mac, Ip>;
   leases: Map<string, { mac: Mac; vtep: Ip }>;
@@ -41,25 +51,24 @@ const REASONS: Record<MalformedReason | 'no_braces' | 'vni' | 'kind', string> = 
 };
 
 /**
- * @param target where the records are, to name a command; undefined where they are in a file
  * @returns the findings, and the records that count
  */
 export function judgeRecords(
   recorded: Recorded,
   context: Context,
   keyPrefix: string,
-  target?: RedisTarget,
+  source: Source,
 ): { findings: Finding[]; judged: Judged[] } {
   const malformed: { key: string; value: string; reason: MalformedReason }[] = [];
   const strange = new Set(recorded.strange.map(({ key }) => key));
   const judged = [...recorded.vnis].map(([vni, of]) =>
-    judgeVni(vni, of, context, (kind, address, value, reason) => {
+    judgeVni(vni, of, context, source, (kind, address, value, reason) => {
       const key = `${keyPrefix}:{${vni}}:${kind}:${address}`;
       if (!strange.has(key)) malformed.push({ key, value, reason });
     }),
   );
-  const command = (...words: string[]): string[] =>
-    target === undefined ? [] : [redisCli(target, ...words)];
+  const command = (...words: string[]): CommandLine[] =>
+    source.target === undefined ? [] : [redisCli(source.target, ...words)];
   const findings: Finding[] = [];
   for (const [type, group] of grouped(recorded.mistyped, ({ type, wanted }) => `${type} ${wanted}`)) {
     const [held, wanted] = type.split(' ');
@@ -104,9 +113,10 @@ function judgeVni(
   vni: Vni,
   { ips, macs, leases }: VniRecorded,
   { family, vtepAllow }: Context,
+  source: Source,
   refuse: (kind: string, address: string, value: string, reason: MalformedReason) => void,
 ): Judged {
-  const judged: Judged = { vni, ips: new Map(), macs: new Map(), leases: new Map() };
+  const judged: Judged = { vni, source, ips: new Map(), macs: new Map(), leases: new Map() };
   const as = (vtep: string) => ({
     family: family(vni) ?? (vtep.includes(':') ? (6 as const) : (4 as const)),
     vtepAllow,
@@ -133,7 +143,7 @@ function judgeVni(
 function judgeLeases(
   { vnis, complete }: Recorded,
   keyPrefix: string,
-  command: (...words: string[]) => string[],
+  command: (...words: string[]) => CommandLine[],
 ): Finding[] {
   return [...vnis].flatMap(([vni, { leases, listed = new Set() }]) => {
     const forgotten = [...leases.keys()].filter((cidr) => !listed.has(cidr));

@@ -1,12 +1,12 @@
 /** How a person would ask the same Redis. */
 import type { RedisTarget } from '../directory/redis-url.ts';
-
-/** A word for a shell: whatever it contains, it stays one word. */
-export const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+import { type CommandLine, sh } from '../screen/shell.ts';
 
 /** `redis-cli` with what leads to the target; a password is asked for. */
-export function redisCli({ where, username, password, db, tls }: RedisTarget, ...words: string[]): string {
+export function redisCli(
+  { where, username, password, db, tls }: RedisTarget,
+  ...words: string[]
+): CommandLine {
   const [first] =
     where.kind === 'cluster'
       ? where.nodes
@@ -29,5 +29,5 @@ export function redisCli({ where, username, password, db, tls }: RedisTarget, ..
     ...(username === undefined ? [] : ['--user', username]),
     ...(password === undefined ? [] : ['--askpass']),
   ];
-  return ['redis-cli', ...options, ...words].map(quoted).join(' ');
+  return sh`redis-cli ${[...options, ...words]}`;
 }

@@ -67,7 +67,7 @@ function typeable(command: string, width: number): string[] {
   const room = width - GROUP - 2;
   const text = harmless(command);
   // A quoted word stays whole, and a comment has no second line.
-  const words = text.includes(' # ') ? [text] : (text.match(/(?:'[^']*'|[^\s'])+/g) ?? []);
+  const words = text.includes(' # ') ? [text] : (text.match(/(?:'[^']*'|"[^"]*"|\\.|[^\s'"\\])+/g) ?? []);
   const lines = wrapped(words, room, 'whole');
   return lines.map(
     (line, at) => `${' '.repeat(at === 0 ? GROUP : GROUP + 2)}${line}${at === lines.length - 1 ? '' : ' \\'}`,

@@ -1,5 +1,5 @@
 /** Whether packets get from here to the other hosts at all. */
-import { typed } from '../inspect/inside.ts';
+import { device as deviceWord, sh, typed } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 import type { Tunnel } from './tunnel.ts';
 
@@ -17,7 +17,7 @@ export function judgeUnderlay({ subject, underlay, addresses, dev, ways, blind, 
         'The kernel cannot send a packet from an address that the host does not have, and none for it arrives.',
         typed(
           underlay?.path ?? null,
-          `ip address add ${local}/${family === 6 ? 64 : 24} dev ${dev?.name ?? 'eth0'}`,
+          sh`ip address add ${local}/${family === 6 ? 64 : 24} dev ${dev?.name ?? 'eth0'}`,
         ),
       ),
     );
@@ -28,7 +28,7 @@ export function judgeUnderlay({ subject, underlay, addresses, dev, ways, blind, 
         'unseen',
         `routes and MTU of the underlay of ${name} could not be seen: ${blind ?? 'its packets leave from a namespace that has no name here'}`,
         'Look from there.',
-        'missd doctor --netns NAME',
+        sh`missd doctor --netns NAME`,
       ),
     ];
   const down = new Set<string>();
@@ -40,7 +40,12 @@ export function judgeUnderlay({ subject, underlay, addresses, dev, ways, blind, 
         'down',
         `${device.name}, which ${of} leaves from, ${device.up ? 'has no carrier' : 'is down'}`,
         'No packet of the overlay leaves this host on it.',
-        typed(underlay.path, `ip link ${device.up ? 'show' : 'set'} ${device.name}${device.up ? '' : ' up'}`),
+        typed(
+          underlay.path,
+          device.up
+            ? sh`ip link show ${deviceWord(device.name)}`
+            : sh`ip link set ${deviceWord(device.name)} up`,
+        ),
       ),
     );
   };
@@ -53,7 +58,7 @@ export function judgeUnderlay({ subject, underlay, addresses, dev, ways, blind, 
           'route',
           `no route from ${underlay.name} to host ${vtep} of VNI ${link.vxlan.vni}: ${path}`,
           'Its guests are known, and cannot be reached.',
-          typed(underlay.path, `ip route get ${vtep}`),
+          typed(underlay.path, sh`ip route get ${vtep}`),
         ),
       );
     } else if (path.device === link.name)
@@ -62,7 +67,7 @@ export function judgeUnderlay({ subject, underlay, addresses, dev, ways, blind, 
           'loop',
           `the route to host ${vtep} leads through ${name} itself`,
           'Each packet of the overlay would be wrapped again and again.',
-          typed(underlay.path, `ip route get ${vtep}`),
+          typed(underlay.path, sh`ip route get ${vtep}`),
         ),
       );
   }

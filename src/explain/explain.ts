@@ -1,4 +1,5 @@
 /** Facts, judged: every stage's findings along the way of a packet, and one verdict. */
+import { type CommandLine, blank, sh } from '../screen/shell.ts';
 import type { Vni } from '../vocabulary.ts';
 import type { Facts } from './facts.ts';
 import { CAUSES, type Cause, type CauseName, type Finding } from './finding.ts';
@@ -11,7 +12,16 @@ import { history } from './stages/history.ts';
 import { neighbour } from './stages/neighbour.ts';
 import { records } from './stages/records.ts';
 import { underlay } from './stages/underlay.ts';
-import { isAssignedHere, isAtHome, isProven, isServed, netnsFlag } from './view.ts';
+import {
+  explainAgain,
+  givenDirectory,
+  givenListen,
+  isAssignedHere,
+  isAtHome,
+  isProven,
+  isServed,
+  netnsWords,
+} from './view.ts';
 
 export interface Verdict {
   works: boolean;
@@ -20,7 +30,7 @@ export interface Verdict {
   /** One line. */
   says: string;
   /** The command to type next; absent where there is nothing to do. */
-  next?: string;
+  next?: CommandLine;
 }
 
 export interface Explanation {
@@ -63,7 +73,7 @@ function verdict(facts: Facts, findings: readonly Finding[]): Verdict {
       works: true,
       cause: 'caution',
       says: `${says}; but ${warned.stage}: ${warned.text}`,
-      next: `missd doctor${netnsFlag(facts)}`,
+      next: sh`missd doctor ${[...netnsWords(facts), ...givenDirectory(facts), ...givenListen(facts)]}`,
     };
   return { works: true, says, ...proof(facts, proven) };
 }
@@ -100,5 +110,5 @@ function worksAs(facts: Facts, proven: boolean): string {
 }
 
 /** What would turn a likely answer into a proven one. */
-const proof = ({ vni, address, ip }: Facts, proven: boolean): { next?: string } =>
-  proven || ip === undefined ? {} : { next: `missd explain ${vni} ${address} --from <GUEST-NETNS>` };
+const proof = (facts: Facts, proven: boolean): { next?: CommandLine } =>
+  proven || facts.ip === undefined ? {} : { next: explainAgain(facts, '--from', blank('GUEST-NETNS')) };

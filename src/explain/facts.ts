@@ -7,6 +7,7 @@ import type { Account } from '../history/account.ts';
 import type { LinkDetails, Path } from '../inspect/iproute.ts';
 import type { NeighbourDetails } from '../inspect/neighbours.ts';
 import type { Pinged } from '../inspect/ping.ts';
+import type { CommandLine } from '../screen/shell.ts';
 import type { VxlanLink } from '../served/device.ts';
 import type { FdbEntry, Ip, Link, Mac, Neighbour, Vni } from '../vocabulary.ts';
 
@@ -54,7 +55,7 @@ export interface DeviceFacts {
   /** Why missd refuses to serve it, in words. */
   refusal?: string;
   /** Commands that make it anew with the flags that missd wants. */
-  recreate: readonly string[];
+  recreate: readonly CommandLine[];
   /** Where unknown MACs go: an all-zeros row of its FDB. */
   defaultRemote?: Ip;
   /** Solicitations to user space for the address' family, where the host routes. */
@@ -90,7 +91,9 @@ export interface DirectoryFacts {
   /** A URL without credentials, or a file. */
   name: string;
   /** How one talks to it by hand, `redis-cli -h …`; absent for a file. */
-  client?: string;
+  client?: CommandLine;
+  /** Options that lead another command of missd to it, as they were given to this one. */
+  given?: readonly string[];
   /** Nobody said which: the default was tried. */
   byDefault: boolean;
   /** Why it could not be read, in words. */
@@ -111,6 +114,8 @@ export interface DirectoryFacts {
 
 export interface DaemonFacts {
   url: string;
+  /** `--listen`, where it was given. */
+  given?: readonly string[];
   account?: Account;
   /** Why there is no account. */
   silent?: string;

@@ -1,5 +1,7 @@
 /** What a stage says: one thing that was looked at, the evidence, and what is wrong with it where something is. */
 
+import type { CommandLine } from '../screen/shell.ts';
+
 /** Along the way of a packet. */
 export const STAGES = [
   'record',
@@ -59,7 +61,7 @@ export interface Cause {
   /** One line. */
   says: string;
   /** The command to type next. */
-  next: string;
+  next: CommandLine;
 }
 
 export interface Finding {

@@ -16,6 +16,8 @@ export interface GatherOptions extends DirectoryOptions, ListenOptions {
   byDefault: boolean;
   vtepAllow: readonly string[];
   local: readonly string[];
+  /** For the command lines that are printed: what was given of the directory, and of `--listen`. */
+  given: { directory: readonly string[]; listen: readonly string[] };
   /** Path of a guest's namespace to ping from. */
   from?: string;
 }
@@ -62,8 +64,8 @@ export async function gather(
     address,
     ...(ip !== undefined && { ip }),
     device,
-    directory,
-    daemon,
+    directory: { ...directory, given: options.given.directory },
+    daemon: { ...daemon, given: options.given.listen },
     ...(expected !== undefined && { expected }),
     ...(route !== undefined && { route }),
     ...(neighbour !== undefined && { neighbour }),

@@ -13,6 +13,7 @@ import {
 import { redisTarget } from '../directory/redis-url.ts';
 import { redisCli } from '../doctor/redis-cli.ts';
 import { reasonOf } from '../errors.ts';
+import type { CommandLine } from '../screen/shell.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import type { DirectoryFacts, Expected, StoredFact } from './facts.ts';
 import { type Found, type RecordOptions, type RecordSource, directoryName, withRecords } from './records.ts';
@@ -55,7 +56,7 @@ export async function readDirectory(
   }
 }
 
-const clientOf = (options: RecordOptions): { client?: string } =>
+const clientOf = (options: RecordOptions): { client?: CommandLine } =>
   options.directory === undefined ? { client: redisCli(redisTarget(options)) } : {};
 
 /** Reads an address' record once more, for one that two writers keep changing. */

@@ -1,10 +1,10 @@
 /** What several stages ask of the facts, and how they name things. */
-import { typed } from '../inspect/inside.ts';
 import type { DeviceAccount } from '../history/account.ts';
+import { type CommandLine, type Word, blank, extended, remarked, sh, typed } from '../screen/shell.ts';
 import type { Facts } from './facts.ts';
 
 /** A command of iproute2 as one would type it for the device's namespace. */
-export const here = ({ device }: Facts, command: string): string => typed(device.path, command);
+export const here = ({ device }: Facts, command: CommandLine): CommandLine => typed(device.path, command);
 
 /** What the daemon says of this very device. */
 export const served = ({ daemon, device }: Facts): DeviceAccount | undefined =>
@@ -32,17 +32,38 @@ export const isAtHome = (facts: Facts): boolean => isRecordedHere(facts) || isAs
 export const isProven = ({ guest }: Facts): boolean => guest?.small?.outcome === 'answered';
 
 /** For a command of missd that looks at the same namespace. */
-export const netnsFlag = ({ device: { path } }: Facts): string =>
-  path === null ? '' : ` --netns ${path.replace(/^\/run\/netns\//, '')}`;
+export const netnsWords = ({ device: { path } }: Facts): string[] =>
+  path === null ? [] : ['--netns', path.replace(/^\/run\/netns\//, '')];
+
+/** For a command of missd that is to use the same directory. */
+export const givenDirectory = ({ directory }: Facts): readonly string[] => directory.given ?? [];
+
+/** For one that is to ask the same daemon. */
+export const givenListen = ({ daemon }: Facts): readonly string[] => daemon.given ?? [];
 
 /** Shows whether the directory is there. */
-export const tryDirectory = ({ directory }: Facts): string =>
-  directory.client === undefined ? `ls -l ${directory.name}` : `${directory.client} PING`;
+export const tryDirectory = ({ directory }: Facts): CommandLine =>
+  directory.client === undefined ? sh`ls -l ${directory.name}` : extended(directory.client, 'PING');
 
-/** The record, as a command that sets it right. */
-export const setRecord = ({ vni, ip, expected }: Facts, mac?: string, vtep?: string): string =>
-  `missd endpoint set ${vni} ${ip ?? '<IP>'} ${mac ?? expected?.mac ?? '<MAC>'} ${vtep ?? expected?.vtep ?? '<VTEP>'}`;
+/** The record, as a command that sets it right. Of a file: where to write, and what. */
+export function setRecord(facts: Facts, mac?: Word, vtep?: Word): CommandLine {
+  const { vni, expected, directory } = facts;
+  const ip = facts.ip ?? blank('IP');
+  const its = [mac ?? expected?.mac ?? blank('MAC'), vtep ?? expected?.vtep ?? blank('VTEP')] as const;
+  if (directory.client !== undefined)
+    return sh`missd endpoint set ${vni} ${ip} ${its} ${givenDirectory(facts)}`;
+  return remarked(sh`vi ${directory.name}`, sh`VNI ${vni}: ${ip} is ${its[0]} behind ${its[1]}`);
+}
+
+/** This command once more, with what else it is to look at. */
+export const explainAgain = (facts: Facts, ...words: readonly Word[]): CommandLine =>
+  sh`missd explain ${facts.vni} ${facts.address} ${[
+    ...netnsWords(facts),
+    ...words,
+    ...givenDirectory(facts),
+    ...givenListen(facts),
+  ]}`;
 
 /** This command, to be run elsewhere. */
-export const explainThere = ({ vni, address }: Facts, where: string): string =>
-  `missd explain ${vni} ${address}   # on ${where}`;
+export const explainThere = (facts: Facts, where: string): CommandLine =>
+  remarked(sh`missd explain ${facts.vni} ${facts.address} ${givenDirectory(facts)}`, `on ${where}`);

@@ -50,15 +50,3 @@ export async function printed(path: string | null, argv: readonly string[]): Pro
     throw new Error(stderr.split('\n')[0]?.trim() || `${argv.join(' ')} ended with code ${code}`);
   return stdout;
 }
-
-/**
- * How a person would run it there.
- * @param path of the namespace, null for our own
- */
-export function typed(path: string | null, command: string): string {
-  if (path === null) return command;
-  const name = /^\/(?:var\/)?run\/netns\/([^/]+)$/.exec(path)?.[1];
-  if (name === undefined) return `nsenter --net=${path} ${command}`;
-  const tool = /^(ip|bridge|tc) (.*)$/s.exec(command);
-  return tool === null ? `ip netns exec ${name} ${command}` : `${tool[1]} -n ${name} ${tool[2]}`;
-}

@@ -1,4 +1,5 @@
 /** Where the bridge has the MAC: it looks there before a frame ever reaches the VXLAN device. */
+import { blank, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
 import { isMade, isPermanent } from '../../tables/ownership.ts';
 import type { BridgedFacts, Facts } from '../facts.ts';
@@ -14,12 +15,17 @@ export function bridge(facts: Facts): Finding[] {
     const where = device.assignedTo.join(', ');
     if (expected === undefined || isRecordedHere(facts))
       return [finding('bridge', 'ok', `${address} is an address of ${where}: it lives here`)];
+    const ofVni = [device.link.name, device.bridge?.name].some(
+      (name) => name !== undefined && device.assignedTo.includes(name),
+    );
+    const whose = ofVni ? '' : `, which is none of VNI ${vni}`;
     return [
-      finding('bridge', 'bad', `${address} is an address of ${where} here`, {
+      finding('bridge', 'bad', `${address} is an address of ${where} here${whose}`, {
         cause: {
           name: 'two_owners',
-          says: `${address} has two owners: ${where} here, and ${expected.mac} behind ${expected.vtep} by the directory`,
-          next: `missd endpoint rm ${vni} ${address}`,
+          // Which of the two is right cannot be seen from here: the record may be, and this host's is its own affair.
+          says: `this host has ${address} itself, on ${where}${whose}, so nothing here is sent to ${expected.mac} behind ${expected.vtep}, where the directory has it`,
+          next: here(facts, sh`ip address show to ${address}`),
         },
       }),
     ];
@@ -47,7 +53,7 @@ function atHome(facts: Facts): Finding {
   const next =
     first !== undefined && strangers.length === 1
       ? setRecord(facts, first.mac)
-      : here(facts, `bridge fdb show br ${name} | grep -v permanent`);
+      : here(facts, sh`bridge fdb show br ${name} | grep -v permanent`);
   return finding('bridge', 'bad', `the record says it is here, but ${name} does not hear ${mac}${instead}`, {
     cause: {
       name: 'not_here',
@@ -76,18 +82,18 @@ function behindTunnel(facts: Facts, { row, port }: BridgedFacts): Finding {
     cause: {
       name: made ? 'foreign_entry' : 'bridge_memory',
       says: `${address} is here by the directory, and ${name} sends its frames into the tunnel ${because}${mends}`,
-      next: here(facts, `bridge fdb del ${row.lladdr} dev ${port} master`),
+      next: here(facts, sh`bridge fdb del ${row.lladdr} dev ${port} master`),
     },
   });
 }
 
 function elsewhere(facts: Facts, { row, port }: BridgedFacts): Finding {
-  const { device, expected, vni, ip, address } = facts;
+  const { device, expected, address } = facts;
   const name = device.bridge?.name ?? '';
   const age = row.updatedAgo / 1000;
   const how = isPermanent(row) ? 'permanent' : 'static';
   const text = `${name} has ${row.lladdr} on ${port}${isMade(row) ? `, by a ${how} entry` : ''}`;
-  const remove = here(facts, `bridge fdb del ${row.lladdr} dev ${port} master`);
+  const remove = here(facts, sh`bridge fdb del ${row.lladdr} dev ${port} master`);
   if (isMade(row)) {
     const says = `a ${how} bridge entry keeps ${row.lladdr} on ${port} here: its frames never reach the tunnel`;
     return finding('bridge', 'bad', text, { age, cause: { name: 'foreign_entry', says, next: remove } });
@@ -95,7 +101,7 @@ function elsewhere(facts: Facts, { row, port }: BridgedFacts): Finding {
   if (expected === undefined) return finding('bridge', 'ok', `${text}: it lives here`, { age });
   if (row.updatedAgo < LATELY) {
     const says = `${address} has two owners: ${row.lladdr} talks on ${port} here, and is behind ${expected.vtep} by the directory`;
-    const next = `missd endpoint set ${vni} ${ip ?? '<IP>'} ${row.lladdr} ${device.link.vxlan.local ?? '<VTEP>'}`;
+    const next = setRecord(facts, row.lladdr, device.link.vxlan.local ?? blank('VTEP'));
     return finding('bridge', 'bad', text, { age, cause: { name: 'two_owners', says, next } });
   }
   const says = `${name} remembers ${row.lladdr} on ${port} from ${duration(age)} ago and sends its frames there`;

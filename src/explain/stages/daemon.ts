@@ -1,9 +1,18 @@
 /** What a daemon remembers of the address, and whether one serves the device at all. */
+import { sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
 import type { HeldAccount } from '../../history/account.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { isAtHome, netnsFlag, raisesMisses, served, setRecord } from '../view.ts';
+import {
+  givenDirectory,
+  givenListen,
+  isAtHome,
+  netnsWords,
+  raisesMisses,
+  served,
+  setRecord,
+} from '../view.ts';
 
 export function daemon(facts: Facts): Finding[] {
   const { device, daemon: asked } = facts;
@@ -84,7 +93,7 @@ function unserved(facts: Facts, text: string): Finding {
     cause: {
       name: 'no_daemon',
       says: `nobody answers the misses of ${device.link.name}: no missd serves it`,
-      next: `missd run${netnsFlag(facts)} --device ${device.link.name}`,
+      next: sh`missd run ${[...netnsWords(facts), '--device', device.link.name, ...givenDirectory(facts), ...givenListen(facts)]}`,
     },
   });
 }

@@ -1,4 +1,5 @@
 /** The device itself: what it lets through, and what it raises. */
+import { device as deviceWord, setSysctl, sh } from '../../screen/shell.ts';
 import { cautions } from '../../served/servable.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
@@ -17,7 +18,7 @@ export function device(facts: Facts): Finding[] {
         cause: {
           name: 'device_down',
           says: `${down} is down: nothing passes, and the kernel has emptied its tables`,
-          next: here(facts, `ip link set ${down} up`),
+          next: here(facts, sh`ip link set ${deviceWord(down)} up`),
         },
       }),
     ];
@@ -29,7 +30,7 @@ export function device(facts: Facts): Finding[] {
         cause: {
           name: 'device_refused',
           says: `missd does not serve ${name}: ${refusal}`,
-          next: here(facts, `ip -d link show ${name}`),
+          next: here(facts, sh`ip -d link show ${deviceWord(name)}`),
         },
       }),
     );
@@ -55,7 +56,7 @@ function route(facts: Facts): Finding[] {
         cause: {
           name: 'unrouted',
           says: `packets to ${ip} do not come to ${link.name}: ${text}`,
-          next: here(facts, `ip route replace ${ip}/${ip.includes(':') ? 128 : 32} dev ${link.name}`),
+          next: here(facts, sh`ip route replace ${ip}/${ip.includes(':') ? 128 : 32} dev ${link.name}`),
         },
       }),
     ];
@@ -70,7 +71,7 @@ function route(facts: Facts): Finding[] {
         cause: {
           name: 'no_app_solicit',
           says: `app_solicit of ${link.name} is 0, so the kernel never asks for ${ip}`,
-          next: here(facts, `sysctl -w net.${family}.neigh.${link.name}.app_solicit=3`),
+          next: setSysctl(facts.device.path, ['net', family, 'neigh', link.name, 'app_solicit'], 3),
         },
       }),
     );

@@ -1,5 +1,6 @@
 /** The device's forwarding row: behind which VTEP the MAC is. */
 import { NTF_EXT_LEARNED } from '../../kernel/netlink.ts';
+import { type CommandLine, blank, device as deviceWord, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
 import { isOurFdbEntry, isOurNeighbour, isPermanent } from '../../tables/ownership.ts';
 import type { FdbEntry } from '../../vocabulary.ts';
@@ -36,7 +37,7 @@ function none(facts: Facts, mac: string): Finding {
         says: `${link.name} has a default remote (${defaultRemote}): ${mac} goes there and raises no L2 miss`,
         next: here(
           facts,
-          `ip link set ${link.name} type vxlan id ${link.vxlan.vni} remote ${anyOf(defaultRemote)}`,
+          sh`ip link set ${deviceWord(link.name)} type vxlan id ${link.vxlan.vni} remote ${anyOf(defaultRemote)}`,
         ),
       },
     });
@@ -54,7 +55,7 @@ function none(facts: Facts, mac: string): Finding {
     says: `${mac} has no FDB entry on ${link.name}: frames to it are dropped`,
     next: here(
       facts,
-      `bridge fdb add ${mac} dev ${link.name} dst ${expected?.vtep ?? '<VTEP>'} self extern_learn dynamic`,
+      sh`bridge fdb add ${mac} dev ${link.name} dst ${expected?.vtep ?? blank('VTEP')} self extern_learn dynamic`,
     ),
   };
   return finding('FDB', 'bad', text, { cause });
@@ -83,10 +84,10 @@ function present(facts: Facts, row: FdbEntry): Finding {
   return finding('FDB', isServed(facts) ? 'warn' : 'bad', text, { ...rest, cause });
 }
 
-const removal = (facts: Facts, { lladdr, vtep }: FdbEntry): string =>
+const removal = (facts: Facts, { lladdr, vtep }: FdbEntry): CommandLine =>
   here(
     facts,
-    `bridge fdb del ${lladdr} dev ${facts.device.link.name}${vtep === undefined ? '' : ` dst ${vtep}`} self`,
+    sh`bridge fdb del ${lladdr} dev ${facts.device.link.name} ${vtep === undefined ? [] : ['dst', vtep]} self`,
   );
 
 const describe = (facts: Facts, row: FdbEntry): string =>

@@ -1,8 +1,8 @@
 /** From inside of a guest: the only proof there is. */
-import { typed } from '../../inspect/inside.ts';
+import { blank, device as deviceWord, sh, typed } from '../../screen/shell.ts';
 import type { Facts, GuestFacts } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
-import { explainThere, setRecord } from '../view.ts';
+import { explainAgain, explainThere, setRecord } from '../view.ts';
 
 export function guest(facts: Facts): Finding[] {
   const { guest: found } = facts;
@@ -14,7 +14,7 @@ export function guest(facts: Facts): Finding[] {
         cause: {
           name: 'guest_unrouted',
           says: `the guest has no route to ${facts.address}: ${found.unrouted ?? ''}`,
-          next: typed(found.path, 'ip route show'),
+          next: typed(found.path, sh`ip route show`),
         },
       }),
     ];
@@ -47,7 +47,7 @@ function cache(facts: Facts, { route, neighbour, path }: GuestFacts, device: str
     cause: {
       name: 'guest_neighbour',
       says: `the guest takes ${neighbour.ip} for ${neighbour.lladdr}, the host for ${facts.mac}`,
-      next: typed(path, `ip neigh del ${neighbour.ip} dev ${device}`),
+      next: typed(path, sh`ip neigh del ${neighbour.ip} dev ${device}`),
     },
   });
 }
@@ -63,12 +63,12 @@ function answer(facts: Facts, { path, route, mtu, small, full }: GuestFacts): Fi
       );
     const told = full?.outcome === 'too_big' && full.mtu !== undefined ? `, ${full.mtu} at most` : '';
     const fitting = full?.outcome === 'too_big' && full.mtu !== undefined ? full.mtu : facts.device.link.mtu;
-    const lowered = fitting < (mtu ?? 0) ? fitting : '<SMALLER>';
+    const lowered = fitting < (mtu ?? 0) ? fitting : blank('SMALLER');
     return finding('guest', 'bad', `${address} answers, but not at ${mtu ?? '?'} bytes${told}`, {
       cause: {
         name: 'mtu',
         says: `the guest’s MTU (${mtu ?? '?'}) is too large: packets of that size get no answer`,
-        next: typed(path, `ip link set ${route?.device ?? 'eth0'} mtu ${lowered}`),
+        next: typed(path, sh`ip link set ${deviceWord(route?.device ?? 'eth0')} mtu ${lowered}`),
       },
     });
   }
@@ -86,7 +86,7 @@ function unanswered(facts: Facts): Cause {
     return {
       name: 'no_answer',
       says: `${address} does not answer`,
-      next: `missd explain ${facts.vni} ${address}`,
+      next: explainAgain(facts),
     };
   return {
     name: 'no_answer',

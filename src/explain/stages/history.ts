@@ -1,7 +1,9 @@
 /** What lately happened to the address, as the daemon remembers it. */
 import type { EventAccount } from '../../history/account.ts';
+import { type CommandLine, extended, piped, sh } from '../../screen/shell.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
+import { explainAgain } from '../view.ts';
 
 /** Told, the latest. */
 const MOST_TOLD = 8;
@@ -28,10 +30,10 @@ export function history(facts: Facts): Finding[] {
 }
 
 /** Shows who writes it. */
-const monitor = ({ directory, address, vni }: Facts): string =>
-  directory.client === undefined
-    ? `missd explain ${vni} ${address} --directory ${directory.name}`
-    : `${directory.client} MONITOR | grep -F ${address}`;
+const monitor = (facts: Facts): CommandLine =>
+  facts.directory.client === undefined
+    ? explainAgain(facts)
+    : piped(extended(facts.directory.client, 'MONITOR'), sh`grep -F ${facts.address}`);
 
 /** Alternations longer ago are over, seconds. */
 const LATELY = 300;

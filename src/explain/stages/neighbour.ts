@@ -10,6 +10,7 @@ import {
   NUD_REACHABLE,
   NUD_STALE,
 } from '../../kernel/netlink.ts';
+import { allOf, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
 import { isOnProbation, isOurNeighbour, isPermanent } from '../../tables/ownership.ts';
 import type { Neighbour } from '../../vocabulary.ts';
@@ -52,7 +53,7 @@ function none(facts: Facts): Finding {
       name: 'no_l3miss',
       says: `${link.name} has no l3miss: questions for ${facts.address} are dropped and nobody is asked`,
       // The flag can be set when the device is made and never after.
-      next: facts.device.recreate.join(' && '),
+      next: allOf(facts.device.recreate),
     },
   });
 }
@@ -70,7 +71,7 @@ function present(facts: Facts, { row, updatedAgo }: NeighbourFacts): Finding[] {
   if (expected === undefined || row.lladdr === expected.mac || row.ip !== facts.ip)
     return [finding('neighbour', 'ok', text, age)];
   const wrong = `${facts.address} is ${row.lladdr ?? 'nothing'} in the kernel and ${expected.mac} by the directory`;
-  const remove = here(facts, `ip neigh del ${row.ip} dev ${facts.device.link.name}`);
+  const remove = here(facts, sh`ip neigh del ${row.ip} dev ${facts.device.link.name}`);
   if (!ours) {
     const cause = {
       name: 'foreign_entry',
@@ -94,7 +95,7 @@ function blackhole(facts: Facts, row: Neighbour): Finding['cause'] {
     says: routed
       ? `the kernel asked for ${row.ip} and got no answer (${state})`
       : `the entry of ${facts.address} is ${state}: it neither answers nor raises a miss`,
-    next: here(facts, `ip neigh del ${row.ip} dev ${facts.device.link.name}`),
+    next: here(facts, sh`ip neigh del ${row.ip} dev ${facts.device.link.name}`),
   };
 }
 

@@ -1,7 +1,17 @@
 /** What the directory says, and whether it can be read at all. */
+import { blank, remarked, sh } from '../../screen/shell.ts';
 import type { Facts, StoredFact } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
-import { isAtHome, isServed, raisesMisses, served, setRecord, tryDirectory } from '../view.ts';
+import {
+  explainAgain,
+  isAtHome,
+  isServed,
+  netnsWords,
+  raisesMisses,
+  served,
+  setRecord,
+  tryDirectory,
+} from '../view.ts';
 
 export function records(facts: Facts): Finding[] {
   const { directory } = facts;
@@ -29,10 +39,13 @@ function unread(facts: Facts, reason: string): Finding {
 }
 
 /** The daemon was told of another directory than this command. */
-const elsewhere = ({ vni, address }: Facts): Cause => ({
+const elsewhere = (facts: Facts): Cause => ({
   name: 'caution',
   says: 'this command does not read the directory that the daemon does',
-  next: `missd explain ${vni} ${address} --redis <URL>   # or --directory, --config, as the daemon has`,
+  next: remarked(
+    sh`missd explain ${facts.vni} ${facts.address} ${netnsWords(facts)} --redis ${blank('URL')}`,
+    'or --directory, --config, as the daemon has',
+  ),
 });
 
 /** It can be read from here, and not by the daemon. */
@@ -64,7 +77,7 @@ function ownRecord(facts: Facts): Finding[] {
         cause: {
           name: 'record_changing',
           says: `the record of ${facts.address} changed while it was read: it moves, or two writers disagree`,
-          next: `missd explain ${vni} ${facts.address}`,
+          next: explainAgain(facts),
         },
       }),
     );
@@ -112,7 +125,8 @@ const stored = (record: StoredFact, counts: boolean): Finding => {
   return finding(stage, counts ? 'ok' : 'note', `${key} = ${value}${life}${counts ? '' : ', not in force'}`);
 };
 
-function macRecord({ directory, expected, address, ip, vni }: Facts): Finding[] {
+function macRecord(facts: Facts): Finding[] {
+  const { directory, expected, address } = facts;
   const record = directory.records.find(({ kind }) => kind === 'mac');
   if (record === undefined) return [];
   const text = `${record.key} = ${record.value}`;
@@ -129,7 +143,7 @@ function macRecord({ directory, expected, address, ip, vni }: Facts): Finding[] 
         cause: {
           name: 'vtep_disputed',
           says: `records disagree: ${expected.mac} is behind ${expected.vtep} by mac:, ${address} behind ${before}; mac: wins`,
-          next: `missd endpoint set ${vni} ${ip ?? '<IP>'} ${expected.mac} <VTEP>`,
+          next: setRecord(facts, expected.mac, blank('VTEP')),
         },
       },
     ),
@@ -137,7 +151,8 @@ function macRecord({ directory, expected, address, ip, vni }: Facts): Finding[] 
 }
 
 /** Several addresses of one MAC are ordinary; behind different VTEPs only a `mac:` record can say which. */
-function sharers({ directory, expected, ip, vni }: Facts): Finding[] {
+function sharers(facts: Facts): Finding[] {
+  const { directory, expected, ip } = facts;
   const { users, records, complete } = directory;
   if (expected === undefined || users.length === 0) return [];
   const some = users.slice(0, 3).map((user) => `${user.ip} behind ${user.vtep}`);
@@ -151,7 +166,7 @@ function sharers({ directory, expected, ip, vni }: Facts): Finding[] {
       cause: {
         name: 'vtep_disputed',
         says: `ip: records of ${expected.mac} name ${expected.vtep} and ${other.vtep}, and no mac: record decides`,
-        next: `missd endpoint set ${vni} ${ip ?? other.ip} ${expected.mac} <VTEP>`,
+        next: setRecord({ ...facts, ip: ip ?? other.ip }, expected.mac, blank('VTEP')),
       },
     }),
   ];

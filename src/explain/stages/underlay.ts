@@ -1,6 +1,6 @@
 /** The way to the VTEP, and whether a full-size packet gets through it. */
 import { overhead } from '../../inspect/iproute.ts';
-import { typed } from '../../inspect/inside.ts';
+import { type CommandLine, blank, device as deviceWord, sh, typed } from '../../screen/shell.ts';
 import type { Facts, UnderlayFacts } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
 import { here, setRecord } from '../view.ts';
@@ -20,7 +20,7 @@ export function underlay(facts: Facts): Finding[] {
   return way.level === 'bad' ? [way] : [way, size(facts, reached)];
 }
 
-const there = ({ path }: Reached, command: string): string => typed(path, command);
+const there = ({ path }: Reached, command: CommandLine): CommandLine => typed(path, command);
 
 function unrouted(found: Reached): Finding | undefined {
   const { vtep, unrouted: reason, route, link, home } = found;
@@ -30,10 +30,10 @@ function unrouted(found: Reached): Finding | undefined {
   const state = down === undefined ? '' : `; ${down.name} ${down.up ? 'has no carrier' : 'is down'}`;
   const next =
     down === undefined
-      ? `ip route get ${vtep}`
+      ? sh`ip route get ${vtep}`
       : down.up
-        ? `ip -s link show ${down.name}`
-        : `ip link set ${down.name} up`;
+        ? sh`ip -s link show ${deviceWord(down.name)}`
+        : sh`ip link set ${deviceWord(down.name)} up`;
   return finding('underlay', 'bad', `${text}${state}`, {
     cause: {
       name: 'underlay_down',
@@ -89,12 +89,12 @@ function vtepCause(facts: Facts, found: Reached, what: string): Cause {
     return {
       name: 'wrong_vtep',
       says: `the record says ${vtep}, which ${what}, and no other record names it: wrong VTEP, or its host is down`,
-      next: setRecord(facts, undefined, '<VTEP>'),
+      next: setRecord(facts, undefined, blank('VTEP')),
     };
   return {
     name: found.refused === true ? 'wrong_vtep' : 'vtep_unreachable',
     says: `the VTEP ${vtep} ${what}`,
-    next: there(found, `ping -c 3 ${vtep}`),
+    next: there(found, sh`ping -c 3 ${vtep}`),
   };
 }
 
@@ -132,6 +132,6 @@ function tooLarge(facts: Facts, fitting: number | undefined, limit: string): Cau
   return {
     name: 'mtu',
     says: `the MTU of ${name} (${mtu}) is too large: the underlay lets ${limit} through`,
-    next: here(facts, `ip link set ${name} mtu ${fitting ?? '<SMALLER>'}`),
+    next: here(facts, sh`ip link set ${deviceWord(name)} mtu ${fitting ?? blank('SMALLER')}`),
   };
 }

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { judgeClock } from '../../../src/doctor/clock.ts';
 import { judgeRedis } from '../../../src/doctor/directory.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
-import { quoted, redisCli } from '../../../src/doctor/redis-cli.ts';
+import { redisCli } from '../../../src/doctor/redis-cli.ts';
 import { type RedisFacts, parseInfo } from '../../../src/doctor/redis.ts';
+import { quoted } from '../../../src/screen/shell.ts';
 import { parseRedisUrl } from '../../../src/directory/redis-url.ts';
 
 const TARGET = parseRedisUrl('redis://10.0.0.5:6380/2');

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { sh } from '../../../src/screen/shell.ts';
 import { judgeDaemon } from '../../../src/doctor/daemon.ts';
 import { FEATURES } from '../../../src/doctor/features.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
@@ -113,10 +114,10 @@ describe('judgeLimits', () => {
     ['a large one, full long ago', { tables: [table(65_536, 7)], routed: true }, []],
     [
       'iptables on bridges',
-      { bridgeFilter: [{ where: 'own', value: 1, fix: 'x' }] },
+      { bridgeFilter: [{ where: 'own', value: 1, fix: sh`x` }] },
       ['note bridge-netfilter'],
     ],
-    ['no iptables on bridges', { bridgeFilter: [{ where: 'own', value: 0, fix: 'x' }] }, []],
+    ['no iptables on bridges', { bridgeFilter: [{ where: 'own', value: 0, fix: sh`x` }] }, []],
   ])('%s', (_, rest, expected) => {
     expect(told(judgeLimits(facts(rest)))).toEqual(expected);
   });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { type Finding, isBroken, of } from '../../../src/doctor/finding.ts';
 import { render } from '../../../src/doctor/render.ts';
+import { sh } from '../../../src/screen/shell.ts';
 import { paletteFor } from '../../../src/screen/palette.ts';
 
 const PLAIN = paletteFor({}, {});
 const COLOUR = paletteFor({ isTTY: true }, {});
 const say = of('devices');
 
-const LONG =
-  "redis-cli -s /run/redis/redis.sock ACL SETUSER missd '~missd:* and a word with spaces' +mget +scan +smembers +dbsize";
+const LONG = sh`redis-cli -s /run/redis/redis.sock ACL SETUSER missd ${'~missd:* and a word with spaces'} +mget +scan +smembers +dbsize`;
 const FINDINGS: Finding[] = [
   of('kernel').ok('tried', '14 features'),
   say.ok('flags', 'vxlan100'),
@@ -16,7 +16,7 @@ const FINDINGS: Finding[] = [
     'learning',
     'vxlan100 learns',
     'Any guest can redirect.',
-    'ip link set vxlan100 type vxlan nolearning',
+    sh`ip link set vxlan100 type vxlan nolearning`,
   ),
   say.broken(
     'l3miss',
@@ -54,7 +54,7 @@ describe('render', () => {
   });
 
   test('colour only where it is wanted, and never from what it shows', () => {
-    const evil = [say.broken('x', 'a key \u001b[31m', 'why\u0007', "redis-cli DEL '\u001b'")];
+    const evil = [say.broken('x', 'a key \u001b[31m', 'why\u0007', sh`redis-cli DEL ${'\u001b'}`)];
     expect(render(evil, PLAIN, 80)).not.toMatch(/[^\x20-\x7e\n]/);
     expect(render(evil, COLOUR, 80)).toContain('\u001b[');
     expect(render(evil, COLOUR, 80)).not.toContain('key \u001b');

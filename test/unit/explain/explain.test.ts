@@ -252,7 +252,7 @@ describe('what is wrong, and what to type next', () => {
     [
       'an address of this host that a record gives to another',
       'two_owners',
-      `missd endpoint rm 100 ${ADDRESS}`,
+      `ip -n h1 address show to ${ADDRESS}`,
       (facts) => {
         silent(facts);
         facts.device.assignedTo = ['br0'];
@@ -324,7 +324,7 @@ describe('what works', () => {
     expect(says()).toBe(
       `works as far as the host goes: ${MAC} is behind ${THERE}, and full-size packets reach that host`,
     );
-    expect(explain(talked()).verdict.next).toBe(`missd explain 100 ${ADDRESS} --from <GUEST-NETNS>`);
+    expect(explain(talked()).verdict.next).toBe(`missd explain 100 ${ADDRESS} --netns h1 --from <GUEST-NETNS>`);
   });
 
   it('by the word of the daemon, where its directory is another than this command’s', () => {

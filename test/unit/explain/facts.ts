@@ -1,6 +1,7 @@
 /** Facts of a pair that is well, for tests to spoil. */
 import type { Facts, StoredFact } from '../../../src/explain/facts.ts';
 import type { Account } from '../../../src/history/account.ts';
+import { sh } from '../../../src/screen/shell.ts';
 import { OUR_FDB_ROW, OUR_ROW, VNI, VXLAN, ip, link, mac, vtep, vxlanLink } from '../fake/world.ts';
 
 export const ADDRESS = ip(2);
@@ -52,7 +53,7 @@ export const talked = (rest: Partial<Facts> = {}): Facts => ({
     link: vxlanLink(VXLAN, true),
     path: '/run/netns/h1',
     bridge: link('br0', 2, { kind: 'bridge' }),
-    recreate: ['ip link del vx', 'ip link add vx'],
+    recreate: [sh`ip link del vx`, sh`ip link add vx`],
     locked: true,
     ownVteps: [vtep(1)],
     assignedTo: [],
@@ -60,7 +61,7 @@ export const talked = (rest: Partial<Facts> = {}): Facts => ({
   },
   directory: {
     name: '127.0.0.1:6379',
-    client: 'redis-cli -h 127.0.0.1 -p 6379',
+    client: sh`redis-cli -h 127.0.0.1 -p 6379`,
     byDefault: false,
     records: [record],
     users: [],
