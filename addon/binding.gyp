@@ -10,6 +10,7 @@
         'src/decode.cc',
         'src/decode_link.cc',
         'src/dump.cc',
+        'src/dumper.cc',
         'src/encode.cc',
         'src/frames.cc',
         'src/from_js.cc',
@@ -31,8 +32,23 @@
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],
       # napi_add_async_cleanup_hook is Node-API 8, which every Node >= 20 has.
       # An exception that comes up while a worker is being terminated cannot be thrown into it, and must not abort.
-      'defines': ['NAPI_VERSION=8', 'NAPI_CPP_EXCEPTIONS', 'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'],
-      'cflags': ['-Wall', '-Wextra', '-fvisibility=hidden'],
+      # With ..._ALL the exceptions of the standard library become JavaScript errors as well, where JavaScript calls.
+      'defines': [
+        'NAPI_VERSION=8',
+        'NAPI_CPP_EXCEPTIONS',
+        'NODE_ADDON_API_CPP_EXCEPTIONS_ALL',
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+      ],
+      'cflags': [
+        '-Wall',
+        '-Wextra',
+        '-fvisibility=hidden',
+        '-fstack-protector-strong',
+        # Some compilers define it themselves, and a second definition is a warning.
+        '-U_FORTIFY_SOURCE',
+        '-D_FORTIFY_SOURCE=2',
+      ],
+      'ldflags': ['-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,noexecstack'],
       'cflags_cc!': ['-fno-exceptions', '-fno-rtti', '-std=gnu++17', '-std=gnu++20'],
       'cflags_cc': ['-std=c++17', '-fexceptions'],
     }

@@ -49,6 +49,8 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
       return [['watch', () => keeper.heedRows(signal)]];
     case 'malformed':
       return [['signals', () => report.malformedMessages(signal.count)]];
+    case 'failed':
+      return [['signals', () => report.receiveFailed(signal.socket, signal.error)]];
     case 'served': {
       const { device } = signal;
       return [
@@ -108,7 +110,7 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
             for (const device of host.devices()) device.local.clear();
           },
         ],
-        audit(() => host.devices()),
+        ['audit', () => keeper.withdrawLocal(host.devices())],
       ];
   }
 }

@@ -4,7 +4,7 @@ import { reasonOf } from './errors.ts';
 import { monotonic } from './clock.ts';
 import type { LaneName } from './guard.ts';
 import { type Departure, History } from './history/history.ts';
-import type { KernelError, OverrunSocket } from './kernel/kernel.ts';
+import type { KernelError, OverrunSocket, ReceivingSocket } from './kernel/kernel.ts';
 import type { FoldedLog } from './log.ts';
 import { type Counters, increment } from './metrics/counters.ts';
 import type { Answer } from './resolve/question.ts';
@@ -106,6 +106,12 @@ export class Report implements InstallReport {
       `the kernel's ${family === 'ipv4' ? 'ARP' : 'IPv6 neighbour'} table is full (gc_thresh3 ${limit}), so what is asked for raises no miss`,
       `${refused} entries refused; sysctl -w ${[1, 2, 3].map((n) => `${sysctl}${n}=${ROOM[n - 1] ?? 0}`).join(' ')}`,
     );
+  }
+
+  /** What was waiting there may be lost. */
+  receiveFailed(socket: ReceivingSocket, error: KernelError): void {
+    this.#counters.receiveFailures[socket]++;
+    this.#complaints.warn(`the ${socket} socket could not be read`, error.code);
   }
 
   malformedMessages(count: number): void {

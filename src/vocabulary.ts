@@ -30,7 +30,7 @@ export interface Asker {
 export interface Miss {
   layer: 'l2' | 'l3';
   ifindex: number;
-  /** What is asked for: the IP of an L3 miss, the MAC of an L2 miss. */
+  /** What is asked for: the IP of an L3 miss, the MAC of an L2 miss; `0.0.0.0` or `::` where the kernel left it out. */
   address: string;
   /** NUD_* state: STALE from a VXLAN device, INCOMPLETE or PROBE where the host's own neighbour solicits. */
   state: number;
@@ -84,6 +84,8 @@ export interface Link {
 export interface InterfaceAddress {
   ifindex: number;
   ip: Ip;
+  /** Bits of its subnet's prefix. */
+  prefixLength?: number;
 }
 
 /** A row of a device's neighbour table, as `ip neigh` shows it. */
@@ -116,6 +118,8 @@ export interface FdbEntry {
   lladdr: Mac;
   /** Only on `self` entries of a VXLAN device. */
   vtep?: Ip;
+  /** NDA_IFINDEX: the interface that the VTEP is reached by, absent where the routes decide. */
+  via?: number;
   state: number;
   flags: number;
   /** ifindex of the bridge for a `master` entry, else 0. */

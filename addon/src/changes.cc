@@ -48,10 +48,16 @@ ChangeBatch Changes::Drain() {
       batch.overrun = true;
       continue;
     }
-    if (received <= 0) break;
-    for (int i = 0; i < received; i++) {
-      // Only the kernel's port is 0; any process with CAP_NET_ADMIN could send to the group.
-      if (senders[i].nl_pid != 0 || devices_.empty()) continue;
+    if (received < 0) {
+      batch.error = UnexpectedError(errno);
+      break;
+    }
+    for (size_t i = 0; i < static_cast<size_t>(received); i++) {
+      if (!FromKernel(senders[i]) || devices_.empty()) continue;
+      if (headers[i].msg_hdr.msg_flags & MSG_TRUNC) {
+        batch.malformed++;
+        continue;
+      }
       bool whole = ForEachMessage({&in_[i * kRowBytes], headers[i].msg_len}, [&](const Message& message) {
         Row row;
         if (message.type != RTM_NEWNEIGH && message.type != RTM_DELNEIGH) return;

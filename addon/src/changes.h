@@ -21,6 +21,8 @@ struct ChangeBatch {
   std::vector<RowChange> changes;
   uint32_t malformed = 0;
   bool overrun = false;
+  /** Errno of a receive that failed for no known reason, 0 for none. */
+  int error = 0;
 };
 
 class Changes {

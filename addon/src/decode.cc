@@ -25,7 +25,12 @@ bool DecodeMiss(Bytes payload, Miss* miss) {
     miss->ip = IpFrom(destination);
     return miss->ip && header.ndm_family == miss->ip.Family();
   }
-  // A guest that asks for 0.0.0.0 raises a miss with neither (vxlan_fdb_info leaves both out when zero).
+  if (!attributes[NDA_LLADDR] && attributes[NDA_CACHEINFO]) {
+    // A guest that asks for 0.0.0.0 or ::, or sends to the MAC of zeroes (drivers/net/vxlan, vxlan_fdb_info,
+    // leaves out what is zero, and names the family AF_INET then).
+    miss->ip.size = 4;
+    return header.ndm_family == AF_INET;
+  }
   return MacFrom(attributes[NDA_LLADDR], &miss->lladdr);
 }
 
@@ -55,6 +60,7 @@ bool DecodeRow(Bytes payload, Row* row) {
   row->flags = header.ndm_flags;
   row->protocol = attributes[NDA_PROTOCOL].As<uint8_t>();
   row->master = attributes[NDA_MASTER].As<uint32_t>();
+  row->via = attributes[NDA_IFINDEX].As<uint32_t>();
   if (attributes[NDA_DST]) {
     row->ip = IpFrom(attributes[NDA_DST]);
     if (!row->ip) return false;
@@ -76,6 +82,7 @@ bool DecodeAddress(Bytes payload, InterfaceAddress* address) {
   Attributes<IFA_MAX + 1> attributes;
   if (!payload.Read(0, &header) || !attributes.Parse(payload.From(NLMSG_ALIGN(sizeof(header))))) return false;
   address->ifindex = header.ifa_index;
+  address->prefix_length = header.ifa_prefixlen;
   // On a point-to-point link IFA_ADDRESS is the other end (linux/if_addr.h); IPv6 sends IFA_LOCAL only then.
   address->ip = IpFrom(attributes[IFA_LOCAL] ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS]);
   return address->ip && header.ifa_family == address->ip.Family();

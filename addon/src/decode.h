@@ -25,7 +25,8 @@ struct Asker {
 
 struct Miss {
   uint32_t ifindex = 0;
-  /** What an L3 miss asks for; none for an L2 miss, which asks for `lladdr`. */
+  /** What an L3 miss asks for, 0.0.0.0 where the kernel does not say; none for an L2 miss, which asks for
+   * `lladdr`. */
   Ip ip;
   Mac lladdr;
   uint16_t state = 0;
@@ -47,6 +48,8 @@ struct Row {
   uint8_t protocol = 0;
   /** ifindex of the bridge, 0 for a device's own FDB. */
   uint32_t master = 0;
+  /** ifindex of the interface that a VTEP is reached by, 0 where routes decide. */
+  uint32_t via = 0;
   /** Milliseconds; NDA_CACHEINFO counts in USER_HZ. */
   uint64_t used_ago = 0;
   uint64_t updated_ago = 0;
@@ -93,6 +96,7 @@ struct Link {
 struct InterfaceAddress {
   uint32_t ifindex = 0;
   Ip ip;
+  uint8_t prefix_length = 0;
 };
 
 /** A route as far as missd writes any: one nexthop. */

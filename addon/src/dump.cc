@@ -6,11 +6,10 @@
 #include <time.h>
 
 #include <cerrno>
-#include <functional>
 
+#include "dumper.h"
 #include "encode.h"
 #include "error.h"
-#include "socket.h"
 
 namespace missd {
 
@@ -18,9 +17,6 @@ namespace {
 
 /** A table that changes under each of this many dumps is changing faster than anybody can follow. */
 constexpr int kAttempts = 16;
-/** The kernel fills dump parts of up to 32 KiB when the reader's buffer is that large (netlink_dump). */
-constexpr size_t kPartBytes = 65536;
-constexpr int kReceiveBufferBytes = 1 << 20;
 
 std::atomic<uint64_t> dump_nanoseconds{0};
 
@@ -40,51 +36,6 @@ class Metered {
   }
 
   uint64_t began_ = Taken();
-};
-
-/** One multipart conversation on one socket. */
-class Dumper {
- public:
-  explicit Dumper(const std::atomic<bool>& cancelled)
-      : fd_(OpenNetlink(false)), in_(kPartBytes), cancelled_(cancelled) {
-    PrepareForRequests(fd_.get());
-    SetReceiveBuffer(fd_.get(), kReceiveBufferBytes);
-  }
-
-  /** Sends what `encode` writes and visits every part. False when the kernel says it was interrupted. */
-  bool Run(const std::function<void(uint32_t, Writer*)>& encode,
-           const std::function<void(const Message&)>& visit) {
-    Writer out;
-    encode(++seq_, &out);
-    if (send(fd_.get(), out.bytes().data(), out.bytes().size(), 0) < 0) throw KernelError("dump", errno);
-    bool interrupted = false;
-    bool done = false;
-    Answer answer;
-    while (!done) {
-      if (cancelled_) throw KernelError("dump", ECANCELED);
-      ssize_t size = recv(fd_.get(), in_.data(), in_.size(), MSG_TRUNC);
-      if (size < 0 && errno == EINTR) continue;
-      if (size < 0) throw KernelError("dump", errno == EAGAIN ? ETIMEDOUT : errno);
-      if (static_cast<size_t>(size) > in_.size()) throw KernelError("dump", EMSGSIZE);
-      ForEachMessage(Bytes{in_.data(), static_cast<size_t>(size)}, [&](const Message& message) {
-        if (message.seq != seq_) return;
-        interrupted = interrupted || (message.flags & NLM_F_DUMP_INTR);
-        // NLMSG_DONE carries the error of a dump that failed half-way, in an error message's place.
-        if (message.type == NLMSG_DONE) answer.error = ErrnoFrom(message.payload.As<int32_t>());
-        if (message.type == NLMSG_ERROR) DecodeAnswer(message, &answer);
-        done = done || message.type == NLMSG_DONE || message.type == NLMSG_ERROR;
-        if (!done) visit(message);
-      });
-    }
-    if (answer.error != 0) throw KernelError("dump", answer.error, answer.extack);
-    return !interrupted;
-  }
-
- private:
-  Fd fd_;
-  std::vector<uint8_t> in_;
-  const std::atomic<bool>& cancelled_;
-  uint32_t seq_ = 0;
 };
 
 bool DumpLinks(Dumper* dumper, uint32_t master, std::vector<Link>* links) {
@@ -137,7 +88,7 @@ bool DumpBridge(Dumper* dumper, uint32_t bridge, std::vector<Row>* rows) {
 /** One dump per family: asked for both at once, the kernel lists other families' as well. */
 bool DumpRoutes(Dumper* dumper, uint32_t ifindex, uint8_t protocol, std::vector<Route>* routes) {
   bool whole = true;
-  for (uint8_t family : {AF_INET, AF_INET6}) {
+  for (uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {
     whole =
         dumper->Run([&](uint32_t seq, Writer* out) { EncodeDumpRoutes(family, ifindex, protocol, seq, out); },
                     [&](const Message& message) {

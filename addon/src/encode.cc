@@ -111,6 +111,7 @@ void EncodeWrite(const EntryWrite& write, uint32_t seq, Writer* out) {
   // A neighbour is deleted by its address alone; the kernel looks at no MAC then.
   if (write.fdb || !remove) PutMac(NDA_LLADDR, write.lladdr, out);
   if (!write.fdb && !remove) out->Put(NDA_PROTOCOL, write.protocol);
+  if (write.via != 0) out->Put(NDA_IFINDEX, write.via);
   out->End();
 }
 

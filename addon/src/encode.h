@@ -48,6 +48,8 @@ struct EntryWrite {
   Ip ip;
   Mac lladdr;
   uint8_t protocol = 0;
+  /** ifindex of the interface that the VTEP is reached by, 0 for whatever the routes say. */
+  uint32_t via = 0;
 };
 
 /** A route through a gateway that is reached on the device itself, whatever the routes to it say (`onlink`).

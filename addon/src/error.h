@@ -9,8 +9,8 @@ namespace missd {
 
 class KernelError : public std::runtime_error {
  public:
-  KernelError(const std::string& operation, int error, const std::string& extack = {})
-      : std::runtime_error(operation), error(error), extack(extack) {}
+  KernelError(const std::string& operation, int number, const std::string& words = {})
+      : std::runtime_error(operation), error(number), extack(words) {}
 
   /** Positive errno. */
   int error;

@@ -25,6 +25,8 @@ Napi::Value ToJs(Napi::Env env, const Refusal& refusal);
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch);
 Napi::Array ToJs(Napi::Env env, const LinkBatch& batch);
 Napi::Array ToJs(Napi::Env env, const ChangeBatch& batch);
+/** The KernelEvent of a socket that could not be read, or whose messages could not be told. */
+Napi::Object FailedToJs(Napi::Env env, const char* socket, int error);
 /** An error with `operation`, `errno` and `extack`. */
 Napi::Error ToJs(Napi::Env env, const KernelError& error);
 

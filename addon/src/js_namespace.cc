@@ -44,12 +44,12 @@ void NamespaceObject::Start(const Info& info) {
   auto misses = [this] { EmitMisses(); };
   std::vector<Polls::Watch> watches = {
       {open.miss_fd(), misses, true},
-      {open.link_fd(), [this] { Emit(namespace_->DrainLinks()); }},
-      {open.changes().fd(), [this] { Emit(namespace_->changes().Drain()); }},
+      {open.link_fd(), [this] { EmitLinks(); }},
+      {open.changes().fd(), [this] { EmitChanges(); }},
   };
   if (open.tap() != nullptr) watches.push_back({open.tap()->fd(), misses, true});
-  polls_ = Polls::Start(info.Env(), std::move(watches), [this] { CloseAll(); });
-  if (polls_ == nullptr) throw Napi::Error::New(info.Env(), "the event loop cannot be watched");
+  polls_ = Throwing(info.Env(),
+                    [&] { return Polls::Start(info.Env(), std::move(watches), [this] { CloseAll(); }); });
   listener_ = Napi::Persistent(info[0].As<Napi::Function>());
   miss_listener_ = Napi::Persistent(info[1].As<Napi::Function>());
   numbers_ = Napi::Persistent(Napi::Uint32Array::New(info.Env(), kMissesPerCall * kNumbersPerMiss));
@@ -58,19 +58,49 @@ void NamespaceObject::Start(const Info& info) {
   Ref();
 }
 
+template <typename Batch, typename Drain>
+Batch NamespaceObject::Drained(int fd, Drain drain) {
+  Batch batch;
+  try {
+    batch = drain();
+  } catch (const KernelError& error) {
+    batch.error = error.error;
+  } catch (const std::bad_alloc&) {
+    batch.error = ENOMEM;
+  } catch (const std::exception&) {
+    batch.error = EIO;
+  }
+  if (batch.error == 0) return batch;
+  // What was read before is lost, or what is there cannot be read.
+  batch.overrun = true;
+  if (polls_ != nullptr) polls_->Pause(fd);
+  return batch;
+}
+
+void NamespaceObject::EmitLinks() {
+  Emit("link", Drained<LinkBatch>(namespace_->link_fd(), [this] { return namespace_->DrainLinks(); }));
+}
+
+void NamespaceObject::EmitChanges() {
+  Changes& changes = namespace_->changes();
+  Emit("table", Drained<ChangeBatch>(changes.fd(), [&] { return changes.Drain(); }));
+}
+
 void NamespaceObject::EmitMisses() {
-  MissBatch batch = namespace_->DrainMisses();
+  auto batch = Drained<MissBatch>(namespace_->miss_fd(), [this] { return namespace_->DrainMisses(); });
+  if (batch.tap_error != 0 && polls_ != nullptr) polls_->Pause(namespace_->tap()->fd());
   for (size_t at = 0; at < batch.misses.size(); at += kMissesPerCall) {
-    Calling([&](Napi::Env env) {
+    Calling("miss", [&](Napi::Env env) {
       // What was heard before may have made the listener close.
       if (!namespace_) return;
       size_t count = std::min(kMissesPerCall, batch.misses.size() - at);
       Napi::Uint32Array numbers = numbers_.Value();
       Napi::Array texts = MissesToJs(env, &batch.misses[at], count, numbers.Data());
-      miss_listener_.MakeCallback(env.Global(), {numbers, texts, Napi::Number::New(env, count)}, *context_);
+      miss_listener_.MakeCallback(
+          env.Global(), {numbers, texts, Napi::Number::New(env, static_cast<double>(count))}, *context_);
     });
   }
-  if (namespace_ && (batch.overrun || batch.malformed > 0)) Emit(batch);
+  if (namespace_) Emit("miss", batch);
   if (polls_ != nullptr && Crowded(batch)) polls_->Rest();
 }
 
@@ -82,15 +112,38 @@ bool NamespaceObject::Crowded(const MissBatch& batch) {
 }
 
 template <typename Batch>
-void NamespaceObject::Emit(const Batch& batch) {
-  Calling([&](Napi::Env env) {
+void NamespaceObject::Emit(const char* socket, const Batch& batch) {
+  Calling(socket, [&](Napi::Env env) {
     Napi::Array events = ToJs(env, batch);
     if (events.Length() > 0) listener_.MakeCallback(env.Global(), {events}, *context_);
   });
 }
 
 template <typename Body>
-void NamespaceObject::Calling(Body body) {
+void NamespaceObject::Calling(const char* socket, Body body) {
+  int error = 0;
+  try {
+    CallingOnce(body);
+    return;
+  } catch (const std::bad_alloc&) {
+    error = ENOMEM;
+  } catch (const std::exception&) {
+    error = EIO;
+  }
+  if (!namespace_) return;
+  try {
+    CallingOnce([&](Napi::Env env) {
+      Napi::Array events = Napi::Array::New(env, 1);
+      events.Set(0u, FailedToJs(env, socket, error));
+      listener_.MakeCallback(env.Global(), {events}, *context_);
+    });
+  } catch (const std::exception&) {
+    // Not even that can be told.
+  }
+}
+
+template <typename Body>
+void NamespaceObject::CallingOnce(Body body) {
   Napi::Env env = Env();
   Napi::HandleScope scope(env);
   try {

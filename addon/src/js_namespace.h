@@ -40,12 +40,20 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   Namespace& Open(const Info& info);
   Napi::Value Get(const Info& info, const std::vector<RowKey>& keys);
   void EmitMisses();
+  void EmitLinks();
+  void EmitChanges();
   /** Whether so many misses come so fast that it pays to let them gather. */
   bool Crowded(const MissBatch& batch);
+  /** What `drain` finds. No exception of its ends the process: it is told as a failed receive. */
+  template <typename Batch, typename Drain>
+  Batch Drained(int fd, Drain drain);
   template <typename Batch>
-  void Emit(const Batch& batch);
+  void Emit(const char* socket, const Batch& batch);
+  /** @param socket whose messages are lost should there be no memory to tell them */
   template <typename Body>
-  void Calling(Body body);
+  void Calling(const char* socket, Body body);
+  template <typename Body>
+  void CallingOnce(Body body);
   void CloseAll();
 
   std::unique_ptr<Namespace> namespace_;

@@ -92,6 +92,7 @@ std::vector<EntryWrite> WritesFromJs(const Napi::Value& numbers, const Napi::Val
     write.state = static_cast<uint16_t>(in.Next());
     write.flags = static_cast<uint8_t>(in.Next());
     write.protocol = static_cast<uint8_t>(in.Next());
+    write.via = in.Next();
     write.lladdr = text.LinkAddress();
     if (!write.fdb || !text.None()) write.ip = text.Address();
   }

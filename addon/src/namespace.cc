@@ -24,13 +24,13 @@ constexpr size_t kLinksPerDrain = 256;
 /** A miss is about 80 bytes. */
 constexpr size_t kMissBytes = 512;
 constexpr size_t kMissesPerReceive = 64;
-/** A link with hundreds of virtual functions describes itself in tens of kilobytes. */
-constexpr size_t kLinkBytes = 65536;
+/** A link with hundreds of virtual functions or alternative names describes itself in tens of kilobytes. */
+constexpr size_t kLinkBytes = 1 << 18;
 /** Thousands of links created at once; a few hundred bytes of buffer would do in ordinary life. */
 constexpr int kLinkBufferBytes = 8 << 20;
 
-/** Only the kernel's port is 0; any process with CAP_NET_ADMIN could send to the group. */
-bool FromKernel(const sockaddr_nl& sender) { return sender.nl_pid == 0; }
+/** Which family's is asked for, a miss does not say. */
+const Ip kUnspecified6{16, {}};
 
 void DecodeLinkMessage(const Message& message, LinkBatch* batch, std::set<uint32_t>* ports) {
   bool removed = message.type == RTM_DELLINK || message.type == RTM_DELADDR;
@@ -103,8 +103,11 @@ MissBatch Namespace::DrainMisses() {
       batch.overrun = true;
       continue;
     }
-    if (received <= 0) break;
-    for (int i = 0; i < received; i++) {
+    if (received < 0) {
+      batch.error = UnexpectedError(errno);
+      break;
+    }
+    for (size_t i = 0; i < static_cast<size_t>(received); i++) {
       if (!FromKernel(senders[i])) continue;
       batch.malformed += DecodeMisses({&in_[i * kMissBytes], headers[i].msg_len}, &misses);
     }
@@ -114,6 +117,7 @@ MissBatch Namespace::DrainMisses() {
   }
   if (misses.empty()) {
     if (tap_) tap_->Drain();
+    if (tap_) batch.tap_error = tap_->TakeError();
     return batch;
   }
   // Only now: a question passes the bridge port, where the tap is, before the VXLAN device raises its miss.
@@ -122,10 +126,13 @@ MissBatch Namespace::DrainMisses() {
   Fold fold(&batch.misses, misses.size());
   for (Miss& miss : misses) {
     // Any other state is this host's own neighbour asking, not a guest.
-    if (pairing && miss.IsLayer3() && miss.state == NUD_STALE)
+    if (pairing && miss.IsLayer3() && miss.state == NUD_STALE) {
       miss.asker = pairing->Find(miss.ifindex, miss.ip);
+      if (!miss.asker && miss.ip.IsUnspecified()) miss.asker = pairing->Find(miss.ifindex, kUnspecified6);
+    }
     fold.Add(std::move(miss));
   }
+  if (tap_) batch.tap_error = tap_->TakeError();
   return batch;
 }
 
@@ -141,9 +148,17 @@ LinkBatch Namespace::DrainLinks() {
       batch.overrun = true;
       continue;
     }
-    if (size < 0) break;
+    if (size < 0) {
+      batch.error = UnexpectedError(errno);
+      break;
+    }
     if (!FromKernel(sender)) continue;
-    Bytes datagram{in_.data(), std::min(static_cast<size_t>(size), in_.size())};
+    if (static_cast<size_t>(size) > in_.size()) {
+      // Something changed and does not fit: as good as a message lost, so the links are read whole.
+      batch.overrun = true;
+      continue;
+    }
+    Bytes datagram{in_.data(), static_cast<size_t>(size)};
     bool whole =
         ForEachMessage(datagram, [&](const Message& message) { DecodeLinkMessage(message, &batch, &ports); });
     if (!whole) batch.malformed++;

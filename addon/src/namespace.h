@@ -24,6 +24,9 @@ struct MissBatch {
   bool more = false;
   uint32_t malformed = 0;
   bool overrun = false;
+  /** Errno of a receive that failed for no known reason, 0 for none; of the miss socket and of the tap. */
+  int error = 0;
+  int tap_error = 0;
 };
 
 struct LinkEvent {
@@ -36,6 +39,7 @@ struct LinkBatch {
   std::vector<LinkEvent> events;
   uint32_t malformed = 0;
   bool overrun = false;
+  int error = 0;
 };
 
 class Namespace {

@@ -1,29 +1,47 @@
 #include "poll.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
+
+#include "error.h"
 
 namespace missd {
 
+namespace {
+
+constexpr uint64_t kPauseMilliseconds = 100;
+
+}  // namespace
+
 Polls* Polls::Start(napi_env env, std::vector<Watch> watches, std::function<void()> teardown) {
   uv_loop_t* loop = nullptr;
-  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return nullptr;
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) throw KernelError("find event loop", EINVAL);
   auto* polls = new Polls();
   polls->teardown_ = std::move(teardown);
   if (napi_add_async_cleanup_hook(env, OnTeardown, polls, &polls->hook_) != napi_ok) {
     delete polls;
-    return nullptr;
+    throw KernelError("watch sockets", EINVAL);
   }
-  uv_timer_init(loop, &polls->rest_);
-  polls->rest_.data = polls;
-  polls->open_++;
+  for (uv_timer_t* timer : {&polls->rest_, &polls->pause_}) {
+    uv_timer_init(loop, timer);
+    timer->data = polls;
+    polls->open_++;
+  }
   for (Watch& watch : watches) {
     auto handle = std::make_unique<Handle>();
     handle->polls = polls;
     handle->readable = std::move(watch.readable);
     handle->rests = watch.rests;
     handle->poll.data = handle.get();
-    if (uv_poll_init(loop, &handle->poll, watch.fd) != 0) continue;
+    handle->fd = watch.fd;
+    // ENOSPC where fs.epoll.max_user_watches is reached, ENOMEM: a socket that nobody watches would be heard
+    // of no more.
+    int error = uv_poll_init(loop, &handle->poll, watch.fd);
+    if (error != 0) {
+      polls->Close();
+      throw KernelError("watch sockets", -error);
+    }
     uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
     polls->handles_.push_back(std::move(handle));
     polls->open_++;
@@ -35,8 +53,31 @@ void Polls::Close() {
   if (closing_) return;
   closing_ = true;
   for (auto& handle : handles_) uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), OnClosed);
-  uv_close(reinterpret_cast<uv_handle_t*>(&rest_),
-           [](uv_handle_t* timer) { static_cast<Polls*>(timer->data)->Closed(); });
+  for (uv_timer_t* timer : {&rest_, &pause_}) {
+    uv_close(reinterpret_cast<uv_handle_t*>(timer),
+             [](uv_handle_t* closed) { static_cast<Polls*>(closed->data)->Closed(); });
+  }
+}
+
+void Polls::Pause(int fd) {
+  if (closing_) return;
+  for (auto& handle : handles_) {
+    if (handle->fd != fd) continue;
+    uv_poll_stop(&handle->poll);
+    handle->paused = true;
+  }
+  if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&pause_))) {
+    uv_update_time(pause_.loop);
+    uv_timer_start(&pause_, OnPaused, kPauseMilliseconds, 0);
+  }
+}
+
+void Polls::OnPaused(uv_timer_t* timer) {
+  auto* polls = static_cast<Polls*>(timer->data);
+  for (auto& handle : polls->handles_) {
+    if (!std::exchange(handle->paused, false) || (handle->rests && polls->resting_)) continue;
+    uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
+  }
 }
 
 void Polls::Rest() {
@@ -59,10 +100,10 @@ void Polls::OnRested(uv_timer_t* timer) {
   if (polls->closing_ || uv_is_active(reinterpret_cast<uv_handle_t*>(timer))) return;
   polls->resting_ = false;
   for (auto& handle : polls->handles_)
-    if (handle->rests) uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
+    if (handle->rests && !handle->paused) uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
 }
 
-void Polls::OnReadable(uv_poll_t* poll, int status, int) {
+void Polls::OnReadable(uv_poll_t* poll, int status, int /* events */) {
   auto* handle = static_cast<Handle*>(poll->data);
   // A socket with a pending error (ENOBUFS) is reported as a bad file descriptor, and polling has then been
   // stopped for good (libuv, uv__poll_io). Reading consumes the error, so polling may begin again.

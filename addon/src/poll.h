@@ -25,11 +25,15 @@ class Polls {
     bool rests = false;
   };
 
-  /** `teardown` is called when the environment ends; it has to Close. Null on failure. */
+  /** `teardown` is called when the environment ends; it has to Close. @throws KernelError */
   static Polls* Start(napi_env env, std::vector<Watch> watches, std::function<void()> teardown);
 
   /** Leaves the sockets that may rest alone for a millisecond, and calls the first one's `readable` then. */
   void Rest();
+
+  /** Leaves a socket alone for a tenth of a second: what is wrong with it would otherwise keep the loop busy.
+   */
+  void Pause(int fd);
 
   /** The file descriptors may be closed at once; the handles follow on the loop's next turn. */
   void Close();
@@ -40,9 +44,12 @@ class Polls {
     Polls* polls;
     std::function<void()> readable;
     bool rests;
+    int fd;
+    bool paused = false;
   };
 
   Polls() = default;
+  static void OnPaused(uv_timer_t* timer);
   static void OnRested(uv_timer_t* timer);
   static void OnReadable(uv_poll_t* poll, int status, int events);
   static void OnClosed(uv_handle_t* handle);
@@ -51,6 +58,7 @@ class Polls {
 
   std::vector<std::unique_ptr<Handle>> handles_;
   uv_timer_t rest_;
+  uv_timer_t pause_;
   bool resting_ = false;
   size_t open_ = 0;
   bool closing_ = false;

@@ -22,48 +22,59 @@ constexpr size_t kGetsPerSend = 32;
 constexpr int kReceiveBufferBytes = 1 << 20;
 
 constexpr size_t kDatagrams = 32;
-/** More than any link answers without VF details and statistics, which are not asked for. */
+/** More than any row has. */
 constexpr size_t kDatagramBytes = 16384;
+/** Of a link, or of a part of a dump: 512 KiB. The alternative names of one link alone may take 64 KiB. */
+constexpr size_t kOneLong = 1;
 
 bool IsAbsent(int error) { return error == ENOENT || error == ENODEV || error == ENXIO; }
 
 }  // namespace
 
-RequestSocket::RequestSocket() : fd_(OpenNetlink(false)), in_(kDatagrams * kDatagramBytes) {
+RequestSocket::RequestSocket() : RequestSocket(OpenNetlink(false), FirstSequence()) {
   PrepareForRequests(fd_.get());
   SetReceiveBuffer(fd_.get(), kReceiveBufferBytes);
 }
 
+RequestSocket::RequestSocket(Fd fd, uint32_t sequence)
+    : fd_(std::move(fd)), seq_(sequence), in_(kDatagrams * kDatagramBytes) {}
+
 int RequestSocket::Send() {
-  sockaddr_nl kernel{};
-  kernel.nl_family = AF_NETLINK;
   ssize_t sent;
   do {
-    sent = sendto(fd_.get(), out_.bytes().data(), out_.bytes().size(), 0,
-                  reinterpret_cast<sockaddr*>(&kernel), sizeof(kernel));
+    sent = send(fd_.get(), out_.bytes().data(), out_.bytes().size(), 0);
   } while (sent < 0 && errno == EINTR);
-  return sent < 0 ? errno : 0;
+  if (sent >= 0) return 0;
+  // ENOBUFS means here that there was no memory for the request (netlink_sendmsg); as an errno of a write it
+  // would mean that the table is full.
+  return errno == ENOBUFS ? ENOMEM : errno;
 }
 
-int RequestSocket::Receive(const std::function<bool(const Message&)>& visit) {
+int RequestSocket::Receive(size_t places, const std::function<bool(const Message&)>& visit) {
+  sockaddr_nl senders[kDatagrams];
   mmsghdr headers[kDatagrams];
   iovec vectors[kDatagrams];
+  size_t place_bytes = in_.size() / places;
   for (bool more = true; more;) {
-    for (size_t i = 0; i < kDatagrams; i++) {
-      vectors[i] = {&in_[i * kDatagramBytes], kDatagramBytes};
+    for (size_t i = 0; i < places; i++) {
+      senders[i] = {};
+      vectors[i] = {&in_[i * place_bytes], place_bytes};
       headers[i] = {};
-      headers[i].msg_hdr.msg_iov = &vectors[i];
-      headers[i].msg_hdr.msg_iovlen = 1;
+      headers[i].msg_hdr = {&senders[i], sizeof(senders[i]), &vectors[i], 1, nullptr, 0, 0};
     }
-    int received = recvmmsg(fd_.get(), headers, kDatagrams, MSG_WAITFORONE, nullptr);
+    int received = recvmmsg(fd_.get(), headers, static_cast<unsigned>(places), MSG_WAITFORONE, nullptr);
     if (received < 0) {
       if (errno == EINTR) continue;
       // ENOBUFS is an answer lost for want of buffer; as an errno of a write it would mean that the table is
       // full.
       return errno == EAGAIN || errno == ENOBUFS ? ETIMEDOUT : errno;
     }
-    for (int i = 0; i < received; i++) {
-      Bytes datagram{&in_[i * kDatagramBytes], headers[i].msg_len};
+    for (size_t i = 0; i < static_cast<size_t>(received); i++) {
+      if (!FromKernel(senders[i])) continue;
+      // What is cut off may be the very answer that is waited for; those behind it carry a number that is
+      // past by then.
+      if (headers[i].msg_hdr.msg_flags & MSG_TRUNC) return EMSGSIZE;
+      Bytes datagram{&in_[i * place_bytes], headers[i].msg_len};
       ForEachMessage(datagram, [&](const Message& message) { more = more && visit(message); });
     }
   }
@@ -100,7 +111,7 @@ void RequestSocket::WriteSome(size_t offset, size_t count,
   std::vector<bool> refused(count);
   int error = Send();
   if (error == 0) {
-    error = Receive([&](const Message& message) {
+    error = Receive(kDatagrams, [&](const Message& message) {
       uint32_t index = message.seq - first;
       Answer answer;
       // An answer from before the last timeout has an older number.
@@ -138,7 +149,7 @@ void RequestSocket::GetSome(const RowKey* keys, size_t count, std::vector<std::o
   Answer refusal;
   int error = Send();
   if (error == 0) {
-    error = Receive([&](const Message& message) {
+    error = Receive(kDatagrams, [&](const Message& message) {
       uint32_t index = message.seq - first;
       if (index >= count) return true;
       Answer answer;
@@ -162,7 +173,7 @@ std::optional<Link> RequestSocket::GetLink(uint32_t ifindex) {
   EncodeGetLink(ifindex, ++seq_, &out_);
   int error = Send();
   if (error == 0) {
-    error = Receive([&](const Message& message) {
+    error = Receive(kOneLong, [&](const Message& message) {
       if (message.seq != seq_) return true;
       if (message.type == NLMSG_ERROR) DecodeAnswer(message, &answer);
       if (message.type == RTM_NEWLINK && !DecodeLink(message.payload, &link.emplace())) link.reset();
@@ -179,7 +190,7 @@ void RequestSocket::Do(const char* what) {
   Answer answer;
   int error = Send();
   if (error == 0) {
-    error = Receive([&](const Message& message) {
+    error = Receive(kDatagrams, [&](const Message& message) {
       return message.seq != seq_ || message.type != NLMSG_ERROR || !DecodeAnswer(message, &answer);
     });
   }
@@ -197,7 +208,7 @@ void RequestSocket::Dump(const char* what, const std::function<void(const Messag
   Answer answer;
   int error = Send();
   if (error == 0) {
-    error = Receive([&](const Message& message) {
+    error = Receive(kOneLong, [&](const Message& message) {
       if (message.seq != seq_) return true;
       if (message.type == NLMSG_ERROR) DecodeAnswer(message, &answer);
       visit(message);

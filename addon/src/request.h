@@ -24,6 +24,8 @@ class RequestSocket {
  public:
   /** Opens in the calling thread's namespace. @throws KernelError */
   RequestSocket();
+  /** @param fd connected to who answers; @param sequence the one before the first request's */
+  RequestSocket(Fd fd, uint32_t sequence);
 
   /** In order, in as few sends as possible; a refusal stops nothing. */
   std::vector<Refusal> Write(const std::vector<EntryWrite>& writes);
@@ -57,14 +59,16 @@ class RequestSocket {
   void Do(const char* what);
   /** Sends what `out_` holds. Returns 0 or an errno. */
   int Send();
-  /** Receives until `visit` returns false. Returns 0, or the errno that ended it (ETIMEDOUT: an answer is
-   * missing).
+  /**
+   * Receives until `visit` returns false. Returns 0, or the errno that ended it (ETIMEDOUT: an answer is
+   * missing, EMSGSIZE: one was longer than its place).
+   * @param places answers that may come at once; the fewer, the longer each may be
    */
-  int Receive(const std::function<bool(const Message&)>& visit);
+  int Receive(size_t places, const std::function<bool(const Message&)>& visit);
 
   Fd fd_;
   Writer out_;
-  uint32_t seq_ = 0;
+  uint32_t seq_;
   std::vector<uint8_t> in_;
 };
 

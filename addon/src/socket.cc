@@ -4,8 +4,10 @@
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -70,7 +72,21 @@ Fd OpenNetlink(bool nonblocking) {
   if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
     throw KernelError("bind netlink socket", errno);
   }
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+    throw KernelError("connect netlink socket", errno);
+  }
   return fd;
+}
+
+int UnexpectedError(int error) { return error == EAGAIN || error == EINTR ? 0 : error; }
+
+uint32_t FirstSequence() {
+  uint32_t sequence;
+  if (getrandom(&sequence, sizeof(sequence), GRND_NONBLOCK) == sizeof(sequence)) return sequence;
+  // Nothing random yet, early in the machine's start: the sender's port still decides.
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<uint32_t>(time.tv_nsec);
 }
 
 void SetGroup(int fd, int group, bool member) {

@@ -2,6 +2,9 @@
 #ifndef MISSD_SOCKET_H_
 #define MISSD_SOCKET_H_
 
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <initializer_list>
 
@@ -37,8 +40,20 @@ struct ReceiveBuffer {
  * caps. */
 ReceiveBuffer SetReceiveBuffer(int fd, int bytes);
 
-/** A NETLINK_ROUTE socket bound in the calling thread's namespace. @throws KernelError */
+/**
+ * A NETLINK_ROUTE socket bound in the calling thread's namespace and connected to the kernel, which then
+ * refuses what other processes send to it alone (net/netlink, netlink_getsockbyportid). @throws KernelError
+ */
 Fd OpenNetlink(bool nonblocking);
+
+/** Only the kernel's port is 0. A process with CAP_NET_ADMIN could send to a group, connected or not. */
+inline bool FromKernel(const sockaddr_nl& sender) { return sender.nl_pid == 0; }
+
+/** What a failed receive without waiting says that is out of the ordinary: its errno, or 0. */
+int UnexpectedError(int error);
+
+/** Where the sequence numbers of a socket begin, so that nobody can tell the next one. */
+uint32_t FirstSequence();
 
 /** Joins or leaves a group. @throws KernelError */
 void SetGroup(int fd, int group, bool member);

@@ -44,8 +44,11 @@ Fd OpenPacket(int protocol) {
   return fd;
 }
 
-/** Untagged ARP requests and neighbour solicitations directly in IPv6, entering by one of `ports`. */
-void AttachFilter(int fd, const std::vector<uint32_t>& ports) {
+/**
+ * Lets pass untagged ARP requests and neighbour solicitations directly in IPv6 that enter by one of `ports`,
+ * or by any where `all`. Returns 0 or an errno.
+ */
+int AttachFilter(int fd, const std::vector<uint32_t>& ports, bool all) {
   constexpr auto kAncillary = [](int what) { return static_cast<uint32_t>(SKF_AD_OFF + what); };
   std::vector<sock_filter> code = {
       // The kernel has taken the VLAN tag out of the frame by now.
@@ -64,22 +67,41 @@ void AttachFilter(int fd, const std::vector<uint32_t>& ports) {
       BPF_STMT(BPF_RET | BPF_K, 0),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kAncillary(SKF_AD_IFINDEX)),
   };
-  bool all = ports.size() > kFilteredPorts;
   for (size_t i = 0; !all && i < ports.size(); i++) {
     code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1));
     code.push_back(BPF_STMT(BPF_RET | BPF_K, kQuestionBytes));
   }
   code.push_back(BPF_STMT(BPF_RET | BPF_K, all ? static_cast<uint32_t>(kQuestionBytes) : 0));
   sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0) {
-    throw KernelError("attach packet filter", errno);
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
+}
+
+/**
+ * net.core.optmem_max bounds a socket's filters, of which the one in force and the one that replaces it count
+ * together (net/core/filter.c, __sk_attach_prog): 20480 bytes, as older kernels have it, are 400 ports and
+ * 400 ports. The filter for all ports is small, so it makes room for the other, and stays where there is no
+ * room; whose frames are wanted is looked at again when they are read.
+ * @throws KernelError
+ */
+void FilterPorts(int fd, const std::vector<uint32_t>& ports) {
+  bool all = ports.size() > kFilteredPorts;
+  int error = AttachFilter(fd, ports, all);
+  if (error == ENOMEM && !all) {
+    error = AttachFilter(fd, {}, true);
+    if (error == 0 && AttachFilter(fd, ports, false) == 0) return;
   }
+  if (error == ENOMEM) {
+    // What passes unfiltered for a moment is looked at when it is read.
+    setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, nullptr, 0);
+    error = AttachFilter(fd, {}, true);
+  }
+  if (error != 0) throw KernelError("attach packet filter", error);
 }
 
 }  // namespace
 
 Tap::Tap(int receive_buffer) : listen_(OpenPacket(0)), send_(OpenPacket(0)) {
-  AttachFilter(listen_.get(), {});
+  FilterPorts(listen_.get(), {});
   SetReceiveBuffer(listen_.get(), receive_buffer);
   int on = 1;
   if (setsockopt(listen_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0) {
@@ -99,7 +121,7 @@ void Tap::SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports) {
   for (const auto& [port, vxlan] : ports) distinct.push_back(port);
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  AttachFilter(listen_.get(), distinct);
+  FilterPorts(listen_.get(), distinct);
   bool passed_over = std::any_of(ports_.begin(), ports_.end(), [&](const auto& before) {
     return !std::binary_search(distinct.begin(), distinct.end(), before.first);
   });
@@ -118,13 +140,18 @@ size_t Tap::ReadSome(uint64_t now) {
     headers[i].msg_hdr = {&from[i], sizeof(from[i]), &vectors[i], 1, nullptr, 0, 0};
   }
   int received = recvmmsg(listen_.get(), headers, kFramesPerReceive, MSG_DONTWAIT, nullptr);
-  for (int i = 0; i < received; i++) {
+  if (received < 0) {
+    int error = UnexpectedError(errno);
+    if (error != 0) error_ = error;
+    return 0;
+  }
+  for (size_t i = 0; i < static_cast<size_t>(received); i++) {
     auto [at, end] = ports_.equal_range(static_cast<uint32_t>(from[i].sll_ifindex));
     Question question;
     if (at == end || !ParseQuestion({frames[i], headers[i].msg_len}, &question)) continue;
     for (; at != end; ++at) askers_.Store(at->second, question, at->first, now);
   }
-  return received < 0 ? 0 : static_cast<size_t>(received);
+  return static_cast<size_t>(received);
 }
 
 void Tap::ReadOn(size_t most) {

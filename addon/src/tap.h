@@ -31,6 +31,9 @@ class Tap {
   /** Milliseconds since anybody was seen to ask for the target; none when not seen, or not lately. */
   std::optional<uint64_t> LastAsked(uint32_t vxlan, const Ip& target);
 
+  /** Errno of a receive that failed for no known reason since the last call, 0 for none. */
+  int TakeError() { return std::exchange(error_, 0); }
+
   int fd() const { return listen_.get(); }
 
   /**
@@ -60,6 +63,7 @@ class Tap {
   Fd send_;
   std::unordered_multimap<uint32_t, uint32_t> ports_;
   AskerTable askers_;
+  int error_ = 0;
 };
 
 }  // namespace missd

@@ -24,6 +24,10 @@ void PutMalformed(Napi::Array events, uint32_t count) {
   events.Set(events.Length(), event);
 }
 
+void PutFailed(Napi::Array events, const char* socket, int error) {
+  if (error != 0) events.Set(events.Length(), FailedToJs(events.Env(), socket, error));
+}
+
 Napi::Object ToJs(Napi::Env env, const Vxlan& vxlan) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("vni", vxlan.vni);
@@ -57,12 +61,20 @@ Napi::Value FdbToJs(Napi::Env env, const Row& row) {
   object.Set("state", static_cast<uint32_t>(row.state));
   object.Set("flags", static_cast<uint32_t>(row.flags));
   object.Set("master", row.master);
+  if (row.via != 0) object.Set("via", row.via);
   object.Set("usedAgo", static_cast<double>(row.used_ago));
   object.Set("updatedAgo", static_cast<double>(row.updated_ago));
   return object;
 }
 
 }  // namespace
+
+Napi::Object FailedToJs(Napi::Env env, const char* socket, int error) {
+  Napi::Object event = Event(env, "failed");
+  event.Set("socket", socket);
+  event.Set("errno", error);
+  return event;
+}
 
 Napi::Value ToJs(Napi::Env env, const Link& link) {
   Napi::Object object = Napi::Object::New(env);
@@ -88,6 +100,7 @@ Napi::Value ToJs(Napi::Env env, const InterfaceAddress& address) {
   Napi::Object object = Napi::Object::New(env);
   object.Set("ifindex", address.ifindex);
   object.Set("ip", ToString(address.ip));
+  object.Set("prefixLength", static_cast<uint32_t>(address.prefix_length));
   return object;
 }
 
@@ -123,6 +136,8 @@ Napi::Value ToJs(Napi::Env env, const Refusal& refusal) {
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch) {
   Napi::Array events = Napi::Array::New(env);
   if (batch.overrun) PutOverrun(events, "miss");
+  PutFailed(events, "miss", batch.error);
+  PutFailed(events, "tap", batch.tap_error);
   if (batch.malformed > 0) PutMalformed(events, batch.malformed);
   return events;
 }
@@ -141,6 +156,7 @@ Napi::Array ToJs(Napi::Env env, const LinkBatch& batch) {
     events.Set(events.Length(), event);
   }
   if (batch.overrun) PutOverrun(events, "link");
+  PutFailed(events, "link", batch.error);
   if (batch.malformed > 0) PutMalformed(events, batch.malformed);
   return events;
 }
@@ -160,6 +176,7 @@ Napi::Array ToJs(Napi::Env env, const ChangeBatch& batch) {
     events.Set(events.Length(), event);
   }
   if (batch.overrun) PutOverrun(events, "table");
+  PutFailed(events, "table", batch.error);
   if (batch.malformed > 0) PutMalformed(events, batch.malformed);
   return events;
 }

@@ -10,6 +10,7 @@ import { attemptLater, attemptOn } from '../guard.ts';
 import type { Logger } from '../log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { isMalformed, parseMacRecord } from '../directory/record.ts';
+import { context } from '../resolve/judge.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { type Replicas, writeReplicas } from '../tables/replicas.ts';
 import type { Ip, Vni } from '../vocabulary.ts';
@@ -147,10 +148,10 @@ export class Broadcast {
   }
 
   #isUsable(device: ServedDevice, vtep: Ip): boolean {
-    const { vtepAllow, malformed } = this.#deps.judge;
-    const record = parseMacRecord(vtep, { family: device.family, vtepAllow });
+    const { judge } = this.#deps;
+    const record = parseMacRecord(vtep, context(judge, device));
     if (!isMalformed(record)) return true;
-    malformed(device, record.malformed, `vteps: ${vtep}`);
+    judge.malformed(device, record.malformed, `vteps: ${vtep}`);
     return false;
   }
 

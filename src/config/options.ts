@@ -115,7 +115,7 @@ const judgingOptions = (): Option[] => [
   option(
     '--local <ip>',
     "another address of this host as VTEP, besides its interfaces'; repeatable",
-  ).argParser(parse.list(parse.ip)),
+  ).argParser(parse.list(parse.localIp)),
   option('--vtep-allow <cidr>', 'VTEPs that records may name; repeatable (default: any unicast)').argParser(
     parse.list(parse.cidr),
   ),

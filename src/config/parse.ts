@@ -44,6 +44,12 @@ export const ip = (text: string): string => {
   return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 };
 
+/** A link-local address may name its interface, as `ip` shows it: records name none. */
+export const localIp = (text: string): string => {
+  const match = /^(fe[89ab][0-9a-f]:[^%]*)%[^%/\s]{1,15}$/i.exec(text);
+  return ip(match?.[1] ?? text);
+};
+
 export const cidr = (text: string): string => {
   if (!ipaddr.isValidCIDR(text)) throw new InvalidArgumentError('expected a CIDR such as 10.0.0.0/8.');
   return text;

@@ -8,7 +8,8 @@
 import type { Clock } from '../clock.ts';
 import type { DirectoryChange } from '../directory/directory.ts';
 import { L2_PORT, UNKNOWN_PORT } from '../resolve/lane.ts';
-import { type MissBatch, type Settled, isLinkLocal } from '../resolve/pipeline.ts';
+import { isLinkLocal } from '../directory/address.ts';
+import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Miss } from '../vocabulary.ts';
 

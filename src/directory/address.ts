@@ -106,6 +106,9 @@ export function formatIp6(groups: Groups): Ip {
   return `${text(groups.slice(0, best))}::${text(groups.slice(best + longest))}`;
 }
 
+/** fe80::/10 (RFC 4291 §2.5.6); canonical text has all four digits of the first group. */
+export const isLinkLocal = (ip: Ip): boolean => /^fe[89ab][0-9a-f]:/.test(ip);
+
 export function canonicalIp(text: string): Ip | undefined {
   if (parseIp4(text) >= 0) return text;
   const groups = parseIp6(text);

@@ -37,6 +37,8 @@ const WORDS: Record<MalformedReason, string> = {
   cidr: 'is not a prefix, or has bits set behind it',
   vtep: 'is not a unicast IP address that can be a VTEP',
   vtep_family: 'is of the wrong address family',
+  vtep_link_local: 'is link-local, and the device names no interface',
+  vtep_broadcast: 'is the broadcast address of a subnet',
   vtep_not_allowed: 'is not within --vtep-allow',
 };
 

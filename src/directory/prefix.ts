@@ -59,6 +59,13 @@ export function addressOf({ family, groups }: Prefix): Ip {
   return family === 4 ? formatIp4((high << 16) | low) : formatIp6(groups);
 }
 
+/** The last address of an IPv4 subnet, which every host on it hears; a /31 (RFC 3021) and a /32 have none. */
+export function directedBroadcast(address: { ip: Ip; prefixLength?: number }): Ip | undefined {
+  const { ip, prefixLength = 32 } = address;
+  const bits = prefixLength > 30 ? -1 : parseIp4(ip);
+  return bits < 0 ? undefined : formatIp4(bits | (0xffffffff >>> prefixLength));
+}
+
 /** The prefix of the same length behind this one; undefined behind the last. */
 export function following({ family, groups, length }: Prefix): Prefix | undefined {
   const bits = BigInt(groups.length * 16);

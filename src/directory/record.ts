@@ -4,7 +4,15 @@
  * is required, because addresses are compared as strings everywhere.
  */
 import type { Ip, Mac } from '../vocabulary.ts';
-import { canonicalIp, canonicalMac, type Family, formatIp6, parseIp4, parseIp6 } from './address.ts';
+import {
+  canonicalIp,
+  canonicalMac,
+  type Family,
+  formatIp6,
+  isLinkLocal,
+  parseIp4,
+  parseIp6,
+} from './address.ts';
 import { canonicalCidr } from './prefix.ts';
 
 /** Why a record counts as absent; also the values of a metric label, hence few. */
@@ -17,6 +25,8 @@ export const MALFORMED_REASONS = [
   'vtep',
   'vtep_family',
   'vtep_not_allowed',
+  'vtep_link_local',
+  'vtep_broadcast',
 ] as const;
 export type MalformedReason = (typeof MALFORMED_REASONS)[number];
 
@@ -29,6 +39,10 @@ export interface RecordContext {
   family: Family;
   /** `--vtep-allow`; see `vtep-allow.ts`. */
   vtepAllow: (vtep: Ip) => boolean;
+  /** False for a device that cannot name the interface which a link-local VTEP is reached by; absent, it is not known. */
+  linkLocal?: boolean;
+  /** Whether every host of a subnet of the underlay hears it; absent, the subnets are not known. */
+  isBroadcast?: (vtep: Ip) => boolean;
 }
 
 /** Value of `{VNI}:ip:ADDRESS`. */
@@ -77,6 +91,8 @@ export function parseMacRecord(value: string, context: RecordContext): MacRecord
   const family = classifyVtep(value);
   if (typeof family === 'string') return { malformed: family };
   if (family !== context.family) return { malformed: 'vtep_family' };
+  if (context.linkLocal === false && isLinkLocal(value)) return { malformed: 'vtep_link_local' };
+  if (context.isBroadcast?.(value) === true) return { malformed: 'vtep_broadcast' };
   return context.vtepAllow(value) ? { vtep: value } : { malformed: 'vtep_not_allowed' };
 }
 

@@ -31,6 +31,9 @@ const REASONS: Record<MalformedReason | 'no_braces' | 'vni' | 'kind', string> = 
   cidr: 'has no prefix, or one with bits set behind it',
   vtep: 'names a VTEP that cannot be one',
   vtep_family: 'names a VTEP of another family than the device',
+  vtep_link_local:
+    'names a link-local VTEP, which a device without an interface of its own namespace cannot reach',
+  vtep_broadcast: 'names the broadcast address of a subnet as VTEP',
   vtep_not_allowed: 'names a VTEP outside --vtep-allow',
   no_braces: 'has its VNI without braces, {100}',
   vni: 'has no VNI from 1 to 16777215 in braces',

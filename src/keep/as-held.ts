@@ -1,13 +1,16 @@
 /** Whether a row says what is held. */
 import { NTF_ROUTER } from '../kernel/netlink.ts';
+import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import { isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
+import { viaOf } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
 
-export const isFdbAsHeld = (held: HeldFdbEntry, row: FdbEntry | undefined): boolean =>
+export const isFdbAsHeld = (device: ServedDevice, held: HeldFdbEntry, row: FdbEntry | undefined): boolean =>
   row !== undefined &&
   isOurFdbEntry(row) &&
   row.vtep === held.vtep &&
+  row.via === viaOf(device, held.vtep) &&
   ((row.flags & NTF_ROUTER) !== 0) === held.router;
 
 export const isNeighbourAsHeld = (held: HeldNeighbour, row: Neighbour | undefined): boolean =>

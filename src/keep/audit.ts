@@ -53,7 +53,7 @@ export async function audit(
 
   const macs: string[] = [];
   for (const held of some(tables.fdb, suspectMacs))
-    if (!isFdbAsHeld(held, fdb.get(held.mac))) macs.push(held.mac);
+    if (!isFdbAsHeld(device, held, fdb.get(held.mac))) macs.push(held.mac);
   for (const chunk of chunks(macs)) {
     mendFdb(device, chunk, deps);
     await turn();
@@ -84,7 +84,7 @@ function* chunks<T>(items: T[]): Generator<T[]> {
 }
 
 /** What is at home here by now: this host's VTEP or an interface's address changed since it was written. */
-function withdrawLocal(device: ServedDevice, { isOwnVtep, report, counters }: PipelineDeps): void {
+export function withdrawLocal(device: ServedDevice, { isOwnVtep, report, counters }: PipelineDeps): void {
   const { tables, namespace } = device;
   const macs: string[] = [];
   for (const { mac, vtep } of tables.fdb.values()) if (isOwnVtep(vtep)) macs.push(mac);
@@ -104,7 +104,7 @@ function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void
   macs.forEach((mac, index) => {
     const held = tables.fdb.get(mac);
     const row = rows[index];
-    if (held === undefined || isFdbAsHeld(held, row)) return;
+    if (held === undefined || isFdbAsHeld(device, held, row)) return;
     const wanted = fdbWrite(device, held);
     if (row !== undefined && isPermanent(row)) {
       deps.report.conflict(

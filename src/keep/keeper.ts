@@ -23,7 +23,7 @@ import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';
-import { audit } from './audit.ts';
+import { audit, withdrawLocal } from './audit.ts';
 import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
 import { Due } from './due.ts';
@@ -184,6 +184,13 @@ export class Keeper {
   forget(device: ServedDevice): void {
     this.guard.forget(device);
     this.#auditing.delete(device);
+  }
+
+  /** Addresses of this host changed: what is held says what has to go, and the kernel's tables need not be read for that. */
+  withdrawLocal(devices: readonly ServedDevice[]): void {
+    this.#ownLeases.stale();
+    for (const device of devices)
+      attemptOn(device, 'audit', () => withdrawLocal(device, this.#deps), this.#deps.report);
   }
 
   /** Compares these devices' tables with what is held, soon: all of them, for much may have changed. */

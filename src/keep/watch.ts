@@ -187,9 +187,9 @@ function isNeighbourSuspect({ tables }: ServedDevice, row: Neighbour, removed: b
   return !removed && (isOurNeighbour(row) || isKernelLeftover(row));
 }
 
-function isFdbSuspect({ tables }: ServedDevice, row: FdbEntry, removed: boolean): boolean {
-  const held = tables.fdb.get(row.lladdr);
-  if (held !== undefined) return removed || !isFdbAsHeld(held, row);
+function isFdbSuspect(device: ServedDevice, row: FdbEntry, removed: boolean): boolean {
+  const held = device.tables.fdb.get(row.lladdr);
+  if (held !== undefined) return removed || !isFdbAsHeld(device, held, row);
   return !removed && isOurFdbEntry(row);
 }
 

@@ -2,7 +2,14 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
-import type { Announcement, EntryWrite, KernelEvent, NeighbourTable, RouteWrite } from './kernel.ts';
+import type {
+  Announcement,
+  EntryWrite,
+  KernelEvent,
+  ReceivingSocket,
+  NeighbourTable,
+  RouteWrite,
+} from './kernel.ts';
 import { NUMBERS_PER_MISS, type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
 
 /** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
@@ -17,12 +24,16 @@ interface Failure {
 /** An error the addon throws for a failed system call. */
 export type NativeError = Error & Failure & { operation: string };
 
+/** A KernelEvent as the addon has it. */
+export type NativeEvent =
+  Exclude<KernelEvent, { type: 'failed' }> | { type: 'failed'; socket: ReceivingSocket; errno: number };
+
 export interface NativeNamespace {
   readonly receiveBuffer: { bytes: number; forced: boolean };
   readonly canAnnounce: boolean;
   /** Keeps the event loop alive until `close`. Misses come by themselves, packed; the numbers are the next call's, too. */
   start(
-    listener: (events: KernelEvent[]) => void,
+    listener: (events: NativeEvent[]) => void,
     misses: (numbers: Uint32Array, texts: string[], count: number) => void,
   ): void;
   close(): void;

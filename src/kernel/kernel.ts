@@ -23,6 +23,10 @@ export interface Kernel {
 export const OVERRUN_SOCKETS = ['miss', 'link'] as const;
 export type OverrunSocket = (typeof OVERRUN_SOCKETS)[number];
 
+/** What is read all the time: misses, links and addresses, changes of tables, and the questions of guests. */
+export const RECEIVING_SOCKETS = ['miss', 'link', 'table', 'tap'] as const;
+export type ReceivingSocket = (typeof RECEIVING_SOCKETS)[number];
+
 /** A row as somebody left it, or as it was when it went. */
 export interface RowChange {
   removed: boolean;
@@ -36,6 +40,11 @@ export type KernelEvent =
   | { type: 'overrun'; socket: OverrunSocket | 'table' }
   /** Rows of watched devices that came, changed or went. */
   | { type: 'rows'; changes: RowChange[] }
+  /**
+   * A socket could not be read, for a reason that is not in the order of things, or there was no memory for what was
+   * read. Of all but the tap an overrun comes with it. The socket is read again in a tenth of a second.
+   */
+  | { type: 'failed'; socket: ReceivingSocket; error: KernelError }
   /** Messages that could not be decoded. */
   | { type: 'malformed'; count: number }
   | { type: 'link'; removed: boolean; link: Link }
@@ -147,7 +156,13 @@ interface WriteBase {
 export type EntryWrite =
   | (WriteBase & { table: 'neighbour'; ip: Ip; lladdr: Mac; protocol: number })
   /** AF_BRIDGE. With NTF_SELF a VXLAN device's own row and `vtep` names the remote; with NTF_MASTER a bridge's. */
-  | (WriteBase & { table: 'fdb'; lladdr: Mac; vtep?: Ip });
+  | (WriteBase & {
+      table: 'fdb';
+      lladdr: Mac;
+      vtep?: Ip;
+      /** ifindex of the interface that the VTEP is reached by; absent, the routes decide. */
+      via?: number | undefined;
+    });
 
 /**
  * A route of the main table by a gateway on the device itself (`onlink`). `create` fails with EEXIST where any route of

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { Observable } from 'rxjs';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from '../vocabulary.ts';
-import { addon, type NativeError, type NativeNamespace, type Take } from './addon.ts';
+import { addon, type NativeError, type NativeEvent, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
 import { type Throttled, ruleset, runNft } from './nft.ts';
 import { BROADCAST_COUNTERS, type BroadcastLimit, broadcastRuleset, countersIn } from './nft-broadcast.ts';
@@ -42,14 +42,20 @@ class LinuxNamespace implements Namespace {
     this.receiveBuffer = native.receiveBuffer;
     this.canAnnounce = native.canAnnounce;
     this.events$ = new Observable((subscriber) => {
-      native.start(
-        (events) => {
-          for (const event of events) subscriber.next(event);
-        },
-        (numbers, texts, count) => {
-          subscriber.next({ type: 'misses', misses: unpackMisses(numbers, texts, count) });
-        },
-      );
+      try {
+        native.start(
+          (events) => {
+            for (const event of events) subscriber.next(told(event));
+          },
+          (numbers, texts, count) => {
+            subscriber.next({ type: 'misses', misses: unpackMisses(numbers, texts, count) });
+          },
+        );
+      } catch (error) {
+        // Nobody unsubscribes from what never began.
+        native.close();
+        throw translate(error);
+      }
       return () => {
         native.close();
       };
@@ -170,6 +176,12 @@ async function collected<T>(
     if (some.length < ROWS_PER_TURN) return rows;
     await turn();
   }
+}
+
+function told(event: NativeEvent): KernelEvent {
+  if (event.type !== 'failed') return event;
+  const { type, socket, errno } = event;
+  return { type, socket, error: new KernelError(`receive from ${socket} socket`, errno, errorName(errno)) };
 }
 
 function translated<T>(call: () => T): T {

@@ -7,12 +7,19 @@ import type { MalformedReason } from '../directory/record.ts';
 import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
 import type { AnnouncementOutcome } from '../tables/announce.ts';
 import type { Outcome } from '../resolve/question.ts';
-import { OVERRUN_SOCKETS } from '../kernel/kernel.ts';
+import { OVERRUN_SOCKETS, RECEIVING_SOCKETS } from '../kernel/kernel.ts';
 import { FAMILIES } from '../served/full-tables.ts';
 import { PlainHistogram } from './histogram.ts';
 
 export const LAYERS = ['l2', 'l3'] as const;
-export const IGNORED = ['duplicate', 'in_flight', 'negative', 'link_local', 'unserved'] as const;
+export const IGNORED = [
+  'duplicate',
+  'in_flight',
+  'negative',
+  'link_local',
+  'unspecified',
+  'unserved',
+] as const;
 export const OUTCOMES = [
   'resolved',
   'unknown',
@@ -59,6 +66,7 @@ export class Counters {
   readonly conflicts = zeros(CONFLICTS);
   readonly writeFailures = zeros(TABLES);
   readonly overruns = zeros(OVERRUN_SOCKETS);
+  readonly receiveFailures = zeros(RECEIVING_SOCKETS);
   readonly tableFulls = zeros(FAMILIES);
   readonly evictions = zeros(EVICTIONS);
   /** What broke and was gone on without, see guard.ts. */

@@ -167,6 +167,11 @@ function publishService(to: Exposition, daemon: Daemon): void {
     () => of('socket', counters.overruns),
   );
   to.counter(
+    'missd_netlink_receive_failures_total',
+    'Times a socket of the kernel could not be read for a reason other than that',
+    () => of('socket', counters.receiveFailures),
+  );
+  to.counter(
     'missd_netlink_malformed_total',
     'Netlink messages that could not be decoded',
     () => counters.malformedMessages,

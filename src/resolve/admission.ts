@@ -57,7 +57,12 @@ export class Admission {
         continue;
       }
       device.counters.misses[miss.layer] += miss.count;
-      if (device.inFlight.has(miss.address)) {
+      if (miss.address === '0.0.0.0' || miss.address === '::') {
+        ignored.unspecified++;
+        const lane = this.#laneOf(device, miss, receivedAt);
+        lane.wasted(miss.count, receivedAt);
+        if (lane.floods) this.onExcess(device, lane);
+      } else if (device.inFlight.has(miss.address)) {
         ignored.in_flight++;
         const moved = this.#join(device, miss);
         if (moved !== undefined) questions.push(moved);

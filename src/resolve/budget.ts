@@ -56,6 +56,13 @@ export class Budget {
     if (unknown) this.#tokens--;
   }
 
+  /** Takes up to so many tokens that nothing is held for. @returns how many there were */
+  spend(wanted: number): number {
+    const spent = Math.max(0, Math.min(wanted, Math.floor(this.#tokens - this.#held)));
+    this.#tokens -= spent;
+    return spent;
+  }
+
   flow(now: number): void {
     this.#tokens = Math.min(this.capacity, this.#tokens + (now - this.#at) * this.#flow);
     this.#at = now;

@@ -1,6 +1,7 @@
 import {
   type LeaseRecord,
   type MalformedReason,
+  type RecordContext,
   isMalformed,
   parseIpRecord,
   parseLease,
@@ -97,10 +98,10 @@ function fromLease(
   return { ...usable, router: false, source: { kind: 'lease', name: lease.cidr } };
 }
 
-const context = (
-  judge: Judge,
-  device: ServedDevice,
-): { family: 4 | 6; vtepAllow: (vtep: Ip) => boolean } => ({
+/** What a record for this device may say. */
+export const context = ({ vtepAllow }: Pick<Judge, 'vtepAllow'>, device: ServedDevice): RecordContext => ({
   family: device.family,
-  vtepAllow: judge.vtepAllow,
+  vtepAllow,
+  linkLocal: device.underlay !== undefined,
+  isBroadcast: device.isBroadcast,
 });

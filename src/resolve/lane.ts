@@ -64,6 +64,14 @@ export class Lane {
     this.budget.answered(unknown);
   }
 
+  /** Questions that nobody can have an answer to: they cost as much as unknown addresses, and beyond that they are excess. */
+  wasted(count: number, now: number): void {
+    this.unknown += count;
+    this.budget.flow(now);
+    if (!this.budget.inDebt) this.excess = 0;
+    this.excess += count - this.budget.spend(count);
+  }
+
   push(question: Question): void {
     this.#waiting.push(question);
   }

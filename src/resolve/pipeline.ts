@@ -16,6 +16,7 @@
  * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
  */
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
+import { isLinkLocal } from '../directory/address.ts';
 import { attempt, inLane } from '../guard.ts';
 import { groupBy } from '../group-by.ts';
 import { observeWaits } from '../metrics/histogram.ts';
@@ -175,6 +176,3 @@ function close({ question, outcome, remember = true }: Settled, { admission, cou
   if (outcome === 'unknown' && isLinkLocal(address)) counters.ignored.link_local++;
   else counters.settled(device, layer, outcome);
 }
-
-/** fe80::/10 (RFC 4291 §2.5.6); canonical text has all four digits of the first group. */
-export const isLinkLocal = (address: string): boolean => /^fe[89ab][0-9a-f]:/.test(address);

@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly kernel: Namespace;
   /** Whether an interface of the namespace has this address. */
   isAssigned(ip: string): boolean;
+  /** Whether it is the broadcast address of a subnet that an interface of the namespace has. */
+  isBroadcast(ip: string): boolean;
   /** Every address that an interface of the namespace has. */
   assigned(): Iterable<string>;
   /** Ports of the device's bridge with a guest of this host behind them. */
@@ -70,6 +72,8 @@ export class ServedDevice {
   replicas: Replicas = new Map();
   /** Routes of ours through it, as last seen. */
   routes: Routes = new Map();
+  /** Broadcast addresses of the subnets of its underlay, where that is another namespace. */
+  underlayBroadcasts: ReadonlySet<string> = new Set();
   /** What is asked for on it. */
   readonly demand = new DeviceDemand();
   /** When its tables were last compared with what is held, monotonic ms. */
@@ -90,6 +94,16 @@ export class ServedDevice {
     this.absent = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
     this.local = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
   }
+
+  /** ifindex of what a link-local VTEP is reached by; undefined where it cannot be named in the device's own namespace. */
+  get underlay(): number | undefined {
+    const { vxlan, linkNetnsid } = this.link;
+    return vxlan.link === 0 || linkNetnsid !== undefined ? undefined : vxlan.link;
+  }
+
+  /** Whether every host of a subnet that the device's packets leave into hears this address. */
+  readonly isBroadcast = (ip: string): boolean =>
+    this.link.linkNetnsid === undefined ? this.namespace.isBroadcast(ip) : this.underlayBroadcasts.has(ip);
 
   get ifindex(): number {
     return this.link.ifindex;

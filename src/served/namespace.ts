@@ -63,6 +63,10 @@ export class ServedNamespace implements Surroundings {
     return this.#assigned.has(ip);
   }
 
+  isBroadcast(ip: Ip): boolean {
+    return this.#assigned.isBroadcast(ip);
+  }
+
   assigned(): Iterable<Ip> {
     return this.#assigned.all();
   }
@@ -110,6 +114,7 @@ export class ServedNamespace implements Surroundings {
       case 'rows':
         return [{ ...event, deviceOf: this.#deviceOf }];
       case 'malformed':
+      case 'failed':
         return [event];
       case 'overrun':
         // What was missed of the links cannot be known: read them all again.
@@ -146,7 +151,8 @@ export class ServedNamespace implements Surroundings {
     if (event.type === 'address') {
       if (event.removed) this.#assigned.delete(event.address);
       else this.#assigned.add(event.address);
-      return this.#shareAddresses();
+      const signals = this.#shareAddresses();
+      return signals.length === 0 && this.#concerns(event.address.ip) ? [{ type: 'addresses' }] : signals;
     }
     if (event.type !== 'link') return [];
     const { link, removed } = event;
@@ -154,6 +160,8 @@ export class ServedNamespace implements Surroundings {
     if (removed) this.links.delete(link.ifindex);
     else this.links.set(link.ifindex, link);
     const signals = this.#serve(link, removed, before);
+    // Which interfaces' link-local addresses are this host's as VTEPs depends on the devices.
+    if (isVxlan(link)) signals.push(...this.#shareAddresses());
     this.#mapPorts();
     return signals;
   }
@@ -193,7 +201,16 @@ export class ServedNamespace implements Surroundings {
 
   /** Without a namespace of its own for the underlay, a device's packets leave from here. */
   #shareAddresses(): Signal[] {
-    return this.#own.set(`namespace ${this.name}`, this.#assigned.all()) ? [{ type: 'addresses' }] : [];
+    const underlays = new Set([...this.devices.values()].map(({ underlay }) => underlay ?? 0));
+    const reachable = this.#assigned.reachable(underlays);
+    return this.#own.set(`namespace ${this.name}`, reachable) ? [{ type: 'addresses' }] : [];
+  }
+
+  /** Whether an address that came or went is one that guests asked for: as this host's it needs no entry. */
+  #concerns(ip: Ip): boolean {
+    return [...this.devices.values()].some(
+      (device) => device.tables.neighbours.has(ip) || device.local.has(ip),
+    );
   }
 
   #mapPorts(): void {

@@ -1,4 +1,4 @@
-import type { OverrunSocket, RowChange } from '../kernel/kernel.ts';
+import type { KernelError, OverrunSocket, ReceivingSocket, RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from './device.ts';
 
 /** What a namespace reports upwards. */
@@ -8,6 +8,8 @@ export type Signal =
   /** Rows that changed, by whomever, and how to find the device of each. */
   | { type: 'rows'; changes: RowChange[]; deviceOf: (ifindex: number) => ServedDevice | undefined }
   | { type: 'malformed'; count: number }
+  /** A socket could not be read. */
+  | { type: 'failed'; socket: ReceivingSocket; error: KernelError }
   | { type: 'served'; device: ServedDevice }
   | { type: 'gone'; device: ServedDevice }
   /** The kernel emptied the device's tables: it went down, or its MAC changed. */

@@ -1,3 +1,4 @@
+import { AssignedAddresses } from './assigned.ts';
 import type { ServedDevice } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 
@@ -22,7 +23,10 @@ export function followUnderlay(
   if (linkNetnsid !== undefined)
     device.namespace.kernel.addresses(linkNetnsid).then(
       (addresses) => {
-        const ips = addresses.map(({ ip }) => ip);
+        const underlay = new AssignedAddresses();
+        for (const address of addresses) underlay.add(address);
+        const ips = underlay.reachable(new Set([vxlan.link]));
+        device.underlayBroadcasts = new Set(underlay.broadcasts());
         if (isServed() && own.set(parts.underlay, ips)) later();
       },
       () => {

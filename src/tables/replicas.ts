@@ -4,6 +4,7 @@ import type { ServedDevice } from '../served/device.ts';
 import type { FdbEntry, Ip, Mac } from '../vocabulary.ts';
 import { OUR_FDB, isOurFdbEntry } from './ownership.ts';
 import type { InstallReport } from './report.ts';
+import { viaOf } from './writes.ts';
 
 /** VTEPs by group. */
 export type Replicas = ReadonlyMap<Mac, ReadonlySet<Ip>>;
@@ -50,7 +51,7 @@ export function writeReplicas(
     const stand = row === undefined ? new Set<Ip>() : new Set(before.get(lladdr) ?? []);
     now.set(lladdr, stand);
     const write = (op: 'append' | 'delete', vtep: Ip): void => {
-      writes.push({ table: 'fdb', op, ifindex, lladdr, vtep, ...OUR_FDB });
+      writes.push({ table: 'fdb', op, ifindex, lladdr, vtep, ...OUR_FDB, via: viaOf(device, vtep) });
     };
     for (const vtep of wanted) if (!stand.has(vtep)) write('append', vtep);
     // Behind what is added: the entry of a group that loses its last remote would be another one then.

@@ -39,7 +39,7 @@ export function settleFdb(
   if (row === undefined) return error;
   if (isOurFdbEntry(row)) {
     if (row.flags === wanted.flags) {
-      if (row.vtep === answer.vtep) return undefined;
+      if (row.vtep === answer.vtep && row.via === wanted.via) return undefined;
       return kernel.write([{ ...wanted, op: 'replace' }])[0]?.error;
     }
   } else if (!isLearned(row, device.link.vxlan.learning)) {

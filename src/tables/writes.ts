@@ -1,4 +1,5 @@
 /** Entries as missd writes them. */
+import { isLinkLocal } from '../directory/address.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { OUR_FDB, OUR_NEIGHBOUR, OUR_ROUTER_FDB } from './ownership.ts';
@@ -15,7 +16,12 @@ export const fdbWrite = (
   // Not spread, which costs a storm a tenth of a microsecond each.
   state: OUR_FDB.state,
   flags: entry.router ? OUR_ROUTER_FDB.flags : OUR_FDB.flags,
+  via: viaOf(device, entry.vtep),
 });
+
+/** Without an interface the kernel takes the first that has a route to fe80::/64 (drivers/net/vxlan, vxlan_xmit_one). */
+export const viaOf = (device: ServedDevice, vtep: string): number | undefined =>
+  device.family === 6 && isLinkLocal(vtep) ? device.underlay : undefined;
 
 export const neighbourWrite = (
   device: ServedDevice,

@@ -62,9 +62,9 @@ describe('decodeAddresses', () => {
   it('reads every address of a dump', () => {
     expect(addon.decodeAddresses(captured.addresses)).toEqual({
       values: [
-        { ifindex: 4, ip: '10.99.0.1' },
-        { ifindex: 4, ip: '1.2.3.4' },
-        { ifindex: 8, ip: '30.0.0.1' },
+        { ifindex: 4, ip: '10.99.0.1', prefixLength: 24 },
+        { ifindex: 4, ip: '1.2.3.4', prefixLength: 32 },
+        { ifindex: 8, ip: '30.0.0.1', prefixLength: 24 },
       ],
       malformed: 0,
     });

@@ -29,6 +29,15 @@ const hex = (...writes: EntryWrite[]): string => addon.encodeWrites(writes).toSt
 const flagsOf = (write: EntryWrite): number => addon.encodeWrites([write, write]).readUInt16LE(6);
 
 describe('encodeWrites', () => {
+  it('names the interface by which a VTEP is reached, in an entry and in its removal', () => {
+    const linkLocal: EntryWrite = { ...fdb, vtep: 'fe80::2' };
+    // NDA_IFINDEX, 8 bytes.
+    const via = '0800080009000000';
+    expect(hex({ ...linkLocal, via: 9 })).toContain(via);
+    expect(hex({ ...linkLocal, via: 9, op: 'delete' })).toContain(via);
+    expect(hex(linkLocal)).not.toContain('08000800');
+  });
+
   it('writes an FDB entry', () => {
     expect(hex(fdb)).toBe(
       '300000001c0005060100000000000000' + // nlmsghdr: RTM_NEWNEIGH, REQUEST | ACK | CREATE | EXCL

@@ -78,6 +78,15 @@ describe('decodeMisses', () => {
     });
   });
 
+  it('takes a question for 0.0.0.0 or ::, of which the kernel tells neither, for one of layer 3', () => {
+    const unspecified = Buffer.from(captured.misses.layer2);
+    // Another attribute in the place of NDA_LLADDR, as if there were none.
+    unspecified.writeUInt16LE(0x3fff, 30);
+    const { misses, malformed } = addon.decodeMisses(unspecified);
+    expect(malformed).toBe(0);
+    expect(misses).toMatchObject([{ layer: 'l3', address: '0.0.0.0', count: 1 }]);
+  });
+
   it('passes over other messages', () => {
     expect(addon.decodeMisses(captured.rows.neighbour)).toEqual({ misses: [], malformed: 0 });
     expect(addon.decodeMisses(Buffer.alloc(0))).toEqual({ misses: [], malformed: 0 });

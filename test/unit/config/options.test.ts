@@ -62,6 +62,14 @@ describe('options of a VNI', () => {
     expect(() => options([], file)).toThrow(words);
   });
 
+  it('of this host may name the interface of a link-local address', () => {
+    expect(options(['--local', 'fe80::1%eth0,10.0.0.1'], '')).toMatchObject({
+      local: ['fe80::1', '10.0.0.1'],
+    });
+    expect(() => options([], 'local: 10.0.0.1%eth0')).toThrow(UsageError);
+    expect(() => options([], 'local: fe80::1%')).toThrow(UsageError);
+  });
+
   it('are none by default', () => {
     expect(options([], '')).toMatchObject({ strategy: [], broadcast: [], broadcastRate: 200 });
   });

@@ -108,6 +108,22 @@ describe('a malformed VTEP', () => {
     expect(parseIpRecord(`${MAC} 2001:db8::2 router`, v4)).toEqual({ malformed: 'vtep_family' });
   });
 
+  it('that is link-local, for a device that names no interface of its own namespace', () => {
+    expect(parseMacRecord('fe80::2', v6)).toEqual({ vtep: 'fe80::2' });
+    expect(parseMacRecord('fe80::2', { ...v6, linkLocal: true })).toEqual({ vtep: 'fe80::2' });
+    const context = { ...v6, linkLocal: false };
+    expect(parseMacRecord('febf::2', context)).toEqual({ malformed: 'vtep_link_local' });
+    expect(parseIpRecord(`${MAC} fe80::2`, context)).toEqual({ malformed: 'vtep_link_local' });
+    expect(parseMacRecord('fec0::2', context)).toEqual({ vtep: 'fec0::2' });
+  });
+
+  it('that every host of a subnet of the underlay hears', () => {
+    const context = { ...v4, isBroadcast: (vtep: string) => vtep === '10.99.0.255' };
+    expect(parseMacRecord('10.99.0.254', context)).toEqual({ vtep: '10.99.0.254' });
+    expect(parseMacRecord('10.99.0.255', context)).toEqual({ malformed: 'vtep_broadcast' });
+    expect(parseLease(`${MAC} 10.99.0.255`, context)).toEqual({ malformed: 'vtep_broadcast' });
+  });
+
   it('outside --vtep-allow', () => {
     const context: RecordContext = {
       family: 4,

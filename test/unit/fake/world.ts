@@ -88,6 +88,8 @@ export class World {
   readonly log: Logger = pino({ base: null }, { write: (line: string) => void this.lines.push(line) });
   readonly own = new OwnVteps();
   readonly assigned = new Set<string>();
+  /** Broadcast addresses of the underlay's subnets. */
+  readonly broadcasts = new Set<string>();
   readonly devices: ServedDevice[] = [];
   unheard: ReadonlySet<number> = new Set();
   readonly admission = new Admission(this.counters, LOOKUP_RATE, this.now);
@@ -103,6 +105,7 @@ export class World {
       name: 'test',
       kernel: this.kernel,
       isAssigned: (address) => this.assigned.has(address),
+      isBroadcast: (address) => this.broadcasts.has(address),
       assigned: () => this.assigned,
       guestPorts: () => [GUEST],
       unhear: (ports) => void (this.unheard = ports),

@@ -128,6 +128,19 @@ describe('a miss', () => {
     expect(world.outcomes).toEqual(['failed', 'resolved']);
   });
 
+  it('for no address at all costs its port what an unknown address would, and a flood of them is one', async () => {
+    const floods: number[] = [];
+    world.admission.onExcess = (_, lane) => floods.push(lane.port);
+    await world.miss(l3(1, { address: '0.0.0.0' }), l3(1, { address: '::' }));
+    expect(world.counters.ignored.unspecified).toBe(2);
+    expect(world.outcomes).toEqual([]);
+    expect(floods).toEqual([]);
+    await world.miss(l3(1, { address: '0.0.0.0', count: 20 * LOOKUP_RATE }));
+    expect(floods).toEqual([GUEST]);
+    expect(world.counters.ignored.unspecified).toBe(3);
+    expect(world.served.inFlight.size).toBe(0);
+  });
+
   it('on a device that is not served is ignored, said twice counts as a duplicate', async () => {
     await world.miss(l3(1, { ifindex: 77 }), l3(2, { count: 3 }));
     expect(world.counters.ignored).toMatchObject({ unserved: 1, duplicate: 2 });

@@ -133,6 +133,63 @@ describe('a host', () => {
     expect(host.isOwnVtep(vtep(8))).toBe(false);
   });
 
+  it('takes of link-local addresses only those of the interface that its devices’ packets leave by', async () => {
+    const [under, other] = [40, 41];
+    const vxlan = vxlanLink(VXLAN, true);
+    await serve({ ...vxlan, vxlan: { ...vxlan.vxlan, link: under } });
+    signals.length = 0;
+    const tell = (ifindex: number, address: string, removed = false): void => {
+      namespace.tell({ type: 'address', removed, address: { ifindex, ip: address, prefixLength: 64 } });
+    };
+    // Every container that comes up brings one.
+    for (let veth = 0; veth < 20; veth++) tell(other + veth, `fe80::${veth + 1}`);
+    expect(types()).toEqual([]);
+    expect(host.isOwnVtep('fe80::1')).toBe(false);
+    expect(host.devices()[0]?.namespace.isAssigned('fe80::1')).toBe(true);
+    tell(under, 'fe80::99:1');
+    expect(types()).toEqual(['addresses']);
+    expect(host.isOwnVtep('fe80::99:1')).toBe(true);
+    tell(under, 'fe80::99:1', true);
+    expect(host.isOwnVtep('fe80::99:1')).toBe(false);
+    // The device goes, and with it what its interface's addresses mean.
+    tell(under, 'fe80::99:1');
+    namespace.removeLink(VXLAN);
+    expect(host.isOwnVtep('fe80::99:1')).toBe(false);
+  });
+
+  it('tells of an address that guests asked for', async () => {
+    await serve(vxlanLink(VXLAN, true));
+    const [device] = host.devices();
+    device?.tables.setNeighbour(
+      {
+        ip: 'fe80::77',
+        mac: '02:00:00:00:00:77',
+        source: { kind: 'ip', name: 'fe80::77' },
+        checkedAt: 0,
+        usedAt: 0,
+      },
+      1,
+    );
+    signals.length = 0;
+    namespace.tell({ type: 'address', removed: false, address: { ifindex: 50, ip: 'fe80::77' } });
+    expect(types()).toEqual(['addresses']);
+  });
+
+  it('knows the broadcast address of a subnet for as long as an interface is in it', async () => {
+    const broadcast = '10.99.3.255';
+    const address = { ifindex: 4, ip: '10.99.2.7', prefixLength: 23 };
+    namespace.addressTable = [address, { ifindex: 5, ip: '10.98.0.1', prefixLength: 31 }];
+    await serve(vxlanLink(VXLAN, true));
+    const [device] = host.devices();
+    expect(device?.isBroadcast(broadcast)).toBe(true);
+    expect(device?.isBroadcast('10.98.0.1')).toBe(false);
+    namespace.tell({ type: 'address', removed: false, address: { ...address, ifindex: 9 } });
+    namespace.tell({ type: 'address', removed: true, address });
+    expect(device?.isBroadcast(broadcast)).toBe(true);
+    namespace.tell({ type: 'address', removed: true, address: { ...address, ifindex: 9 } });
+    expect(device?.isBroadcast(broadcast)).toBe(false);
+  });
+
   it('reads all again after an overrun of links, and keeps what it serves', async () => {
     await serve(vxlanLink(VXLAN, true));
     const [device] = host.devices();
