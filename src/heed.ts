@@ -121,7 +121,7 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
             for (const device of host.devices()) device.local.clear();
           },
         ],
-        ['rechecks', () => keeper.withdrawLocal(host.devices())],
+        ['audit', () => keeper.withdrawLocal(host.devices())],
       ];
   }
 }

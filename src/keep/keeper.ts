@@ -190,7 +190,7 @@ export class Keeper {
   withdrawLocal(devices: readonly ServedDevice[]): void {
     this.#ownLeases.stale();
     for (const device of devices)
-      attempt('rechecks', () => withdrawLocal(device, this.#deps), this.#deps.report);
+      attemptOn(device, 'audit', () => withdrawLocal(device, this.#deps), this.#deps.report);
   }
 
   /** Compares these devices' tables with what is held, soon: all of them, for much may have changed. */

@@ -16,8 +16,8 @@
  * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
  */
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
-import { attempt, inLane } from '../guard.ts';
 import { isLinkLocal } from '../directory/address.ts';
+import { attempt, inLane } from '../guard.ts';
 import { groupBy } from '../group-by.ts';
 import { observeWaits } from '../metrics/histogram.ts';
 import { installApart } from '../tables/install-apart.ts';
