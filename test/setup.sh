@@ -12,7 +12,7 @@ demo="$build iproute2 iputils-ping redis-server"
 # scrapes; what systemd says of the unit (it is not run)
 test="$demo nftables tcpdump openssl libfaketime dnsmasq-base udhcpc prometheus systemd"
 full="$test clang libclang-rt-dev"               # the decoders are fuzzed with libFuzzer
-check="$test clang-format"
+check="$test clang-format clang"                 # and compiled by both for their warnings
 # Those of them that would start a daemon on installation. The demo and the tests start their own.
 daemons="redis-server prometheus"
 # -------------------------------------------------------------------------------------------------------------

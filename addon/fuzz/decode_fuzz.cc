@@ -1,15 +1,26 @@
 /**
  * Everything that reads what others wrote, in one libFuzzer target: an input is a netlink datagram to each of
- * the decoders, and a frame to ParseQuestion. What comes out is looked at, too, so that a value that only
- * later would turn out broken counts.
- * test/full/fuzz.test.ts builds and runs it; test/unit/addon/corpus.test.ts runs the corpus alone.
+ * the decoders, a frame to ParseQuestion, what is written and read again, the life of the table of askers,
+ * and the answers to a request and to a dump. What comes out is looked at, too, so that a value that only
+ * later would turn out broken counts. test/full/fuzz.test.ts builds and runs it;
+ * test/unit/addon/corpus.test.ts runs the corpus alone.
  */
+#include <linux/netlink.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
+#include "asker.h"
 #include "decode.h"
+#include "dumper.h"
+#include "encode.h"
+#include "error.h"
 #include "fold.h"
 #include "frames.h"
+#include "request.h"
 
 namespace {
 
@@ -58,10 +69,122 @@ void DecodePayload(const Message& message, size_t size) {
     Look(route.gateway);
     Require(route.length <= route.destination.size * 8, "no prefix is longer than its address");
   }
+  NeighbourTable table;
+  DecodeNeighbourTable(message.payload, &table);
   Soliciting soliciting;
   DecodeSoliciting(message.payload, &soliciting);
   Answer answer;
   if (DecodeAnswer(message, &answer)) Require(answer.extack.size() <= size, "no words beyond the message");
+}
+
+/** A write made of the input is a message that says what was written. */
+void Encode(Bytes input) {
+  uint8_t shape = input.As<uint8_t>();
+  EntryWrite write;
+  write.fdb = shape & 1;
+  write.operation = static_cast<WriteOperation>((shape >> 1) % 5);
+  write.ip = IpFrom({input.data, std::min<size_t>(input.size, shape & 16 ? 16 : 4)});
+  if (!write.ip && !write.fdb) return;
+  MacFrom({input.data, std::min<size_t>(input.size, 6)}, &write.lladdr);
+  write.ifindex = shape;
+  write.via = write.fdb && (shape & 32) ? shape : 0;
+  Writer out;
+  EncodeWrite(write, 7, &out);
+  EncodeWrite(write, 8, &out);
+  out.AcknowledgeLast();
+  uint32_t seq = 6;
+  bool whole = ForEachMessage({out.bytes().data(), out.bytes().size()}, [&](const Message& message) {
+    Require(message.seq == ++seq, "messages are in the order in which they were written");
+    Row row;
+    bool bare = !write.fdb && write.operation == WriteOperation::kDelete;
+    Require(DecodeRow(message.payload, &row), "a written row is read");
+    Require(row.ip == write.ip && row.ifindex == write.ifindex && row.via == write.via,
+            "it says what was written");
+    Require(bare || row.lladdr == write.lladdr, "it names the MAC that was written");
+  });
+  Require(whole && seq == 8, "all that was written is read");
+}
+
+/** Six bytes at a time: who asks for what when, or whose question it was. */
+void Ask(AskerTable* askers, Bytes input) {
+  // One clock for all inputs, as the table is one.
+  static uint64_t now = 1;
+  for (size_t at = 0; at + 6 <= input.size; at += 6) {
+    const uint8_t* step = input.data + at;
+    Question question;
+    question.target = IpFrom({step, 4});
+    question.ip = question.target;
+    question.lladdr.bytes[5] = step[4];
+    now += step[5] * 16u;
+    uint32_t vxlan = step[4] & 3;
+    if (step[5] & 1) {
+      askers->Store(vxlan, question, step[4], now);
+      Require(askers->LastAsked(vxlan, question.target) == now, "what is asked is known");
+      std::optional<Asker> asker = askers->Pair(vxlan, question.target, now);
+      Require(asker && asker->port == step[4], "the newest asker is found first");
+    } else {
+      askers->Pair(vxlan, question.target, now);
+      askers->PairAgain(vxlan, question.target, now);
+    }
+  }
+}
+
+/** A socket that has these datagrams to be read, each behind its length in two bytes, and nobody who sends
+ * more. */
+Fd Answers(Bytes input, Fd* kernel) {
+  int ends[2];
+  Require(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) == 0, "a pair of sockets");
+  *kernel = Fd(ends[1]);
+  // The kernel queues ten.
+  for (int count = 0; count < 8 && input.size > 2; count++) {
+    size_t size = std::min<size_t>(input.As<uint16_t>() % 1024, input.size - 2);
+    Require(send(ends[1], input.data + 2, size, 0) >= 0, "an answer is sent");
+    input = input.From(2 + size);
+  }
+  return Fd(ends[0]);
+}
+
+/** Whatever is answered: it comes to an end, and what nobody acknowledged has failed. */
+void HearAnswers(Bytes input) {
+  {
+    Fd kernel;
+    RequestSocket request(Answers(input, &kernel), 0);
+    EntryWrite write;
+    write.fdb = true;
+    std::vector<Refusal> refusals = request.Write({write, write, write});
+    for (const Refusal& refusal : refusals)
+      Require(refusal.index < 3 && refusal.error > 0, "a refusal is of a write");
+  }
+  {
+    Fd kernel;
+    RequestSocket request(Answers(input, &kernel), 0);
+    try {
+      Require(request.Get({RowKey{}, RowKey{}}).size() == 2, "as many rows as were asked for");
+    } catch (const KernelError& error) {
+      Require(error.error > 0, "an errno is positive");
+    }
+  }
+  {
+    Fd kernel;
+    RequestSocket request(Answers(input, &kernel), 0);
+    try {
+      std::optional<Link> link = request.GetLink(1);
+      if (link) Look(*link, input.size);
+    } catch (const KernelError& error) {
+      Require(error.error > 0, "an errno is positive");
+    }
+  }
+  {
+    Fd kernel;
+    std::atomic<bool> cancelled{false};
+    Dumper dumper(Answers(input, &kernel), 0, cancelled);
+    try {
+      dumper.Run([](uint32_t seq, Writer* out) { EncodeDumpLinks(0, seq, out); },
+                 [&](const Message& message) { DecodePayload(message, input.size); });
+    } catch (const KernelError& error) {
+      Require(error.error > 0, "an errno is positive");
+    }
+  }
 }
 
 }  // namespace
@@ -97,5 +220,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(BuildAnnouncement(announcement, &frame) != question.ip.IsUnspecified(),
             "nowhere is not answered");
   }
+
+  Encode(input);
+  static AskerTable askers;
+  Ask(&askers, input);
+  // Sockets cost a hundred times what the rest does.
+  if (size > 0 && data[0] % 16 == 0) HearAnswers(input.From(1));
   return 0;
 }

@@ -20,11 +20,11 @@ let directory: string;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'missd-fuzz-'));
   cpSync(addon('fuzz', 'corpus'), join(directory, 'corpus'), { recursive: true });
-  const sources = ['address.cc', 'decode.cc', 'decode_link.cc', 'frames.cc'].map((name) =>
-    addon('src', name),
-  );
+  const sources = [
+    ...['address', 'decode', 'decode_link', 'frames', 'encode', 'asker', 'socket', 'request', 'dumper'],
+  ].map((name) => addon('src', `${name}.cc`));
   await run('clang++', [
-    ...['-std=c++17', '-g', '-O1', '-Wall', '-Wextra', '-Werror'],
+    ...['-std=c++17', '-g', '-O1', '-Wall', '-Wextra', '-Wshadow', '-Wconversion', '-Werror'],
     ...['-fsanitize=fuzzer,address,undefined', '-fno-sanitize-recover=undefined'],
     ...['-I', addon('src'), addon('fuzz', 'decode_fuzz.cc'), ...sources],
     ...['-o', join(directory, 'decode_fuzz')],
