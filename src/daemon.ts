@@ -2,10 +2,11 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { type Observable, Subscription, interval, map, merge, tap } from 'rxjs';
+import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
 import { monotonic } from './clock.ts';
 import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
+import type { LiveOptions } from './reload.ts';
 import type { Directory, DirectoryChange, DirectoryHealth, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './ahead/ahead.ts';
 import { Broadcast } from './broadcast/broadcast.ts';
@@ -63,12 +64,17 @@ export class Daemon {
   /** All that writes; it ends before the sockets close. */
   readonly #working = new Subscription();
   readonly #listening = new Subscription();
+  readonly #audit$: BehaviorSubject<number>;
+  #vtepAllow: (vtep: string) => boolean;
   /** Why devices are not served, by name. */
   readonly #wishes: Wishes;
   #fail: (reason: string) => void = () => undefined;
 
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
-    this.options = options;
+    // Its own: what another reading of the configuration changes, all parts see.
+    this.options = options = { ...options };
+    this.#vtepAllow = vtepAllowance(options.vtepAllow);
+    this.#audit$ = new BehaviorSubject(options.audit);
     this.host = new Host(options, kernel, log);
     this.readiness = new Readiness(this.host);
     this.#directory = directory;
@@ -82,9 +88,14 @@ export class Daemon {
     this.admission.onExcess = (device, lane) => {
       this.throttle.offend(device, lane);
     };
-    this.#wishes = new Wishes(options.device, this.host, log, (reason) => {
-      this.#fail(reason);
-    });
+    this.#wishes = new Wishes(
+      () => options.device,
+      this.host,
+      log,
+      (reason) => {
+        this.#fail(reason);
+      },
+    );
     this.report = new Report(this.counters, this.#complaints, this.history);
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
     this.#deps = this.#dependencies();
@@ -126,6 +137,30 @@ export class Daemon {
     else this.host.started();
     // From now on it is news when one is full.
     this.#fullTables.tick();
+  }
+
+  /** Puts other values in force while it runs. @throws UsageError for prefixes that are none, before anything is changed */
+  reload(live: LiveOptions, changed: ReadonlySet<keyof LiveOptions>): void {
+    const vtepAllow = vtepAllowance(live.vtepAllow);
+    Object.assign(this.options, live);
+    this.keeper.reload(this.options);
+    if (changed.has('audit')) this.#audit$.next(live.audit);
+    if (changed.has('lookupRate')) {
+      this.admission.limit(live.lookupRate, this.host.devices());
+      this.throttle.limit(live.lookupRate);
+    }
+    if (changed.has('negativeLifetime'))
+      for (const { absent, local } of this.host.devices())
+        for (const memory of [absent, local]) memory.keepFor(live.negativeLifetime * 1000);
+    if (changed.has('vtepAllow')) {
+      this.#vtepAllow = vtepAllow;
+      this.keeper.readAll();
+      this.ahead.renew(this.host.devices());
+    }
+    if (changed.has('device')) {
+      const concerned = this.#concerned();
+      for (const signal of this.host.review()) this.#attempt('signals', () => heed(signal, concerned));
+    }
   }
 
   /** All that goes on, each part by itself: what breaks in one of them is no other's. */
@@ -175,10 +210,14 @@ export class Daemon {
         ['demand', () => demand.tick()],
       ]),
       this.#every(this.options.wait === true ? CLAIM : SECOND, [['devices', () => this.#claim(concerned)]]),
-      this.#every(this.options.audit * 1000, [
-        ['audit', () => keeper.auditChanges(host.devices())],
-        ['ahead', () => ahead.audit()],
-      ]),
+      this.#audit$.pipe(
+        switchMap((seconds) =>
+          this.#every(seconds * 1000, [
+            ['audit', () => keeper.auditChanges(host.devices())],
+            ['ahead', () => ahead.audit()],
+          ]),
+        ),
+      ),
       this.#every(HOUSEKEEPING, [
         ['housekeeping', () => this.#complaints.flush()],
         ['links', () => host.refresh()],
@@ -262,7 +301,7 @@ export class Daemon {
       }),
       judge: {
         leases: (vni) => this.#directory.leases(vni),
-        vtepAllow: vtepAllowance(this.options.vtepAllow),
+        vtepAllow: (vtep) => this.#vtepAllow(vtep),
         malformed: (device, reason, example) => {
           this.report.malformed(device.vni, reason, example);
         },

@@ -1,12 +1,16 @@
 import { Command } from 'commander';
 import { type RunOptions, declare, resolve } from '../config/options.ts';
 import { Daemon } from '../daemon.ts';
-import { openDirectory } from '../directory/open.ts';
-import { RuntimeFailure } from '../errors.ts';
+import { openDirectory, openRedis } from '../directory/open.ts';
+import type { OnMalformed } from '../directory/redis-leases.ts';
+import { RenewableDirectory } from '../directory/renewable.ts';
+import { RuntimeFailure, UsageError, reasonOf } from '../errors.ts';
+import { onHangup } from '../hangup.ts';
 import { listen } from '../http/server.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { openLog } from '../log.ts';
 import { openRegistry } from '../metrics/registry.ts';
+import { Reload } from '../reload.ts';
 import { Notifier } from '../service/notify.ts';
 import { supervised } from '../service/supervised.ts';
 import { warmUp } from '../warm-up.ts';
@@ -19,7 +23,9 @@ Examples:
   missd run                                          serve every VXLAN device here that raises misses
   missd run --netns blue --netns /run/docker/netns/1-x   serve these namespaces
   missd run --redis redis+sentinel://s1:26379,s2:26379/mymaster
-  missd run --directory endpoints.yaml               no Redis at all`;
+  missd run --directory endpoints.yaml               no Redis at all
+
+SIGHUP reads the file of --config, passwords and certificates again.`;
 
 export function runCommand(): Command {
   const command = declare(new Command('run'), 'run')
@@ -27,21 +33,33 @@ export function runCommand(): Command {
     .description("Answers the kernel's VXLAN misses from the directory, until told to stop.")
     .addHelpText('after', HELP);
   return command.action(async () => {
-    await run(resolve(command, 'run'));
+    await run(resolve(command, 'run'), options);
   });
 }
 
+/** The same words, environment and files once more. @throws UsageError */
+function options(): RunOptions {
+  const command = declare(new Command('run'), 'run')
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined });
+  try {
+    command.parse(process.argv.slice(process.argv.indexOf('run') + 1), { from: 'user' });
+  } catch (error) {
+    throw new UsageError(reasonOf(error), { cause: error });
+  }
+  return resolve(command, 'run');
+}
+
 /** Runs until SIGTERM or SIGINT. @throws RuntimeFailure when nothing can be served */
-async function run(options: RunOptions): Promise<void> {
+async function run(options: RunOptions, again: () => RunOptions): Promise<void> {
   const log = openLog(options);
   const notifier = Notifier.take();
-  const directory = await openDirectory(
-    options,
-    (vni, reason, example) => {
-      daemon.report.malformed(vni, reason, example);
-    },
-    log,
-  );
+  const onMalformed: OnMalformed = (vni, reason, example) => {
+    daemon.report.malformed(vni, reason, example);
+  };
+  const directory = new RenewableDirectory(await openDirectory(options, onMalformed, log), (reason) => {
+    log.warn(`the new password or certificate for Redis is not taken, the old connection stays: ${reason}`);
+  });
   const daemon = new Daemon(options, new LinuxKernel(), directory, log);
   const ended = new Promise<void>((resolve, reject) => {
     daemon.onFailure((reason) => {
@@ -63,6 +81,19 @@ async function run(options: RunOptions): Promise<void> {
   const supervision = supervised(daemon, notifier, log);
   try {
     daemon.start();
+    const reload = new Reload(options, log, {
+      read: again,
+      apply: (live, changed) => {
+        log.level = live.logLevel;
+        daemon.reload(live, changed);
+      },
+      connect: (target) => {
+        directory.renew(openRedis(target, options.keyPrefix, onMalformed));
+      },
+    });
+    onHangup(() => {
+      reload.run();
+    });
     await ended;
     supervision.unsubscribe();
     if (options.flushOnExit === true) await daemon.flush();

@@ -3,8 +3,13 @@ import type { RunOptions } from '../config/options.ts';
 import type { Logger } from '../log.ts';
 import type { Directory } from './directory.ts';
 import type { OnMalformed } from './redis-leases.ts';
-import { redisTarget } from './redis-url.ts';
+import { type RedisTarget, redisTarget } from './redis-url.ts';
 import { RedisDirectory } from './redis.ts';
+
+/** Not started yet. */
+export function openRedis(target: RedisTarget, keyPrefix: string, onMalformed: OnMalformed): Directory {
+  return new RedisDirectory({ target, keyPrefix, onMalformed });
+}
 
 /**
  * Not started yet.
@@ -16,7 +21,7 @@ export async function openDirectory(
   log: Logger,
 ): Promise<Directory> {
   if (options.directory === undefined) {
-    return new RedisDirectory({ target: redisTarget(options), keyPrefix: options.keyPrefix, onMalformed });
+    return openRedis(redisTarget(options), options.keyPrefix, onMalformed);
   }
   // What reads and judges YAML takes 15 MB.
   const { FileDirectory } = await import('./file.ts');

@@ -18,21 +18,22 @@ export function heldBy(device: ServedDevice): HeldEntry[] {
 /** Held entries whose records were read longest ago. */
 export class Due {
   readonly #devices: () => ServedDevice[];
-  readonly #lifetime: number;
+  /** How old an answer may become, ms. */
+  lifetime: number;
   readonly #now: Clock;
   #readingSince: number | undefined;
 
   /** @param lifetime how old an answer may become, ms */
   constructor(devices: () => ServedDevice[], lifetime: number, now: Clock) {
     this.#devices = devices;
-    this.#lifetime = lifetime;
+    this.lifetime = lifetime;
     this.#now = now;
   }
 
   /** Those that are too old, the oldest first; they count as read from now on, so that none is asked for twice. */
   take(): Recheck[] {
     const now = this.#now();
-    return this.#devices().flatMap((device) => due(device, now - this.#lifetime, now));
+    return this.#devices().flatMap((device) => due(device, now - this.lifetime, now));
   }
 
   /** These are being read from now on. @returns them */
@@ -54,7 +55,7 @@ export class Due {
       return [neighbour, lone].flatMap((entry) => entry?.checkedAt ?? []);
     });
     // What is being read is a lifetime old already; it counts as read only so that it is not asked for twice.
-    if (times.length > 0 && this.#readingSince !== undefined) times.push(this.#readingSince - this.#lifetime);
+    if (times.length > 0 && this.#readingSince !== undefined) times.push(this.#readingSince - this.lifetime);
     return times.length === 0 ? 0 : this.#now() - Math.min(...times);
   }
 }

@@ -38,20 +38,26 @@ interface Owned {
 }
 
 export class Evictor {
-  readonly #max: number;
-  readonly #quota: number;
-  readonly #spare: number;
+  #max = 0;
+  #quota = 0;
+  #spare = 0;
   readonly #devices: () => ServedDevice[];
   readonly #deps: EvictDeps;
   /** So many may be added before it is worth counting all devices' entries again. */
   #room = 0;
 
   constructor({ maxEntries }: EvictOptions, devices: () => ServedDevice[], deps: EvictDeps) {
+    this.#devices = devices;
+    this.#deps = deps;
+    this.limit(maxEntries);
+  }
+
+  /** From now on; what is too much goes bit by bit, every second. */
+  limit(maxEntries: number): void {
     this.#max = maxEntries;
     this.#quota = Math.max(1, Math.floor(maxEntries * QUOTA));
     this.#spare = Math.min(MOST_SPARE, Math.floor(this.#quota / 16));
-    this.#devices = devices;
-    this.#deps = deps;
+    this.#room = 0;
   }
 
   /** Answers were just written, and stay: the first packet of each is on its way. */

@@ -20,12 +20,13 @@ interface Guarded {
  * entries, and more than ten, lose their records, they stay for the grace; records that return take them out of here.
  */
 export class WithdrawalGuard {
-  readonly #grace: number;
+  /** Of what is lost from now on, ms. */
+  grace: number;
   readonly #vnis = new Map<Vni, Guarded>();
 
   /** @param grace milliseconds; 0 turns the guard off */
   constructor(grace: number) {
-    this.#grace = grace;
+    this.grace = grace;
   }
 
   /** VNIs with entries being kept. */
@@ -47,13 +48,13 @@ export class WithdrawalGuard {
     const missing = blow.lost.get(vni)?.length ?? 0;
     // A flush took them all; those that are there have been written again, and the rest may be on its way.
     const lost = blow.reason === 'flush' && missing > 0 ? held : missing;
-    return this.#grace > 0 && lost > FEW && lost > held / 2;
+    return this.grace > 0 && lost > FEW && lost > held / 2;
   }
 
   /** Keeps entries; those of a VNI that is being guarded already join it. */
   keep(vni: Vni, lost: readonly Recheck[], now: number): void {
     const guarded = this.#vnis.get(vni) ?? {
-      until: now + this.#grace,
+      until: now + this.grace,
       ending: false,
       entries: new Map<ServedDevice, Map<string, Recheck>>(),
     };

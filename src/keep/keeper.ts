@@ -26,7 +26,7 @@ import { apply } from './apply.ts';
 import { audit, withdrawLocal } from './audit.ts';
 import { Blow } from './blow.ts';
 import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
-import { Due } from './due.ts';
+import { Due, heldBy } from './due.ts';
 import { heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
 import { type ChangedRows, Watch } from './watch.ts';
@@ -53,7 +53,7 @@ const SUSPICIOUS = 10;
 export class Keeper {
   readonly #losses: Losses;
   readonly #deps: PipelineDeps;
-  readonly #options: KeepOptions;
+  #options: KeepOptions;
   readonly #devices: () => ServedDevice[];
   readonly #log: Logger;
   readonly #rechecks$ = new Subject<Recheck[]>();
@@ -121,6 +121,22 @@ export class Keeper {
       ),
       this.#movedAway.work$(),
     );
+  }
+
+  /** Other bounds, from now on. */
+  reload(options: KeepOptions): void {
+    this.#options = options;
+    this.due.lifetime = options.lifetime * 1000;
+    this.guard.grace = options.withdrawalGrace * 1000;
+    this.#evictor.limit(options.maxEntries);
+  }
+
+  /** Records are judged otherwise from now on: all that is held is read again, each as if its record had changed. */
+  readAll(): void {
+    for (const device of this.#devices()) {
+      device.absent.clear();
+      this.#rechecks$.next(heldBy(device).map((held) => ({ ...held, cause: 'change' })));
+    }
   }
 
   /** Misses just heard. */

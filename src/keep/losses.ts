@@ -21,7 +21,6 @@ export class Losses {
   readonly guard: WithdrawalGuard;
   readonly #deps: PipelineDeps;
   /** Seconds. */
-  readonly #grace: number;
   readonly #devices: () => ServedDevice[];
   readonly #log: Logger;
   readonly #enqueue: (rechecks: Recheck[]) => void;
@@ -37,7 +36,6 @@ export class Losses {
   ) {
     this.guard = new WithdrawalGuard(grace * 1000);
     this.#deps = deps;
-    this.#grace = grace;
     this.#devices = devices;
     this.#log = log;
     this.#enqueue = enqueue;
@@ -153,7 +151,7 @@ export class Losses {
     // More of them join those that are kept, for no longer than these.
     if (known) return;
     this.#log.error(
-      `VNI ${vni}: ${lost.length} entries lost their records at one blow; they stay for ${this.#grace} s`,
+      `VNI ${vni}: ${lost.length} entries lost their records at one blow; they stay for ${this.guard.grace / 1000} s`,
     );
   }
 

@@ -88,12 +88,13 @@ function keysOf({ device, table, key }: Recheck): RecordKey[] {
 function saysAsHeld(
   { device, table, key }: Recheck,
   [own, named]: (string | null)[],
-  { isOwnVtep }: RecheckDeps,
+  { isOwnVtep, judge }: RecheckDeps,
 ): boolean {
   if (table !== 'neighbour' || own === null || own === undefined) return false;
   const held = device.tables.neighbours.get(key);
   const fdb = held && device.tables.fdb.get(held.mac);
   if (fdb === undefined || held?.source.kind !== 'ip' || isOwnVtep(fdb.vtep)) return false;
+  if (!judge.vtepAllow(fdb.vtep)) return false;
   const { kind } = fdb.source;
   if (named === null ? kind !== 'ip' : kind !== 'mac' || named !== fdb.vtep) return false;
   return own === `${held.mac} ${fdb.vtep}${fdb.router ? ' router' : ''}`;

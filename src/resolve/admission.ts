@@ -22,7 +22,7 @@ const MOST_ASKERS = 16;
  */
 export class Admission {
   readonly #counters: Counters;
-  readonly #lookupRate: number;
+  #lookupRate: number;
   readonly #now: Clock;
   /** Called for a port that floods, and again while it does. */
   onExcess: (device: ServedDevice, lane: Lane) => void = () => undefined;
@@ -35,6 +35,12 @@ export class Admission {
     this.#counters = counters;
     this.#lookupRate = lookupRate;
     this.#now = now;
+  }
+
+  /** From now on. @param devices whose lanes there are */
+  limit(lookupRate: number, devices: Iterable<ServedDevice>): void {
+    this.#lookupRate = lookupRate;
+    for (const { lanes } of devices) for (const lane of lanes.values()) lane.limit(lookupRate);
   }
 
   /** Questions admitted and not yet settled. */

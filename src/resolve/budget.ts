@@ -7,11 +7,11 @@
  */
 export class Budget {
   /** Tokens it holds at most. */
-  readonly capacity: number;
+  capacity = 0;
   /** Fewer than this are not worth a round trip of their own, where more are wanted. */
-  readonly #quantum: number;
+  #quantum = 0;
   /** Tokens per millisecond. */
-  readonly #flow: number;
+  #flow = 0;
   #tokens: number;
   #at: number;
   #held = 0;
@@ -21,11 +21,16 @@ export class Budget {
    * @param now monotonic ms
    */
   constructor(rate: number, now: number) {
+    this.limit(rate);
+    this.#tokens = this.capacity;
+    this.#at = now;
+  }
+
+  /** From now on. @param rate lookups a second for unknown addresses */
+  limit(rate: number): void {
     this.capacity = Math.max(1, rate / 4);
     this.#quantum = Math.max(1, this.capacity / 4);
     this.#flow = (rate * 3) / 4 / 1000;
-    this.#tokens = this.capacity;
-    this.#at = now;
   }
 
   /** So many of its last answers were unknown that what it asks now may be, too. */

@@ -32,7 +32,7 @@ export class Lane {
   excess = 0;
   /** It has its place in a queue. */
   queued = false;
-  readonly #mostExcess: number;
+  #mostExcess: number;
   #waiting: Question[] = [];
   // Those before it are gone already: shifting an array that long for every question would cost its square.
   #start = 0;
@@ -41,6 +41,12 @@ export class Lane {
     this.port = port;
     this.#mostExcess = FLOOD * lookupRate;
     this.budget = new Budget(lookupRate, now);
+  }
+
+  /** From now on. @param lookupRate a second */
+  limit(lookupRate: number): void {
+    this.#mostExcess = FLOOD * lookupRate;
+    this.budget.limit(lookupRate);
   }
 
   get waiting(): number {

@@ -55,17 +55,22 @@ export class Throttle {
   /** Times a port began to be held back. */
   count = 0;
   readonly #places = new Map<Surroundings, Place>();
-  readonly #rate: number;
+  #rate = 0;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
   readonly #now: Clock;
 
   /** @param lookupRate lookups a second that one port may cause for unknown addresses */
   constructor(lookupRate: number, log: Logger, complaints: FoldedLog, now: Clock) {
-    this.#rate = Math.max(1, Math.floor(lookupRate / SHARE));
+    this.limit(lookupRate);
     this.#log = log;
     this.#complaints = complaints;
     this.#now = now;
+  }
+
+  /** Of what is throttled from now on. */
+  limit(lookupRate: number): void {
+    this.#rate = Math.max(1, Math.floor(lookupRate / SHARE));
   }
 
   /** Ports held back now. */

@@ -89,6 +89,11 @@ export class Host {
     return merge(...this.#paths().map((path) => this.#serve(path)), this.#followOwnAddresses());
   }
 
+  /** Other devices are asked for by name. */
+  review(): Signal[] {
+    return [...this.namespaces.values()].flatMap((namespace) => namespace.review());
+  }
+
   refresh(): void {
     for (const namespace of this.namespaces.values()) namespace.refresh();
   }
@@ -162,17 +167,20 @@ export class Host {
   }
 
   #open(path: string): Observable<Signal> {
-    const { receiveBuffer, device, negativeLifetime, strategy } = this.#options;
+    const options = this.#options;
+    const { receiveBuffer, strategy } = options;
     const chosen = (vni: number): Strategy => strategyOf(strategy, vni);
     // Its own namespace need not be entered, which would take CAP_SYS_ADMIN.
     const kernel = this.#kernel.open(path === OWN ? null : path, { receiveBuffer });
     const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
-      isWanted: (link) => isWanted(link, device, chosen),
+      isWanted: (link) => isWanted(link, options.device, chosen),
       strategyOf: chosen,
       misses: (batch) => {
         this.#misses$.next(batch);
       },
-      negativeLifetime: negativeLifetime * 1000,
+      get negativeLifetime() {
+        return options.negativeLifetime * 1000;
+      },
       now: monotonic,
     });
     this.namespaces.set(path, namespace);

@@ -7,7 +7,7 @@ import type { Clock } from '../clock.ts';
 export class ExpiringSet {
   readonly #until = new Map<string, number>();
   /** Milliseconds. */
-  readonly lifetime: number;
+  lifetime: number;
   readonly #most: number;
   readonly #now: Clock;
 
@@ -16,6 +16,12 @@ export class ExpiringSet {
     this.lifetime = lifetime;
     this.#most = most;
     this.#now = now;
+  }
+
+  /** From now on. What is remembered is forgotten: it would expire in another order than it came. */
+  keepFor(lifetime: number): void {
+    this.clear();
+    this.lifetime = lifetime;
   }
 
   get size(): number {

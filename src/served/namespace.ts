@@ -177,6 +177,13 @@ export class ServedNamespace implements Surroundings {
     return signals;
   }
 
+  /** Looks at every link again: another one may be wanted. */
+  review(): Signal[] {
+    const signals = [...this.links.values()].flatMap((link) => this.#roster.serve(link, false, this.links));
+    this.#mapPorts();
+    return signals;
+  }
+
   /** What no event tells, every few seconds. */
   refresh(): void {
     this.#roster.refresh();

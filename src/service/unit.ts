@@ -33,6 +33,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=notify
 ExecStart=${command.map(quoted).join(' ')}
+ExecReload=/bin/kill -HUP $MAINPID
 SyslogIdentifier=missd
 Restart=always
 RestartSec=3

@@ -54,6 +54,8 @@ export class Screen {
     process.once('exit', this.leave);
     // Before the error is told: on the other screen nobody would see it.
     process.once('uncaughtExceptionMonitor', this.leave);
+    // A terminal that is closed cannot be read any more; its SIGHUP tells the same.
+    this.#keys.on('error', () => undefined);
     if (this.#keys.isTTY) this.#keys.setRawMode(true);
     this.#out.write(ENTER);
   }
@@ -67,7 +69,11 @@ export class Screen {
     this.#entered = false;
     this.#out.off('resize', this.#resized);
     this.#out.write(LEAVE);
-    if (this.#keys.isTTY) this.#keys.setRawMode(false);
+    try {
+      if (this.#keys.isTTY) this.#keys.setRawMode(false);
+    } catch {
+      // It is closed: there is nothing to give back.
+    }
     this.#keys.pause();
   };
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ruleset } from '../../../src/kernel/nft.ts';
+import { NftBusy, ruleset } from '../../../src/kernel/nft.ts';
 import { Lane } from '../../../src/resolve/lane.ts';
 import { Throttle } from '../../../src/resolve/throttle.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
@@ -137,4 +137,16 @@ describe('the kernel', () => {
     expect(ruleset([], 200)).toBe('add table bridge missd\ndelete table bridge missd\n');
     expect(ruleset([{ port: 7, seconds: 9.2 }], 200)).toContain('elements = { 7 timeout 10s }');
   });
+});
+
+it('is tried again, but not at once, where nft could not be started', async () => {
+  const told = world.kernel.throttles;
+  world.kernel.throttleFailure = new NftBusy('nft cannot be started: EMFILE');
+  for (let n = 0; n < 10; n++) await offend();
+  expect(world.kernel.throttles).toBe(told + 1);
+  expect(throttle.size).toBe(0);
+  world.kernel.throttleFailure = undefined;
+  world.time += 1_000;
+  await offend();
+  expect(ports()).toEqual([GUEST]);
 });

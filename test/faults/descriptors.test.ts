@@ -2,13 +2,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { Throttle } from '../../../src/resolve/throttle.ts';
-import { FoldedLog } from '../../../src/log.ts';
-import { NftBusy } from '../../../src/kernel/nft.ts';
-import { Lane } from '../../../src/resolve/lane.ts';
-import { GUEST, LOOKUP_RATE, World, turns } from '../fake/world.ts';
 
-const module = (path: string): string => new URL(`../../../dist/${path}`, import.meta.url).href;
+const module = (path: string): string => new URL(`../../dist/${path}`, import.meta.url).href;
 
 /** Runs where every descriptor but the first hundred is beyond the limit. @returns what it prints */
 async function withoutDescriptors(script: string): Promise<string> {
@@ -52,26 +47,4 @@ it('the directory file is followed by looking at it', async () => {
     directory.start();
     await directory.close();`);
   expect(said).toBe('lives\n');
-});
-
-it('a port that floods is tried to be throttled again, but not at once', async () => {
-  const world = new World();
-  const device = world.device();
-  const throttle = new Throttle(LOOKUP_RATE, world.log, new FoldedLog(world.log, world.now), world.now);
-  const lane = new Lane(GUEST, LOOKUP_RATE, world.time);
-  throttle.begin(device);
-  await turns();
-  const told = world.kernel.throttles;
-  world.kernel.throttleFailure = new NftBusy('nft cannot be started: EMFILE');
-  for (let n = 0; n < 10; n++) {
-    throttle.offend(device, lane);
-    await turns();
-  }
-  expect(world.kernel.throttles).toBe(told + 1);
-  expect(throttle.size).toBe(0);
-  world.kernel.throttleFailure = undefined;
-  world.time += 1_000;
-  throttle.offend(device, lane);
-  await turns();
-  expect(world.kernel.throttled.map(({ port }) => port)).toEqual([GUEST]);
 });

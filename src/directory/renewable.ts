@@ -1,0 +1,131 @@
+/**
+ * A directory whose connection can be replaced by one with another password or certificate. The old one answers until
+ * the new one does, and is closed then; what changed in between is in the gap that a new connection reports.
+ */
+import { BehaviorSubject, Subscription, filter, switchMap, take } from 'rxjs';
+import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import type { Directory, DirectoryHealth, Leases, RecordKey, StoredRecord, Values } from './directory.ts';
+
+/** What was asked of the old connection is answered by then, ms: more than the time any answer may take. */
+const LAST_ANSWERS = 1_000;
+
+export class RenewableDirectory implements Directory {
+  readonly #current: BehaviorSubject<Directory>;
+  readonly state$;
+  readonly changes$;
+  readonly #onRefused: (reason: string) => void;
+  readonly #closing = new Set<Directory>();
+  #up = false;
+  #followed: ReadonlySet<Vni> = new Set();
+  #next: { directory: Directory; watch: Subscription } | undefined;
+  readonly #watch: Subscription;
+
+  /** @param onRefused told why a new connection does not come about; it is tried on and on */
+  constructor(first: Directory, onRefused: (reason: string) => void) {
+    this.#current = new BehaviorSubject(first);
+    this.state$ = this.#current.pipe(switchMap(({ state$ }) => state$));
+    this.changes$ = this.#current.pipe(switchMap(({ changes$ }) => changes$));
+    this.#onRefused = onRefused;
+    this.#watch = this.state$.subscribe(({ up }) => (this.#up = up));
+  }
+
+  /** @param directory not started; the same place by other means */
+  renew(directory: Directory): void {
+    this.#giveUp();
+    const watch = new Subscription();
+    this.#next = { directory, watch };
+    void directory.follow(this.#followed);
+    // Nothing is lost by it where nothing answers.
+    if (!this.#up) this.#replace(directory);
+    else {
+      let said = 'connecting';
+      watch.add(
+        directory.state$.subscribe((state) => {
+          if (state.up || state.reason === said) return;
+          said = state.reason;
+          this.#onRefused(said);
+        }),
+      );
+      const up$ = directory.state$.pipe(
+        filter(({ up }) => up),
+        take(1),
+      );
+      watch.add(
+        up$.subscribe(() => {
+          this.#replace(directory);
+        }),
+      );
+    }
+    directory.start();
+  }
+
+  start(): void {
+    this.#current.value.start();
+  }
+
+  read(keys: RecordKey[], urgent?: boolean): Values | Promise<Values> {
+    return this.#current.value.read(keys, urgent);
+  }
+
+  leases(vni: Vni): Leases {
+    return this.#current.value.leases(vni);
+  }
+
+  lacksRecord(vni: Vni, ip: Ip): boolean {
+    return this.#current.value.lacksRecord(vni, ip);
+  }
+
+  follow(vnis: ReadonlySet<Vni>): Promise<void> {
+    this.#followed = new Set(vnis);
+    void this.#next?.directory.follow(vnis);
+    return this.#current.value.follow(vnis);
+  }
+
+  isEmpty(vni: Vni): Promise<boolean> {
+    return this.#current.value.isEmpty(vni);
+  }
+
+  everything(vni: Vni): Iterable<StoredRecord> | AsyncIterable<StoredRecord> {
+    return this.#current.value.everything(vni);
+  }
+
+  usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>> {
+    return this.#current.value.usersOf(vni, macs);
+  }
+
+  takePart(vni: Vni, vteps: readonly Ip[], milliseconds: number): Promise<Ip[]> {
+    return this.#current.value.takePart(vni, vteps, milliseconds);
+  }
+
+  leave(vni: Vni, vteps: readonly Ip[]): Promise<void> {
+    return this.#current.value.leave(vni, vteps);
+  }
+
+  health(): DirectoryHealth {
+    return this.#current.value.health();
+  }
+
+  async close(): Promise<void> {
+    this.#giveUp();
+    this.#watch.unsubscribe();
+    await Promise.all([this.#current.value, ...this.#closing].map((one) => one.close()));
+    this.#current.complete();
+  }
+
+  #replace(directory: Directory): void {
+    this.#next?.watch.unsubscribe();
+    this.#next = undefined;
+    const old = this.#current.value;
+    this.#closing.add(old);
+    this.#current.next(directory);
+    setTimeout(() => {
+      if (this.#closing.delete(old)) void old.close();
+    }, LAST_ANSWERS).unref();
+  }
+
+  #giveUp(): void {
+    this.#next?.watch.unsubscribe();
+    void this.#next?.directory.close();
+    this.#next = undefined;
+  }
+}
