@@ -14,17 +14,19 @@ import { BroadcastLimits } from './broadcast/limits.ts';
 import { Demand } from './demand/demand.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './errors.ts';
+import type { FlushRequest } from './control/server.ts';
 import { type LaneName, attempt, attemptLater, revived } from './guard.ts';
 import { type Concerned, heed } from './heed.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { FoldedLog, type Logger } from './log.ts';
 import { Counters } from './metrics/counters.ts';
-import { Keeper } from './keep/keeper.ts';
+import { Keeper, type OpenJournal } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
 import { Throttle } from './resolve/throttle.ts';
 import { resolveMisses } from './resolve/pipeline.ts';
 import { FullTables } from './served/full-tables.ts';
+import type { ServedDevice } from './served/device.ts';
 import { Host } from './served/host.ts';
 import { Readiness } from './readiness.ts';
 import { Report } from './report.ts';
@@ -32,7 +34,9 @@ import { Tidying } from './tidying.ts';
 import { tellSettled } from './resolve/tell.ts';
 import { Wishes } from './served/wishes.ts';
 import { Announcer } from './tables/announce.ts';
-import { flush } from './tables/flush.ts';
+import { type Flushed, flush } from './tables/flush.ts';
+import { VolatileJournal } from './tables/journal.ts';
+import { Journals, sourceOf } from './tables/journals.ts';
 
 /** Between rounds of housekeeping, ms. */
 const HOUSEKEEPING = 10_000;
@@ -70,7 +74,8 @@ export class Daemon {
   readonly #wishes: Wishes;
   #fail: (reason: string) => void = () => undefined;
 
-  constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger) {
+  /** @param stateDir where journals of the entries are kept; none are without it */
+  constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger, stateDir?: string) {
     // Its own: what another reading of the configuration changes, all parts see.
     this.options = options = { ...options };
     this.#vtepAllow = vtepAllowance(options.vtepAllow);
@@ -99,7 +104,7 @@ export class Daemon {
     this.report = new Report(this.counters, this.#complaints, this.history);
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
     this.#deps = this.#dependencies();
-    this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log);
+    this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log, this.#journals(stateDir));
     const limits = new BroadcastLimits(options.broadcastRate, log, monotonic);
     this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log, limits);
     this.ahead = new Ahead(
@@ -258,19 +263,45 @@ export class Daemon {
   /** Ends all work and removes what it wrote, while the devices are still locked against a successor. */
   async flush(): Promise<void> {
     this.#working.unsubscribe();
-    for (const device of this.host.devices()) device.tables.clear();
-    for (const { name, kernel, devices } of this.host.namespaces.values())
-      if (devices.size > 0)
-        await attemptLater(
-          'stop',
-          async () => {
-            for (const { device, neighbours, fdb, routes } of await flush(kernel, [...devices.keys()]))
-              this.#log.info(
-                `${device}@${name}: removed ${neighbours} neighbours, ${fdb} FDB entries, ${routes} routes`,
-              );
-          },
-          this.report,
-        );
+    for (const device of this.host.devices()) {
+      await attemptLater(
+        'stop',
+        async () => {
+          const { neighbours, fdb, routes } = await this.#flushDevice(device);
+          this.#log.info(
+            `${device.name}: removed ${neighbours} neighbours, ${fdb} FDB entries, ${routes} routes`,
+          );
+        },
+        this.report,
+      );
+    }
+  }
+
+  /** The same for some devices while it goes on: what is asked for afterwards is written again. */
+  async flushServed({ namespace, devices, all }: FlushRequest): Promise<Flushed[]> {
+    const meant = this.host
+      .devices()
+      .filter((device) => device.namespace.kernel.inode === namespace)
+      .filter(({ link }) => devices.length === 0 || devices.includes(link.name));
+    const flushed: Flushed[] = [];
+    for (const device of meant) flushed.push(await this.#flushDevice(device, all));
+    return flushed;
+  }
+
+  /** Holds nothing of it any more, so that no audit writes it again. */
+  async #flushDevice(device: ServedDevice, all = false): Promise<Flushed> {
+    const { tables, journal, foreign, namespace, link } = device;
+    const ours = new Map([...tables.fdb.values()].map(({ mac, vtep }) => [mac, vtep]));
+    for (const mac of tables.unproven.keys()) ours.delete(mac);
+    tables.clear();
+    const flushed = await flush(namespace.kernel, link, {
+      wrote: (mac, vtep) => ours.get(mac) === vtep || journal.wrote(mac, vtep),
+      disowned: (mac, vtep) => foreign.get(mac) === vtep,
+      all,
+    });
+    journal.forget([...ours.keys(), ...device.replicas.keys()]);
+    device.replicas = new Map();
+    return flushed;
   }
 
   async stop(): Promise<void> {
@@ -307,6 +338,17 @@ export class Daemon {
         },
       },
       report: this.report,
+    };
+  }
+
+  #journals(folder: string | undefined): OpenJournal {
+    if (folder === undefined) return () => new VolatileJournal();
+    const journals = new Journals(folder, (reason, what) => {
+      this.report.journal(reason, what);
+    });
+    return (device) => {
+      const { link, namespace } = device;
+      return journals.open({ link, namespace: namespace.kernel.inode }, sourceOf(device));
     };
   }
 

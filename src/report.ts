@@ -9,6 +9,7 @@ import type { FoldedLog } from './log.ts';
 import { type Counters, type HttpRefusal, increment } from './metrics/counters.ts';
 import type { Answer } from './resolve/question.ts';
 import type { ServedDevice } from './served/device.ts';
+import type { JournalFailure } from './tables/journal.ts';
 import type { Family } from './served/full-tables.ts';
 import type { Conflict, Eviction, InstallReport, ReconcileAction } from './tables/report.ts';
 
@@ -64,6 +65,16 @@ export class Report implements InstallReport {
       `${device.name}: removed the bridge's own entry for a MAC that its record has elsewhere`,
       mac,
     );
+  }
+
+  foreign(device: ServedDevice, what: string): void {
+    this.#complaints.warn(`${device.name}: FDB entry of another owner, left as it is`, what);
+  }
+
+  /** The journal lacks something, so those entries need another evidence after a restart. */
+  journal(reason: JournalFailure, what: string): void {
+    this.#counters.journalFailures[reason]++;
+    this.#complaints.warn(`journal of the entries written (${reason})`, what);
   }
 
   broken(lane: LaneName, error: unknown): void {

@@ -120,6 +120,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     events$,
     receiveBuffer: { bytes: Infinity, forced: true },
     canAnnounce: true,
+    inode: 0,
     neglected: () => false,
     links: () => Promise.resolve(links),
     addresses: () => Promise.resolve([]),

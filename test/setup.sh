@@ -9,8 +9,8 @@ set -eu
 build="python3 make g++"                        # node-gyp compiles the addon with these
 demo="$build iproute2 iputils-ping redis-server"
 # packets dropped and seen; certificates for Redis over TLS; a wall clock that jumps; a DHCP server and client; what
-# scrapes; what systemd says of the unit (it is not run)
-test="$demo nftables tcpdump openssl libfaketime dnsmasq-base udhcpc prometheus systemd"
+# scrapes; what systemd says of the unit (it is not run); Debian roots with FRR (test/roots.sh)
+test="$demo nftables tcpdump debootstrap openssl libfaketime dnsmasq-base udhcpc prometheus systemd"
 full="$test clang libclang-rt-dev"               # the decoders are fuzzed with libFuzzer
 check="$test clang-format clang"                 # and compiled by both for their warnings
 # Those of them that would start a daemon on installation. The demo and the tests start their own.

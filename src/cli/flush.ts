@@ -1,26 +1,39 @@
 import { Command } from 'commander';
-import { type TablesOptions, declare, resolve } from '../config/options.ts';
-import { RuntimeFailure, reasonOf } from '../errors.ts';
+import { type FlushOptions, declare, resolve } from '../config/options.ts';
+import { flushServed } from '../control/client.ts';
+import { RuntimeFailure, UsageError, reasonOf } from '../errors.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
-import { type Flushed, flush } from '../tables/flush.ts';
+import { isVxlan, isWanted, refusal } from '../served/servable.ts';
+import { type Flushed, flush, journalEvidence } from '../tables/flush.ts';
+import { readJournalOf } from '../tables/journals.ts';
+
+/** Which devices, and how much of them. */
+type Meant = Pick<FlushOptions, 'device' | 'stateDir'> & { all: boolean };
 
 export function flushCommand(): Command {
   const command = declare(new Command('flush'), 'tables')
     .summary("remove missd's own entries")
     .description(
-      "Removes the neighbours and FDB entries that missd wrote, whether a daemon runs or not. Everybody else's stay.\n" +
-        'A running daemon writes again what is asked for.',
+      'Removes the neighbours and FDB entries that missd wrote from the devices that it would serve, whether a daemon\n' +
+        "runs or not. Everybody else's stay, also those that look the same. A running daemon writes again what is asked\n" +
+        'for.',
+    )
+    .option(
+      '--all-extern-learn',
+      "with --device: every extern_learn FDB entry of it, also other control planes'; an operator's hand",
     )
     .option('--json', 'print what was removed as JSON')
     .addHelpText('after', '\nExample:\n  missd flush --netns blue --device vxlan100');
   return command.action(async () => {
-    const { netns, device } = resolve(command, 'tables') satisfies TablesOptions;
+    const { netns, device, stateDir } = resolve(command, 'tables') satisfies FlushOptions;
+    const all = command.opts<{ allExternLearn?: boolean }>().allExternLearn === true;
+    if (all && device.length === 0) throw new UsageError('--all-extern-learn needs --device');
     const kernel = new LinuxKernel();
     const removed: Flushed[] = [];
     for (const path of netns.length === 0 ? [null] : netns) {
       try {
-        removed.push(...(await flushIn(kernel, path, device)));
+        removed.push(...(await flushIn(kernel, path, { device, stateDir, all })));
       } catch (error) {
         throw new RuntimeFailure(`${path ?? 'own namespace'}: ${reasonOf(error)}`, { cause: error });
       }
@@ -29,7 +42,8 @@ export function flushCommand(): Command {
     if (missing.length > 0) throw new RuntimeFailure(`no VXLAN device named ${missing.join(', ')}`);
     if (command.opts<{ json?: boolean }>().json === true)
       process.stdout.write(`${JSON.stringify(removed)}\n`);
-    else for (const one of removed) process.stdout.write(`${one.device}: ${told(one)} removed\n`);
+    else
+      for (const one of removed) process.stdout.write(`${one.device}: ${told(one)} removed${stayed(one)}\n`);
   });
 }
 
@@ -38,11 +52,31 @@ const told = ({ neighbours, fdb, routes }: Flushed): string =>
     ', ',
   );
 
-async function flushIn(kernel: Kernel, path: string | null, device: readonly string[]): Promise<Flushed[]> {
+/** Said only where there are some. */
+const stayed = ({ foreign }: Flushed): string =>
+  foreign === 0 ? '' : `; ${foreign} FDB entries of other owners stay`;
+
+async function flushIn(
+  kernel: Kernel,
+  path: string | null,
+  { device: names, stateDir, all }: Meant,
+): Promise<Flushed[]> {
   const namespace = kernel.open(path, { receiveBuffer: 0 });
   const open = namespace.events$.subscribe();
   try {
-    return await flush(namespace, device);
+    const asked = { namespace: namespace.inode, devices: [...names], all };
+    const flushed = await flushServed(stateDir, asked);
+    const links = new Map((await namespace.links()).map((link) => [link.ifindex, link]));
+    for (const link of links.values()) {
+      if (!isVxlan(link) || flushed.some(({ device }) => device === link.name)) continue;
+      if (names.length > 0 && !names.includes(link.name)) continue;
+      const journal = readJournalOf(stateDir, { namespace: namespace.inode, link });
+      const served = isWanted(link, names) && refusal(link, links) === undefined;
+      // One that is written ahead (--strategy) needs no misses; that missd has served it its journal says.
+      if (served || journal !== undefined)
+        flushed.push(await flush(namespace, link, journalEvidence(journal, all)));
+    }
+    return flushed;
   } finally {
     open.unsubscribe();
   }

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { type RunOptions, declare, resolve } from '../config/options.ts';
+import { listenControl } from '../control/server.ts';
 import { Daemon } from '../daemon.ts';
 import { openDirectory, openRedis } from '../directory/open.ts';
 import type { OnMalformed } from '../directory/redis-leases.ts';
@@ -60,7 +61,7 @@ async function run(options: RunOptions, again: () => RunOptions): Promise<void> 
   const directory = new RenewableDirectory(await openDirectory(options, onMalformed, log), (reason) => {
     log.warn(`the new password or certificate for Redis is not taken, the old connection stays: ${reason}`);
   });
-  const daemon = new Daemon(options, new LinuxKernel(), directory, log);
+  const daemon = new Daemon(options, new LinuxKernel(), directory, log, options.stateDir);
   const ended = new Promise<void>((resolve, reject) => {
     daemon.onFailure((reason) => {
       reject(new RuntimeFailure(reason));
@@ -77,6 +78,13 @@ async function run(options: RunOptions, again: () => RunOptions): Promise<void> 
   const server = await listen(options.listen, daemon, openRegistry(daemon), options.wait);
   log.info(
     `http://${options.listen.host}:${options.listen.port}: /metrics /healthz /readyz /status /history`,
+  );
+  const closeControl = await listenControl(
+    options.stateDir,
+    (request) => daemon.flushServed(request),
+    (reason) => {
+      log.warn(`missd flush cannot ask this daemon: ${reason}`);
+    },
   );
   const supervision = supervised(daemon, notifier, log);
   try {
@@ -99,6 +107,7 @@ async function run(options: RunOptions, again: () => RunOptions): Promise<void> 
     if (options.flushOnExit === true) await daemon.flush();
   } finally {
     supervision.unsubscribe();
+    closeControl();
     server.close();
     await daemon.stop();
   }

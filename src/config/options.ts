@@ -5,6 +5,7 @@
 import { Command, Option } from 'commander';
 import type { VniStrategy } from '../ahead/strategy.ts';
 import { applyFile } from './file.ts';
+import { STATE_DIR } from '../tables/journals.ts';
 import * as parse from './parse.ts';
 
 export interface DirectoryOptions {
@@ -35,7 +36,12 @@ export interface TablesOptions {
   device: string[];
 }
 
-export interface RunOptions extends DirectoryOptions, ListenOptions, TablesOptions {
+/** Which tables, and where what is known of them is written down. */
+export interface FlushOptions extends TablesOptions {
+  stateDir: string;
+}
+
+export interface RunOptions extends DirectoryOptions, ListenOptions, FlushOptions {
   /** Static YAML directory instead of Redis. */
   directory?: string;
   local: string[];
@@ -121,6 +127,13 @@ const deviceOption = (): Option =>
     'VXLAN device to serve; repeatable (default: every one with l2miss or l3miss)',
   ).argParser(parse.list(parse.deviceName));
 
+/** Where a daemon and the commands beside it meet. */
+const stateDirOption = (): Option =>
+  option(
+    '--state-dir <folder>',
+    'on tmpfs: the journal of the entries that missd wrote, and the socket that `missd flush` asks a daemon by',
+  ).default(STATE_DIR);
+
 /** What decides about records, as `run` and `explain` take it. */
 const judgingOptions = (): Option[] => [
   ...directoryOptions(),
@@ -193,6 +206,7 @@ const runOptions = (): Option[] => [
     .default(64 * 1024 ** 2, '64MiB')
     .argParser(parse.bytes),
   listenOption(),
+  stateDirOption(),
   option('--log-level <level>', 'how much to say').default('info').choices(LOG_LEVELS),
   option('--log-format <format>', 'of the log (default: pretty on a terminal)').choices(['json', 'pretty']),
 ];
@@ -214,7 +228,7 @@ interface Groups {
   run: RunOptions;
   directory: DirectoryOptions;
   listen: ListenOptions;
-  tables: TablesOptions;
+  tables: FlushOptions;
   doctor: DoctorOptions;
   explain: ExplainOptions;
 }
@@ -223,7 +237,7 @@ const OPTIONS: Record<keyof Groups, () => Option[]> = {
   run: runOptions,
   directory: directoryOptions,
   listen: () => [listenOption()],
-  tables: () => [netnsOption(), deviceOption()],
+  tables: () => [netnsOption(), deviceOption(), stateDirOption()],
   doctor: doctorOptions,
   explain: () => [...judgingOptions(), listenOption()],
 };

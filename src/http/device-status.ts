@@ -23,6 +23,10 @@ export interface DeviceStatus {
   fdb: number;
   routes: number;
   absent: number;
+  /** FDB entries of other owners that look like missd's. */
+  foreign: number;
+  /** Where frames to unknown MACs go by somebody's all-zeros entry: there are no L2 misses then. */
+  defaultRemote?: string;
   inFlight: number;
   /** Those that have asked. */
   ports: PortStatus[];
@@ -48,6 +52,8 @@ export function deviceStatus(device: ServedDevice, now: number): DeviceStatus {
     fdb: device.tables.fdb.size,
     routes: device.routes.size,
     absent: device.absent.size,
+    foreign: device.foreign.size,
+    ...(device.defaultRemote === undefined ? {} : { defaultRemote: device.defaultRemote }),
     inFlight: device.inFlight.size,
     ports: portStatus(device),
   };

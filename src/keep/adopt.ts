@@ -1,30 +1,53 @@
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { isGroup, replicasIn } from '../tables/replicas.ts';
-import { ADOPTED } from '../tables/shares.ts';
+import { disown } from '../tables/disown.ts';
+import { bridgeHalves, placeOf, readForeignMacs } from '../tables/evidence.ts';
+import { isGroup } from '../tables/group.ts';
 import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
+import { replicasIn } from '../tables/replicas.ts';
+import type { InstallReport } from '../tables/report.ts';
+import { ADOPTED } from '../tables/shares.ts';
+import type { FdbEntry, Mac } from '../vocabulary.ts';
 
 /**
  * Takes over what a predecessor wrote, as it stands in the kernel. Its records are read afterwards; until then the
- * entries serve, since they were true a moment ago. What has been answered meanwhile is newer and stays.
+ * entries serve, since they were true a moment ago. What has been answered meanwhile is newer and stays. An FDB entry of
+ * which neither the journal nor a neighbour says that it is ours is held as unproven, one with the sign of another owner
+ * not at all.
  * @throws KernelError
  */
-export async function adopt(device: ServedDevice, now: () => number): Promise<void> {
+export async function adopt(device: ServedDevice, now: () => number, report: InstallReport): Promise<void> {
   const { kernel } = device.namespace;
-  const { tables, ifindex } = device;
+  const { tables, ifindex, journal } = device;
   const rows = await kernel.fdb(ifindex);
-  device.replicas = replicasIn(rows);
-  for (const row of rows) {
-    const { lladdr: mac, vtep } = row;
-    if (vtep === undefined || isGroup(mac) || !isOurFdbEntry(row) || tables.fdb.has(mac)) continue;
+  device.replicas = replicasIn(rows, journal);
+  const marked = rows.filter((row) => row.vtep !== undefined && !isGroup(row.lladdr) && isOurFdbEntry(row));
+  const neighbours = await kernel.neighbours(ifindex);
+  const ours = neighbours.filter((row) => isOurNeighbour(row) || isOnProbation(row));
+  device.foreignMacs = await readForeignMacs(placeOf(device), neighbours);
+  const named = new Set(ours.flatMap(({ lladdr }) => lladdr ?? []));
+  const isProven = ({ lladdr, vtep = '' }: FdbEntry): boolean =>
+    !journal.disowned(lladdr, vtep) && (journal.wrote(lladdr, vtep) || named.has(lladdr));
+  const halves = bridgeHalves(
+    placeOf(device),
+    marked.filter((row) => !isProven(row)).map(({ lladdr }) => lladdr),
+  );
+  const isSigned = (mac: Mac): boolean => halves.has(mac) || device.foreignMacs.has(mac);
+  for (const row of marked) {
+    const { lladdr: mac, vtep = '' } = row;
+    if (tables.fdb.has(mac)) continue;
+    const proven = isProven(row);
+    if (!proven && (isSigned(mac) || journal.disowned(mac, vtep))) {
+      disown(device, row, report);
+      continue;
+    }
     const source = { kind: 'adopted' as const, name: mac };
     const router = (row.flags & NTF_ROUTER) !== 0;
     tables.setFdb({ mac, vtep, router, source, checkedAt: now(), usedAt: now() - row.usedAgo }, ADOPTED);
+    if (!proven) tables.unproven.set(mac, journal.isNew ? 'upgrade' : 'found');
   }
-  for (const row of await kernel.neighbours(ifindex)) {
-    const { ip, lladdr: mac } = row;
-    if (mac === undefined || !(isOurNeighbour(row) || isOnProbation(row)) || tables.neighbours.has(ip))
-      continue;
+  for (const { ip, lladdr: mac } of ours) {
+    if (mac === undefined || tables.neighbours.has(ip)) continue;
     const source = { kind: 'adopted' as const, name: ip };
     tables.setNeighbour({ ip, mac, source, checkedAt: now(), usedAt: now() }, ADOPTED);
   }

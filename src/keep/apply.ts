@@ -3,6 +3,7 @@ import { groupBy } from '../group-by.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { Answer, Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
+import { disownAll } from '../tables/disown.ts';
 import { install } from '../tables/install.ts';
 import { forgetBehindTunnel } from '../tables/bridge-rows.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
@@ -21,12 +22,14 @@ export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied
   const lost: Recheck[] = [];
   const again: Recheck[] = [];
   const placements: Placement[] = [];
+  const unowned: Recheck[] = [];
   for (const { recheck, answer } of verdicts) {
     const { device, table, key } = recheck;
     const held = table === 'neighbour' ? device.tables.neighbours.get(key) : device.tables.fdb.get(key);
     // Withdrawn while it was read.
     if (held === undefined) continue;
-    if (answer === undefined) lost.push(recheck);
+    if (answer === undefined && table === 'fdb' && device.tables.unproven.has(key)) unowned.push(recheck);
+    else if (answer === undefined) lost.push(recheck);
     else if (answer === 'as_held') confirm(recheck, deps.now());
     else if (deps.isOwnVtep(answer.vtep)) again.push(...comeHome(device, recheck, answer, deps));
     else if (!isAsHeld(device, recheck, answer)) {
@@ -34,6 +37,12 @@ export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied
       placements.push(table === 'neighbour' ? { device, ip: key, answer } : { device, answer });
     } else touch(device, recheck, answer, deps.now());
   }
+  for (const [device, together] of groupBy(unowned, (recheck) => recheck.device))
+    disownAll(
+      device,
+      together.map(({ key }) => key),
+      deps.report,
+    );
   for (const [device, together] of groupBy(placements, (placement) => placement.device))
     again.push(...change(device, together, deps));
   return { lost, again };

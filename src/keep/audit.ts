@@ -4,7 +4,8 @@
  *   missing                           written again
  *   changed, not permanent            deleted and written again: flags cannot be changed in place
  *   permanent over ours               an operator's override: it wins, is counted and reported
- *   ours by its marks, but not held   adopted, and its record read
+ *   ours by its marks, but not held   adopted, and its record read: an FDB entry is ours only if its record says the same
+ *   an FDB entry that another signed  left, and reported where it differs: it is theirs, too
  *   the kernel's leftovers, bridged   removed: they swallow questions without raising a miss
  *   at home here by now               withdrawn
  *   unused for long                   withdrawn (idle.ts)
@@ -17,6 +18,8 @@ import { NTF_ROUTER } from '../kernel/netlink.ts';
 import { increment } from '../metrics/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
+import { disown } from '../tables/disown.ts';
+import { signedByOthers } from '../tables/evidence.ts';
 import {
   isKernelLeftover,
   isOnProbation,
@@ -24,7 +27,7 @@ import {
   isOurNeighbour,
   isPermanent,
 } from '../tables/ownership.ts';
-import { isGroup } from '../tables/replicas.ts';
+import { ALL_ZEROS, isGroup } from '../tables/group.ts';
 import { ADOPTED } from '../tables/shares.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../vocabulary.ts';
@@ -65,10 +68,27 @@ export async function audit(
     mendNeighbours(device, chunk, deps);
     await turn();
   }
+  lookAtDefault(device, deps);
   const adopted = adoptOrphans(device, [...fdb.values()], [...neighbours.values()], deps);
   removeLeftovers(device, [...neighbours.values()], deps);
   await withdrawIdle(device, idleBefore, deps);
   return adopted;
+}
+
+/**
+ * An all-zeros row: frames to unknown MACs go by it, and raise no L2 miss. It is somebody else's and stays, but whoever
+ * relies on L2 misses has to know.
+ */
+function lookAtDefault(device: ServedDevice, { report }: PipelineDeps): void {
+  const { namespace, ifindex } = device;
+  const [row] = namespace.kernel.getFdb([{ ifindex, lladdr: ALL_ZEROS }]);
+  device.defaultRemote = row?.vtep;
+  if (row?.vtep !== undefined && device.link.vxlan.l2miss)
+    report.conflict(
+      device,
+      'default_remote',
+      `frames to unknown MACs go to ${row.vtep} by an all-zeros FDB entry, so there are no L2 misses`,
+    );
 }
 
 /** What is held of these. */
@@ -97,14 +117,29 @@ export function withdrawLocal(device: ServedDevice, { isOwnVtep, report, counter
   withdrawFdb(device, macs, report);
 }
 
-function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void {
+/** Restores and repairs FDB entries that differ from what is held. Looks at each row again first. */
+export function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void {
   const { tables, namespace, ifindex } = device;
   const rows = namespace.kernel.getFdb(macs.map((lladdr) => ({ ifindex, lladdr })));
+  const signed = signedByOthers(device, macs);
   const writes: EntryWrite[] = [];
   macs.forEach((mac, index) => {
     const held = tables.fdb.get(mac);
     const row = rows[index];
     if (held === undefined || isFdbAsHeld(device, held, row)) return;
+    if (tables.unproven.has(mac)) {
+      // Whoever wrote it has removed or changed it.
+      tables.deleteFdb(mac);
+      return;
+    }
+    if (row !== undefined && signed.has(mac) && isOurFdbEntry(row) && row.vtep !== held.vtep) {
+      deps.report.conflict(
+        device,
+        'foreign_fdb',
+        `${mac} is behind ${held.vtep} by the directory, ${row.vtep ?? 'nowhere'} by another control plane`,
+      );
+      return;
+    }
     const wanted = fdbWrite(device, held);
     if (row !== undefined && isPermanent(row)) {
       deps.report.conflict(
@@ -150,19 +185,9 @@ function adoptOrphans(
   neighbours: Neighbour[],
   deps: PipelineDeps,
 ): Recheck[] {
-  const { tables, namespace, ifindex } = device;
+  const { tables, namespace, ifindex, foreign } = device;
   const now = deps.now();
   const rechecks: Recheck[] = [];
-  const macs = fdb.filter((row) => isOurFdbEntry(row) && !tables.fdb.has(row.lladdr) && !isGroup(row.lladdr));
-  for (const row of namespace.kernel.getFdb(macs.map(({ lladdr }) => ({ ifindex, lladdr })))) {
-    if (row?.vtep === undefined || !isOurFdbEntry(row) || tables.fdb.has(row.lladdr)) continue;
-    const { lladdr: mac, vtep, flags } = row;
-    const source = { kind: 'adopted' as const, name: mac };
-    const router = (flags & NTF_ROUTER) !== 0;
-    tables.setFdb({ mac, vtep, router, source, checkedAt: now, usedAt: now }, ADOPTED);
-    rechecks.push({ device, table: 'fdb', key: mac, cause: 'change' });
-    deps.report.mended(device, 'adopted_fdb', mac);
-  }
   const ips = neighbours.filter((row) => isOurNeighbour(row) && !tables.neighbours.has(row.ip));
   for (const row of namespace.kernel.getNeighbours(ips.map(({ ip }) => ({ ifindex, ip })))) {
     if (row?.lladdr === undefined || !isOurNeighbour(row) || tables.neighbours.has(row.ip)) continue;
@@ -171,6 +196,26 @@ function adoptOrphans(
     tables.setNeighbour({ ip, mac, source, checkedAt: now, usedAt: now }, ADOPTED);
     rechecks.push({ device, table: 'neighbour', key: ip, cause: 'change' });
     deps.report.mended(device, 'adopted_neighbour', ip);
+  }
+  const macs = fdb
+    .filter((row) => isOurFdbEntry(row) && !tables.fdb.has(row.lladdr) && !isGroup(row.lladdr))
+    .filter(({ lladdr, vtep }) => foreign.get(lladdr) !== vtep)
+    .map(({ lladdr }) => lladdr);
+  const signed = signedByOthers(device, macs);
+  for (const row of namespace.kernel.getFdb(macs.map((lladdr) => ({ ifindex, lladdr })))) {
+    if (row?.vtep === undefined || !isOurFdbEntry(row) || tables.fdb.has(row.lladdr)) continue;
+    if (signed.has(row.lladdr)) {
+      disown(device, row, deps.report);
+      continue;
+    }
+    const { lladdr: mac, vtep, flags } = row;
+    const source = { kind: 'adopted' as const, name: mac };
+    const router = (flags & NTF_ROUTER) !== 0;
+    tables.setFdb({ mac, vtep, router, source, checkedAt: now, usedAt: now }, ADOPTED);
+    // A neighbour of ours that names it was written behind it.
+    if (tables.userCount(mac) === 0) tables.unproven.set(mac, 'found');
+    else deps.report.mended(device, 'adopted_fdb', mac);
+    rechecks.push({ device, table: 'fdb', key: mac, cause: 'change' });
   }
   return rechecks;
 }

@@ -6,12 +6,12 @@ import type { HeldEntry, Recheck } from './recheck.ts';
 /** Entries whose answers are checked again in one go of the clock, which comes every second. */
 const MOST_DUE = 5_000;
 
-/** Neighbours with their MACs, and the FDB entries that no neighbour uses. */
+/** Neighbours with their MACs, and the FDB entries that no neighbour uses, but for those that may be somebody else's. */
 export function heldBy(device: ServedDevice): HeldEntry[] {
-  const { neighbours, lone } = device.tables;
+  const { neighbours, lone, unproven } = device.tables;
   const entries: HeldEntry[] = [];
   for (const key of neighbours.keys()) entries.push({ device, table: 'neighbour', key });
-  for (const key of lone.keys()) entries.push({ device, table: 'fdb', key });
+  for (const key of lone.keys()) if (!unproven.has(key)) entries.push({ device, table: 'fdb', key });
   return entries;
 }
 

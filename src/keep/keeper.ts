@@ -21,6 +21,7 @@ import type { Logger } from '../log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
+import { type Journal, VolatileJournal } from '../tables/journal.ts';
 import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';
 import { audit, withdrawLocal } from './audit.ts';
@@ -35,6 +36,8 @@ import { Losses } from './losses.ts';
 import { OwnLeases } from './own-leases.ts';
 import { type Recheck, type Reread, readAgain } from './recheck.ts';
 import { RecheckQueue } from './recheck-queue.ts';
+import { Restorer } from './restore.ts';
+import { hasUntraced, searchLone } from './search-lone.ts';
 import { SecondLooks } from './second-looks.ts';
 
 export interface KeepOptions extends EvictOptions {
@@ -43,6 +46,9 @@ export interface KeepOptions extends EvictOptions {
   idle: number;
   withdrawalGrace: number;
 }
+
+/** Opens what a predecessor wrote down of a device. */
+export type OpenJournal = (device: ServedDevice) => Journal;
 
 const RECHECKS = { size: 256, underWay: 1 };
 /** No device waits twice. */
@@ -65,12 +71,23 @@ export class Keeper {
   readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
   readonly #watch: Watch;
+  readonly #restorer: Restorer;
   /** Of those to be audited, the ones whose tables are to be read whole. */
   readonly #whole = new WeakSet<ServedDevice>();
   readonly due: Due;
+  /** Devices with adopted entries whose VNI could not be searched. */
+  readonly #unsearched = new Set<ServedDevice>();
+  readonly #openJournal: OpenJournal;
   #directoryUp = false;
 
-  constructor(deps: PipelineDeps, options: KeepOptions, devices: () => ServedDevice[], log: Logger) {
+  constructor(
+    deps: PipelineDeps,
+    options: KeepOptions,
+    devices: () => ServedDevice[],
+    log: Logger,
+    openJournal: OpenJournal = () => new VolatileJournal(),
+  ) {
+    this.#openJournal = openJournal;
     this.#deps = deps;
     this.#options = options;
     this.#devices = devices;
@@ -83,6 +100,7 @@ export class Keeper {
     this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
     this.#watch = new Watch(devices, deps.now, deps.report);
+    this.#restorer = new Restorer(deps);
     this.due = new Due(devices, options.lifetime * 1000, deps.now);
   }
 
@@ -174,6 +192,7 @@ export class Keeper {
   /** Rows changed, by whomever. */
   heedRows(changed: ChangedRows): void {
     this.#watch.heed(changed);
+    this.#restorer.heed(changed);
   }
 
   /** Changes of rows went unheard. */
@@ -184,10 +203,7 @@ export class Keeper {
   directory(up: boolean): void {
     if (up && !this.#directoryUp) {
       this.#directoryUp = true;
-      this.#losses.read(
-        'start',
-        this.#devices().filter((device) => device.adopted && !device.verified),
-      );
+      this.#verify(this.#devices().filter((device) => device.adopted && !device.verified));
     }
     this.#directoryUp = up;
   }
@@ -200,6 +216,8 @@ export class Keeper {
   forget(device: ServedDevice): void {
     this.guard.forget(device);
     this.#auditing.delete(device);
+    this.#unsearched.delete(device);
+    device.journal.close();
   }
 
   /** Addresses of this host changed: what is held says what has to go, and the kernel's tables need not be read for that. */
@@ -229,6 +247,7 @@ export class Keeper {
     attempt('evict', () => this.#evictor.tick(), report);
     attempt('second_looks', () => this.#secondLooks.look(), report);
     if (!this.#directoryUp) return;
+    attempt('rechecks', () => this.#searchAgain(), report);
     attempt('housekeeping', () => this.#ownLeases.look(this.#devices()), report);
     attempt('rechecks', () => this.#rechecks$.next(this.due.take()), report);
     attempt('withdrawals', () => this.#losses.tick(this.#deps.now()), report);
@@ -241,7 +260,8 @@ export class Keeper {
 
   async #adopt(device: ServedDevice, leasesRead: Promise<unknown>): Promise<void> {
     try {
-      await adopt(device, this.#deps.now);
+      device.journal = this.#openJournal(device);
+      await adopt(device, this.#deps.now, this.#deps.report);
     } catch (error) {
       device.adopted = true;
       if (device.gone) return;
@@ -252,9 +272,39 @@ export class Keeper {
     const { neighbours, fdb } = device.tables;
     if (neighbours.size + fdb.size > 0)
       this.#log.info(`${device.name}: adopted ${neighbours.size} neighbours, ${fdb.size} FDB entries`);
+    device.journal.adopted();
     await leasesRead;
-    if (this.#directoryUp) this.#losses.read('start', [device]);
+    if (this.#directoryUp) this.#verify([device]);
     this.audit([device]);
+  }
+
+  /** Compares what was adopted with the directory. Where an entry's record has to be searched for, behind the search. */
+  #verify(devices: readonly ServedDevice[]): void {
+    const known = devices.filter((device) => !hasUntraced(device));
+    if (known.length > 0) this.#readStart(known);
+    for (const device of devices)
+      if (!known.includes(device))
+        searchLone(device, this.#deps.directory).then(
+          () => {
+            this.#readStart([device]);
+          },
+          () => this.#unsearched.add(device),
+        );
+  }
+
+  #readStart(devices: readonly ServedDevice[]): void {
+    for (const device of devices)
+      this.#rechecks$.next(
+        [...device.tables.unproven.keys()].map((key) => ({ device, table: 'fdb', key, cause: 'change' })),
+      );
+    this.#losses.read('start', devices);
+  }
+
+  /** Searches again what could not be searched. */
+  #searchAgain(): void {
+    const devices = [...this.#unsearched].filter((device) => this.#devices().includes(device));
+    this.#unsearched.clear();
+    if (devices.length > 0) this.#verify(devices);
   }
 
   /** What a batch of records that was read means for the tables. */
@@ -296,6 +346,7 @@ export class Keeper {
         const rows = whole ? await this.#watch.readWhole(device) : this.#watch.readChanged(device);
         this.#rechecks$.next(await audit(device, rows, idleBefore, this.#deps));
         device.auditedAt = this.#deps.now();
+        device.journal.tick();
       } catch (error) {
         this.#log.debug(`${device.name}: audit broken off: ${reasonOf(error)}`);
         if (!device.gone && !isGone(error)) this.#deps.report.broken('audit', error);

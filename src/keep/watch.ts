@@ -10,7 +10,9 @@ import { type Faults, attemptOn } from '../guard.ts';
 import type { RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
-import { isGroup, replicasIn } from '../tables/replicas.ts';
+import { isForeignNeighbour, placeOf, readForeignMacs } from '../tables/evidence.ts';
+import { ALL_ZEROS, isGroup } from '../tables/group.ts';
+import { replicasIn } from '../tables/replicas.ts';
 import type { FdbEntry, Ip, Mac, Neighbour } from '../vocabulary.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
 
@@ -119,18 +121,22 @@ export class Watch {
       const started = this.#now();
       // Nearly all are as held and forgotten at once: kept until the end, they would cost a collection of their size.
       const macs = new Set(tables.fdb.keys());
+      const gone = new Set(device.foreign.keys());
       const fdb = await kernel.fdb(ifindex, (row) => {
+        gone.delete(row.lladdr);
         if (isFdbSuspect(device, row, false)) return true;
         macs.delete(row.lladdr);
         return isGroup(row.lladdr);
       });
-      device.replicas = replicasIn(fdb);
+      for (const mac of gone) device.foreign.delete(mac);
+      device.replicas = replicasIn(fdb, device.journal);
       const ips = new Set(tables.neighbours.keys());
       const neighbours = await kernel.neighbours(ifindex, (row) => {
         if (isNeighbourSuspect(device, row, false)) return true;
         ips.delete(row.ip);
-        return false;
+        return isForeignNeighbour(row);
       });
+      device.foreignMacs = await readForeignMacs(placeOf(device), neighbours);
       sight.readAt = this.#now();
       sight.cost = sight.readAt - started;
       return {
@@ -187,10 +193,14 @@ function isNeighbourSuspect({ tables }: ServedDevice, row: Neighbour, removed: b
   return !removed && (isOurNeighbour(row) || isKernelLeftover(row));
 }
 
+/** Of those with our marks not those that are known to be somebody else's. */
 function isFdbSuspect(device: ServedDevice, row: FdbEntry, removed: boolean): boolean {
-  const held = device.tables.fdb.get(row.lladdr);
+  const { tables, foreign } = device;
+  const held = tables.fdb.get(row.lladdr);
   if (held !== undefined) return removed || !isFdbAsHeld(device, held, row);
-  return !removed && isOurFdbEntry(row);
+  if (row.lladdr === ALL_ZEROS) return true;
+  if (removed) foreign.delete(row.lladdr);
+  return !removed && isOurFdbEntry(row) && foreign.get(row.lladdr) !== row.vtep;
 }
 
 function* chunks<T>(items: T[]): Generator<T[]> {

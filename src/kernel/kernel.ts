@@ -58,6 +58,8 @@ export interface Namespace {
    * net.core.rmem_max caps it), and whether it took SO_RCVBUFFORCE.
    */
   readonly receiveBuffer: { bytes: number; forced: boolean };
+  /** Of the namespace (nsfs): what tells it from the others of this machine. */
+  readonly inode: number;
   /** False where AF_PACKET was refused (no CAP_NET_RAW): askers stay unknown and nothing can be announced. */
   readonly canAnnounce: boolean;
 

@@ -1,4 +1,5 @@
 /** The port `Kernel` on the real kernel: a thin coat over the addon, which has the batches and the bytes. */
+import { statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { Observable } from 'rxjs';
@@ -35,6 +36,7 @@ class LinuxNamespace implements Namespace {
   readonly events$: Observable<KernelEvent>;
   readonly receiveBuffer: Namespace['receiveBuffer'];
   readonly canAnnounce: boolean;
+  readonly inode: number;
   readonly #path: string | null;
   readonly #native: NativeNamespace;
 
@@ -43,6 +45,7 @@ class LinuxNamespace implements Namespace {
     this.#native = native;
     this.receiveBuffer = native.receiveBuffer;
     this.canAnnounce = native.canAnnounce;
+    this.inode = statSync(path ?? '/proc/self/ns/net').ino;
     this.events$ = new Observable((subscriber) => {
       try {
         native.start(

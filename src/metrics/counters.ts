@@ -4,6 +4,7 @@
  */
 import { LANES } from '../guard.ts';
 import type { MalformedReason } from '../directory/record.ts';
+import { JOURNAL_FAILURES } from '../tables/journal.ts';
 import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
 import type { AnnouncementOutcome } from '../tables/announce.ts';
 import type { Outcome } from '../resolve/question.ts';
@@ -77,6 +78,7 @@ export class Counters {
   readonly internalErrors = zeros(LANES);
   /** What found no room in a lane. */
   readonly overflows = zeros(LANES);
+  readonly journalFailures = zeros(JOURNAL_FAILURES);
   readonly malformedRecords = new Map<MalformedReason, number>();
   readonly reconcileChanges = new Map<ReconcileAction, number>();
   readonly httpRefusals = zeros(HTTP_REFUSALS);

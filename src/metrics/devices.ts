@@ -56,6 +56,14 @@ export function publishDevices(to: Exposition, { host, broadcast }: Daemon): voi
     ]),
   );
   to.pause();
+  to.gauge(
+    'missd_device_default_remote',
+    'Whether somebody’s all-zeros FDB entry keeps a device with l2miss from raising L2 misses',
+    each(({ defaultRemote, link }, device) => [
+      [{ device }, defaultRemote !== undefined && link.vxlan.l2miss ? 1 : 0],
+    ]),
+  );
+  to.pause();
   to.counter(
     'missd_broadcasts_dropped_total',
     'Broadcasts above the limit, copied to no other host',

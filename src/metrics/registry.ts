@@ -99,6 +99,14 @@ function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Da
   to.counter('missd_write_failures_total', 'Entries the kernel refused', () =>
     of('table', counters.writeFailures),
   );
+  to.counter('missd_journal_failures_total', 'Failures to keep the journal of the entries written', () =>
+    of('reason', counters.journalFailures),
+  );
+  to.gauge(
+    'missd_foreign_entries',
+    'FDB entries of another owner that look like missd’s and are left as they are',
+    () => host.devices().reduce((sum, { foreign }) => sum + foreign.size, 0),
+  );
   to.gauge(
     'missd_withdrawal_guard',
     'VNIs whose entries are kept although their records are gone',

@@ -1,7 +1,8 @@
 import type { Strategy } from '../ahead/strategy.ts';
+import { type Journal, VolatileJournal } from '../tables/journal.ts';
 import type { Replicas } from '../tables/replicas.ts';
 import type { Routes } from '../tables/routes.ts';
-import type { Ip, Link, Vni, VxlanAttributes } from '../vocabulary.ts';
+import type { Ip, Link, Mac, Vni, VxlanAttributes } from '../vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { DeviceCounters } from '../metrics/counters.ts';
 import type { Lane } from '../resolve/lane.ts';
@@ -57,6 +58,17 @@ export class ServedDevice {
   readonly counters = new DeviceCounters();
   /** No longer served: whatever is under way leaves it alone. */
   gone = false;
+  /** Which FDB rows missd wrote, for the next start. */
+  journal: Journal = new VolatileJournal();
+  /** FDB rows with our marks that are somebody else's, by MAC, with the VTEP that they were seen with. */
+  readonly foreign = new Map<Mac, Ip>();
+  /**
+   * Where frames to MACs without an FDB entry go, as last seen: an all-zeros entry turns L2 misses off. Another control
+   * plane's (FRR's advertise-all-vni), or the device's own from when it was made (`remote`, `group`).
+   */
+  defaultRemote: Ip | undefined;
+  /** MACs that another control plane's neighbours name, as of the last time that the tables were read whole. */
+  foreignMacs: ReadonlySet<Mac> = new Set();
   /** What a predecessor left in the kernel's tables has been taken over. */
   adopted = false;
   /** Everything adopted has been compared with the directory since. */
@@ -93,6 +105,9 @@ export class ServedDevice {
     this.namespace = namespace;
     this.absent = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
     this.local = new ExpiringSet(negativeLifetime, MOST_ABSENT, now);
+    this.tables.onProven = (entry) => {
+      this.journal.intend([entry]);
+    };
   }
 
   /** ifindex of what a link-local VTEP is reached by; undefined where it cannot be named in the device's own namespace. */

@@ -78,6 +78,10 @@ RemoveIPC=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 UMask=0077
+# The journal of its entries outlives it, as they do.
+RuntimeDirectory=missd
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
 
 [Install]
 WantedBy=multi-user.target

@@ -1,6 +1,14 @@
+/**
+ * Removes missd's own entries from a VXLAN device: each before what it leads to, so that no route is ever without its
+ * neighbour, and no neighbour without its FDB entry. FDB rows of other control planes look the same; evidence.ts says
+ * which are ours.
+ */
 import { type Namespace, isGone } from '../kernel/kernel.ts';
-import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
-import { PROTOCOL } from './ownership.ts';
+import type { Link } from '../vocabulary.ts';
+import { bridgeHalves, readForeignMacs } from './evidence.ts';
+import { isGroup } from './group.ts';
+import type { JournalContent } from './journal.ts';
+import { PROTOCOL, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import { routeWrite } from './routes.ts';
 import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
@@ -10,33 +18,56 @@ export interface Flushed {
   neighbours: number;
   fdb: number;
   routes: number;
+  /** FDB entries with our marks that are somebody else's, or of which nothing says whose they are. They stay. */
+  foreign: number;
 }
 
-/**
- * Removes missd's own entries from the VXLAN devices of a namespace: each before what it leads to, so that no route is
- * ever without its neighbour, and no neighbour without its FDB entry.
- * @param wanted devices to flush, by name or ifindex; empty for all
- * @throws KernelError
- */
-export async function flush(namespace: Namespace, wanted: readonly (string | number)[]): Promise<Flushed[]> {
-  const flushed: Flushed[] = [];
-  for (const { ifindex, name, vxlan } of await namespace.links()) {
-    if (vxlan === undefined || (wanted.length > 0 && !wanted.includes(name) && !wanted.includes(ifindex)))
-      continue;
-    const neighbours = (await namespace.neighbours(ifindex))
-      .filter((row) => isOurNeighbour(row) || isOnProbation(row))
-      .map(({ ip }) => neighbourRemoval(ifindex, ip));
-    const fdb = (await namespace.fdb(ifindex))
-      .filter(isOurFdbEntry)
-      .map(({ lladdr }) => fdbRemoval(ifindex, lladdr));
-    const routes = (await namespace.routes(ifindex, PROTOCOL)).flatMap(({ cidr, gateway }) =>
-      gateway === undefined ? [] : [routeWrite(ifindex, 'delete', cidr, gateway)],
-    );
-    const left = namespace.writeRoutes(routes).find(({ error }) => !isGone(error));
-    if (left !== undefined) throw left.error;
-    const refused = namespace.write([...neighbours, ...fdb]).filter(({ error }) => !isGone(error));
-    if (refused[0] !== undefined) throw refused[0].error;
-    flushed.push({ device: name, neighbours: neighbours.length, fdb: fdb.length, routes: routes.length });
-  }
-  return flushed;
+/** Which FDB rows are known to be ours or not, besides those that our neighbours name. */
+export interface FlushEvidence {
+  wrote: (mac: string, vtep: string) => boolean;
+  disowned: (mac: string, vtep: string) => boolean;
+  /** An operator's word that every `extern_learn` row is to go. */
+  all: boolean;
+}
+
+export const journalEvidence = (journal: JournalContent | undefined, all = false): FlushEvidence => ({
+  wrote: (mac, vtep) => journal?.ours.get(mac)?.includes(vtep) === true,
+  disowned: (mac, vtep) => journal?.foreign.get(mac) === vtep,
+  all,
+});
+
+/** @throws KernelError */
+export async function flush(namespace: Namespace, link: Link, evidence: FlushEvidence): Promise<Flushed> {
+  const { ifindex, name } = link;
+  const rows = await namespace.neighbours(ifindex);
+  const ours = rows.filter((row) => isOurNeighbour(row) || isOnProbation(row));
+  const bridge = link.bridgePort === undefined ? 0 : link.master;
+  const place = { kernel: namespace, ifindex, bridge };
+  const foreignMacs = await readForeignMacs(place, rows);
+  const marked = (await namespace.fdb(ifindex)).filter(isOurFdbEntry);
+  const halves = bridgeHalves(
+    place,
+    marked.map(({ lladdr }) => lladdr),
+  );
+  const named = new Set(ours.flatMap(({ lladdr }) => lladdr ?? []));
+  const going = marked.filter(({ lladdr, vtep = '' }) => {
+    if (evidence.all) return true;
+    if (halves.has(lladdr) || foreignMacs.has(lladdr) || evidence.disowned(lladdr, vtep)) return false;
+    return evidence.wrote(lladdr, vtep) || (!isGroup(lladdr) && named.has(lladdr));
+  });
+  const routes = (await namespace.routes(ifindex, PROTOCOL)).flatMap(({ cidr, gateway }) =>
+    gateway === undefined ? [] : [routeWrite(ifindex, 'delete', cidr, gateway)],
+  );
+  const left = namespace.writeRoutes(routes).find(({ error }) => !isGone(error));
+  if (left !== undefined) throw left.error;
+  const neighbours = ours.map(({ ip }) => neighbourRemoval(ifindex, ip));
+  // A group has a row for each remote, of which others may be somebody else's.
+  const fdb = going.map(({ lladdr, vtep }) => ({
+    ...fdbRemoval(ifindex, lladdr),
+    ...(isGroup(lladdr) && vtep !== undefined ? { vtep } : {}),
+  }));
+  const refused = namespace.write([...neighbours, ...fdb]).filter(({ error }) => !isGone(error));
+  if (refused[0] !== undefined) throw refused[0].error;
+  const foreign = marked.length - going.length;
+  return { device: name, neighbours: neighbours.length, fdb: fdb.length, routes: routes.length, foreign };
 }

@@ -16,6 +16,12 @@ import { Shares, UNKNOWN } from './shares.ts';
 export type { HeldFdbEntry, HeldNeighbour, Source } from './entry.ts';
 
 /**
+ * Why an adopted FDB entry is not known to be ours: `upgrade` where the device had no journal before, so that a previous
+ * release of missd may have written it, and `found` where a journal would say so.
+ */
+export type Doubt = 'upgrade' | 'found';
+
+/**
  * What missd holds on one device: the tables as they should be. Pure memory; `install.ts` keeps the kernel in step.
  *
  * An entry, as `--max-entries` counts them, is a neighbour with its FDB entry, or an FDB entry that no neighbour needs.
@@ -32,6 +38,10 @@ export class HeldTables {
   readonly shares = new Shares();
   /** Neighbours rewritten as STALE to see whether they are used, and since when (monotonic ms); see `keep/idle.ts`. */
   readonly probation = new Map<Ip, number>();
+  /** Adopted FDB entries that only their record can show to be ours; see evidence.ts. None of them is ever removed. */
+  readonly unproven = new Map<Mac, Doubt>();
+  /** Told of each whose record says what it says. */
+  onProven: (entry: HeldFdbEntry) => void = () => undefined;
   readonly #neighbours = new Map<Ip, HeldNeighbour>();
   readonly #fdb = new Map<Mac, HeldFdbEntry>();
   readonly #lone = new Map<Mac, HeldFdbEntry>();
@@ -132,6 +142,8 @@ export class HeldTables {
   checkFdb(held: HeldFdbEntry, source: Source, at: number): void {
     this.#follow(held, source);
     held.checkedAt = Math.trunc(at);
+    if (source.kind !== 'adopted' && this.unproven.size > 0 && this.unproven.delete(held.mac))
+      this.onProven(held);
     if (!this.#lone.delete(held.mac)) return;
     this.#lone.set(held.mac, held);
   }
@@ -141,6 +153,7 @@ export class HeldTables {
     if (held === undefined) return;
     this.#fdb.delete(mac);
     this.#lone.delete(mac);
+    this.unproven.delete(mac);
     this.shares.delete(held);
     if (held.users !== undefined) this.#unplaced.set(mac, held.users);
     if (this.#bySource.get(held.source.name) === mac) this.#bySource.delete(held.source.name);
@@ -151,6 +164,7 @@ export class HeldTables {
     this.#neighbours.clear();
     this.#fdb.clear();
     this.#lone.clear();
+    this.unproven.clear();
     this.#unplaced.clear();
     this.#bySource.clear();
     this.shares.clear();

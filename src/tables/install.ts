@@ -2,8 +2,9 @@
  * Writes answers into the kernel's tables. In this order, because each step protects from the last one's absence:
  *
  * 1. refuse what lives on this host: its own VTEP, its own addresses, MACs its bridge hears on another port
- * 2. the FDB entries: without one the first packet to a fresh neighbour is dropped
- * 3. the neighbours, behind them in one send; where an FDB entry is refused its neighbours are taken back, since alone
+ * 2. note in the journal what is about to be written: a process that is killed after that finds its rows again
+ * 3. the FDB entries: without one the first packet to a fresh neighbour is dropped
+ * 4. the neighbours, behind them in one send; where an FDB entry is refused its neighbours are taken back, since alone
  *    they would be blackholes
  *
  * Entries are created with EXCL. Where a row stands already it is looked at before it is touched: an operator's
@@ -43,6 +44,7 @@ export function install(
   const routed = wanted.filter(({ device }) => device.bridge === 0);
   look(routed, report);
 
+  intend(claims);
   send(claims, wanted);
   for (const claim of claims)
     if (!concludeFdb(claim, report)) for (const index of claim.indexes) outcomes[index] = 'failed';
@@ -66,6 +68,17 @@ function wantedNeighbours(placements: readonly Placement[], standing: (index: nu
     wanted.push({ index, device, ip, answer, port, write, failure: undefined });
   });
   return wanted;
+}
+
+/** In one write for each device, of which there is mostly one. */
+function intend(claims: readonly Claim[]): void {
+  for (let start = 0; start < claims.length;) {
+    const device = claims[start]?.device;
+    let end = start + 1;
+    while (end < claims.length && claims[end]?.device === device) end++;
+    device?.journal.intend(claims.slice(start, end).map(({ answer }) => answer));
+    start = end;
+  }
 }
 
 /** Notes the refusals. */

@@ -38,6 +38,10 @@ export const isOnProbation = (row: Neighbour): boolean =>
   (row.flags & NTF_EXT_LEARNED) !== 0 &&
   (row.state & (NUD_NOARP | NUD_PERMANENT)) === 0;
 
+/**
+ * Whether a row has the marks of our FDB entries. Other control planes use the same: whether it is ours takes evidence
+ * besides, see evidence.ts.
+ */
 export const isOurFdbEntry = (row: FdbEntry): boolean =>
   (row.flags & NTF_EXT_LEARNED) !== 0 && !isPermanent(row);
 

@@ -2,6 +2,8 @@
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { FdbEntry, Ip, Mac } from '../vocabulary.ts';
+import { isGroup } from './group.ts';
+import type { Journal } from './journal.ts';
 import { OUR_FDB, isOurFdbEntry } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 import { viaOf } from './writes.ts';
@@ -9,14 +11,15 @@ import { viaOf } from './writes.ts';
 /** VTEPs by group. */
 export type Replicas = ReadonlyMap<Mac, ReadonlySet<Ip>>;
 
-/** Whether an FDB entry is for a group of receivers: no endpoint's. */
-export const isGroup = (mac: Mac): boolean => (parseInt(mac.slice(0, 2), 16) & 1) === 1;
-
-/** Those of ours among the rows of a dump, which has one for every remote. */
-export function replicasIn(rows: readonly FdbEntry[]): Replicas {
+/**
+ * Those of ours among the rows of a dump, which has one for every remote: those that the journal knows. Where there was
+ * none before, whatever has our marks.
+ */
+export function replicasIn(rows: readonly FdbEntry[], journal: Journal): Replicas {
   const replicas = new Map<Mac, Set<Ip>>();
   for (const row of rows) {
     if (row.vtep === undefined || !isGroup(row.lladdr) || !isOurFdbEntry(row)) continue;
+    if (!journal.isNew && !journal.wrote(row.lladdr, row.vtep)) continue;
     const vteps = replicas.get(row.lladdr);
     if (vteps === undefined) replicas.set(row.lladdr, new Set([row.vtep]));
     else vteps.add(row.vtep);
@@ -57,6 +60,9 @@ export function writeReplicas(
     // Behind what is added: the entry of a group that loses its last remote would be another one then.
     for (const vtep of stand) if (!wanted.has(vtep)) write('delete', vtep);
   });
+  device.journal.intend(
+    writes.flatMap(({ op, lladdr, vtep }) => (op === 'append' ? [{ mac: lladdr, vtep }] : [])),
+  );
   const refused = new Map(
     writes.length === 0 ? [] : namespace.kernel.write(writes).map(({ index, error }) => [index, error]),
   );

@@ -18,6 +18,8 @@ export const CONFLICTS = [
   'foreign_route',
   /** A permanent entry was put over ours. */
   'overridden',
+  /** An all-zeros FDB entry stands, so the kernel raises no L2 misses. */
+  'default_remote',
   /** Records of one MAC name different VTEPs. */
   'vtep_disputed',
   /** A lease of another host covers an address that this host has, or the VTEP it names: no route is written to it. */
@@ -62,4 +64,6 @@ export interface InstallReport extends Faults {
   removed(device: ServedDevice, addresses: Iterable<string>, why: Departure): void;
   /** What the bridge had learned of a MAC, and its record contradicts, was removed. */
   bridgeForgot(device: ServedDevice, mac: string): void;
+  /** An FDB entry with our marks is somebody else's, and is left as it is. */
+  foreign(device: ServedDevice, what: string): void;
 }

@@ -2,7 +2,8 @@
 import { type EntryWrite, type KernelError, isGone, isTaken } from '../kernel/kernel.ts';
 import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { Neighbour } from '../vocabulary.ts';
+import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+import { disown, mayReplace } from './disown.ts';
 import { isKernelLeftover, isLearned, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from './writes.ts';
@@ -37,23 +38,33 @@ export function settleFdb(
   const wanted = fdbWrite(device, answer);
   // Gone between the two looks: the next miss asks again.
   if (row === undefined) return error;
+  const asItShould = row.flags === wanted.flags && row.vtep === answer.vtep && row.via === wanted.via;
   if (isOurFdbEntry(row)) {
-    if (row.flags === wanted.flags) {
-      if (row.vtep === answer.vtep && row.via === wanted.via) return undefined;
-      return kernel.write([{ ...wanted, op: 'replace' }])[0]?.error;
+    if (asItShould) return undefined;
+    if (!mayReplace(device, row)) {
+      disown(device, row, report);
+      return left(device, answer, row, report);
     }
+    if (device.tables.unproven.get(answer.mac) === 'upgrade')
+      report.mended(device, 'repaired_fdb', `${answer.mac}, behind ${row.vtep ?? 'nowhere'} before`);
+    if (row.flags === wanted.flags) return kernel.write([{ ...wanted, op: 'replace' }])[0]?.error;
   } else if (!isLearned(row, device.link.vxlan.learning)) {
-    if (row.vtep !== answer.vtep)
-      report.conflict(
-        device,
-        'foreign_fdb',
-        `${answer.mac} is behind ${answer.vtep} by the directory, ${row.vtep ?? 'nowhere'} by hand`,
-      );
-    return 'foreign';
+    return left(device, answer, row, report);
   }
   // Flags cannot be changed in place (vxlan_fdb_update_existing): delete and create.
   return kernel.write([fdbRemoval(device.ifindex, answer.mac), wanted]).find(({ index }) => index === 1)
     ?.error;
+}
+
+/** Somebody else's row stays, and is reported where it says something else. */
+function left(device: ServedDevice, { mac, vtep }: Answer, row: FdbEntry, report: InstallReport): 'foreign' {
+  if (row.vtep !== vtep)
+    report.conflict(
+      device,
+      'foreign_fdb',
+      `${mac} is behind ${vtep} by the directory, ${row.vtep ?? 'nowhere'} by hand`,
+    );
+  return 'foreign';
 }
 
 /** Neighbours whose rows turned out to stand: the same, in one look and one send for all. */

@@ -1,6 +1,11 @@
-/** Takes entries out of the kernel's tables: neighbour before FDB entry, and only what is still ours at that moment. */
+/**
+ * Takes entries out of the kernel's tables: neighbour before FDB entry, and only what is still ours at that moment. An
+ * FDB row that another owner has signed meanwhile is theirs to remove.
+ */
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
+import { disown } from './disown.ts';
+import { signedByOthers } from './evidence.ts';
 import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 import { fdbRemoval, neighbourRemoval } from './writes.ts';
@@ -51,13 +56,19 @@ export function withdrawFdb(device: ServedDevice, macs: readonly string[], repor
   if (macs.length === 0) return;
   const { tables, namespace, ifindex } = device;
   const rows = namespace.kernel.getFdb(macs.map((lladdr) => ({ ifindex, lladdr })));
+  const signed = signedByOthers(device, macs);
   const writes: EntryWrite[] = [];
   macs.forEach((lladdr, index) => {
-    tables.deleteFdb(lladdr);
     const row = rows[index];
-    if (row !== undefined && isOurFdbEntry(row)) writes.push(fdbRemoval(ifindex, lladdr));
+    const isOurs = tables.fdb.has(lladdr) && !tables.unproven.has(lladdr) && !signed.has(lladdr);
+    tables.deleteFdb(lladdr);
+    if (row === undefined || !isOurFdbEntry(row)) return;
+    if (isOurs) writes.push(fdbRemoval(ifindex, lladdr));
+    else disown(device, row, report);
   });
   remove(device, writes, 'fdb', report);
+  // Behind the removal: of a process that is killed in between a line too many is left, not a row without one.
+  device.journal.forget(macs.filter((mac) => !device.foreign.has(mac)));
 }
 
 function remove(

@@ -122,7 +122,7 @@ describe('replication', () => {
     members.add(vtep(2)).add(vtep(3));
     await round();
     world.kernel.removeFdb(VXLAN, GROUPS[2] ?? '');
-    device.replicas = replicasIn(await world.kernel.fdb(VXLAN));
+    device.replicas = replicasIn(await world.kernel.fdb(VXLAN), device.journal);
     await round(5_000);
     expect(replicas()).toEqual(all(vtep(2), vtep(3)));
     world.kernel.empty(VXLAN);

@@ -40,6 +40,7 @@ export class FakeNamespace extends FakeTables implements Namespace {
   readonly events$: Observable<KernelEvent>;
   readonly receiveBuffer = { bytes: 1 << 20, forced: true };
   readonly canAnnounce = true;
+  inode = 4_026_531_840;
   addressTable: InterfaceAddress[] = [];
   readonly announced: Announcement[] = [];
   /** Every write asked for, refused or not. */

@@ -24,6 +24,7 @@ export const deviceLike = (rest: Partial<DeviceStatus> = {}): DeviceStatus => ({
   fdb: 1,
   routes: 0,
   absent: 0,
+  foreign: 0,
   ports: [],
   inFlight: 0,
   ...rest,

@@ -1,4 +1,4 @@
-import { type KeepOptions, Keeper } from '../../../src/keep/keeper.ts';
+import { type KeepOptions, Keeper, type OpenJournal } from '../../../src/keep/keeper.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { World, ip, mac, turns, vtep, watch } from '../fake/world.ts';
@@ -11,10 +11,10 @@ export const GRACE = 300;
 export class Keeping extends World {
   readonly keeper: Keeper;
 
-  constructor(options: Partial<KeepOptions> = {}) {
+  constructor(options: Partial<KeepOptions> = {}, openJournal?: OpenJournal) {
     super();
     const all = { lifetime: LIFETIME, idle: IDLE, withdrawalGrace: GRACE, maxEntries: 200_000, ...options };
-    this.keeper = new Keeper(this.deps, all, () => this.devices, this.log);
+    this.keeper = new Keeper(this.deps, all, () => this.devices, this.log, openJournal);
     watch(this.keeper.work$());
     this.keeper.directory(true);
   }

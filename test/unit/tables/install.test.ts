@@ -214,14 +214,14 @@ describe('a row that stands already', () => {
   });
 
   it('is replaced, if ours with another VTEP, in place', () => {
-    stand(OUR_FDB_ROW.state, OUR_FDB_ROW.flags);
+    world.place(device, ip(1), mac(1), vtep(9));
     expect(put(l3(1))).toEqual(['resolved']);
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
     expect(ops()).not.toContain('delete fdb');
   });
 
   it('is deleted and created, if ours and of no router that it should be', () => {
-    stand(OUR_FDB_ROW.state, OUR_FDB_ROW.flags, vtep(2));
+    world.place(device, ip(1), mac(1), vtep(2));
     expect(put(l3(1, { router: true }))).toEqual(['resolved']);
     expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(OUR_FDB_ROW.flags | NTF_ROUTER);
   });

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
-import { flush } from '../../../src/tables/flush.ts';
+import { NTF_EXT_LEARNED, NTF_SELF, NUD_PERMANENT, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
+import type { ServedDevice, VxlanLink } from '../../../src/served/device.ts';
+import { flush, journalEvidence } from '../../../src/tables/flush.ts';
 import { withdrawNeighbours } from '../../../src/tables/withdraw.ts';
-import { OUR_FDB_ROW, OUR_ROW, VXLAN, World, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
+import { BRIDGE, OUR_FDB_ROW, OUR_ROW, VXLAN, World, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
 
 let world: World;
 let device: ServedDevice;
@@ -56,28 +56,52 @@ describe('a withdrawal', () => {
 });
 
 describe('flush', () => {
+  const known = journalEvidence({
+    ours: new Map([[mac(1), [vtep(2)]]]),
+    foreign: new Map([[mac(4), vtep(4)]]),
+    lines: 1,
+    corrupt: 0,
+  });
+  const putFdb = (n: number, behind: number): void => {
+    world.kernel.putFdb({ ifindex: 9, lladdr: mac(n), vtep: vtep(behind), ...OUR_FDB_ROW });
+  };
+  let link: VxlanLink;
+
   beforeEach(() => {
-    world.device(vxlanLink(9, true, {}, 'other'));
-    world.kernel.putFdb({ ifindex: 9, lladdr: mac(1), vtep: vtep(2), ...OUR_FDB_ROW });
-    world.kernel.putNeighbour({ ifindex: 9, ip: ip(1), lladdr: mac(1), ...OUR_ROW, protocol: 0 });
+    link = world.device(vxlanLink(9, true, {}, 'other')).link;
+    for (const n of [1, 2, 3, 4]) putFdb(n, n === 1 ? 2 : n);
+    world.kernel.putNeighbour({ ifindex: 9, ip: ip(1), lladdr: mac(9), ...OUR_ROW, protocol: 0 });
+    // Neighbours of ours name these.
+    for (const n of [3, 4]) world.kernel.putNeighbour({ ifindex: 9, ip: ip(n), lladdr: mac(n), ...OUR_ROW });
   });
 
-  it('removes what is ours from every VXLAN device, and nothing else', async () => {
-    expect(await flush(world.kernel, [])).toEqual([
-      { device: 'vx', neighbours: 3, fdb: 2, routes: 0 },
-      { device: 'other', neighbours: 0, fdb: 1, routes: 0 },
-    ]);
+  it('removes the rows that the journal or a neighbour says are ours, and nothing else', async () => {
+    expect(await flush(world.kernel, link, known)).toEqual({
+      device: 'other',
+      neighbours: 2,
+      fdb: 2,
+      routes: 0,
+      foreign: 2,
+    });
+    expect(world.kernel.fdbOf(9).map(({ lladdr }) => lladdr)).toEqual([mac(2), mac(4)]);
     expect(world.kernel.neighboursOf(9)).toHaveLength(1);
   });
 
-  it('removes it from those named', async () => {
-    await flush(world.kernel, ['other']);
-    expect(world.kernel.fdbOf(VXLAN)).toHaveLength(2);
-    expect(world.kernel.fdbOf(9)).toEqual([]);
+  it('leaves what another owner has signed, though the journal has it', async () => {
+    world.kernel.putBridgeFdb(BRIDGE, 9, mac(1), 0, NUD_REACHABLE, NTF_EXT_LEARNED);
+    world.kernel.putNeighbour({ ifindex: BRIDGE, ip: ip(3), lladdr: mac(3), ...OUR_ROW, protocol: 11 });
+    expect(await flush(world.kernel, link, known)).toMatchObject({ fdb: 0, foreign: 4 });
+  });
+
+  it('removes all by an operator’s hand', async () => {
+    expect(await flush(world.kernel, link, journalEvidence(undefined, true))).toMatchObject({
+      fdb: 4,
+      foreign: 0,
+    });
   });
 
   it('says what could not be removed', async () => {
     world.kernel.refuse = () => 'EPERM';
-    await expect(flush(world.kernel, [])).rejects.toThrow('EPERM');
+    await expect(flush(world.kernel, link, known)).rejects.toThrow('EPERM');
   });
 });

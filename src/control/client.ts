@@ -1,0 +1,63 @@
+/** Asks the daemons whose sockets are in the state folder. */
+import { readdirSync, rmSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { RuntimeFailure } from '../errors.ts';
+import type { Flushed } from '../tables/flush.ts';
+import { CONTROL_SUFFIX, type FlushRequest } from './server.ts';
+
+/** A daemon with hundreds of thousands of entries takes seconds, ms. */
+const PATIENCE = 30_000;
+
+/**
+ * Has each daemon flush what it serves of these devices.
+ * @returns what was flushed; devices that no daemon serves are not among it
+ * @throws RuntimeFailure when a daemon that serves them does not do it
+ */
+export async function flushServed(folder: string, asked: FlushRequest): Promise<Flushed[]> {
+  const flushed: Flushed[] = [];
+  for (const path of sockets(folder)) {
+    const answer = await ask(path, JSON.stringify(asked));
+    // A daemon that was killed leaves its socket.
+    if (answer === undefined) rmSync(path, { force: true });
+    else flushed.push(...answer);
+  }
+  return flushed;
+}
+
+function sockets(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(CONTROL_SUFFIX))
+      .map((name) => join(folder, name));
+  } catch {
+    // No daemon has run here.
+    return [];
+  }
+}
+
+/** @returns undefined when nobody listens */
+function ask(socketPath: string, body: string): Promise<Flushed[] | undefined> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string): void => {
+      reject(new RuntimeFailure(`the daemon at ${socketPath} did not flush its devices: ${why}`));
+    };
+    const asked = request({ socketPath, path: '/flush', method: 'POST', timeout: PATIENCE }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => (text += String(chunk)));
+      response.on('error', (error) => {
+        fail(error.message);
+      });
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(JSON.parse(text) as Flushed[]);
+        else fail(text);
+      });
+    });
+    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${PATIENCE / 1000} s`)));
+    asked.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined);
+      else fail(error.message);
+    });
+    asked.end(body);
+  });
+}

@@ -1,0 +1,66 @@
+/**
+ * Whose an FDB row with our marks is. zebra (FRR EVPN) and others write the same marks, so they prove nothing. A row is
+ * ours with evidence:
+ *
+ *   missd's journal says that it wrote the row              journal.ts; while missd runs, the held tables say the same
+ *   a neighbour of ours names its MAC
+ *   its record says exactly this MAC and this VTEP          found when the record is read: until then it is unproven
+ *
+ * and never while another owner has signed it: the bridge has the MAC on this device as `extern_learn` (zebra writes
+ * both halves), or a neighbour of another protocol names the MAC. Such a row is kept while either of the two wants it.
+ */
+import type { Mac, Neighbour } from '../vocabulary.ts';
+import type { Namespace } from '../kernel/kernel.ts';
+import { NTF_EXT_LEARNED } from '../kernel/netlink.ts';
+import type { ServedDevice } from '../served/device.ts';
+import { PROTOCOL } from './ownership.ts';
+
+/** RTPROT_UNSPEC: the kernel's own neighbours, and those written by hand. */
+const UNSPECIFIED = 0;
+
+/** Where signs of another owner are looked for. */
+export interface SignedPlace {
+  kernel: Namespace;
+  ifindex: number;
+  /** ifindex of its bridge, 0 without one. */
+  bridge: number;
+}
+
+/** Whether a neighbour is another control plane's, such as zebra's (protocol 11). */
+export const isForeignNeighbour = ({ protocol }: Neighbour): boolean =>
+  protocol !== UNSPECIFIED && protocol !== PROTOCOL;
+
+/**
+ * MACs that neighbours of another control plane name, on the device or on its bridge, where zebra writes them.
+ * @param rows those of the device
+ * @throws KernelError
+ */
+export async function readForeignMacs(
+  { kernel, bridge }: SignedPlace,
+  rows: readonly Neighbour[],
+): Promise<Set<Mac>> {
+  const onBridge = bridge === 0 ? [] : await kernel.neighbours(bridge, isForeignNeighbour);
+  return new Set([...rows.filter(isForeignNeighbour), ...onBridge].flatMap(({ lladdr }) => lladdr ?? []));
+}
+
+/** Those of these MACs whose bridge half somebody has written as `extern_learn` on the device: never missd. */
+export function bridgeHalves({ kernel, ifindex, bridge }: SignedPlace, macs: readonly Mac[]): Set<Mac> {
+  const signed = new Set<Mac>();
+  if (bridge === 0 || macs.length === 0) return signed;
+  for (const row of kernel.getBridgeFdb(bridge, macs))
+    if (row?.ifindex === ifindex && (row.flags & NTF_EXT_LEARNED) !== 0) signed.add(row.lladdr);
+  return signed;
+}
+
+/** Those of these MACs that another owner has signed at this moment, but for neighbours written since the last audit. */
+export function signedByOthers(device: ServedDevice, macs: readonly Mac[]): Set<Mac> {
+  const signed = bridgeHalves(placeOf(device), macs);
+  if (device.foreignMacs.size > 0) for (const mac of macs) if (device.foreignMacs.has(mac)) signed.add(mac);
+  return signed;
+}
+
+export const placeOf = ({ namespace, ifindex, bridge }: ServedDevice): SignedPlace => ({
+  kernel: namespace.kernel,
+  ifindex,
+  bridge,
+});

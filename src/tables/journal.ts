@@ -1,0 +1,371 @@
+/**
+ * Which FDB rows of a device missd wrote. The kernel keeps no owner's mark on them, and after a restart the marks that
+ * they do have prove nothing (other control planes use the same), so every row is written down before it is written.
+ *
+ * One file for a device in a folder on tmpfs (`/run/missd`), one line for each event, of which the last one counts:
+ *
+ *   missd journal 1 BOOT NAMESPACE IFINDEX VNI LLADDR    the head: whose rows these are
+ *   + MAC VTEP                                           about to be written
+ *   - MAC                                                removed
+ *   ! MAC VTEP                                           somebody else's, seen and left
+ *
+ * A batch of rows is one append of a few kilobytes, made before the netlink write and never awaited: tmpfs has no disk
+ * to wait for, and what was appended outlives a SIGKILL. What cannot be written is counted, and gone on with: those rows
+ * then need another evidence.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
+import { setImmediate as turn } from 'node:timers/promises';
+import { reasonOf } from '../errors.ts';
+import type { Ip, Mac } from '../vocabulary.ts';
+import { isGroup } from './group.ts';
+
+export const JOURNAL_FAILURES = ['open', 'write', 'corrupt'] as const;
+export type JournalFailure = (typeof JOURNAL_FAILURES)[number];
+
+/** An FDB row, as far as the journal knows it. */
+export interface JournalRow {
+  mac: Mac;
+  vtep: Ip;
+}
+
+export interface Journal {
+  /** There was none before, and what stands has not been adopted yet: whoever wrote it kept no journal. */
+  readonly isNew: boolean;
+  /** Whether missd wrote this row: of an endpoint as the journal had it when it was opened, until `adopted`. */
+  wrote(mac: Mac, vtep: Ip): boolean;
+  /** Whether this row was seen to be somebody else's. */
+  disowned(mac: Mac, vtep: Ip): boolean;
+  /** These are about to be written. */
+  intend(rows: readonly JournalRow[]): void;
+  /** These are removed. */
+  forget(macs: readonly Mac[]): void;
+  /** This is somebody else's. */
+  disown(row: JournalRow): void;
+  /** What was read at the start has been taken over: from now on the held tables say what is ours. */
+  adopted(): void;
+  /** Writes again what could not be written. */
+  tick(): void;
+  close(): void;
+}
+
+/** Where none is kept: what it knows of groups is gone with the process. */
+export class VolatileJournal implements Journal {
+  isNew = true;
+  /** Rows of groups, of which there are few; those of endpoints are in the held tables. */
+  protected readonly groups = new Set<string>();
+
+  wrote(mac: Mac, vtep: Ip): boolean {
+    return this.groups.has(rowKey({ mac, vtep }));
+  }
+  disowned(_mac: Mac, _vtep: Ip): boolean {
+    return false;
+  }
+  intend(rows: readonly JournalRow[]): void {
+    for (const row of rows) if (isGroup(row.mac)) this.groups.add(rowKey(row));
+  }
+  forget(macs: readonly Mac[]): void {
+    for (const mac of macs)
+      if (isGroup(mac)) for (const key of this.groups) if (key.startsWith(mac)) this.groups.delete(key);
+  }
+  disown(_row: JournalRow): void {
+    // The process remembers it itself, see ServedDevice.
+  }
+  adopted(): void {
+    this.isNew = false;
+  }
+  tick(): void {
+    // Nothing is behind.
+  }
+  close(): void {
+    // Nothing is open.
+  }
+}
+
+/** What is ours on the device at this moment, and what is not. */
+export interface JournalSource {
+  held: () => Iterable<JournalRow>;
+  /** How many those are, or a few more. */
+  count: () => number;
+  foreign: () => Iterable<JournalRow>;
+}
+
+/** A journal is written anew when it has this many lines more than twice what is held. */
+const SLACK = 4_096;
+/** Lines made in one go; the event loop turns in between. */
+const AT_ONCE = 2_000;
+
+/** A journal of ten million entries, bytes. */
+const LARGEST = 1024 ** 3;
+/** It must not wait for anybody, nor follow a link out of its folder. */
+const APPEND =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+
+const HEAD = 'missd journal 1';
+const MAC = '(?:[0-9a-f]{2}:){5}[0-9a-f]{2}';
+const LINE = new RegExp(`^(?:([+!]) (${MAC}) ([0-9a-f.:]{2,45})|- (${MAC}))$`);
+
+/** What the lines of a journal come to. */
+export interface JournalContent {
+  /** The VTEPs of the last two writes: a process may have been killed between the line and the row. */
+  ours: Map<Mac, Ip[]>;
+  foreign: Map<Mac, Ip>;
+  lines: number;
+  /** Lines that say nothing. */
+  corrupt: number;
+}
+
+export const rowKey = ({ mac, vtep }: JournalRow): string => `${mac} ${vtep}`;
+
+/**
+ * @param key of the device: boot, namespace, ifindex, VNI and MAC
+ * @returns undefined where there is no such file or it has no head; empty where it is another device's
+ */
+export function readJournal(path: string, key: string): JournalContent | undefined {
+  const text = readText(path);
+  if (text === undefined) return undefined;
+  const [head = '', ...lines] = text.split('\n');
+  const content: JournalContent = { ours: new Map(), foreign: new Map(), lines: 0, corrupt: 0 };
+  if (!head.startsWith(`${HEAD} `)) return undefined;
+  if (head !== `${HEAD} ${key}`) return content;
+  for (const line of lines) if (line !== '') readLine(line, content);
+  return content;
+}
+
+/** @throws where it is no regular file, or larger than any journal */
+function readText(path: string): string | undefined {
+  let file: number;
+  try {
+    // A pipe would keep the process waiting for its other end.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile() || stat.size > LARGEST) throw new Error(`${path} is no journal`);
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readLine(line: string, content: JournalContent): void {
+  const { ours, foreign } = content;
+  content.lines++;
+  const [, sign, named, vtep, removed] = LINE.exec(line) ?? [];
+  if (removed !== undefined) {
+    ours.delete(removed);
+    foreign.delete(removed);
+  } else if (named === undefined || vtep === undefined) content.corrupt++;
+  else if (sign === '!') {
+    ours.delete(named);
+    foreign.set(named, vtep);
+  } else {
+    foreign.delete(named);
+    // A group has a row for each host, an endpoint has one.
+    const before = ours.get(named) ?? [];
+    if (!before.includes(vtep))
+      ours.set(named, isGroup(named) ? [...before, vtep] : [...before.slice(-1), vtep]);
+  }
+}
+
+/** Throws nothing: what fails is told to `failed`. */
+export class FileJournal extends VolatileJournal {
+  readonly #path: string;
+  readonly #head: string;
+  readonly #source: JournalSource;
+  readonly #failed: (reason: JournalFailure, what: string) => void;
+  /** Until it is adopted. */
+  #read: JournalContent | undefined;
+  #isAdopted = false;
+  #file: number | undefined;
+  #lines = 0;
+  /** Something is missing in the file, or its last line is cut off. */
+  #incomplete = false;
+  /** Lines that came while the file is written anew. */
+  #meanwhile: string[] | undefined;
+  #closed = false;
+
+  /** @param key of the device: boot, namespace, ifindex, VNI and MAC */
+  constructor(
+    path: string,
+    key: string,
+    source: JournalSource,
+    failed: (reason: JournalFailure, what: string) => void,
+  ) {
+    super();
+    this.#path = path;
+    this.#head = `${HEAD} ${key}\n`;
+    this.#source = source;
+    this.#failed = failed;
+    try {
+      this.#read = readJournal(path, key);
+    } catch (error) {
+      failed('open', reasonOf(error));
+    }
+    this.isNew = this.#read === undefined;
+    if (this.#read !== undefined) this.#take(this.#read);
+    this.#open(this.#lines === 0);
+  }
+
+  #take({ ours, lines, corrupt }: JournalContent): void {
+    if (corrupt > 0) this.#failed('corrupt', `${this.#path}: ${corrupt} of ${lines} lines say nothing`);
+    for (const [mac, vteps] of ours)
+      if (isGroup(mac)) for (const vtep of vteps) this.groups.add(rowKey({ mac, vtep }));
+    this.#lines = lines;
+  }
+
+  override wrote(mac: Mac, vtep: Ip): boolean {
+    return isGroup(mac) ? super.wrote(mac, vtep) : this.#read?.ours.get(mac)?.includes(vtep) === true;
+  }
+
+  override disowned(mac: Mac, vtep: Ip): boolean {
+    return this.#read?.foreign.get(mac) === vtep;
+  }
+
+  override intend(rows: readonly JournalRow[]): void {
+    super.intend(rows);
+    let text = '';
+    for (const { mac, vtep } of rows) text += `+ ${mac} ${vtep}\n`;
+    this.#append(text, rows.length);
+  }
+
+  override forget(macs: readonly Mac[]): void {
+    super.forget(macs);
+    let text = '';
+    for (const mac of macs) text += `- ${mac}\n`;
+    this.#append(text, macs.length);
+  }
+
+  override disown(row: JournalRow): void {
+    this.#append(`! ${rowKey(row)}\n`, 1);
+  }
+
+  override adopted(): void {
+    super.adopted();
+    this.#read = undefined;
+    this.#isAdopted = true;
+    this.#compact();
+  }
+
+  override tick(): void {
+    if (this.#incomplete) this.#compact();
+  }
+
+  override close(): void {
+    this.#closed = true;
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = undefined;
+  }
+
+  /** @param anew whether nothing of what is there counts */
+  #open(anew: boolean): void {
+    try {
+      this.#file = openSync(this.#path, APPEND, 0o600);
+      if (!anew) return;
+      ftruncateSync(this.#file);
+      this.#write(this.#file, this.#head);
+    } catch (error) {
+      this.#incomplete = true;
+      this.#failed('open', reasonOf(error));
+    }
+  }
+
+  #append(text: string, lines: number): void {
+    if (lines === 0 || this.#closed) return;
+    this.#meanwhile?.push(text);
+    if (this.#file === undefined) return;
+    this.#lines += lines;
+    try {
+      this.#write(this.#file, text);
+    } catch (error) {
+      this.#incomplete = true;
+      this.#failed('write', reasonOf(error));
+      return;
+    }
+    // Before that, a journal made of what is held would lose what was read.
+    if (this.#isAdopted && this.#lines > SLACK) this.#compactIfLong();
+  }
+
+  #write(file: number, text: string): void {
+    // What comes behind a line that was cut off must not become part of it.
+    const whole = this.#incomplete ? `\n${text}` : text;
+    const length = Buffer.byteLength(whole);
+    const written = writeSync(file, whole);
+    if (written < length) throw new Error(`${written} of ${length} bytes written`);
+  }
+
+  #compactIfLong(): void {
+    if (this.#meanwhile !== undefined) return;
+    const held = this.#source.count();
+    // Counted once per so many lines.
+    if (this.#lines > 2 * held + SLACK) this.#compact();
+    else this.#lines = Math.max(this.#lines, SLACK);
+  }
+
+  /** Writes it anew from what is held, beside the one in use, which goes on being written meanwhile. */
+  #compact(): void {
+    if (this.#meanwhile !== undefined || this.#closed) return;
+    this.#meanwhile = [];
+    void this.#rewrite()
+      .catch((error: unknown) => {
+        if (this.#closed) return;
+        this.#incomplete = true;
+        this.#failed('write', reasonOf(error));
+      })
+      .finally(() => {
+        this.#meanwhile = undefined;
+      });
+  }
+
+  async #rewrite(): Promise<void> {
+    const path = `${this.#path}.new`;
+    const file = openSync(path, 'w', 0o600);
+    let count = 0;
+    try {
+      let text = this.#head;
+      const flush = (): void => {
+        writeWhole(file, text);
+        text = '';
+      };
+      for (const key of this.groups) text += `+ ${key}\n`;
+      for (const [sign, rows] of [
+        ['!', this.#source.foreign()],
+        ['+', this.#source.held()],
+      ] as const)
+        for (const row of rows) {
+          text += `${sign} ${rowKey(row)}\n`;
+          if (++count % AT_ONCE !== 0) continue;
+          flush();
+          await turn();
+          if (this.#closed) throw new Error('closed while it was written anew');
+        }
+      flush();
+      for (const late of this.#meanwhile ?? []) writeWhole(file, late);
+      renameSync(path, this.#path);
+    } catch (error) {
+      closeSync(file);
+      throw error;
+    }
+    if (this.#file !== undefined) closeSync(this.#file);
+    this.#file = file;
+    this.#lines = count;
+    this.#incomplete = false;
+  }
+}
+
+function writeWhole(file: number, text: string): void {
+  const length = Buffer.byteLength(text);
+  const written = writeSync(file, text);
+  if (written < length) throw new Error(`${written} of ${length} bytes written`);
+}

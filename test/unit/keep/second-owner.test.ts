@@ -1,0 +1,54 @@
+/** Another control plane that comes to a device of ours later, as FRR does with `advertise-all-vni`. */
+import { beforeEach, expect, it } from 'vitest';
+import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
+import type { ServedDevice } from '../../../src/served/device.ts';
+import { VXLAN, ip, mac, vtep } from '../fake/world.ts';
+import { Keeping } from './keeping.ts';
+
+const ALL_ZEROS = '00:00:00:00:00:00';
+
+let world: Keeping;
+let device: ServedDevice;
+beforeEach(() => {
+  world = new Keeping();
+  device = world.device();
+  world.endpoint(device, ip(1), mac(1), vtep(2));
+});
+
+it('its default row is left, reported within an audit, and no longer when it goes', async () => {
+  world.kernel.putFdb({
+    ifindex: VXLAN,
+    lladdr: ALL_ZEROS,
+    vtep: vtep(9),
+    state: NUD_PERMANENT,
+    flags: NTF_SELF,
+  });
+  await world.audit();
+  await world.settled();
+  expect(device.defaultRemote).toBe(vtep(9));
+  expect(world.counters.conflicts.default_remote).toBe(1);
+  expect(world.fdb(device)).toMatchObject({ [ALL_ZEROS]: vtep(9) });
+  world.kernel.removeFdb(VXLAN, ALL_ZEROS);
+  await world.audit();
+  await world.settled();
+  expect(device.defaultRemote).toBeUndefined();
+});
+
+it('our row that it takes along is restored by the kernel’s word, without an audit', () => {
+  const row = world.kernel.fdbEntry(VXLAN, mac(1));
+  if (row === undefined) throw new Error('no row');
+  world.kernel.removeFdb(VXLAN, mac(1));
+  world.keeper.heedRows({ changes: [{ removed: true, row }], deviceOf: world.deviceOf });
+  expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+  expect(world.corrections()).toEqual({ restored_fdb: 1 });
+});
+
+it('one that goes on deleting is left to the audit', () => {
+  const row = world.kernel.fdbEntry(VXLAN, mac(1));
+  if (row === undefined) throw new Error('no row');
+  for (let n = 0; n < 1_100; n++) {
+    world.kernel.removeFdb(VXLAN, mac(1));
+    world.keeper.heedRows({ changes: [{ removed: true, row }], deviceOf: world.deviceOf });
+  }
+  expect(world.corrections()).toEqual({ restored_fdb: 1_000 });
+});

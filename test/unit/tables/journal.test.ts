@@ -1,0 +1,132 @@
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { FileJournal, type JournalRow, readJournal } from '../../../src/tables/journal.ts';
+import { mac, vtep } from '../fake/world.ts';
+
+const KEY = 'boot 1 5 100 02:00:00:00:ff:05';
+const ALL = 'ff:ff:ff:ff:ff:ff';
+
+let folder: string;
+let path: string;
+let held: JournalRow[];
+let failures: string[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'missd-journal-'));
+  path = join(folder, 'one.journal');
+  held = [];
+  failures = [];
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const open = (key = KEY, at = path): FileJournal =>
+  new FileJournal(at, key, { held: () => held, count: () => held.length, foreign: () => [] }, (reason) =>
+    failures.push(reason),
+  );
+const row = (n: number, behind = 2): JournalRow => ({ mac: mac(n), vtep: vtep(behind) });
+const rewritten = (lines: number): Promise<void> =>
+  vi.waitFor(() => {
+    expect(readFileSync(path, 'utf8').trim().split('\n')).toHaveLength(lines + 1);
+  });
+
+describe('the journal', () => {
+  it('knows after a SIGKILL what was about to be written, and not what was removed', () => {
+    const first = open();
+    expect(first.isNew).toBe(true);
+    first.intend([row(1), row(2)]);
+    first.forget([mac(2)]);
+    first.disown(row(3));
+    // Nothing is closed or awaited.
+    const next = open();
+    expect(next.isNew).toBe(false);
+    expect(next.wrote(mac(1), vtep(2))).toBe(true);
+    expect(next.wrote(mac(1), vtep(3))).toBe(false);
+    expect(next.wrote(mac(2), vtep(2))).toBe(false);
+    expect(next.disowned(mac(3), vtep(2))).toBe(true);
+    expect(failures).toEqual([]);
+  });
+
+  it('knows both places of a row that was about to move: the line may be there without the row', () => {
+    open().intend([row(1, 2)]);
+    open().intend([row(1, 3)]);
+    open().intend([row(1, 4)]);
+    const next = open();
+    expect([2, 3, 4].map((n) => next.wrote(mac(1), vtep(n)))).toEqual([false, true, true]);
+  });
+
+  it('says nothing of a device made again, nor of another start of the machine', () => {
+    open().intend([row(1)]);
+    const other = open('boot 1 5 100 02:00:00:00:ff:06');
+    expect(other.isNew).toBe(false);
+    expect(other.wrote(mac(1), vtep(2))).toBe(false);
+    // And what was there is not mixed with its own.
+    other.intend([row(2)]);
+    expect(readJournal(path, KEY)?.ours.size).toBe(0);
+  });
+
+  it('goes on with what is left of a corrupt file, and counts', () => {
+    open().intend([row(1)]);
+    appendFileSync(path, '+ 02:00:00:00:00:02 10.9\0\n+ 02:00:00\nnonsense\n');
+    open().intend([row(3)]);
+    const next = open();
+    expect([1, 2, 3].map((n) => next.wrote(mac(n), vtep(2)))).toEqual([true, false, true]);
+    expect(failures).toEqual(['corrupt', 'corrupt']);
+    writeFileSync(path, '\0\0\0\0');
+    expect(open().isNew).toBe(true);
+  });
+
+  it('is written anew from what is held, and keeps what comes meanwhile', async () => {
+    const journal = open();
+    for (let n = 0; n < 4_200; n++) journal.intend([row(1), row(2)]);
+    held = [row(1)];
+    journal.adopted();
+    journal.intend([row(7)]);
+    await rewritten(2);
+    journal.intend([row(8)]);
+    const next = open();
+    expect([1, 2, 7, 8].map((n) => next.wrote(mac(n), vtep(2)))).toEqual([true, false, true, true]);
+  });
+
+  it('does not grow without bound', async () => {
+    const journal = open();
+    journal.adopted();
+    await rewritten(0);
+    held = [row(1)];
+    for (let n = 0; n < 20_000; n++) {
+      journal.intend([row(1)]);
+      if (n % 500 === 0) await turn();
+    }
+    await vi.waitFor(() => {
+      expect(readFileSync(path, 'utf8').split('\n').length).toBeLessThan(10_000);
+    });
+    expect(failures).toEqual([]);
+  });
+
+  it('counts what cannot be kept, goes on, and is whole again when it can', async () => {
+    mkdirSync(path);
+    const journal = open();
+    journal.intend([row(1)]);
+    held = [row(1)];
+    journal.adopted();
+    await vi.waitFor(() => {
+      // Neither to be read, nor to be opened, nor to be replaced.
+      expect(failures).toEqual(['open', 'open', 'write']);
+    });
+    rmSync(path, { recursive: true });
+    journal.tick();
+    await rewritten(1);
+    expect(open().wrote(mac(1), vtep(2))).toBe(true);
+  });
+
+  it('knows the rows of groups, one for each host', () => {
+    open().intend([1, 2, 3].map((n) => ({ mac: ALL, vtep: vtep(n) })));
+    const next = open();
+    next.adopted();
+    expect([1, 2, 3, 4].map((n) => next.wrote(ALL, vtep(n)))).toEqual([true, true, true, false]);
+    next.close();
+  });
+});
