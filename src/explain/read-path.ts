@@ -1,5 +1,6 @@
 /** The way outside: to the VTEP through the underlay, and from a guest to the address. */
 import { z } from 'zod';
+import { isLinkLocal } from '../directory/address.ts';
 import { reasonOf } from '../errors.ts';
 import { printed } from '../inspect/inside.ts';
 import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../inspect/iproute.ts';
@@ -28,16 +29,17 @@ export async function readUnderlay(
   const links = [...(await linkDetails(path).catch(() => new Map<number, LinkDetails>())).values()];
   const homeLink = links.find((one) => one.ifindex === home);
   if (homeLink !== undefined) facts.home = homeLink;
-  const route = await routeTo(path, vtep);
+  const to = zoned(vtep, links.find((one) => one.ifindex === vxlan.link)?.name);
+  const route = await routeTo(path, to);
   if (typeof route === 'string') return { ...facts, unrouted: route };
   const link = links.find((one) => one.name === route.device);
   const [small, full, refused] = await Promise.all([
-    ping(path, vtep, SMALL),
-    ping(path, vtep, size),
-    isRefused(path, vtep, vxlan.dstport),
+    ping(path, to, SMALL),
+    ping(path, to, size),
+    isRefused(path, to, vxlan.dstport),
   ]);
   const fits =
-    small.outcome === 'answered' && full.outcome === 'silent' ? await largest(path, vtep, size) : undefined;
+    small.outcome === 'answered' && full.outcome === 'silent' ? await largest(path, to, size) : undefined;
   // After the probes, which made the kernel ask.
   const [neighbour] = await neighbourDetails(path, route.gateway ?? vtep, route.device).catch(() => []);
   return {
@@ -58,7 +60,7 @@ const USUAL = [
 ];
 
 /** Nobody tells what fits, so it is tried. */
-async function largest(path: string | null, vtep: Ip, below: number): Promise<number | undefined> {
+async function largest(path: string | null, vtep: string, below: number): Promise<number | undefined> {
   const sizes = USUAL.filter((size) => size < below);
   const tried = await Promise.all(sizes.map((size) => ping(path, vtep, size)));
   return sizes.find((_, at) => tried[at]?.outcome === 'answered');
@@ -89,5 +91,9 @@ export async function readGuest(path: string, ip: Ip): Promise<GuestFacts> {
   return { path, route, mtu, ...(neighbour !== undefined && { neighbour }), small, full };
 }
 
-export const routeTo = (path: string | null, ip: Ip): Promise<Path | string> =>
+/** A link-local address means something together with its interface only. */
+export const zoned = (vtep: Ip, device: string | undefined): string =>
+  isLinkLocal(vtep) && device !== undefined ? `${vtep}%${device}` : vtep;
+
+export const routeTo = (path: string | null, ip: string): Promise<Path | string> =>
   pathTo(path, ip).catch((error: unknown) => reasonOf(error));

@@ -98,8 +98,11 @@ const routeSchema = z.object({
  * @returns in words why there is none
  * @throws Error where iproute2 is not there
  */
-export async function pathTo(path: string | null, ip: Ip): Promise<Path | string> {
-  const { code, stdout, stderr } = await inside(path, ['ip', '-j', 'route', 'get', ip]);
+/** @param to an address, a link-local one with its interface: `fe80::2%eth0` */
+export async function pathTo(path: string | null, to: string): Promise<Path | string> {
+  const [ip = '', device] = to.split('%');
+  const by = device === undefined ? [] : ['oif', device];
+  const { code, stdout, stderr } = await inside(path, ['ip', '-j', 'route', 'get', ip, ...by]);
   if (code !== 0) return stderr.replace(/^RTNETLINK answers: /, '').split('\n')[0] || 'no route';
   try {
     return parseRoute(stdout);

@@ -21,9 +21,10 @@ const TIMEOUT = 6_000;
 
 /**
  * Two echo requests, of which one answer is enough: the first may wait for an entry.
+ * @param ip an address, a link-local one with its interface: `fe80::2%eth0`
  * @param size of the IP packet, bytes
  */
-export async function ping(path: string | null, ip: Ip, size: number): Promise<Pinged> {
+export async function ping(path: string | null, ip: string, size: number): Promise<Pinged> {
   const argv = ['ping', '-n', '-c', '2', '-i', '0.2', '-W', '1', '-M', 'do'];
   try {
     const { stdout, stderr } = await inside(

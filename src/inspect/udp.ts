@@ -1,6 +1,5 @@
 /** Whether anybody takes what is sent to a UDP port. */
 import { inside } from './inside.ts';
-import type { Ip } from '../vocabulary.ts';
 
 /** Sends one empty datagram, which VXLAN drops as too short, and waits for the host to say that the port is nobody's. */
 const PROGRAM = `
@@ -12,7 +11,7 @@ socket.connect(Number(port), ip, () => socket.send(''));
 setTimeout(() => end('silent'), 300);`;
 
 /** Refused for certain; false where nobody says so. */
-export async function isRefused(path: string | null, ip: Ip, port: number): Promise<boolean> {
+export async function isRefused(path: string | null, ip: string, port: number): Promise<boolean> {
   try {
     const { stdout } = await inside(path, [process.execPath, '-e', PROGRAM, ip, String(port)]);
     return stdout.trim() === 'ECONNREFUSED';
