@@ -80,11 +80,12 @@ export class Daemon {
     this.options = options = { ...options };
     this.#vtepAllow = vtepAllowance(options.vtepAllow);
     this.#audit$ = new BehaviorSubject(options.audit);
-    this.host = new Host(options, kernel, log);
-    this.readiness = new Readiness(this.host);
     this.#directory = directory;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
+    this.report = new Report(this.counters, this.#complaints, this.history);
+    this.host = new Host(options, kernel, log, this.report);
+    this.readiness = new Readiness(this.host);
     this.admission = new Admission(this.counters, options.lookupRate);
     this.admission.onShed = (device, address) => {
       this.history.shed(device, address);
@@ -101,7 +102,6 @@ export class Daemon {
         this.#fail(reason);
       },
     );
-    this.report = new Report(this.counters, this.#complaints, this.history);
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
     this.#deps = this.#dependencies();
     this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log, this.#journals(stateDir));
@@ -141,7 +141,7 @@ export class Daemon {
       this.#fail(this.host.troubles.join('; '));
     else this.host.started();
     // From now on it is news when one is full.
-    this.#fullTables.tick();
+    this.#attempt('housekeeping', () => this.#fullTables.tick());
   }
 
   /** Puts other values in force while it runs. @throws UsageError for prefixes that are none, before anything is changed */

@@ -25,24 +25,15 @@ export class FullTables {
     this.#report = report;
   }
 
-  /** 20 µs a family. The first time nothing is told: what was refused before is nobody's news. */
+  /** 20 µs a family. @throws KernelError. The first time nothing is told: what was refused before is nobody's news. */
   tick(): void {
     const namespace = this.#any();
     for (const family of FAMILIES) {
-      const table = read(namespace, NUMBER[family]);
+      const table = namespace?.getNeighbourTable(NUMBER[family]);
       if (table === undefined) continue;
       const before = this.#before.get(family) ?? table.fulls;
       this.#before.set(family, table.fulls);
       if (table.fulls > before) this.#report.tableFull(family, table.fulls - before, table.thresholds[2]);
     }
-  }
-}
-
-/** A namespace on its way out cannot tell; another one will. */
-function read(namespace: Namespace | undefined, family: 4 | 6) {
-  try {
-    return namespace?.getNeighbourTable(family);
-  } catch {
-    return undefined;
   }
 }

@@ -15,6 +15,7 @@ import {
 import { monotonic } from '../clock.ts';
 import { reasonOf } from '../errors.ts';
 import { type Strategy, type VniStrategy, strategyOf } from '../ahead/strategy.ts';
+import { type Faults, attempt, revived } from '../guard.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import type { Logger } from '../log.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
@@ -63,12 +64,14 @@ export class Host {
   readonly #options: HostOptions;
   readonly #kernel: Kernel;
   readonly #log: Logger;
+  readonly #faults: Faults;
   readonly #own = new OwnVteps();
 
-  constructor(options: HostOptions, kernel: Kernel, log: Logger) {
+  constructor(options: HostOptions, kernel: Kernel, log: Logger, faults: Faults) {
     this.#options = options;
     this.#kernel = kernel;
     this.#log = log;
+    this.#faults = faults;
     this.#own.set('--local', options.local);
   }
 
@@ -95,7 +98,8 @@ export class Host {
   }
 
   refresh(): void {
-    for (const namespace of this.namespaces.values()) namespace.refresh();
+    for (const namespace of this.namespaces.values())
+      attempt('links', () => namespace.refresh(), this.#faults);
   }
 
   /** Names of the devices that are waited for because another missd serves them. */
@@ -112,7 +116,9 @@ export class Host {
 
   /** Asks again for the devices that another missd serves. */
   claim(): Signal[] {
-    return [...this.namespaces.values()].flatMap((namespace) => namespace.claim());
+    return [...this.namespaces.values()].flatMap(
+      (namespace) => attempt('devices', () => namespace.claim(), this.#faults) ?? [],
+    );
   }
 
   #paths(): readonly string[] {
@@ -122,10 +128,10 @@ export class Host {
   /** Serves one namespace for as long as it is there, and again when it comes back. */
   #serve(path: string): Observable<Signal> {
     return presence$(path).pipe(
-      switchMap((present) => {
-        const gone = this.#leave(path);
-        if (present === undefined) {
-          this.#complain(path, `namespace ${nameOf(path)} does not exist`, 'waiting for it');
+      switchMap(({ identity, reason }) => {
+        const gone = this.#leave(path, 'is no longer there');
+        if (identity === undefined) {
+          this.#complain(path, `namespace ${nameOf(path)} ${reason}`, 'waiting for it');
           return from(gone);
         }
         const served$ = defer(() => this.#open(path)).pipe(
@@ -135,11 +141,13 @@ export class Host {
               `namespace ${nameOf(path)} cannot be served: ${reasonOf(error)}`,
               'trying again',
             );
-            return timer(REOPEN_DELAY).pipe(switchMap(() => again));
+            const left = this.#leave(path, 'is opened again');
+            return concat(left, timer(REOPEN_DELAY).pipe(switchMap(() => again)));
           }),
         );
         return concat(gone, served$);
       }),
+      revived('links', this.#faults),
     );
   }
 
@@ -158,11 +166,11 @@ export class Host {
   }
 
   /** The sockets into a namespace that went away are closed by now; its devices are gone. */
-  #leave(path: string): Signal[] {
+  #leave(path: string, why: string): Signal[] {
     const namespace = this.namespaces.get(path);
     if (namespace === undefined) return [];
     this.namespaces.delete(path);
-    this.#log.info(`namespace ${namespace.name} is no longer there`);
+    this.#log.info(`namespace ${namespace.name} ${why}`);
     return namespace.close();
   }
 
@@ -182,6 +190,7 @@ export class Host {
         return options.negativeLifetime * 1000;
       },
       now: monotonic,
+      faults: this.#faults,
     });
     this.namespaces.set(path, namespace);
     this.#complaints.delete(path);
@@ -209,12 +218,15 @@ export class Host {
         misses: () => undefined,
         negativeLifetime: 0,
         now: monotonic,
+        faults: this.#faults,
       });
       return own.signals$().pipe(filter((signal) => signal.type === 'addresses'));
     }).pipe(
-      catchError((error: unknown) => {
-        this.#log.warn(`the daemon's own addresses cannot be followed: ${reasonOf(error)}`);
-        return EMPTY;
+      catchError((error: unknown, again) => {
+        const what = "the daemon's own addresses cannot be followed";
+        if (this.#complaints.get('') !== what) this.#log.warn(`${what}: ${reasonOf(error)}; trying again`);
+        this.#complaints.set('', what);
+        return timer(REOPEN_DELAY).pipe(switchMap(() => again));
       }),
     );
   }

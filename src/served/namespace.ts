@@ -5,16 +5,16 @@
 import {
   type Observable,
   Subject,
-  defer,
+  catchError,
   filter,
   from,
   map,
   merge,
   mergeAll,
-  retry,
   startWith,
-  switchMap,
+  timer,
 } from 'rxjs';
+import { type Faults, attempt, inLane } from '../guard.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { Ip, Link } from '../vocabulary.ts';
@@ -28,6 +28,8 @@ import { isVxlan } from './servable.ts';
 
 /** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
 const RELOAD_DELAY = 1_000;
+/** One at a time; whoever asks meanwhile has them read once more afterwards. */
+const RELOADS = { size: 1_024, underWay: 1, most: 1_024 };
 
 export interface ServeOptions extends RosterOptions {
   /** Told of misses at once: they come by the hundred thousand, and a guest waits for each. */
@@ -43,7 +45,12 @@ export class ServedNamespace implements Surroundings {
   readonly #own: OwnVteps;
   readonly #roster: Roster;
   readonly #options: ServeOptions;
-  readonly #reload$ = new Subject<void>();
+  readonly #faults: Faults;
+  readonly #reload$ = new Subject<'reload'[]>();
+  readonly #later$ = new Subject<Signal[]>();
+  /** Links that could not be served for a fault, and ports that could not be mapped: tried again now and then. */
+  readonly #unsettled = new Set<number>();
+  #portsDue = false;
   /** Events that came while the tables were being read; they are newer than what is read. */
   #backlog: KernelEvent[] | undefined = [];
   /** Ports whose questions the asker tap passes over. */
@@ -55,6 +62,7 @@ export class ServedNamespace implements Surroundings {
     this.kernel = kernel;
     this.#own = own;
     this.#options = options;
+    this.#faults = options.faults;
     this.#roster = new Roster(this, own, options);
     this.devices = this.#roster.devices;
   }
@@ -87,14 +95,19 @@ export class ServedNamespace implements Surroundings {
   /** Subscribing opens the sockets, unsubscribing closes them. */
   signals$(): Observable<Signal> {
     const told$ = this.kernel.events$.pipe(
-      map((event) => this.#hear(event)),
+      map((event) => attempt('links', () => this.#hear(event), this.#faults) ?? []),
       filter((signals) => signals.length > 0),
     );
     const read$ = this.#reload$.pipe(
-      startWith(undefined),
-      switchMap(() => defer(() => from(this.#load())).pipe(retry({ delay: RELOAD_DELAY }))),
+      startWith(['reload'] as 'reload'[]),
+      inLane(
+        'links',
+        { work: () => this.#loadPatiently(), conclude: (signals) => signals },
+        RELOADS,
+        this.#faults,
+      ),
     );
-    return merge(told$, read$, this.#roster.later$).pipe(mergeAll());
+    return merge(told$, read$, this.#later$, this.#roster.later$).pipe(mergeAll());
   }
 
   /** After the sockets were closed, and with them the locks: nothing here is this host's any more. */
@@ -118,13 +131,28 @@ export class ServedNamespace implements Surroundings {
         return [event];
       case 'overrun':
         // What was missed of the links cannot be known: read them all again.
-        if (event.socket === 'link') this.#reload$.next();
+        if (event.socket === 'link') this.#reload$.next(['reload']);
         return [event];
       default:
         if (this.#backlog === undefined) return this.#apply(event);
         this.#backlog.push(event);
         return [];
     }
+  }
+
+  /** What was read; nothing where that failed, and is tried again after a while. */
+  #loadPatiently(): Observable<Signal[]> {
+    return from(this.#load()).pipe(
+      catchError((error: unknown) => {
+        this.#faults.broken('links', error);
+        return timer(RELOAD_DELAY).pipe(
+          map(() => {
+            this.#reload$.next(['reload']);
+            return [];
+          }),
+        );
+      }),
+    );
   }
 
   async #load(): Promise<Signal[]> {
@@ -162,31 +190,43 @@ export class ServedNamespace implements Surroundings {
     const signals = this.#serve(link, removed, before);
     // Which interfaces' link-local addresses are this host's as VTEPs depends on the devices.
     if (isVxlan(link)) signals.push(...this.#shareAddresses());
-    this.#mapPorts();
+    this.#tryToMapPorts();
     return signals;
   }
 
   /** Another link's change may free a device that was refused: its bridge, or its rival on the bridge. */
   #serve(link: Link, removed: boolean, before: Link | undefined): Signal[] {
     const { links } = this;
-    const signals = this.#roster.serve(link, removed, links);
+    const signals = this.#serveOne(link, removed);
     if (link.kind === 'bridge' || isVxlan(link) || before?.master !== link.master)
       for (const other of links.values())
-        if (isVxlan(other) && other.ifindex !== link.ifindex)
-          signals.push(...this.#roster.serve(other, false, links));
+        if (isVxlan(other) && other.ifindex !== link.ifindex) signals.push(...this.#serveOne(other, false));
     return signals;
   }
 
   /** Looks at every link again: another one may be wanted. */
   review(): Signal[] {
-    const signals = [...this.links.values()].flatMap((link) => this.#roster.serve(link, false, this.links));
-    this.#mapPorts();
+    const signals = [...this.links.values()].flatMap((link) => this.#serveOne(link, false));
+    this.#tryToMapPorts();
     return signals;
+  }
+
+  /** A link that breaks something costs no other its place. */
+  #serveOne(link: Link, removed: boolean): Signal[] {
+    const signals = attempt('devices', () => this.#roster.serve(link, removed, this.links), this.#faults);
+    if (signals === undefined && !removed) this.#unsettled.add(link.ifindex);
+    else this.#unsettled.delete(link.ifindex);
+    return signals ?? [];
   }
 
   /** What no event tells, every few seconds. */
   refresh(): void {
     this.#roster.refresh();
+    const links = [...this.#unsettled].flatMap((ifindex) => this.links.get(ifindex) ?? []);
+    this.#unsettled.clear();
+    const signals = links.flatMap((link) => this.#serveOne(link, false));
+    if (signals.length > 0 || this.#portsDue) this.#tryToMapPorts();
+    if (signals.length > 0) this.#later$.next(signals);
   }
 
   /** Names of the devices that another missd serves. */
@@ -202,7 +242,7 @@ export class ServedNamespace implements Surroundings {
   /** Asks again for what another missd served a moment ago. */
   claim(): Signal[] {
     const signals = this.#roster.claim(this.links);
-    if (signals.length > 0) this.#mapPorts();
+    if (signals.length > 0) this.#tryToMapPorts();
     return signals;
   }
 
@@ -218,6 +258,14 @@ export class ServedNamespace implements Surroundings {
     return [...this.devices.values()].some(
       (device) => device.tables.neighbours.has(ip) || device.local.has(ip),
     );
+  }
+
+  #tryToMapPorts(): void {
+    const mapped = (): boolean => {
+      this.#mapPorts();
+      return true;
+    };
+    this.#portsDue = attempt('ports', mapped, this.#faults) !== true;
   }
 
   #mapPorts(): void {

@@ -1,23 +1,37 @@
 import { statSync } from 'node:fs';
-import { type Observable, distinctUntilChanged, interval, map, startWith } from 'rxjs';
+import { type Observable, distinctUntilChanged, interval, map, scan, startWith } from 'rxjs';
+import { reasonOf } from '../errors.ts';
 
 /** How often a namespace is looked for, ms. */
 const PERIOD = 1_000;
 
+/** `identity` differs when the namespace was deleted and made again; without one there is none, and `reason` says so. */
+export interface Presence {
+  identity?: string;
+  reason: string;
+}
+
 /**
- * Which namespace a path names, as a number that differs when it was deleted and made again; undefined while there is
- * none. An open socket would keep a deleted namespace alive, so whoever follows this closes theirs in time.
+ * Which namespace a path names. An open socket would keep a deleted namespace alive, so whoever follows this closes theirs
+ * in time. A path that cannot be looked at for a while (EACCES, ELOOP) names what it named before.
  */
-export function presence$(path: string): Observable<string | undefined> {
+export function presence$(path: string, look: typeof identify = identify): Observable<Presence> {
   return interval(PERIOD).pipe(
     startWith(-1),
-    map(() => identity(path)),
-    distinctUntilChanged(),
+    map(() => look(path)),
+    scan((before, now) => (now.unknown === true && before.identity !== undefined ? before : now)),
+    distinctUntilChanged((one, other) => one.identity === other.identity && one.reason === other.reason),
   );
 }
 
 /** `ip netns add` makes the file before it mounts the namespace on it; only the mount has nsfs's device number. */
-function identity(path: string): string | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? undefined : `${found.dev}:${found.ino}`;
+export function identify(path: string): Presence & { unknown?: boolean } {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found === undefined
+      ? { reason: 'does not exist' }
+      : { identity: `${found.dev}:${found.ino}`, reason: '' };
+  } catch (error) {
+    return { reason: `cannot be looked at (${reasonOf(error)})`, unknown: true };
+  }
 }

@@ -1,5 +1,6 @@
 /** Which devices of a namespace are served: each begins, goes on and ends with its link, one missd per device. */
 import { Subject } from 'rxjs';
+import { type Faults, attempt, attemptOn } from '../guard.ts';
 import type { NamedSocket, Namespace } from '../kernel/kernel.ts';
 import type { Strategy } from '../ahead/strategy.ts';
 import type { Link, Vni } from '../vocabulary.ts';
@@ -20,6 +21,7 @@ export interface RosterOptions {
   /** Milliseconds. */
   negativeLifetime: number;
   now: Clock;
+  faults: Faults;
 }
 
 export class Roster {
@@ -31,8 +33,8 @@ export class Roster {
   readonly #kernel: Namespace;
   readonly #own: OwnVteps;
   readonly #options: RosterOptions;
-  /** Refusals said already, by name, so that each is said once. */
-  readonly #refused = new Map<string, string>();
+  /** Refusals in force, by ifindex: each is said once. */
+  readonly #refused = new Map<number, { name: string; reason: string }>();
   /** Devices that another missd serves, by ifindex. */
   readonly #taken = new Map<number, string>();
   /** Of the devices that are served. */
@@ -50,20 +52,25 @@ export class Roster {
   serve(link: Link, removed: boolean, links: ReadonlyMap<number, Link>): Signal[] {
     const { name } = this.#namespace;
     if (removed) this.#taken.delete(link.ifindex);
-    const device = this.devices.get(link.ifindex);
+    const known = this.devices.get(link.ifindex);
+    // Word of its end was lost: an ifindex is used again, a VNI is for good (drivers/net/vxlan, vxlan_changelink).
+    const device = known === undefined || isSame(known, link) ? known : undefined;
+    const replaced: Signal[] = known === device || known === undefined ? [] : [this.#leave(known)];
     const wanted = !removed && this.#options.isWanted(link);
     const reason = wanted ? refusal(link, links, this.#options.strategyOf) : undefined;
     if (!wanted || reason !== undefined || !isVxlan(link)) {
-      const signals: Signal[] = device === undefined ? [] : [this.#leave(device)];
-      if (reason === undefined) this.#refused.delete(link.name);
-      else if (this.#refused.get(link.name) !== reason) {
-        this.#refused.set(link.name, reason);
-        signals.push({ type: 'refused', name: `${link.name}@${name}`, reason });
+      const signals: Signal[] = device === undefined ? replaced : [this.#leave(device)];
+      if (reason === undefined) this.#refused.delete(link.ifindex);
+      else {
+        const said = this.#refused.get(link.ifindex);
+        this.#refused.set(link.ifindex, { name: link.name, reason });
+        if (said?.reason !== reason || said.name !== link.name)
+          signals.push({ type: 'refused', name: `${link.name}@${name}`, reason });
       }
       return signals;
     }
-    this.#refused.delete(link.name);
-    return device === undefined ? this.#begin(link) : this.#renew(device, link);
+    this.#refused.delete(link.ifindex);
+    return [...replaced, ...(device === undefined ? this.#begin(link) : this.#renew(device, link))];
   }
 
   /** After the sockets were closed, and with them the locks. */
@@ -79,7 +86,8 @@ export class Roster {
   /** Why wanted devices are not served, by name. */
   get refusals(): ReadonlyMap<string, string> {
     const taken = [...this.#taken.values()].map((name) => [name, 'another missd serves it'] as const);
-    return new Map([...this.#refused, ...taken]);
+    const refused = [...this.#refused.values()].map(({ name, reason }) => [name, reason] as const);
+    return new Map([...refused, ...taken]);
   }
 
   /** Asks again for what another missd served a moment ago. */
@@ -96,7 +104,8 @@ export class Roster {
 
   /** What no event tells: addresses of underlay namespaces. */
   refresh(): void {
-    for (const device of this.devices.values()) this.#followUnderlay(device);
+    for (const device of this.devices.values())
+      attemptOn(device, 'devices', () => this.#followUnderlay(device), this.#options.faults);
   }
 
   #begin(link: VxlanLink): Signal[] {
@@ -110,7 +119,13 @@ export class Roster {
     this.#taken.delete(link.ifindex);
     this.#locks.set(link.ifindex, lock);
     const { negativeLifetime, now, strategyOf } = this.#options;
-    const device = new ServedDevice(link, this.#namespace, negativeLifetime, now, strategyOf(link.vxlan.vni));
+    let device: ServedDevice;
+    try {
+      device = new ServedDevice(link, this.#namespace, negativeLifetime, now, strategyOf(link.vxlan.vni));
+    } catch (error) {
+      this.#unlock(link);
+      throw error;
+    }
     this.devices.set(link.ifindex, device);
     const signals: Signal[] = [...this.#followUnderlay(device), { type: 'served', device }];
     return lock.by === undefined
@@ -134,8 +149,14 @@ export class Roster {
   }
 
   #leave(device: ServedDevice): Signal {
-    unlockDevice(this.#kernel, this.#locks.get(device.ifindex) ?? {});
+    this.#unlock(device.link);
     return this.#forget(device);
+  }
+
+  #unlock(link: Link): void {
+    const lock = this.#locks.get(link.ifindex) ?? {};
+    this.#locks.delete(link.ifindex);
+    attempt('devices', () => unlockDevice(this.#kernel, lock), this.#options.faults);
   }
 
   #forget(device: ServedDevice): Signal {
@@ -154,3 +175,6 @@ export class Roster {
     return changed ? [{ type: 'addresses' }] : [];
   }
 }
+
+const isSame = ({ vni, family }: ServedDevice, { vxlan }: Link): boolean =>
+  vxlan === undefined || (vxlan.vni === vni && !(vxlan.ipv6 && family === 4));

@@ -21,18 +21,20 @@ export function followUnderlay(
   const { vxlan, linkNetnsid } = device.link;
   const parts = partsOf(device);
   if (linkNetnsid !== undefined)
-    device.namespace.kernel.addresses(linkNetnsid).then(
-      (addresses) => {
-        const underlay = new AssignedAddresses();
-        for (const address of addresses) underlay.add(address);
-        const ips = underlay.reachable(new Set([vxlan.link]));
-        device.underlayBroadcasts = new Set(underlay.broadcasts());
-        if (isServed() && own.set(parts.underlay, ips)) later();
-      },
-      () => {
-        // A namespace that cannot be read any more has gone, and the device with it.
-      },
-    );
+    Promise.resolve(linkNetnsid)
+      .then((netnsid) => device.namespace.kernel.addresses(netnsid))
+      .then(
+        (addresses) => {
+          const underlay = new AssignedAddresses();
+          for (const address of addresses) underlay.add(address);
+          const ips = underlay.reachable(new Set([vxlan.link]));
+          device.underlayBroadcasts = new Set(underlay.broadcasts());
+          if (isServed() && own.set(parts.underlay, ips)) later();
+        },
+        () => {
+          // A namespace that cannot be read any more has gone, and the device with it.
+        },
+      );
   return own.set(parts.device, vxlan.local === undefined ? [] : [vxlan.local]);
 }
 

@@ -7,7 +7,8 @@ export class Wishes {
   readonly #host: Host;
   readonly #log: Logger;
   readonly #fail: (reason: string) => void;
-  readonly #refused = new Map<string, string>();
+  /** Something was served, or it was decided that nothing could be. */
+  #decided = false;
 
   /**
    * @param names devices asked for, empty for every one that raises misses
@@ -21,11 +22,13 @@ export class Wishes {
   }
 
   refuse(name: string, reason: string): void {
-    this.#refused.set(name, reason);
     this.#log.error(`${name} is not served: ${reason}`);
   }
 
-  /** Devices asked for by name: some may come later, but if all are there and none can be served, say so and end. */
+  /**
+   * Devices asked for by name: some may come later, but if all are there at start and none can be served, say so and end.
+   * Later a device may be refused, or be gone, without end: others go on, and it may come again.
+   */
   check(): void {
     const namespaces = [...this.#host.namespaces.values()];
     if (!namespaces.every((namespace) => namespace.loaded)) return;
@@ -34,8 +37,13 @@ export class Wishes {
     );
     for (const name of waiting) this.#log.warn(`no device ${name} yet; waiting for it`);
     const served = this.#host.devices().length + this.#host.awaited().length;
-    if (served === 0 && this.#refused.size > 0 && waiting.length === 0)
-      this.#fail(`nothing can be served: ${[...this.#refused].map((one) => one.join(': ')).join('; ')}`);
+    const starting = !this.#decided;
+    this.#decided = true;
+    const refused = namespaces.flatMap(({ name, refusals }) =>
+      [...refusals].map(([device, reason]) => `${device}@${name}: ${reason}`),
+    );
+    if (starting && served === 0 && refused.length > 0 && waiting.length === 0)
+      this.#fail(`nothing can be served: ${refused.join('; ')}`);
     else if (served === 0 && this.#names().length === 0)
       this.#log.warn('no VXLAN device with l2miss or l3miss yet; waiting for one');
   }

@@ -9,6 +9,15 @@ const LOOK = 250;
 /** How much longer than now a start may take, µs: said again and again while something is waited for that may come. */
 const MORE_TIME = '30000000';
 
+/** One that cannot tell is on its way out. */
+function isDeaf(kernel: { neglected: () => boolean }): boolean {
+  try {
+    return kernel.neglected();
+  } catch {
+    return false;
+  }
+}
+
 /** What it takes of a daemon. */
 export type Supervised = Standing & {
   host: { namespaces: ReadonlyMap<string, { name: string; kernel: { neglected: () => boolean } }> };
@@ -35,7 +44,7 @@ export function supervised(daemon: Supervised, notifier: Notifier | undefined, l
     ready ||= serving;
   };
   const live = (): void => {
-    const deaf = [...daemon.host.namespaces.values()].filter(({ kernel }) => kernel.neglected());
+    const deaf = [...daemon.host.namespaces.values()].filter(({ kernel }) => isDeaf(kernel));
     if (deaf.length === 0) notifier.tell({ WATCHDOG: '1' });
     else log.error(`misses of ${deaf.map(({ name }) => name).join(', ')} wait unread; no sign of life`);
   };

@@ -1,7 +1,7 @@
 /** A whole daemon on a fake kernel and a fake directory. */
 import { Command } from 'commander';
 import { pino } from 'pino';
-import { declare, resolve } from '../../../src/config/options.ts';
+import { type RunOptions, declare, resolve } from '../../../src/config/options.ts';
 import { Daemon } from '../../../src/daemon.ts';
 import { FakeDirectory } from './directory.ts';
 import { FakeKernel } from './kernel.ts';
@@ -12,7 +12,12 @@ export function daemonOnFakes(
   directory = new FakeDirectory(),
   flags: readonly string[] = [],
 ): Daemon {
+  return new Daemon(optionsOf(flags), kernel, directory, pino({ enabled: false }));
+}
+
+/** @param flags of `missd run` */
+export function optionsOf(flags: readonly string[]): RunOptions {
   const command = declare(new Command('run'), 'run').action(() => undefined);
   command.parse(flags, { from: 'user' });
-  return new Daemon(resolve(command, 'run'), kernel, directory, pino({ enabled: false }));
+  return resolve(command, 'run');
 }

@@ -50,7 +50,7 @@ describe('a neighbour table that is full', () => {
     expect(told.slice(1)).toEqual([['ipv6', 1, 1024]]);
   });
 
-  test('no namespace, or one that cannot tell any more, is no reason to stop', () => {
+  test('no namespace, or one that could not tell for a moment, is no reason to stop', () => {
     const { namespace, told, tick, withoutAny } = watched();
     namespace.neighbourTables.set(4, at(0));
     tick();
@@ -59,7 +59,9 @@ describe('a neighbour table that is full', () => {
         throw new Error('gone');
       },
     });
-    tick(gone);
+    expect(() => {
+      tick(gone);
+    }).toThrow('gone');
     withoutAny();
     namespace.neighbourTables.set(4, at(1));
     tick();

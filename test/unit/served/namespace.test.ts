@@ -1,6 +1,7 @@
 import { Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Host } from '../../../src/served/host.ts';
+import { Wishes } from '../../../src/served/wishes.ts';
 import type { Signal } from '../../../src/served/signal.ts';
 import type { Link } from '../../../src/vocabulary.ts';
 import { FakeKernel, type FakeNamespace } from '../fake/kernel.ts';
@@ -39,7 +40,7 @@ async function serve(...links: Link[]): Promise<void> {
     negativeLifetime: 5,
     wait,
   };
-  host = new Host(options, kernel, world.log);
+  host = new Host(options, kernel, world.log, world.deps.report);
   following = watch(host.signals$(), (signal) => signals.push(signal));
   await turns();
 }
@@ -92,6 +93,76 @@ describe('a host', () => {
     expect(signals).toContainEqual(
       expect.objectContaining({ type: 'squatted', by: expect.stringContaining('uid 65534') as string }),
     );
+  });
+
+  it('serves what was being read when the links overran, and reads them once more', async () => {
+    let overruns = 0;
+    namespace.onDump = (at) => {
+      if (at === 'after' && overruns++ === 0) namespace.tell({ type: 'overrun', socket: 'link' });
+    };
+    await serve(vxlanLink(VXLAN, true));
+    expect(types().filter((type) => type === 'served')).toHaveLength(1);
+    expect(types().filter((type) => type === 'loaded')).toHaveLength(2);
+    expect(host.missing()).toEqual([]);
+  });
+
+  it('takes an ifindex with another VNI for another device, though word of the end of the first was lost', async () => {
+    await serve(vxlanLink(VXLAN, true));
+    const [first] = host.devices();
+    namespace.setLink(vxlanLink(VXLAN, true, { vni: 200 }));
+    expect(types().filter((type) => type === 'gone' || type === 'served')).toEqual([
+      'served',
+      'gone',
+      'served',
+    ]);
+    expect(first?.gone).toBe(true);
+    expect(host.devices().map(({ vni }) => vni)).toEqual([200]);
+  });
+
+  it('serves the other links where one breaks something, and that one later', async () => {
+    const lock = namespace.lock.bind(namespace);
+    namespace.lock = (name, kind) => {
+      if (name.includes(`/${VXLAN}/`)) throw new Error('broken');
+      return lock(name, kind);
+    };
+    await serve(vxlanLink(VXLAN, true), vxlanLink(ROUTED, false));
+    expect(names()).toEqual(['vr']);
+    expect(types()).toContain('loaded');
+    expect(world.counters.internalErrors.devices).toBeGreaterThan(0);
+    namespace.lock = lock;
+    host.refresh();
+    expect(names()).toEqual(['vr', 'vx']);
+    expect(types().filter((type) => type === 'served')).toHaveLength(2);
+  });
+
+  it('ends for want of a device at start alone', async () => {
+    const failures: string[] = [];
+    const bad = { ...vxlanLink(VXLAN, true), vxlan: { ...vxlanLink(VXLAN, true).vxlan, external: true } };
+    await serve(bad);
+    new Wishes(
+      () => [],
+      host,
+      world.log,
+      (reason) => failures.push(reason),
+    ).check();
+    expect(failures).toEqual([
+      'nothing can be served: vx@own: it is an external (vnifilter) device, which has no VNI of its own',
+    ]);
+    // Served once, then torn down and made again as something that cannot be.
+    namespace.removeLink(VXLAN);
+    expect([...(host.namespaces.values().next().value?.refusals ?? [])]).toEqual([]);
+    namespace.setLink(vxlanLink(VXLAN, true));
+    const wishes = new Wishes(
+      () => [],
+      host,
+      world.log,
+      (reason) => failures.push(reason),
+    );
+    wishes.check();
+    namespace.setLink(bad);
+    expect(host.devices()).toEqual([]);
+    wishes.check();
+    expect(failures).toHaveLength(1);
   });
 
   it('follows devices as they come and go', async () => {
