@@ -99,9 +99,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
       'default-remote',
       `${name} has a default remote, ${remote ?? 'a group'}`,
       `Frames for unknown MACs go there, right or wrong, and raise no L2 miss.${group ? ' So do broadcasts, unless missd run --broadcast replicates them.' : ''}`,
-      command(
-        sh`bridge fdb del ${ALL_MACS} dev ${link.name} ${remote === undefined ? [] : ['dst', remote]} self`,
-      ),
+      command(sh`bridge fdb del ${ALL_MACS} dev ${link.name} self`),
     );
   }
 

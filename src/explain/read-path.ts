@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { isLinkLocal } from '../directory/address.ts';
 import { reasonOf } from '../errors.ts';
-import { printed } from '../inspect/inside.ts';
+import { fromJson, printed } from '../inspect/inside.ts';
 import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../inspect/iproute.ts';
 import { neighbourDetails } from '../inspect/neighbours.ts';
 import { ping } from '../inspect/ping.ts';
@@ -77,7 +77,7 @@ const addressSchema = z.array(
 
 /** @throws Error where there is no such namespace */
 export async function readGuest(path: string, ip: Ip): Promise<GuestFacts> {
-  const interfaces = addressSchema.parse(JSON.parse(await printed(path, ['ip', '-j', 'address', 'show'])));
+  const interfaces = addressSchema.parse(fromJson(await printed(path, ['ip', '-j', 'address', 'show'])));
   const holder = interfaces.find(({ addr_info }) => addr_info.some(({ local }) => local === ip));
   if (holder !== undefined) {
     const own: { mac: Mac; device: string } = { mac: holder.address ?? '', device: holder.ifname };

@@ -1,6 +1,8 @@
 /** What several stages ask of the facts, and how they name things. */
 import type { DeviceAccount } from '../history/account.ts';
 import { type CommandLine, type Word, blank, extended, remarked, sh, typed } from '../screen/shell.ts';
+import { isPermanent } from '../tables/ownership.ts';
+import { NTF_EXT_LEARNED, NUD_NOARP } from '../kernel/netlink.ts';
 import type { Facts } from './facts.ts';
 
 /** A command of iproute2 as one would type it for the device's namespace. */
@@ -30,6 +32,19 @@ export const isAtHome = (facts: Facts): boolean => isRecordedHere(facts) || isAs
 
 /** A guest got an answer through all of it, whatever there is to say against it. */
 export const isProven = ({ guest }: Facts): boolean => guest?.small?.outcome === 'answered';
+
+/** Less than this ago is now, ms; a guest that talks is heard more often. */
+export const LATELY = 30_000;
+
+/**
+ * ms since a frame of the MAC came out of the tunnel, where the bridge has heard one lately: its host is there, whatever
+ * filters keep from us. No proof that ours arrive there.
+ */
+export function heardThroughTunnel({ bridged }: Facts): number | undefined {
+  if (bridged?.behindTunnel !== true || isPermanent(bridged.row)) return undefined;
+  if ((bridged.row.state & NUD_NOARP) !== 0 || (bridged.row.flags & NTF_EXT_LEARNED) !== 0) return undefined;
+  return bridged.row.updatedAgo < LATELY ? bridged.row.updatedAgo : undefined;
+}
 
 /** For a command of missd that looks at the same namespace. */
 export const netnsWords = ({ device: { path } }: Facts): string[] =>

@@ -50,3 +50,9 @@ export async function printed(path: string | null, argv: readonly string[]): Pro
     throw new Error(stderr.split('\n')[0]?.trim() || `${argv.join(' ')} ended with code ${code}`);
   return stdout;
 }
+
+/** What iproute2 prints as JSON. Control characters in a device's name, which the kernel permits, it prints as they are. */
+export const fromJson = (text: string): unknown =>
+  JSON.parse(
+    text.replace(/[^\P{Cc}\n\r\t]/gu, (raw) => `\\u${raw.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );

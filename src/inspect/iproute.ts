@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { reasonOf } from '../errors.ts';
 import type { Ip } from '../vocabulary.ts';
-import { inside, printed } from './inside.ts';
+import { fromJson, inside, printed } from './inside.ts';
 
 /** Only what is used; versions of iproute2 differ in the rest. */
 const linkSchema = z.object({
@@ -49,7 +49,7 @@ export async function linkDetails(path: string | null): Promise<Map<number, Link
 }
 
 export function parseLinks(text: string): Map<number, LinkDetails> {
-  const links = z.array(linkSchema).parse(JSON.parse(text));
+  const links = z.array(linkSchema).parse(fromJson(text));
   return new Map(links.map((link) => [link.ifindex, details(link)]));
 }
 
@@ -112,7 +112,7 @@ export async function pathTo(path: string | null, to: string): Promise<Path | st
 }
 
 export function parseRoute(text: string): Path | string {
-  const [route] = z.array(routeSchema).parse(JSON.parse(text));
+  const [route] = z.array(routeSchema).parse(fromJson(text));
   if (route === undefined) return 'no route';
   if (route.dev === undefined) return route.type ?? 'no route';
   const mtu = route.metrics?.find((one) => one.mtu !== undefined)?.mtu;

@@ -1,7 +1,7 @@
 /** What iproute2 tells of neighbours beyond what the addon reads: their ages, and those of other devices. */
 import { z } from 'zod';
 import type { Ip, Mac } from '../vocabulary.ts';
-import { printed } from './inside.ts';
+import { fromJson, printed } from './inside.ts';
 
 /** A neighbour as `ip -s neigh` shows it. */
 export interface NeighbourDetails {
@@ -42,7 +42,7 @@ export async function neighbourDetails(
 
 export function parseNeighbours(text: string, device = ''): NeighbourDetails[] {
   if (text.trim() === '') return [];
-  return schema.parse(JSON.parse(text)).map(({ dst, dev, lladdr, state, used, confirmed, updated }) => ({
+  return schema.parse(fromJson(text)).map(({ dst, dev, lladdr, state, used, confirmed, updated }) => ({
     device: dev ?? device,
     ip: dst,
     ...(lladdr !== undefined && { lladdr }),

@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { z } from 'zod';
 import type { Namespace } from '../kernel/kernel.ts';
 import type { InterfaceAddress, Link } from '../vocabulary.ts';
-import { printed } from './inside.ts';
+import { fromJson, printed } from './inside.ts';
 
 const DOCKER = '/run/docker/netns';
 
@@ -33,7 +33,7 @@ const nsidSchema = z.array(z.object({ nsid: z.number(), name: z.string().optiona
 async function nameOf(path: string | null, nsid: number): Promise<string | undefined> {
   const text = await printed(path, ['ip', '-j', 'netns', 'list-id']).catch(() => '');
   if (text.trim() === '') return undefined;
-  return nsidSchema.parse(JSON.parse(text)).find((one) => one.nsid === nsid)?.name;
+  return nsidSchema.parse(fromJson(text)).find((one) => one.nsid === nsid)?.name;
 }
 
 /** The host's own, where we are in a container that sees its processes, and Docker's. */
@@ -59,7 +59,7 @@ const addressSchema = z.array(
 async function addressesOf(path: string | null): Promise<InterfaceAddress[]> {
   const text = await printed(path, ['ip', '-j', 'address', 'show']);
   return addressSchema
-    .parse(JSON.parse(text))
+    .parse(fromJson(text))
     .flatMap(({ ifindex, addr_info }) =>
       addr_info.flatMap(({ local }) => (local === undefined ? [] : [{ ifindex, ip: local }])),
     );

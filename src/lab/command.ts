@@ -2,6 +2,7 @@
  * Runs other programs to their end: argument arrays, never a shell line, so nothing in them needs quoting.
  */
 import { execFile, spawnSync } from 'node:child_process';
+import { quoted } from '../screen/shell.ts';
 
 export interface Outcome {
   code: number;
@@ -25,7 +26,7 @@ export interface RunOptions {
 
 /** As a person would type it. */
 export function printable(argv: readonly string[]): string {
-  return argv.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`)).join(' ');
+  return argv.map(quoted).join(' ');
 }
 
 /** Runs to the end, whatever the exit code. @throws LabError when it cannot be started or takes too long */

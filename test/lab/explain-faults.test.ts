@@ -39,7 +39,9 @@ describe('records', () => {
     const address = '20.0.0.99';
     const found = await explain(pair, { address, from: pair.guest1 });
     expect(found.verdict).toMatchObject({ works: false, cause: 'no_record' });
-    expect(found.verdict.next).toBe('missd endpoint set 100 20.0.0.99 <MAC> <VTEP>');
+    expect(found.verdict.next).toBe(
+      `missd endpoint set 100 20.0.0.99 <MAC> <VTEP> --redis ${pair.redis.socket}`,
+    );
     expect(found.of('daemon').map(({ text }) => text)).toContainEqual(
       expect.stringMatching(/^remembers that nobody has it, for [\d.]+ s more$/),
     );
@@ -64,15 +66,19 @@ describe('records', () => {
     expect(there.verdict.says).toContain(
       `the record says ${WRONG} behind 10.99.0.2, and nobody answers there`,
     );
-    expect(there.verdict.next).toBe('missd explain 100 20.0.0.2   # on 10.99.0.2');
+    expect(there.verdict.next).toBe(
+      `missd explain 100 20.0.0.2 --redis ${pair.redis.socket}   # on 10.99.0.2`,
+    );
     // The guest itself knows who it is.
     expect((await explain(pair, { host: pair.host2, from: pair.guest2 })).verdict.cause).toBe('wrong_mac');
     // Its bridge does as soon as it says anything.
     await pair.guest2.ping('20.0.0.97', { timeout: 0.1 });
     const home = await explain(pair, { host: pair.host2 });
     expect(home.verdict).toMatchObject({ works: false, cause: 'not_here' });
-    expect(home.verdict.next).toBe(`missd endpoint set 100 ${IP} ${MAC} 10.99.0.2`);
-    await follow(pair, home);
+    expect(home.verdict.next).toBe(
+      `missd endpoint set 100 ${IP} ${MAC} 10.99.0.2 --redis ${pair.redis.socket}`,
+    );
+    await follow(home);
     await until(
       'the record to be heeded',
       async () => (await account()).devices[0]?.neighbour?.mac !== WRONG,
@@ -88,7 +94,7 @@ describe('records', () => {
     expect(verdict.says).toMatch(
       /^the record says 10\.99\.0\.77, which does not answer, and no other record names it/,
     );
-    expect(verdict.next).toBe(`missd endpoint set 100 ${IP} ${MAC} <VTEP>`);
+    expect(verdict.next).toBe(`missd endpoint set 100 ${IP} ${MAC} <VTEP> --redis ${pair.redis.socket}`);
     expect(code).toBe(1);
   });
 
@@ -101,7 +107,7 @@ describe('records', () => {
     expect(verdict.says).toContain(
       `${host.vtep}, which answers, but takes no VXLAN packets; that of fd20::2 has`,
     );
-    expect(verdict.next).toBe(`missd endpoint set 100 ${IP} ${MAC} 10.99.0.2`);
+    expect(verdict.next).toBe(`missd endpoint set 100 ${IP} ${MAC} 10.99.0.2 --redis ${pair.redis.socket}`);
   });
 
   test('several ip: records of one MAC with different VTEPs, and no mac: that decides', async () => {
@@ -179,7 +185,7 @@ describe('guests', () => {
     ]);
     const found = await explain(pair, { from: pair.guest1 });
     expect(found.verdict).toMatchObject({ works: false, cause: 'guest_neighbour' });
-    await follow(pair, found);
+    await follow(found);
     expect((await explain(pair, { from: pair.guest1 })).verdict.works).toBe(true);
   });
 });
@@ -198,7 +204,7 @@ describe('the underlay and the directory', () => {
     const found = await explain(pair);
     expect(found.verdict).toMatchObject({ works: false, cause: 'underlay_down' });
     expect(found.verdict.next).toBe(`ip -n ${pair.host1.namespace.name} link set eth0 up`);
-    await follow(pair, found);
+    await follow(found);
     expect((await explain(pair, { from: pair.guest1 })).verdict.works).toBe(true);
   });
 

@@ -41,7 +41,7 @@ test('a missing FDB entry', async () => {
   const found = await explain(pair);
   expect(found.verdict).toMatchObject({ works: false, cause: 'missing_fdb' });
   expect(found.verdict.says).toContain(`${pair.guest2.mac} has no FDB entry on vxlan100`);
-  await follow(pair, found);
+  await follow(found);
   expect((await explain(pair)).verdict).toMatchObject({ works: true });
 });
 
@@ -51,7 +51,7 @@ test('a STALE neighbour, which neither answers nor asks', async () => {
   const found = await explain(pair);
   expect(found.verdict).toMatchObject({ works: false, cause: 'stale_neighbour' });
   expect(found.of('neighbour')[0]?.text).toMatch(/ STALE, the kernel’s own/);
-  await follow(pair, found);
+  await follow(found);
   expect((await explain(pair)).of('neighbour')[0]?.text).toMatch(
     /^none: the first question raises an L3 miss/,
   );
@@ -65,7 +65,7 @@ test('a foreign permanent entry: a neighbour with another MAC', async () => {
   expect(found.verdict.says).toMatch(
     /permanent neighbour entry overrides the record: 20\.0\.0\.2 is 02:00:00:00:00:aa/,
   );
-  await follow(pair, found);
+  await follow(found);
   expect((await explain(pair)).of('neighbour')[0]?.text).toMatch(/^none/);
 });
 
@@ -77,7 +77,7 @@ test('a foreign permanent entry: forwarding to another VTEP', async () => {
   expect(found.verdict.says).toContain(
     'is behind 10.99.0.9 in the kernel, behind 10.99.0.2 by the directory',
   );
-  await follow(pair, found);
+  await follow(found);
   expect(await pair.host1.segment.fdb()).toEqual([]);
 });
 
@@ -86,7 +86,7 @@ test('a device with a default remote, where what is unknown goes without a miss'
   await ip('link', 'set', 'vxlan100', 'type', 'vxlan', 'id', 100, 'remote', '10.99.0.9');
   const found = await explain(pair);
   expect(found.verdict).toMatchObject({ works: false, cause: 'default_remote' });
-  await follow(pair, found);
+  await follow(found);
   expect((await explain(pair)).verdict.cause).toBe('missing_fdb');
 });
 
@@ -97,7 +97,7 @@ test('a device without l3miss, which drops questions and tells nobody', async ()
   await ip('link', 'set', 'vxlan100', 'master', 'br0', 'up');
   const found = await explain(pair);
   expect(found.verdict).toMatchObject({ works: false, cause: 'no_l3miss' });
-  await follow(pair, found);
+  await follow(found);
   expect((await explain(pair)).verdict.cause).toBe('no_daemon');
 });
 
@@ -105,7 +105,7 @@ test('a device that is down', async () => {
   await ip('link', 'set', 'vxlan100', 'down');
   const found = await explain(pair);
   expect(found.verdict).toMatchObject({ works: false, cause: 'device_down' });
-  await follow(pair, found);
+  await follow(found);
   expect((await explain(pair)).verdict.cause).toBe('no_daemon');
 });
 
@@ -116,7 +116,7 @@ test('a device with an MTU too large for the underlay', async () => {
   const found = await explain(pair);
   expect(found.verdict).toMatchObject({ works: false, cause: 'mtu' });
   expect(found.of('MTU')[0]?.text).toBe('1500 of vxlan100 + 50 of VXLAN = 1550, but 1500 gets through');
-  await follow(pair, found);
+  await follow(found);
   expect((await explain(pair)).verdict.works).toBe(true);
 });
 

@@ -35,7 +35,7 @@ test('routed: the lease, the way to the device, and the proof', async () => {
   await namespace.ip(['route', 'del', '10.20.0.0/16', 'dev', 'vxlan100']);
   const lost = await explain(pair, { address });
   expect(lost.verdict).toMatchObject({ works: false, cause: 'unrouted' });
-  await follow(pair, lost);
+  await follow(lost);
   expect((await explain(pair, { address, from: pair.guest1 })).verdict.works).toBe(true);
 });
 

@@ -44,9 +44,9 @@ export async function explain(pair: Pair, options: ExplainOptions = {}): Promise
 }
 
 /** Does what the verdict says is to be done next, as the operator would type it. */
-export async function follow(pair: Pair, { verdict }: Explained): Promise<void> {
+export async function follow({ verdict }: Explained): Promise<void> {
   const command = (verdict.next ?? 'false')
-    .replace(/^missd (.*)$/, `${process.execPath} ${MISSD} $1 --redis ${pair.redis.socket}`)
+    .replace(/^missd /, `${process.execPath} ${MISSD} `)
     // iproute2 remounts /sys for these, which a chroot does not permit.
     .replace(/\b(ip|bridge) -n (\S+) /g, 'nsenter --net=/run/netns/$2 -- $1 ');
   const { code, stderr } = await attempt(['sh', '-c', command]);

@@ -4,10 +4,15 @@ import { duration } from '../../screen/span.ts';
 import { isMade, isPermanent } from '../../tables/ownership.ts';
 import type { BridgedFacts, Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { here, isAssignedHere, isRecordedHere, isServed, setRecord } from '../view.ts';
-
-/** A guest that talks is heard more often, ms. */
-const LATELY = 30_000;
+import {
+  LATELY,
+  here,
+  isAssignedHere,
+  isProven,
+  isRecordedHere,
+  isServed,
+  setRecord,
+} from '../view.ts';
 
 export function bridge(facts: Facts): Finding[] {
   const { device, expected, bridged, vni, address } = facts;
@@ -46,6 +51,12 @@ function atHome(facts: Facts): Finding {
     return finding('bridge', 'ok', `it lives here: ${name} hears ${mac} on ${bridged.port}`, { age });
   }
   if (bridged !== undefined) return behindTunnel(facts, bridged);
+  if (isProven(facts))
+    return finding(
+      'bridge',
+      'ok',
+      `it lives here: ${name} does not hear ${mac}, and the guest has its answer`,
+    );
   const strangers = directory.complete ? device.heard.filter((heard) => !directory.macs.has(heard.mac)) : [];
   const [first] = strangers;
   const also = strangers.map((one) => `${one.mac} on ${one.port}`).join(', ');

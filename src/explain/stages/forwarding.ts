@@ -84,11 +84,9 @@ function present(facts: Facts, row: FdbEntry): Finding {
   return finding('FDB', isServed(facts) ? 'warn' : 'bad', text, { ...rest, cause });
 }
 
-const removal = (facts: Facts, { lladdr, vtep }: FdbEntry): CommandLine =>
-  here(
-    facts,
-    sh`bridge fdb del ${lladdr} dev ${facts.device.link.name} ${vtep === undefined ? [] : ['dst', vtep]} self`,
-  );
+/** Without the VTEP: the kernel takes one for another, and says nothing, where the row has an outgoing interface. */
+const removal = (facts: Facts, { lladdr }: FdbEntry): CommandLine =>
+  here(facts, sh`bridge fdb del ${lladdr} dev ${facts.device.link.name} self`);
 
 const describe = (facts: Facts, row: FdbEntry): string =>
   `${row.lladdr} behind ${row.vtep ?? 'nothing'}, ${ownerOf(facts, row)}, written ${duration(row.updatedAgo / 1000)} ago, used ${duration(row.usedAgo / 1000)} ago`;

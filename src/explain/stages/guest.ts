@@ -2,7 +2,7 @@
 import { blank, device as deviceWord, sh, typed } from '../../screen/shell.ts';
 import type { Facts, GuestFacts } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
-import { explainAgain, explainThere, setRecord } from '../view.ts';
+import { explainAgain, explainThere, heardThroughTunnel, setRecord } from '../view.ts';
 
 export function guest(facts: Facts): Finding[] {
   const { guest: found } = facts;
@@ -75,6 +75,20 @@ function answer(facts: Facts, { path, route, mtu, small, full }: GuestFacts): Fi
   if (small === undefined || small.outcome === 'not_tried')
     return finding('guest', 'unknown', `not pinged: ${small?.said ?? 'unknown'}`);
   const said = small.outcome === 'unreachable' ? `: ${small.said}` : '';
+  const heard = small.outcome === 'silent' ? heardThroughTunnel(facts) : undefined;
+  if (heard !== undefined && facts.underlay?.small?.outcome === 'answered')
+    return finding(
+      'guest',
+      'warn',
+      `${address} does not answer ping, and a frame of it came through the tunnel`,
+      {
+        age: heard / 1000,
+        cause: {
+          ...unanswered(facts),
+          says: `${address} does not answer ping, but talks: it filters ping, or its way back is not ours`,
+        },
+      },
+    );
   return finding('guest', 'bad', `${address} does not answer ping${said}`, { cause: unanswered(facts) });
 }
 

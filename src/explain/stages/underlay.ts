@@ -3,7 +3,7 @@ import { overhead } from '../../inspect/iproute.ts';
 import { type CommandLine, blank, device as deviceWord, sh, typed } from '../../screen/shell.ts';
 import type { Facts, UnderlayFacts } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
-import { here, setRecord } from '../view.ts';
+import { explainAgain, heardThroughTunnel, here, isProven, setRecord } from '../view.ts';
 
 type Reached = UnderlayFacts & { path: string | null };
 
@@ -49,25 +49,45 @@ function reach(facts: Facts, found: Reached): Finding {
   const lladdr = neighbour === undefined ? '' : `, ${neighbour.lladdr ?? 'no MAC'} ${neighbour.state}`;
   const text = `${vtep}${via} by ${route?.device ?? ''}${lladdr}`;
   const answered = small?.outcome === 'answered' || full?.outcome === 'answered';
-  if (refused === true) {
-    const port = facts.device.link.vxlan.dstport;
-    return finding('underlay', 'bad', `${text}; nobody takes VXLAN there (UDP port ${port} refused)`, {
-      cause: vtepCause(facts, found, 'answers, but takes no VXLAN packets'),
-    });
-  }
+  const proven = isProven(facts);
+  const refusing = `${text}; nobody takes VXLAN there (UDP port ${facts.device.link.vxlan.dstport} refused)`;
+  if (refused === true)
+    return proven
+      ? finding('underlay', 'note', `${refusing}, but the guest has its answer`)
+      : finding('underlay', 'bad', refusing, {
+          cause: vtepCause(facts, found, 'answers, but takes no VXLAN packets'),
+        });
   if (small?.outcome === 'answered') return finding('underlay', 'ok', `${text}, ping ${small.rtt} ms`);
   if (answered) return finding('underlay', 'ok', text);
   if (small?.outcome === 'not_tried')
     return finding('underlay', 'unknown', `${text}; no ping: ${small.said}`);
+  // What came through refutes what silence suggests.
+  if (proven)
+    return finding('underlay', 'ok', `${text}, no answer to ping: filtered, for the guest has its answer`);
   const dead = neighbour?.lladdr === undefined && neighbour !== undefined;
   if (dead || small?.outcome === 'unreachable')
     return finding('underlay', 'bad', `${text}, no answer`, {
       cause: vtepCause(facts, found, 'does not answer'),
     });
   // Its MAC may be remembered from when it was up; what a guest does not get through either is not filtered.
-  const level = facts.guest?.small?.outcome === 'silent' ? 'bad' : 'warn';
-  return finding('underlay', level, `${text}, but no answer to ping: down, or it is filtered`, {
-    cause: vtepCause(facts, found, 'does not answer ping'),
+  if (facts.guest?.small?.outcome === 'silent')
+    return finding('underlay', 'bad', `${text}, but no answer to ping: down, or it is filtered`, {
+      cause: vtepCause(facts, found, 'does not answer ping'),
+    });
+  const heard = heardThroughTunnel(facts);
+  if (heard !== undefined)
+    return finding(
+      'underlay',
+      'note',
+      `${text}, no answer to ping: filtered, for a frame of ${facts.mac ?? ''} came through the tunnel`,
+      { age: heard / 1000 },
+    );
+  return finding('underlay', 'warn', `${text}, but no answer to ping: down, or it is filtered`, {
+    cause: {
+      name: 'vtep_unreachable',
+      says: `the VTEP ${vtep} does not answer ping: it is down or wrong, or ICMP is filtered, which only a guest can tell`,
+      next: explainAgain(facts, '--from', blank('GUEST-NETNS')),
+    },
   });
 }
 
@@ -106,11 +126,19 @@ function size(facts: Facts, found: Reached): Finding {
   const told = full?.outcome === 'too_big' ? full.mtu : undefined;
   const text = `${device.mtu} of ${device.name} + ${extra} of VXLAN = ${wanted}`;
   const limit = Math.min(most ?? wanted, told ?? wanted);
+  const through = facts.guest?.full?.outcome === 'answered' ? (facts.guest.mtu ?? 0) : 0;
   if (limit < wanted || full?.outcome === 'too_big')
-    return finding('MTU', 'bad', `${text}, but ${limit < wanted ? limit : 'less'} gets through`, {
-      cause: tooLarge(facts, limit < wanted ? limit - extra : undefined, `${limit} bytes`),
-    });
+    return finding(
+      'MTU',
+      through >= device.mtu ? 'warn' : 'bad',
+      `${text}, but ${limit < wanted ? limit : 'less'} gets through`,
+      {
+        cause: tooLarge(facts, limit < wanted ? limit - extra : undefined, `${limit} bytes`),
+      },
+    );
   if (full?.outcome === 'answered') return finding('MTU', 'ok', `${text}: got through in ${full.rtt} ms`);
+  if (through >= device.mtu)
+    return finding('MTU', 'ok', `${text}: the guest has its answer at ${through} bytes`);
   if (small?.outcome === 'answered' && full?.outcome === 'silent')
     return finding(
       'MTU',

@@ -107,7 +107,7 @@ describe('what is wrong, and what to type next', () => {
     [
       'a permanent FDB entry of somebody else',
       'foreign_entry',
-      `bridge -n h1 fdb del ${MAC} dev vx dst ${vtep(9)} self`,
+      `bridge -n h1 fdb del ${MAC} dev vx self`,
       (facts) => {
         if (facts.fdb) facts.fdb = { ...facts.fdb, state: NUD_PERMANENT, vtep: vtep(9) };
       },
@@ -142,7 +142,7 @@ describe('what is wrong, and what to type next', () => {
     [
       'entries of ours that are old, and nobody who corrects them',
       'not_as_recorded',
-      `bridge -n h1 fdb del ${MAC} dev vx dst ${vtep(9)} self`,
+      `bridge -n h1 fdb del ${MAC} dev vx self`,
       (facts) => {
         if (facts.fdb) facts.fdb.vtep = vtep(9);
         unserved(facts);
@@ -324,7 +324,9 @@ describe('what works', () => {
     expect(says()).toBe(
       `works as far as the host goes: ${MAC} is behind ${THERE}, and full-size packets reach that host`,
     );
-    expect(explain(talked()).verdict.next).toBe(`missd explain 100 ${ADDRESS} --netns h1 --from <GUEST-NETNS>`);
+    expect(explain(talked()).verdict.next).toBe(
+      `missd explain 100 ${ADDRESS} --netns h1 --from <GUEST-NETNS>`,
+    );
   });
 
   it('by the word of the daemon, where its directory is another than this command’s', () => {
@@ -407,5 +409,70 @@ describe('what works', () => {
     };
     says(routed(NUD_STALE));
     expect(explain(spoiled(routed(NUD_FAILED))).verdict.cause).toBe('stale_neighbour');
+  });
+});
+
+describe('what came through refutes what silence suggests', () => {
+  const filtered = (facts: Facts): void => {
+    if (facts.underlay) Object.assign(facts.underlay, { small: nobody, full: nobody });
+    facts.directory.vteps = new Map([
+      [THERE, 1],
+      [vtep(1), 5],
+    ]);
+  };
+  const heardFrom = (facts: Facts, updatedAgo: number): void => {
+    const row = { ifindex: 4, lladdr: MAC, master: 2, state: 2, flags: 0, usedAgo: 0, updatedAgo };
+    facts.bridged = { row, port: 'vx', behindTunnel: true };
+  };
+
+  test.each<[string, (facts: Facts) => void]>([
+    ['ICMP', () => undefined],
+    [
+      'ICMP, and a port that is said to be refused',
+      (facts) => Object.assign(facts.underlay ?? {}, { refused: true }),
+    ],
+    ['ICMP, and no neighbour of the VTEP', (facts) => delete facts.underlay?.neighbour?.lladdr],
+    ['only large ICMP', (facts) => Object.assign(facts.underlay ?? {}, { small: answered })],
+  ])('a guest with its answer: %s is filtered', (_, more) => {
+    const facts = spoiled(filtered);
+    more(facts);
+    facts.guest = { ...guest, small: answered, full: answered };
+    const { verdict, findings } = explain(facts);
+    expect(verdict).toEqual({ works: true, says: `works: the guest has an answer from ${ADDRESS}` });
+    expect(findings.filter(({ level }) => level === 'bad' || level === 'warn')).toEqual([]);
+  });
+
+  it('is a record that nobody is told to overwrite, for want of an answer to ping', () => {
+    const { verdict } = explain(spoiled(filtered));
+    expect(verdict).toMatchObject({ works: true, cause: 'vtep_unreachable' });
+    expect(verdict.next).toBe(`missd explain 100 ${ADDRESS} --netns h1 --from <GUEST-NETNS>`);
+  });
+
+  it('is a frame out of the tunnel, too, if it came lately', () => {
+    const recently = spoiled(filtered);
+    heardFrom(recently, 2000);
+    expect(explain(recently).verdict).not.toHaveProperty('cause');
+    const before = spoiled(filtered);
+    heardFrom(before, 200_000);
+    expect(explain(before).verdict.cause).toBe('vtep_unreachable');
+    const lost = spoiled(filtered);
+    heardFrom(lost, 2000);
+    lost.guest = { ...guest, small: nobody, full: nobody };
+    expect(explain(lost).verdict).toMatchObject({ works: false, cause: 'wrong_vtep' });
+  });
+
+  it('is a local guest that its bridge took for a remote one', () => {
+    const facts = spoiled(silent);
+    facts.expected = { mac: MAC, vtep: vtep(1), router: false, source: record };
+    facts.device.heard = [{ mac: mac(9), port: 'g2', ago: 10 }];
+    heardFrom(facts, 2000);
+    expect(explain(facts).verdict).toMatchObject({
+      works: false,
+      cause: 'bridge_memory',
+      next: `bridge -n h1 fdb del ${MAC} dev vx master`,
+    });
+    delete facts.bridged;
+    facts.guest = { ...guest, small: answered, full: answered };
+    expect(explain(facts).verdict).not.toHaveProperty('cause');
   });
 });
