@@ -89,12 +89,13 @@ exec ${tool} "$@"`,
   const common = (): string[] => ['--netns', namespace, '--directory', join(dir, "d'ir $x.yaml"), '--json'];
   const explained = async (): Promise<Explanation['verdict']> => {
     const argv = [process.execPath, MISSD, 'explain', '100', ADDRESS, '--listen', NOBODY, ...common()];
-    const { stdout } = await attempt(argv);
+    const { stdout } = await attempt(argv, { timeout: CEILING });
     return (JSON.parse(stdout) as [Explanation])[0].verdict;
   };
   const examined = async (): Promise<Finding[]> => {
     const argv = [process.execPath, MISSD, 'doctor', '--listen', NOBODY, ...common()];
-    return (JSON.parse((await attempt(argv)).stdout) as { findings: Finding[] }).findings;
+    return (JSON.parse((await attempt(argv, { timeout: CEILING })).stdout) as { findings: Finding[] })
+      .findings;
   };
 
   test(
