@@ -86,7 +86,7 @@ function compareCommand(): Command {
     .description(
       'Puts all labs, or those named, to the same work: some pairs of guests talk, then one guest moves to another host.',
     )
-    .argument('[names...]', 'labs', labsNamed, BLUEPRINTS)
+    .argument('[names...]', 'labs (default: all)', labsNamed)
     .option('--guests <N>', 'guests on every host (1 to 80)', parse.integer(1, 80), 10)
     .option(
       '--pairs <N>',
@@ -95,7 +95,8 @@ function compareCommand(): Command {
       3,
     )
     .option('--json', 'all figures, for programs', false)
-    .action(async (blueprints: readonly Blueprint[], { guests, pairs, json }: CompareFlags) => {
+    .action(async (named: readonly Blueprint[], { guests, pairs, json }: CompareFlags) => {
+      const blueprints = named.length === 0 ? BLUEPRINTS : named;
       if (pairs > guests) throw new UsageError(`${pairs} pairs need as many guests on every host`);
       const all: Figures[] = [];
       if (!json) say(heading());
@@ -111,12 +112,12 @@ function compareCommand(): Command {
     });
 }
 
-/** Collects what is named, in place of all. */
-function labsNamed(name: string, before: readonly Blueprint[]): readonly Blueprint[] {
+/** Collects what is named. */
+function labsNamed(name: string, before: readonly Blueprint[] = []): readonly Blueprint[] {
   const blueprint = blueprintNamed(name);
   if (blueprint === undefined)
     throw new InvalidArgumentError(`Labs are ${BLUEPRINTS.map((one) => one.name).join(', ')}.`);
-  return before === BLUEPRINTS ? [blueprint] : [...before, blueprint];
+  return [...before, blueprint];
 }
 
 function clean(name: string | undefined): void {

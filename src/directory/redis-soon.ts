@@ -8,6 +8,7 @@
  */
 import type { Socket } from 'node:net';
 import { type Clock, monotonic } from '../clock.ts';
+import { RuntimeFailure } from '../errors.ts';
 import { addon } from '../kernel/addon.ts';
 
 /** The longest wait, microseconds. */
@@ -29,13 +30,23 @@ export class Soon {
   receive(socket: Socket, buffer: Buffer): number {
     const fd = fdOf(socket);
     if (fd === undefined || this.#now() < this.#restUntil) return 0;
-    const length = addon.receiveWithin(fd, buffer, WAIT);
+    const length = receiveWithin(fd, buffer);
     if (length > 0) this.#rest = LEAST_REST;
     else {
       this.#restUntil = this.#now() + this.#rest;
       this.#rest = Math.min(this.#rest * 2, MOST_REST);
     }
     return length;
+  }
+}
+
+/** Without the addon, as for commands that need no kernel, what comes is read from the event loop. */
+function receiveWithin(fd: number, buffer: Buffer): number {
+  try {
+    return addon.receiveWithin(fd, buffer, WAIT);
+  } catch (error) {
+    if (error instanceof RuntimeFailure) return 0;
+    throw error;
   }
 }
 

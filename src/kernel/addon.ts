@@ -1,6 +1,7 @@
 /** The native addon, `addon/src/js_namespace.cc` and `js_codec.cc`, with its JavaScript shapes. */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { RuntimeFailure, reasonOf } from '../errors.ts';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
 import type {
   Announcement,
@@ -97,16 +98,42 @@ interface Native {
 /** Where `addon/` lies, seen from `src/kernel` and from `dist/kernel` alike. */
 const directory = fileURLToPath(new URL('../../addon', import.meta.url));
 const require = createRequire(import.meta.url);
-const load = require('node-gyp-build') as (directory: string) => Native;
-const native = load(directory);
 
-export const addon = {
-  ...native,
-  decodeMisses: (datagram: Buffer): { misses: Miss[]; malformed: number } => {
-    const { numbers, texts, malformed } = native.decodeMisses(datagram);
-    return { misses: unpackMisses(numbers, texts, numbers.length / NUMBERS_PER_MISS), malformed };
-  },
-  encodeWrites: (writes: EntryWrite[]): Buffer => native.encodeWrites(...packWrites(writes)),
-  buildAnnouncement: (announcement: Announcement): Buffer | undefined =>
-    native.buildAnnouncement(...packAnnouncements([announcement])),
-};
+/** @throws RuntimeFailure in one line where it cannot be loaded: not built, or for another machine, libc or Node */
+export function loadNative(
+  load = require('node-gyp-build') as (directory: string) => unknown,
+  from: string = directory,
+): Native {
+  try {
+    return load(from) as Native;
+  } catch (error) {
+    const reason = reasonOf(error)
+      .replace(/ loaded from:.*/, '')
+      .slice(0, 200);
+    throw new RuntimeFailure(
+      `the native addon cannot be loaded (${reason}); on this machine run: npm rebuild missd, or in a checkout: npm run build`,
+      { cause: error },
+    );
+  }
+}
+
+/** What needs no kernel works without it, so it is loaded by who uses it first. */
+function complete(native: Native) {
+  return {
+    ...native,
+    decodeMisses: (datagram: Buffer): { misses: Miss[]; malformed: number } => {
+      const { numbers, texts, malformed } = native.decodeMisses(datagram);
+      return { misses: unpackMisses(numbers, texts, numbers.length / NUMBERS_PER_MISS), malformed };
+    },
+    encodeWrites: (writes: EntryWrite[]): Buffer => native.encodeWrites(...packWrites(writes)),
+    buildAnnouncement: (announcement: Announcement): Buffer | undefined =>
+      native.buildAnnouncement(...packAnnouncements([announcement])),
+  };
+}
+
+type Addon = ReturnType<typeof complete>;
+let loaded: Addon | undefined;
+
+export const addon = new Proxy({} as Addon, {
+  get: (_, name) => Reflect.get((loaded ??= complete(loadNative())), name) as unknown,
+});

@@ -25,6 +25,8 @@ export interface DaemonOptions {
 export class Daemon {
   readonly program: Program;
   readonly url: string;
+  /** Namespaces of the host that it serves. */
+  readonly #where: string;
 
   /** Starts it and returns at once; `ready` waits. */
   static async start(lab: Lab, options: DaemonOptions): Promise<Daemon> {
@@ -38,23 +40,30 @@ export class Daemon {
     if (options.redis !== undefined) argv.push('--redis', options.redis);
     if (options.directory !== undefined) argv.push('--directory', options.directory);
     argv.push('--listen', listen, '--log-format', 'json', ...(options.flags ?? []));
-    return new Daemon(await lab.start(argv, options.env), `http://${listen}`);
+    return new Daemon(await lab.start(argv, options.env), `http://${listen}`, options.netns.join(', '));
   }
 
-  private constructor(program: Program, url: string) {
+  private constructor(program: Program, url: string, where: string) {
     this.program = program;
     this.url = url;
+    this.#where = where;
   }
 
   /** Waits until it is subscribed, has adopted what it finds and its directory answers. */
   async ready(): Promise<this> {
-    await this.program.until('missd to be ready', async () => (await this.get('/readyz'))?.status === 200);
+    await this.program.until(
+      `missd on ${this.#where} to be ready`,
+      async () => (await this.get('/readyz'))?.status === 200,
+    );
     return this;
   }
 
   /** Waits until it serves HTTP, ready or not. */
   async alive(): Promise<this> {
-    await this.program.until('missd to serve', async () => (await this.get('/healthz'))?.status === 200);
+    await this.program.until(
+      `missd on ${this.#where} to serve`,
+      async () => (await this.get('/healthz'))?.status === 200,
+    );
     return this;
   }
 

@@ -125,17 +125,30 @@ async function explained(
     const after = await daemon.metrics();
     const since = (name: string, labels?: Record<string, string>): number =>
       after.sum(name, labels) - (before[index]?.sum(name, labels) ?? 0);
-    const l3 = since('missd_resolutions_total', { layer: 'l3', outcome: 'resolved' });
-    const lookups = since('missd_directory_lookup_seconds_count');
-    const lookup = since('missd_directory_lookup_seconds_sum') / Math.max(1, lookups);
-    const resolution =
-      since('missd_resolution_seconds_sum') / Math.max(1, since('missd_resolution_seconds_count'));
-    const announced = since('missd_announcements_total', { outcome: 'sent' });
-    story.say(
-      `host ${host.n}: ${l3} L3 miss${l3 === 1 ? '' : 'es'} → Redis answered in ${ms(lookup * 1000)} → FDB entry and ` +
-        `neighbour written ${ms(resolution * 1000)} after the miss → ${announced} announcement to the guest that asked`,
-    );
+    story.say(`host ${host.n}: ${timeline(since)}`);
   }
+}
+
+/** A counter's growth. */
+type Since = (name: string, labels?: Record<string, string>) => number;
+
+/**
+ * How one miss was answered. The figures are those of resolutions, not of all lookups: some follow an answer, such as that
+ * of a `mac:` record, and nobody waits for them.
+ */
+export function timeline(since: Since): string {
+  const misses = since('missd_resolutions_total', { layer: 'l3', outcome: 'resolved' });
+  const mean = (name: string, labels?: Record<string, string>): number =>
+    since(`${name}_sum`, labels) / Math.max(1, since(`${name}_count`, labels));
+  const resolution = mean('missd_resolution_seconds');
+  const announced = since('missd_announcements_total', { outcome: 'sent' });
+  // Means of different sets; a part is no longer than its whole.
+  const lookup = Math.min(mean('missd_stage_seconds', { stage: 'lookup' }), resolution);
+  return (
+    `${misses} L3 miss${misses === 1 ? '' : 'es'} → Redis answered in ${ms(lookup * 1000)} → FDB entry and ` +
+    `neighbour written ${ms(resolution * 1000)} after the miss → ${announced} announcement${announced === 1 ? '' : 's'} ` +
+    'to the guest that asked'
+  );
 }
 
 function conclude(story: Story, pings: readonly { first: boolean; pinged: Pinged }[]): void {

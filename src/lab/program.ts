@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { reasonOf } from '../errors.ts';
 import { LabError, printable } from './command.ts';
 import { type UntilOptions, until } from './wait.ts';
 
@@ -86,15 +87,21 @@ export class Program {
       async () => {
         const seen = await look();
         if ((seen === false || seen === null || seen === undefined) && this.#end !== undefined) {
-          throw new LabError(
-            this.argv,
-            `ended with ${this.#end} before ${what}: ${this.lines.slice(-5).join(' | ')}`,
-          );
+          throw new LabError(this.argv, `ended with ${this.#end} before ${what}; ${this.#lastWords()}`);
         }
         return seen;
       },
       options,
-    );
+    ).catch((error: unknown) => {
+      if (error instanceof LabError) throw error;
+      throw new LabError(this.argv, `${reasonOf(error)}; ${this.#lastWords()}`);
+    });
+  }
+
+  /** Of its log; a lab that does not come up is otherwise a riddle. */
+  #lastWords(): string {
+    const last = this.lines.filter((line) => line !== '').slice(-5);
+    return last.length === 0 ? 'it said nothing' : `the end of its log: ${last.join(' | ')}`;
   }
 
   signal(signal: NodeJS.Signals): void {
