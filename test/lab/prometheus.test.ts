@@ -123,6 +123,13 @@ test('a Redis that stands still is an alert, until it goes on', async () => {
   await until('its end', async () => (await state()) === 'inactive');
 });
 
+test('a daemon that is gone is an alert', async () => {
+  const down = async (): Promise<unknown> =>
+    (await prometheus.alerts()).find(({ name, state }) => name === 'MissdDown' && state !== 'inactive');
+  await pair.daemons[1]?.kill();
+  await until('the alert', down);
+});
+
 test.each([
   { what: 'metrics', argv: ['check', 'metrics'] },
   { what: 'rules', argv: ['check', 'rules', new URL('alerts.yaml', GRAFANA).pathname] },
