@@ -37,6 +37,7 @@ import { Announcer } from './tables/announce.ts';
 import { type Flushed, flush } from './tables/flush.ts';
 import { VolatileJournal } from './tables/journal.ts';
 import { Journals, sourceOf } from './tables/journals.ts';
+import { MacChanges } from './tables/mac-changes.ts';
 
 /** Between rounds of housekeeping, ms. */
 const HOUSEKEEPING = 10_000;
@@ -321,15 +322,17 @@ export class Daemon {
 
   #dependencies(): PipelineDeps {
     const { counters } = this;
+    const announcer = new Announcer((outcome, by) => {
+      counters.announcements[outcome] += by;
+    });
     return {
       directory: this.#directory,
       counters,
       now: monotonic,
       admission: this.admission,
       isOwnVtep: this.host.isOwnVtep,
-      announcer: new Announcer((outcome, by) => {
-        counters.announcements[outcome] += by;
-      }),
+      announcer,
+      macChanges: new MacChanges(announcer, this.report, monotonic),
       judge: {
         leases: (vni) => this.#directory.leases(vni),
         vtepAllow: (vtep) => this.#vtepAllow(vtep),

@@ -113,6 +113,8 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
       ];
     case 'loaded':
       return [['devices', () => wishes.check()]];
+    case 'unassigned':
+      return [['moved_away', () => keeper.unassigned(signal.device, signal.ip)]];
     case 'addresses':
       return [
         [

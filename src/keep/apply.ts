@@ -136,7 +136,6 @@ function change(device: ServedDevice, placements: Placement[], deps: PipelineDep
       old !== answer.mac
     ) {
       again.push(...resource(device, old), { device, table: 'neighbour', key: ip, cause: 'change' });
-      deps.announcer.tellAll(device, ip, answer);
     }
   });
   return again;
@@ -157,6 +156,8 @@ function comeHome(
     const held = device.tables.neighbours.get(key)?.mac;
     if (held !== undefined) macs.add(held);
     again.push(...withdraw(device, [key], deps));
+    device.tables.known.note(key, answer.mac);
+    deps.macChanges.cancel(device, key);
     // A mac: record that says so speaks for all addresses of the MAC.
     for (const ip of answer.vtepSource === undefined ? [] : device.tables.users(answer.mac))
       again.push({ device, table: 'neighbour', key: ip, cause: 'change' });

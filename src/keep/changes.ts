@@ -1,11 +1,5 @@
-import { type Observable, Subject, map } from 'rxjs';
-import type { DirectoryChange, RecordKey, Values } from '../directory/directory.ts';
-import { attemptOn, inLane } from '../guard.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
-import { answerL3, fromMacRecord } from '../resolve/judge.ts';
-import { readPatiently } from '../resolve/lookup.ts';
+import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { forgetMovedAway } from '../tables/bridge-rows.ts';
 import type { Recheck } from './recheck.ts';
 
 /** A new record ends the memory of its absence at once, and one being looked up is looked up again. */
@@ -17,7 +11,7 @@ export function forgetAbsence(change: DirectoryChange, devices: readonly ServedD
   }
 }
 
-function forget(device: ServedDevice, address: string): void {
+export function forget(device: ServedDevice, address: string): void {
   device.absent.delete(address);
   device.local.delete(address);
   const question = device.inFlight.get(address);
@@ -90,99 +84,5 @@ const neighbour = (device: ServedDevice, ip: string): Recheck => ({
   cause: 'change',
 });
 
-/** Changed records of addresses not held that are read at once in a second, for all that happens in a VNI elsewhere. */
-const MOST_READ = 1_000;
-const PATIENCE = 5_000;
-/** What may wait is what the budget lets through while a directory does not answer: twice as long as it is waited for. */
-const READS = { size: 256, underWay: 1, most: 10 * MOST_READ };
-
-interface Moved {
-  device: ServedDevice;
-  key: RecordKey;
-}
-
-/**
- * A guest that moves from here to another host was never held here, so its changed record is nobody's recheck. Yet the
- * bridge goes on sending its frames to the old port. So changed records of addresses not held are read, too, as far as
- * a budget goes, and where one names another host the bridge's entry for the MAC goes.
- */
-export class MovedAway {
-  readonly #deps: PipelineDeps;
-  readonly #moved$ = new Subject<Moved[]>();
-  #budget = MOST_READ;
-  #budgetSince = 0;
-
-  constructor(deps: PipelineDeps) {
-    this.#deps = deps;
-  }
-
-  look(change: DirectoryChange, devices: readonly ServedDevice[]): void {
-    if (change.type !== 'records') return;
-    const now = this.#deps.now();
-    if (now - this.#budgetSince > 1_000) {
-      this.#budget = MOST_READ;
-      this.#budgetSince = now;
-    }
-    for (const device of devices) {
-      if (device.bridge === 0) continue;
-      const keys = change.keys
-        .filter((key) => key.vni === device.vni && !isHeld(device, key))
-        .slice(0, this.#budget);
-      this.#budget -= keys.length;
-      if (keys.length > 0) this.#moved$.next(keys.map((key) => ({ device, key })));
-    }
-  }
-
-  /** Tells nothing. */
-  work$(): Observable<unknown> {
-    return this.#moved$.pipe(
-      inLane(
-        'moved_away',
-        {
-          work: (batch) => this.#read(batch),
-          conclude: (read) => {
-            this.#conclude(read);
-            return undefined;
-          },
-        },
-        READS,
-        this.#deps.report,
-      ),
-    );
-  }
-
-  #read(batch: Moved[]): Observable<{ batch: Moved[]; values: Values | undefined }> {
-    const keys = batch.map(({ key }) => key);
-    return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
-      map((values) => ({ batch, values })),
-    );
-  }
-
-  /** What went away while its records were read has no bridge to look into. */
-  #conclude({ batch, values }: { batch: Moved[]; values: Values | undefined }): void {
-    batch.forEach(({ device, key }, index) => {
-      const value = values?.[index] ?? null;
-      if (value === null) return;
-      const heed = (): void => {
-        this.#heed(device, key, value);
-      };
-      attemptOn(device, 'moved_away', heed, this.#deps.report);
-    });
-  }
-
-  #heed(device: ServedDevice, { kind, address }: RecordKey, value: string): void {
-    const { isOwnVtep, report } = this.#deps;
-    // Nobody asked: whoever does will hear that the record is malformed.
-    const judge = { ...this.#deps.judge, malformed: () => undefined };
-    const answer =
-      kind === 'ip' ? answerL3(judge, device, address, value) : fromMacRecord(judge, device, address, value);
-    if (answer === undefined || isOwnVtep(answer.vtep)) return;
-    if (kind === 'ip') device.tables.remember(answer.mac, address);
-    // An L2 miss for it was answered by the absence of this very record, or by what it said before.
-    forget(device, answer.mac);
-    forgetMovedAway(device, [answer.mac], report);
-  }
-}
-
-const isHeld = ({ tables }: ServedDevice, { kind, address }: RecordKey): boolean =>
+export const isHeld = ({ tables }: ServedDevice, { kind, address }: RecordKey): boolean =>
   kind === 'ip' ? tables.neighbours.has(address) : tables.fdb.has(address);

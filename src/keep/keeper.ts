@@ -26,7 +26,8 @@ import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';
 import { audit, withdrawLocal } from './audit.ts';
 import { Blow } from './blow.ts';
-import { MovedAway, forgetAbsence, rechecksFor } from './changes.ts';
+import { UnheldChanges } from './unheld-changes.ts';
+import { forgetAbsence, rechecksFor } from './changes.ts';
 import { Due, heldBy } from './due.ts';
 import { heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
@@ -66,7 +67,7 @@ export class Keeper {
   readonly #served$ = new Subject<{ device: ServedDevice; leasesRead: Promise<unknown> }>();
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
-  readonly #movedAway: MovedAway;
+  readonly #unheld: UnheldChanges;
   readonly #secondLooks: SecondLooks;
   readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
@@ -96,7 +97,7 @@ export class Keeper {
       this.#rechecks$.next(rechecks);
     });
     this.#secondLooks = new SecondLooks(deps);
-    this.#movedAway = new MovedAway(deps);
+    this.#unheld = new UnheldChanges(deps);
     this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
     this.#watch = new Watch(devices, deps.now, deps.report);
@@ -137,7 +138,8 @@ export class Keeper {
           report,
         ),
       ),
-      this.#movedAway.work$(),
+      this.#unheld.work$(),
+      this.#deps.macChanges.work$(),
     );
   }
 
@@ -160,6 +162,7 @@ export class Keeper {
   /** Misses just heard. */
   heedUse(batch: MissBatch): void {
     heedUse(batch, this.#deps);
+    this.#unheld.hear(batch);
   }
 
   /** What keeps entries whose records are gone all at once. */
@@ -180,13 +183,13 @@ export class Keeper {
     const { report } = this.#deps;
     attempt('changes', () => forgetAbsence(change, devices), report);
     if (change.type !== 'records') this.#ownLeases.stale();
+    attempt('moved_away', () => this.#unheld.look(change, devices), report);
     if (change.type === 'gap' || change.type === 'flushed') {
       this.#directoryUp = true;
       this.#losses.readAll(change.type === 'gap' ? 'gap' : 'flush');
       return;
     }
     attempt('changes', () => this.#rechecks$.next(rechecksFor(change, devices, this.#deps.now())), report);
-    attempt('moved_away', () => this.#movedAway.look(change, devices), report);
   }
 
   /** Rows changed, by whomever. */
@@ -210,11 +213,15 @@ export class Keeper {
 
   /** @param leasesRead resolves when the leases of its VNI are known: before, every lease would look lost */
   begin(device: ServedDevice, leasesRead: Promise<unknown>): void {
+    this.#bound(device);
+    this.#unheld.restore(device);
     this.#served$.next({ device, leasesRead });
   }
 
   forget(device: ServedDevice): void {
     this.guard.forget(device);
+    this.#unheld.keep(device);
+    this.#deps.macChanges.forget(device);
     this.#auditing.delete(device);
     this.#unsearched.delete(device);
     device.journal.close();
@@ -245,12 +252,23 @@ export class Keeper {
   tick(): void {
     const { report } = this.#deps;
     attempt('evict', () => this.#evictor.tick(), report);
+    for (const device of this.#devices()) this.#bound(device);
     attempt('second_looks', () => this.#secondLooks.look(), report);
     if (!this.#directoryUp) return;
     attempt('rechecks', () => this.#searchAgain(), report);
     attempt('housekeeping', () => this.#ownLeases.look(this.#devices()), report);
     attempt('rechecks', () => this.#rechecks$.next(this.due.take()), report);
     attempt('withdrawals', () => this.#losses.tick(this.#deps.now()), report);
+  }
+
+  /** An interface of this host had this address until now. */
+  unassigned(device: ServedDevice, ip: string): void {
+    this.#unheld.lookFor(device, ip);
+  }
+
+  /** What guests of a device may know is remembered of as many addresses as may be held. */
+  #bound(device: ServedDevice): void {
+    device.tables.known.most = device.bridge === 0 || !device.link.vxlan.proxy ? 0 : this.#options.maxEntries;
   }
 
   /** Never rejects. */
@@ -274,6 +292,7 @@ export class Keeper {
       this.#log.info(`${device.name}: adopted ${neighbours.size} neighbours, ${fdb.size} FDB entries`);
     device.journal.adopted();
     await leasesRead;
+    this.#unheld.lookAll(device);
     if (this.#directoryUp) this.#verify([device]);
     this.audit([device]);
   }

@@ -33,6 +33,7 @@ export const ANNOUNCED = [
   'failed',
   'unknown_asker',
   'dad',
+  'dropped',
 ] as const satisfies readonly AnnouncementOutcome[];
 export const TABLES = ['neighbour', 'fdb', 'bridge', 'route'] as const;
 /** Of the way of a miss, those that take time; see resolve/pipeline.ts. */

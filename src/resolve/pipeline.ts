@@ -151,8 +151,11 @@ function write(together: Resolved[], deps: PipelineDeps): void {
   together.forEach((one, index) => {
     const { question, answer } = one;
     one.outcome = outcomes[index] ?? 'failed';
-    if (one.outcome !== 'resolved') return;
     const { device, layer, address, askers } = question;
+    // A guest of this host answers by itself.
+    if (one.outcome === 'local' && layer === 'l3' && !device.namespace.isAssigned(address))
+      device.tables.known.note(address, answer.mac);
+    if (one.outcome !== 'resolved') return;
     resolved.push(question);
     if (layer === 'l3') told.push({ device, ip: address, answer, askers });
   });

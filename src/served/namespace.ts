@@ -17,7 +17,7 @@ import {
 import { type Faults, attempt, inLane } from '../guard.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
-import type { Ip, Link } from '../vocabulary.ts';
+import type { InterfaceAddress, Ip, Link } from '../vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
 import type { ServedDevice, Surroundings } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';
@@ -179,8 +179,10 @@ export class ServedNamespace implements Surroundings {
     if (event.type === 'address') {
       if (event.removed) this.#assigned.delete(event.address);
       else this.#assigned.add(event.address);
-      const signals = this.#shareAddresses();
-      return signals.length === 0 && this.#concerns(event.address.ip) ? [{ type: 'addresses' }] : signals;
+      const shared = this.#shareAddresses();
+      const signals: Signal[] =
+        shared.length === 0 && this.#concerns(event.address.ip) ? [{ type: 'addresses' }] : shared;
+      return event.removed ? [...signals, ...this.#unassigned(event.address)] : signals;
     }
     if (event.type !== 'link') return [];
     const { link, removed } = event;
@@ -191,6 +193,19 @@ export class ServedNamespace implements Surroundings {
     // Which interfaces' link-local addresses are this host's as VTEPs depends on the devices.
     if (isVxlan(link)) signals.push(...this.#shareAddresses());
     this.#tryToMapPorts();
+    return signals;
+  }
+
+  /** Guests behind a bridge know the MAC of its interface for an address that it had. */
+  #unassigned({ ip, ifindex }: InterfaceAddress): Signal[] {
+    const link = this.links.get(ifindex);
+    if (link === undefined || this.#assigned.has(ip)) return [];
+    const signals: Signal[] = [];
+    for (const device of this.devices.values()) {
+      if (device.bridge === 0 || (ifindex !== device.bridge && link.master !== device.bridge)) continue;
+      device.tables.known.note(ip, link.lladdr);
+      signals.push({ type: 'unassigned', device, ip });
+    }
     return signals;
   }
 

@@ -23,5 +23,7 @@ export type Signal =
   | { type: 'taken'; name: string; by: string }
   /** It is served, although somebody else has taken a name of its lock. */
   | { type: 'squatted'; name: string; by: string }
+  /** An interface of the device's bridge had this address until now. */
+  | { type: 'unassigned'; device: ServedDevice; ip: string }
   /** Addresses of this host came or went. */
   | { type: 'addresses' };

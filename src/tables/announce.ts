@@ -4,7 +4,7 @@ import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 
 /** What became of the wish to tell an asker; the values of a metric label. */
-export type AnnouncementOutcome = 'sent' | 'failed' | 'unknown_asker' | 'dad';
+export type AnnouncementOutcome = 'sent' | 'failed' | 'unknown_asker' | 'dad' | 'dropped';
 
 /** A freshly written neighbour, and who asked for it. */
 export interface Told {
@@ -15,7 +15,7 @@ export interface Told {
 }
 
 /** Duplicate address detection asks from no address (RFC 4862 §5.4.2, RFC 5227 §2.1). */
-const isDad = (asker: Asker): boolean => asker.ip === '::' || asker.ip === '0.0.0.0';
+export const isDad = (asker: Asker): boolean => asker.ip === '::' || asker.ip === '0.0.0.0';
 
 /**
  * The kernel consumed the question that raised the miss, and the guest asks again only after a second. One reply sent
@@ -57,15 +57,29 @@ export class Announcer {
     return announcements.length - failed;
   }
 
-  /** An address has another MAC now: every guest of the bridge may remember the old one. */
-  tellAll(device: ServedDevice, ip: string, answer: Answer): void {
+  /**
+   * Tells every guest of the bridge of an address's MAC, but for those behind some ports.
+   * @param except ifindexes of ports
+   */
+  tellAll(
+    device: ServedDevice,
+    ip: string,
+    { mac, router }: { mac: string; router: boolean },
+    except: ReadonlySet<number> = new Set(),
+  ): void {
     if (device.bridge === 0 || !device.link.vxlan.proxy) return;
     const announcements = device.namespace
       .guestPorts(device)
-      .map((port) => ({ port, ip, lladdr: answer.mac, router: answer.router }));
+      .filter((port) => !except.has(port))
+      .map((port) => ({ port, ip, lladdr: mac, router }));
     if (announcements.length === 0) return;
     const failed = device.namespace.kernel.announce(announcements);
     this.#count('failed', failed);
     this.#count('sent', announcements.length - failed);
+  }
+
+  /** An address had to wait for so long that telling of it is of no use, or too many waited. */
+  dropped(): void {
+    this.#count('dropped', 1);
   }
 }

@@ -1,4 +1,4 @@
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Asker, Ip, Mac } from '../vocabulary.ts';
 import {
   type FdbFacts,
   type HeldFdbEntry,
@@ -10,6 +10,7 @@ import {
   usersIn,
   withUser,
 } from './entry.ts';
+import { KnownMacs } from './known-macs.ts';
 import { MOST_PER_MAC, RememberedAddresses } from './remembered.ts';
 import { Shares, UNKNOWN } from './shares.ts';
 
@@ -42,6 +43,8 @@ export class HeldTables {
   readonly unproven = new Map<Mac, Doubt>();
   /** Told of each whose record says what it says. */
   onProven: (entry: HeldFdbEntry) => void = () => undefined;
+  /** What guests may know of addresses that are not held. */
+  readonly known = new KnownMacs();
   readonly #neighbours = new Map<Ip, HeldNeighbour>();
   readonly #fdb = new Map<Mac, HeldFdbEntry>();
   readonly #lone = new Map<Mac, HeldFdbEntry>();
@@ -76,6 +79,7 @@ export class HeldTables {
         newer: undefined,
       };
       this.#neighbours.set(ip, made);
+      if (this.known.size > 0) this.known.hold(ip, mac);
       this.shares.add(made, port ?? UNKNOWN);
       this.#use(mac, ip);
       return;
@@ -106,6 +110,7 @@ export class HeldTables {
     this.#neighbours.delete(ip);
     this.shares.delete(held);
     this.probation.delete(ip);
+    this.known.note(ip, held.mac);
     this.#disuse(held.mac, ip, port);
   }
 
@@ -169,6 +174,17 @@ export class HeldTables {
     this.#bySource.clear();
     this.shares.clear();
     this.probation.clear();
+    this.known.clear();
+  }
+
+  /** A guest asks with an address as its own; what is held of the address says more of what the others know. */
+  heardAsker({ ip, lladdr, port }: Asker): void {
+    this.known.heard(ip, this.#neighbours.get(ip)?.mac ?? lladdr, port);
+  }
+
+  /** The MAC that guests may know for an address. */
+  knownMac(ip: Ip): Mac | undefined {
+    return this.#neighbours.get(ip)?.mac ?? this.known.of(ip)?.mac;
   }
 
   /** Addresses of the held neighbours with this MAC. */

@@ -15,6 +15,7 @@ import type { EntryWrite } from '../kernel/kernel.ts';
 import type { Outcome, Placement } from '../resolve/question.ts';
 import { type Claim, claimFdb, decider } from './claims.ts';
 import { refuseLocal } from './refuse-local.ts';
+import type { MacChanges } from './mac-changes.ts';
 import type { InstallReport } from './report.ts';
 import { type Wanted, look, settleFdb, settleNeighbours, takeBack } from './settle.ts';
 import { fdbWrite, neighbourWrite } from './writes.ts';
@@ -24,13 +25,14 @@ export type InstallOutcome = Extract<Outcome, 'resolved' | 'local' | 'failed'>;
 export interface InstallDeps {
   isOwnVtep: (vtep: string) => boolean;
   report: InstallReport;
+  macChanges: MacChanges;
   now: Clock;
 }
 
 /** @returns one outcome per placement. All placements must be of one namespace. */
 export function install(
   placements: readonly Placement[],
-  { isOwnVtep, report, now }: InstallDeps,
+  { isOwnVtep, report, macChanges, now }: InstallDeps,
 ): InstallOutcome[] {
   const outcomes = placements.map<InstallOutcome>(() => 'resolved');
   const standing = (index: number): boolean => outcomes[index] === 'resolved';
@@ -54,7 +56,7 @@ export function install(
   );
   const kept = wanted.filter(({ index }) => standing(index));
   settleNeighbours(kept, report);
-  for (const one of kept) if (!concludeNeighbour(one, report, at)) outcomes[one.index] = 'failed';
+  for (const one of kept) if (!concludeNeighbour(one, report, macChanges, at)) outcomes[one.index] = 'failed';
   // After the neighbours that need them: they are no entries of their own, not even for a moment.
   for (const claim of claims) if (claim.failure === undefined) holdFdb(claim, at);
   return outcomes;
@@ -118,13 +120,20 @@ function holdFdb({ device, answer, port }: Claim, now: number): void {
   device.tables.setFdb({ mac, vtep, router, source: decider(answer), checkedAt: now, usedAt: now }, port);
 }
 
-function concludeNeighbour(wanted: Wanted, report: InstallReport, now: number): boolean {
+function concludeNeighbour(
+  wanted: Wanted,
+  report: InstallReport,
+  macChanges: MacChanges,
+  now: number,
+): boolean {
   const { device, ip, answer, port, failure } = wanted;
   const { mac, source } = answer;
+  const before = device.tables.knownMac(ip);
   if (failure === undefined || (failure === 'foreign' && device.tables.neighbours.has(ip)))
     device.tables.setNeighbour({ ip, mac, source, checkedAt: now, usedAt: now }, port);
   if (failure === undefined) {
     device.tables.probation.delete(ip);
+    if (before !== undefined && before !== mac) macChanges.note(device, ip, answer, before);
     return true;
   }
   if (failure !== 'foreign') report.failed(device, 'neighbour', failure);

@@ -14,6 +14,7 @@ import { ServedDevice, type Surroundings, type VxlanLink } from '../../../src/se
 import { OwnVteps } from '../../../src/served/own-vteps.ts';
 import { Announcer } from '../../../src/tables/announce.ts';
 import { type InstallOutcome, install } from '../../../src/tables/install.ts';
+import { MacChanges } from '../../../src/tables/mac-changes.ts';
 import { PROTOCOL } from '../../../src/tables/ownership.ts';
 import type { Link, VxlanAttributes } from '../../../src/vocabulary.ts';
 import { FakeDirectory } from './directory.ts';
@@ -112,15 +113,17 @@ export class World {
       portName: (ifindex) => `port${ifindex}`,
     };
     const report = new Report(this.counters, new FoldedLog(this.log, this.now), this.history);
+    const announcer = new Announcer((outcome, by) => {
+      this.counters.announcements[outcome] += by;
+    });
     this.deps = {
       directory: this.directory,
       counters: this.counters,
       now: this.now,
       admission: this.admission,
       isOwnVtep: (one) => this.own.has(one),
-      announcer: new Announcer((outcome, by) => {
-        this.counters.announcements[outcome] += by;
-      }),
+      announcer,
+      macChanges: new MacChanges(announcer, report, this.now),
       judge: {
         leases: (vni) => this.directory.leases(vni),
         vtepAllow: () => true,
