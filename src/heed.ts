@@ -43,6 +43,8 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
       const { socket } = signal;
       // Nothing is lost with changes that went unheard: the tables are read whole.
       if (socket === 'table') return [['watch', () => keeper.missRows()]];
+      // The next audit reads what bridges have learned.
+      if (socket === 'bridge') return [['signals', () => report.overrun(socket)]];
       return [['signals', () => report.overrun(socket)], audit(() => host.devices())];
     }
     case 'rows':

@@ -1,7 +1,9 @@
 #include "changes.h"
 
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -18,6 +20,14 @@ constexpr size_t kRowBytes = 512;
 constexpr size_t kRowsPerReceive = 64;
 /** What one turn of the event loop may take. */
 constexpr size_t kRowsPerDrain = 512;
+/** What bridges learn in a second is told up to here: a guest may send from as many MACs as it likes. */
+constexpr uint32_t kLearnedPerSecond = 2000;
+
+uint64_t Second() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+  return static_cast<uint64_t>(time.tv_sec);
+}
 
 }  // namespace
 
@@ -63,7 +73,7 @@ ChangeBatch Changes::Drain() {
         if (message.type != RTM_NEWNEIGH && message.type != RTM_DELNEIGH) return;
         if (!DecodeRow(message.payload, &row)) {
           batch.malformed++;
-        } else if (row.master == 0 && devices_.count(row.ifindex) > 0) {
+        } else if (row.master == 0 ? devices_.count(row.ifindex) > 0 : Learned(message, row, &batch)) {
           batch.changes.push_back({message.type == RTM_DELNEIGH, std::move(row)});
         }
       });
@@ -73,6 +83,19 @@ ChangeBatch Changes::Drain() {
     if (static_cast<size_t>(received) < kRowsPerReceive) break;
   }
   return batch;
+}
+
+bool Changes::Learned(const Message& message, const Row& row, ChangeBatch* batch) {
+  constexpr uint16_t kMade = NUD_PERMANENT | NUD_NOARP;
+  if (message.type != RTM_NEWNEIGH || devices_.count(row.master) == 0 || (row.state & kMade) != 0)
+    return false;
+  // One that a VXLAN device has learned is where it belongs.
+  if (devices_.count(row.ifindex) > 0) return false;
+  uint64_t second = Second();
+  if (second != second_) learned_ = 0;
+  second_ = second;
+  if (learned_++ == kLearnedPerSecond) batch->learned_overrun = true;
+  return learned_ <= kLearnedPerSecond;
 }
 
 }  // namespace missd

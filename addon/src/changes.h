@@ -23,6 +23,8 @@ struct ChangeBatch {
   bool overrun = false;
   /** Errno of a receive that failed for no known reason, 0 for none. */
   int error = 0;
+  /** Bridges learned more than is told. */
+  bool learned_overrun = false;
 };
 
 class Changes {
@@ -34,15 +36,24 @@ class Changes {
    */
   explicit Changes(uint32_t own_port);
 
-  /** Hears of rows of these devices from now on, of none without any. @throws KernelError */
+  /**
+   * Hears of rows of these devices from now on, of none without any. A bridge among them is one whose learned
+   * rows are told of, but for those behind a device that is named, too. @throws KernelError
+   */
   void Watch(std::unordered_set<uint32_t> devices);
   ChangeBatch Drain();
 
   int fd() const { return fd_.get(); }
 
  private:
+  /** Whether it is a row that a bridge has just learned, and one of no more than can be told in a second. */
+  bool Learned(const Message& message, const Row& row, ChangeBatch* batch);
+
   Fd fd_;
   std::unordered_set<uint32_t> devices_;
+  /** Rows that bridges learned in that second of the monotonic clock. */
+  uint64_t second_ = 0;
+  uint32_t learned_ = 0;
   std::vector<uint8_t> in_;
 };
 

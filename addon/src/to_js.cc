@@ -177,6 +177,7 @@ Napi::Array ToJs(Napi::Env env, const ChangeBatch& batch) {
   }
   if (batch.overrun) PutOverrun(events, "table");
   PutFailed(events, "table", batch.error);
+  if (batch.learned_overrun) PutOverrun(events, "bridge");
   if (batch.malformed > 0) PutMalformed(events, batch.malformed);
   return events;
 }

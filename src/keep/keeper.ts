@@ -26,6 +26,7 @@ import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';
 import { audit, withdrawLocal } from './audit.ts';
 import { Blow } from './blow.ts';
+import { Leaks } from './leaks.ts';
 import { UnheldChanges } from './unheld-changes.ts';
 import { forgetAbsence, rechecksFor } from './changes.ts';
 import { Due, heldBy } from './due.ts';
@@ -68,6 +69,7 @@ export class Keeper {
   readonly #audits$ = new Subject<ServedDevice[]>();
   readonly #auditing = new Set<ServedDevice>();
   readonly #unheld: UnheldChanges;
+  readonly #leaks: Leaks;
   readonly #secondLooks: SecondLooks;
   readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
@@ -98,6 +100,7 @@ export class Keeper {
     });
     this.#secondLooks = new SecondLooks(deps);
     this.#unheld = new UnheldChanges(deps);
+    this.#leaks = new Leaks(deps);
     this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
     this.#watch = new Watch(devices, deps.now, deps.report);
@@ -196,6 +199,7 @@ export class Keeper {
   heedRows(changed: ChangedRows): void {
     this.#watch.heed(changed);
     this.#restorer.heed(changed);
+    this.#leaks.heed(changed);
   }
 
   /** Changes of rows went unheard. */
@@ -364,6 +368,7 @@ export class Keeper {
         const whole = this.#whole.delete(device) || this.#watch.isDue(device);
         const rows = whole ? await this.#watch.readWhole(device) : this.#watch.readChanged(device);
         this.#rechecks$.next(await audit(device, rows, idleBefore, this.#deps));
+        await this.#leaks.audit(device);
         device.auditedAt = this.#deps.now();
         device.journal.tick();
       } catch (error) {

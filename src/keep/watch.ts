@@ -31,6 +31,7 @@ const AT_ONCE = 500;
 export interface ChangedRows {
   changes: readonly RowChange[];
   deviceOf: (ifindex: number) => ServedDevice | undefined;
+  behindBridge: (bridge: number) => ServedDevice | undefined;
 }
 
 /** Rows of a device that may differ from what is held, as they were a moment ago. */
@@ -97,6 +98,8 @@ export class Watch {
 
   heed({ changes, deviceOf }: ChangedRows): void {
     for (const { removed, row } of changes) {
+      // What a bridge has learned, see leaks.ts.
+      if ('master' in row && row.master !== 0) continue;
       const device = deviceOf(row.ifindex);
       if (device === undefined) continue;
       const { macs, ips, blind } = this.#of(device);
@@ -182,7 +185,7 @@ export class Watch {
   #sighted({ namespace }: ServedDevice): number[] {
     return this.#devices()
       .filter((device) => device.namespace === namespace && !this.#of(device).blind)
-      .map(({ ifindex }) => ifindex);
+      .flatMap(({ ifindex, bridge }) => (bridge === 0 ? [ifindex] : [ifindex, bridge]));
   }
 }
 

@@ -20,7 +20,8 @@ export interface Kernel {
   open(path: string | null, options: OpenOptions): Namespace;
 }
 
-export const OVERRUN_SOCKETS = ['miss', 'link'] as const;
+/** `bridge`: bridges learned more in a second than is told of. */
+export const OVERRUN_SOCKETS = ['miss', 'link', 'bridge'] as const;
 export type OverrunSocket = (typeof OVERRUN_SOCKETS)[number];
 
 /** What is read all the time: misses, links and addresses, changes of tables, and the questions of guests. */
@@ -75,7 +76,7 @@ export interface Namespace {
   /** The `self` entries of one VXLAN device. */
   fdb(ifindex: number, keep?: (row: FdbEntry) => boolean): Promise<FdbEntry[]>;
   /** The `master` entries of one bridge, but for those behind a VXLAN port: reading them reads its whole own FDB. */
-  bridgeFdb(bridge: number): Promise<FdbEntry[]>;
+  bridgeFdb(bridge: number, keep?: (row: FdbEntry) => boolean): Promise<FdbEntry[]>;
 
   /** The routes through a device that name this protocol; IPv4 and IPv6, main table. */
   routes(ifindex: number, protocol: number): Promise<Route[]>;
@@ -110,7 +111,8 @@ export interface Namespace {
   /** Broadcasts dropped since then, by ifindex of the VXLAN device. Rejects where there is no limit. */
   broadcastsDropped(): Promise<Map<number, number>>;
   /**
-   * Tells of changes to the tables of these devices from now on, `rows`; of none without any. Not of our own neighbours,
+   * Tells of changes to the tables of these devices from now on, `rows`; of none without any. Of a bridge among them what
+   * it learns behind ports other than these devices, some thousand rows a second at most. Not of our own neighbours,
    * which carry our netlink port; our own FDB entries cannot be told from anybody's.
    */
   watchTables(ifindexes: number[]): void;

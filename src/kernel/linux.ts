@@ -83,8 +83,8 @@ class LinuxNamespace implements Namespace {
   fdb(ifindex: number, keep?: (row: FdbEntry) => boolean): Promise<FdbEntry[]> {
     return collected(() => this.#native.dump('fdb', ifindex), keep);
   }
-  bridgeFdb(bridge: number): Promise<FdbEntry[]> {
-    return collected(() => this.#native.dump('bridgeFdb', bridge));
+  bridgeFdb(bridge: number, keep?: (row: FdbEntry) => boolean): Promise<FdbEntry[]> {
+    return collected(() => this.#native.dump('bridgeFdb', bridge), keep);
   }
 
   routes(ifindex: number, protocol: number): Promise<Route[]> {

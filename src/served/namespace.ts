@@ -119,13 +119,18 @@ export class ServedNamespace implements Surroundings {
 
   readonly #deviceOf = (ifindex: number): ServedDevice | undefined => this.devices.get(ifindex);
 
+  readonly #behindBridge = (bridge: number): ServedDevice | undefined => {
+    for (const device of this.devices.values()) if (device.bridge === bridge) return device;
+    return undefined;
+  };
+
   #hear(event: KernelEvent): Signal[] {
     switch (event.type) {
       case 'misses':
         this.#options.misses({ misses: event.misses, deviceOf: this.#deviceOf });
         return [];
       case 'rows':
-        return [{ ...event, deviceOf: this.#deviceOf }];
+        return [{ ...event, deviceOf: this.#deviceOf, behindBridge: this.#behindBridge }];
       case 'malformed':
       case 'failed':
         return [event];

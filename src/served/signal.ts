@@ -6,7 +6,13 @@ export type Signal =
   | { type: 'loaded' }
   | { type: 'overrun'; socket: OverrunSocket | 'table' }
   /** Rows that changed, by whomever, and how to find the device of each. */
-  | { type: 'rows'; changes: RowChange[]; deviceOf: (ifindex: number) => ServedDevice | undefined }
+  | {
+      type: 'rows';
+      changes: RowChange[];
+      deviceOf: (ifindex: number) => ServedDevice | undefined;
+      /** By the ifindex of its bridge. */
+      behindBridge: (bridge: number) => ServedDevice | undefined;
+    }
   | { type: 'malformed'; count: number }
   /** A socket could not be read. */
   | { type: 'failed'; socket: ReceivingSocket; error: KernelError }

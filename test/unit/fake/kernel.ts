@@ -129,8 +129,8 @@ export class FakeNamespace extends FakeTables implements Namespace {
   fdb(ifindex: number, keep: (row: FdbEntry) => boolean = () => true): Promise<FdbEntry[]> {
     return this.#dump(() => this.fdbOf(ifindex).filter(keep));
   }
-  bridgeFdb(bridge: number): Promise<FdbEntry[]> {
-    return this.#dump(() => this.bridgeFdbOf(bridge));
+  bridgeFdb(bridge: number, keep: (row: FdbEntry) => boolean = () => true): Promise<FdbEntry[]> {
+    return this.#dump(() => this.bridgeFdbOf(bridge).filter(keep));
   }
 
   routes(ifindex: number, protocol: number): Promise<Route[]> {

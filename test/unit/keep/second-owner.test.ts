@@ -38,7 +38,11 @@ it('our row that it takes along is restored by the kernel’s word, without an a
   const row = world.kernel.fdbEntry(VXLAN, mac(1));
   if (row === undefined) throw new Error('no row');
   world.kernel.removeFdb(VXLAN, mac(1));
-  world.keeper.heedRows({ changes: [{ removed: true, row }], deviceOf: world.deviceOf });
+  world.keeper.heedRows({
+    changes: [{ removed: true, row }],
+    deviceOf: world.deviceOf,
+    behindBridge: () => undefined,
+  });
   expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
   expect(world.corrections()).toEqual({ restored_fdb: 1 });
 });
@@ -48,7 +52,11 @@ it('one that goes on deleting is left to the audit', () => {
   if (row === undefined) throw new Error('no row');
   for (let n = 0; n < 1_100; n++) {
     world.kernel.removeFdb(VXLAN, mac(1));
-    world.keeper.heedRows({ changes: [{ removed: true, row }], deviceOf: world.deviceOf });
+    world.keeper.heedRows({
+      changes: [{ removed: true, row }],
+      deviceOf: world.deviceOf,
+      behindBridge: () => undefined,
+    });
   }
   expect(world.corrections()).toEqual({ restored_fdb: 1_000 });
 });
