@@ -16,6 +16,7 @@ import { heldBy } from './due.ts';
 import { WithdrawalGuard } from './guard.ts';
 import { observeChanges } from './observe-changes.ts';
 import type { Recheck } from './recheck.ts';
+import { hasUntraced, searchPatiently } from './search-lone.ts';
 
 export class Losses {
   readonly guard: WithdrawalGuard;
@@ -123,7 +124,7 @@ export class Losses {
   #end(blow: Blow, going: Recheck[]): void {
     this.#blows.delete(blow);
     const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
-    if (!last && going.length > 0) this.#readTogether(new Blow('last_look', blow.devices, going));
+    if (!last && going.length > 0) this.#lookLast(new Blow('last_look', blow.devices, going));
     const pending = new Set([...this.#blows].flatMap(({ devices }) => devices));
     for (const device of blow.devices) device.verified ||= !pending.has(device);
   }
@@ -160,7 +161,26 @@ export class Losses {
    * it may be on its way, and if it comes first these are judged with everything else.
    */
   lookOnceMore(lost: readonly Recheck[]): void {
-    if (lost.length > 0) this.#readTogether(new Blow('last_look', unverified(lost), lost));
+    if (lost.length > 0) this.#lookLast(new Blow('last_look', unverified(lost), lost));
+  }
+
+  /** Behind a search for the records of adopted FDB entries, where nobody knows an address of their MACs. */
+  #lookLast(blow: Blow): void {
+    const devices = [...new Set(blow.entries.map(({ device }) => device))].filter(hasUntraced);
+    if (devices.length === 0) {
+      this.#readTogether(blow);
+      return;
+    }
+    // Until it is read its devices are not verified.
+    this.#blows.add(blow);
+    void attemptLater(
+      'withdrawals',
+      async () => {
+        await Promise.all(devices.map((device) => searchPatiently(device, this.#deps.directory)));
+        if (!blow.overtaken) this.#readTogether(blow);
+      },
+      this.#deps.report,
+    );
   }
 
   /** What applying verdicts left to do; a device is not verified before that is done, too. */

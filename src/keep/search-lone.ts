@@ -3,9 +3,13 @@
  * nobody here remembers after a restart. Before it counts as an orphan the records of its VNI are searched for that
  * address: it is deleted and missed again otherwise, while a guest sends to it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Directory } from '../directory/directory.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Mac } from '../vocabulary.ts';
+
+/** Between a search that failed and the next, ms. */
+const REST = 1_000;
 
 /** Whether there are adopted FDB entries whose record is not known where to look for. */
 export const hasUntraced = (device: ServedDevice): boolean => untraced(device).next().done !== true;
@@ -16,6 +20,17 @@ export async function searchLone(device: ServedDevice, directory: Directory): Pr
   const macs = new Set(untraced(device));
   if (macs.size === 0) return;
   for (const [mac, ips] of await directory.usersOf(vni, macs)) for (const ip of ips) tables.remember(mac, ip);
+}
+
+/** The same, again and again until the directory answers: without its answer nothing may be concluded. */
+export async function searchPatiently(device: ServedDevice, directory: Directory): Promise<void> {
+  while (!device.gone)
+    try {
+      await searchLone(device, directory);
+      return;
+    } catch {
+      await sleep(REST, undefined, { ref: false });
+    }
 }
 
 function* untraced({ tables }: ServedDevice): Generator<Mac> {

@@ -91,6 +91,20 @@ describe('a row with our marks, found at the start', () => {
     expect(device.verified).toBe(true);
   });
 
+  it('is searched for, too, when all is read again for another reason before that', async () => {
+    world.keeper.directory(false);
+    stand(1);
+    journal.add(`${mac(1)} ${vtep(2)}`);
+    record(1);
+    world.keeper.begin(device, new Promise(() => undefined));
+    await turns(64);
+    // The feed of a directory that has just been connected to begins with a gap.
+    await world.gap();
+    await turns(64);
+    expect(world.kernel.written).toEqual([]);
+    expect(device.tables.fdb.get(mac(1))?.source).toEqual({ kind: 'ip', name: ip(1) });
+  });
+
   it('is ours by its record, and follows it from then on', async () => {
     stand(1);
     record(1);
