@@ -22,6 +22,9 @@ export interface DaemonOptions {
   main?: string;
 }
 
+/** What a start takes at most, ms: a second of processor time, on a machine with other work. */
+const START = 60_000;
+
 export class Daemon {
   readonly program: Program;
   readonly url: string;
@@ -54,6 +57,7 @@ export class Daemon {
     await this.program.until(
       `missd on ${this.#where} to be ready`,
       async () => (await this.get('/readyz'))?.status === 200,
+      { timeout: START },
     );
     return this;
   }
