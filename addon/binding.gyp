@@ -26,6 +26,7 @@
         'src/notify.cc',
         'src/poll.cc',
         'src/request.cc',
+        'src/sender.cc',
         'src/socket.cc',
         'src/tap.cc',
         'src/to_js.cc',

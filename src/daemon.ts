@@ -210,6 +210,7 @@ export class Daemon {
       broadcast.work$().pipe(revived('broadcast', report)),
       this.#every(SECOND, [
         ['rechecks', () => keeper.tick()],
+        ['misses', () => this.admission.tick()],
         ['throttle', () => this.throttle.tick()],
         ['housekeeping', () => this.#fullTables.tick()],
         ['ahead', () => ahead.tick()],

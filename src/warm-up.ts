@@ -143,6 +143,7 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     writeRoutes: () => [],
     watchTables: () => undefined,
     setPorts: () => undefined,
+    followFrames: () => undefined,
     throttle: () => Promise.resolve(),
     limitBroadcasts: () => Promise.resolve(),
     broadcastsDropped: () => Promise.resolve(new Map()),

@@ -122,6 +122,14 @@ void NamespaceObject::SetPorts(const Info& info) {
   });
 }
 
+void NamespaceObject::FollowFrames(const Info& info) {
+  Namespace& open = Open(info);
+  bool follow = info[0].ToBoolean();
+  Throwing(info.Env(), [&] {
+    if (open.tap()) open.tap()->FollowFrames(follow);
+  });
+}
+
 void NamespaceObject::WatchTables(const Info& info) {
   Namespace& open = Open(info);
   auto devices = VectorFromJs<uint32_t>(

@@ -185,6 +185,7 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                          InstanceMethod<&Self::WriteRoutes>("writeRoutes"),
                          InstanceMethod<&Self::Announce>("announce"),
                          InstanceMethod<&Self::SetPorts>("setPorts"),
+                         InstanceMethod<&Self::FollowFrames>("followFrames"),
                          InstanceMethod<&Self::WatchTables>("watchTables"),
                          InstanceMethod<&Self::LastAsked>("lastAsked"),
                          InstanceMethod<&Self::SetMulticastRouter>("setMulticastRouter"),

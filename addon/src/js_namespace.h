@@ -28,6 +28,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   Napi::Value WriteRoutes(const Info& info);
   Napi::Value Announce(const Info& info);
   void SetPorts(const Info& info);
+  void FollowFrames(const Info& info);
   void WatchTables(const Info& info);
   Napi::Value LastAsked(const Info& info);
   void SetMulticastRouter(const Info& info);

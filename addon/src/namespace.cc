@@ -122,6 +122,7 @@ MissBatch Namespace::DrainMisses() {
   // Only now: a question passes the bridge port, where the tap is, before the VXLAN device raises its miss.
   std::optional<Tap::Pairing> pairing;
   if (tap_) pairing.emplace(tap_.get());
+  if (tap_) tap_->ReadFrames();
   Fold fold(&batch.misses, misses.size());
   for (Miss& miss : misses) {
     // Any other state is this host's own neighbour asking, not a guest.
@@ -129,6 +130,7 @@ MissBatch Namespace::DrainMisses() {
       miss.asker = pairing->Find(miss.ifindex, miss.ip);
       if (!miss.asker && miss.ip.IsUnspecified()) miss.asker = pairing->Find(miss.ifindex, kUnspecified6);
     }
+    if (tap_ && !miss.IsLayer3()) miss.asker = tap_->SenderTo(miss.ifindex, miss.lladdr);
     fold.Add(std::move(miss));
   }
   if (tap_) batch.tap_error = tap_->TakeError();

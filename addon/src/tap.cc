@@ -29,6 +29,9 @@ constexpr size_t kFramesPerSearch = 1024;
  * in it, where the questions of others would have to be searched for. Happens when a port goes, or floods. */
 constexpr size_t kFramesPerChange = 1 << 18;
 constexpr size_t kFramesPerSend = 256;
+/** Some 10,000 heads of frames: under a flood more are sent than can be read, and any share of them names it.
+ */
+constexpr int kFrameBufferBytes = 8 << 20;
 /** Above this many ports the kernel's filter would be walked longer than the frame takes to receive. */
 constexpr size_t kFilteredPorts = 1024;
 
@@ -98,22 +101,111 @@ void FilterPorts(int fd, const std::vector<uint32_t>& ports) {
   if (error != 0) throw KernelError("attach packet filter", error);
 }
 
+/** Unicast frames entering by one of `ports`, or by any, their Ethernet heads alone. Returns 0 or an errno.
+ */
+int AttachFrameFilter(int fd, const std::vector<uint32_t>& ports, bool all) {
+  constexpr uint32_t kIfindex = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_IFINDEX);
+  std::vector<sock_filter> code = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIfindex),
+  };
+  for (size_t i = 0; !all && i < ports.size(); i++) {
+    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1));
+    code.push_back(BPF_STMT(BPF_RET | BPF_K, ETH_HLEN));
+  }
+  code.push_back(BPF_STMT(BPF_RET | BPF_K, all ? static_cast<uint32_t>(ETH_HLEN) : 0));
+  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
+}
+
+/** As FilterPorts, where there is no room for a list of ports. @throws KernelError */
+void FilterFrames(int fd, const std::vector<uint32_t>& ports) {
+  int error = AttachFrameFilter(fd, ports, ports.size() > kFilteredPorts);
+  if (error == ENOMEM) {
+    setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, nullptr, 0);
+    error = AttachFrameFilter(fd, {}, true);
+  }
+  if (error != 0) throw KernelError("attach frame filter", error);
+}
+
+void BindPacket(int fd, int protocol) {
+  sockaddr_ll everywhere{};
+  everywhere.sll_family = AF_PACKET;
+  everywhere.sll_protocol = htons(static_cast<uint16_t>(protocol));
+  if (bind(fd, reinterpret_cast<sockaddr*>(&everywhere), sizeof(everywhere)) != 0) {
+    throw KernelError("bind packet socket", errno);
+  }
+}
+
 }  // namespace
 
-Tap::Tap(int receive_buffer) : listen_(OpenPacket(0)), send_(OpenPacket(0)) {
+Tap::Tap(int receive_buffer) : listen_(OpenPacket(0)), send_(OpenPacket(0)), frames_(OpenPacket(0)) {
   FilterPorts(listen_.get(), {});
   SetReceiveBuffer(listen_.get(), receive_buffer);
   int on = 1;
   if (setsockopt(listen_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0) {
     throw KernelError("set PACKET_IGNORE_OUTGOING", errno);
   }
+  setsockopt(frames_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on));
+  SetReceiveBuffer(frames_.get(), std::min(receive_buffer, kFrameBufferBytes));
   // Bound to a protocol only now: nothing unfiltered has come in.
-  sockaddr_ll everywhere{};
-  everywhere.sll_family = AF_PACKET;
-  everywhere.sll_protocol = htons(ETH_P_ALL);
-  if (bind(listen_.get(), reinterpret_cast<sockaddr*>(&everywhere), sizeof(everywhere)) != 0) {
-    throw KernelError("bind packet socket", errno);
+  BindPacket(listen_.get(), ETH_P_ALL);
+}
+
+void Tap::FollowFrames(bool follow) {
+  if (follow == following_) return;
+  if (follow) {
+    FilterFrames(frames_.get(), Ports());
+    BindPacket(frames_.get(), ETH_P_ALL);
+  } else {
+    BindPacket(frames_.get(), 0);
+    ReadFrames();
+    senders_.Clear();
   }
+  following_ = follow;
+}
+
+std::optional<Asker> Tap::SenderTo(uint32_t vxlan, const Mac& destination) {
+  if (!following_) return std::nullopt;
+  return senders_.Find(vxlan, destination, Now());
+}
+
+void Tap::ReadFrames() {
+  if (!following_) return;
+  uint64_t now = Now();
+  ethhdr heads[kFramesPerReceive];
+  sockaddr_ll from[kFramesPerReceive];
+  iovec vectors[kFramesPerReceive];
+  mmsghdr headers[kFramesPerReceive];
+  for (size_t read = 0; read < kFramesPerDrain;) {
+    for (size_t i = 0; i < kFramesPerReceive; i++) {
+      vectors[i] = {&heads[i], sizeof(heads[i])};
+      headers[i] = {};
+      headers[i].msg_hdr = {&from[i], sizeof(from[i]), &vectors[i], 1, nullptr, 0, 0};
+    }
+    int received = recvmmsg(frames_.get(), headers, kFramesPerReceive, MSG_DONTWAIT, nullptr);
+    for (int i = 0; i < received; i++) {
+      uint32_t port = static_cast<uint32_t>(from[i].sll_ifindex);
+      Mac destination;
+      Mac source;
+      std::memcpy(destination.bytes.data(), heads[i].h_dest, ETH_ALEN);
+      std::memcpy(source.bytes.data(), heads[i].h_source, ETH_ALEN);
+      auto [at, end] = ports_.equal_range(port);
+      for (; at != end; ++at) senders_.Store(at->second, destination, source, port, now);
+    }
+    if (received < static_cast<int>(kFramesPerReceive)) return;
+    read += static_cast<size_t>(received);
+  }
+}
+
+std::vector<uint32_t> Tap::Ports() const {
+  std::vector<uint32_t> distinct;
+  for (const auto& [port, vxlan] : ports_) distinct.push_back(port);
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  return distinct;
 }
 
 void Tap::SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports) {
@@ -126,6 +218,7 @@ void Tap::SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports) {
     return !std::binary_search(distinct.begin(), distinct.end(), before.first);
   });
   ports_ = {ports.begin(), ports.end()};
+  if (following_) FilterFrames(frames_.get(), distinct);
   if (passed_over) ReadOn(kFramesPerChange);
 }
 

@@ -9,6 +9,7 @@
 
 #include "asker.h"
 #include "frames.h"
+#include "sender.h"
 #include "socket.h"
 
 namespace missd {
@@ -23,6 +24,13 @@ class Tap {
    * what waits of a port that was among them before is forgotten.
    */
   void SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports);
+  /** Whether to note which port sends to which MAC, see FrameTable; ports are those of SetPorts. @throws
+   * KernelError */
+  void FollowFrames(bool follow);
+  /** Port whose frame raised an L2 miss; none where frames are not followed, or it was not seen. */
+  std::optional<Asker> SenderTo(uint32_t vxlan, const Mac& destination);
+  /** Reads the frames that have come in, before their misses are looked at. */
+  void ReadFrames();
   /** Reads every waiting frame into the table. Right when no miss is waiting, see Pairing. */
   void Drain();
   /** Returns how many could not be sent. */
@@ -54,6 +62,7 @@ class Tap {
   };
 
  private:
+  std::vector<uint32_t> Ports() const;
   /** Returns how many frames were read, 0 when none is waiting. */
   size_t ReadSome(uint64_t now);
   /** Reads until none is waiting, or so many were read. */
@@ -64,6 +73,10 @@ class Tap {
   std::unordered_multimap<uint32_t, uint32_t> ports_;
   AskerTable askers_;
   int error_ = 0;
+  /** Heads of unicast frames; bound only while they are followed. */
+  Fd frames_;
+  bool following_ = false;
+  SenderTable senders_;
 };
 
 }  // namespace missd

@@ -1,4 +1,4 @@
-import { L2_PORT, UNKNOWN_PORT } from '../resolve/lane.ts';
+import { L2_KNOWN, L2_PORT, UNKNOWN_PORT } from '../resolve/lane.ts';
 import type { ServedDevice } from '../served/device.ts';
 
 /** A bridge port that has asked through a device, as `/status` says it. */
@@ -14,6 +14,7 @@ export interface PortStatus {
 const OTHERS = new Map([
   [UNKNOWN_PORT, 'not known'],
   [L2_PORT, 'of L2 misses'],
+  [L2_KNOWN, 'of L2 misses for known MACs'],
 ]);
 
 export const portStatus = ({ lanes, namespace }: ServedDevice): PortStatus[] =>

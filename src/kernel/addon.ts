@@ -53,6 +53,7 @@ export interface NativeNamespace {
   writeRoutes(writes: RouteWrite[]): (Failure & { index: number })[];
   announce(...announcements: Packed): number;
   setPorts(ports: { port: number; vxlan: number }[]): void;
+  followFrames(follow: boolean): void;
   watchTables(ifindexes: number[]): void;
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
   setMulticastRouter(port: number, value: number): void;

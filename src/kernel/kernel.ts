@@ -98,6 +98,12 @@ export interface Namespace {
   /** Tells the asker tap which bridge ports belong to which VXLAN device. Replaces what was said before. */
   setPorts(ports: { port: number; vxlan: number }[]): void;
   /**
+   * Whether the asker of an L2 miss is looked for: the port whose frame raised it, and the source MAC of that, without an
+   * address. It reads the head of every unicast frame of the asking ports, so only while somebody floods.
+   * @throws KernelError
+   */
+  followFrames(follow: boolean): void;
+  /**
    * Lets these ports send so many ARP requests and neighbour solicitations a second and drops the others before they
    * raise a miss; replaces what was said before, also by a predecessor. Rejects where nftables cannot do it.
    * @param rate per port and second, of those to everybody and of those to one

@@ -123,6 +123,11 @@ class LinuxNamespace implements Namespace {
       this.#native.setPorts(ports);
     });
   }
+  followFrames(follow: boolean): void {
+    translated(() => {
+      this.#native.followFrames(follow);
+    });
+  }
   async throttle(ports: readonly Throttled[], rate: number): Promise<void> {
     await runNft(this.#path, ruleset(ports, rate));
   }

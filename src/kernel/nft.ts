@@ -19,7 +19,8 @@ const REMOVAL = `add ${TABLE}\ndelete ${TABLE}\n`;
 /**
  * The table whole. Only ARP requests and neighbour solicitations of throttled ports are counted: those to everybody, and
  * apart from them those to one (which a bridge floods as well if it does not know that one), so that a guest's probes of
- * the neighbours it talks to do not drown in its own flood.
+ * the neighbours it talks to do not drown in its own flood. Of unicast frames only those to MACs that the port has not sent
+ * to in the last 10 s are counted: each may be an L2 miss.
  * @param rate of each port and kind, a second
  */
 export function ruleset(throttled: readonly Throttled[], rate: number): string {
@@ -32,14 +33,22 @@ export function ruleset(throttled: readonly Throttled[], rate: number): string {
   set throttled { type iface_index; flags timeout; elements = { ${elements.join(', ')} }; }
   set multicast { type iface_index; flags dynamic; size 4096; }
   set unicast { type iface_index; flags dynamic; size 4096; }
+  set strange { type iface_index; flags dynamic; size 4096; }
+  set known { type iface_index . ether_addr; flags dynamic, timeout; size 65535; timeout 10s; }
   chain prerouting {
     type filter hook prerouting priority -300; policy accept;
     iif @throttled arp operation request goto asking
     iif @throttled icmpv6 type nd-neighbor-solicit goto asking
+    iif @throttled ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 goto sending
   }
   chain asking {
     ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 update @multicast ${limit}
     ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 update @unicast ${limit}
+  }
+  chain sending {
+    iif . ether daddr @known update @known { iif . ether daddr } accept
+    update @strange ${limit}
+    update @known { iif . ether daddr }
   }
 }
 `;

@@ -2,8 +2,9 @@ import { monotonic, type Clock } from '../clock.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Asker, Miss } from '../vocabulary.ts';
-import { L2_PORT, Lane, UNKNOWN_PORT } from './lane.ts';
+import { L2_KNOWN, L2_PORT, Lane, UNKNOWN_PORT } from './lane.ts';
 import { type Question, newQuestion } from './question.ts';
+import { Senders } from './senders.ts';
 
 /**
  * Questions waiting or under way, all devices together. Of what is free a port may have as much again as it has: one
@@ -24,6 +25,7 @@ export class Admission {
   readonly #counters: Counters;
   #lookupRate: number;
   readonly #now: Clock;
+  readonly #senders: Senders;
   /** Called for a port that floods, and again while it does. */
   onExcess: (device: ServedDevice, lane: Lane) => void = () => undefined;
   /** Called for a question dropped for want of budget or room. */
@@ -35,6 +37,12 @@ export class Admission {
     this.#counters = counters;
     this.#lookupRate = lookupRate;
     this.#now = now;
+    this.#senders = new Senders(now);
+  }
+
+  /** Once a second. */
+  tick(): void {
+    this.#senders.tick();
   }
 
   /** From now on. @param devices whose lanes there are */
@@ -143,11 +151,22 @@ export class Admission {
     return question;
   }
 
-  #laneOf(device: ServedDevice, { layer, asker }: Miss, now: number): Lane {
-    const port = layer === 'l2' ? L2_PORT : (asker?.port ?? device.throttled?.port ?? UNKNOWN_PORT);
+  #laneOf(device: ServedDevice, miss: Miss, now: number): Lane {
+    const port = this.#portOf(device, miss);
     let lane = device.lanes.get(port);
     if (lane === undefined) device.lanes.set(port, (lane = new Lane(port, this.#lookupRate, now)));
+    if (miss.layer === 'l2' && (lane.budget.inDebt || port === device.throttled?.port))
+      this.#senders.follow(device);
     return lane;
+  }
+
+  #portOf(device: ServedDevice, { layer, address, asker }: Miss): number {
+    if (asker !== undefined) return asker.port;
+    const throttled = device.throttled?.port;
+    if (layer === 'l3') return throttled ?? UNKNOWN_PORT;
+    if (device.tables.addressesOf(address).length > 0) return L2_KNOWN;
+    // The frames of a throttled port are not read, those of all others are.
+    return (this.#senders.follows(device) ? throttled : undefined) ?? L2_PORT;
   }
 
   #shedOldest(lane: Lane): boolean {

@@ -3,8 +3,10 @@ import type { Question } from './question.ts';
 
 /** The lane of what no port is known to have asked: this host itself, in the routed topology. */
 export const UNKNOWN_PORT = -1;
-/** The lane of L2 misses. A frame to an unknown MAC does not say whose it is. */
+/** The lane of L2 misses whose sender is not known: see senders.ts. */
 export const L2_PORT = -2;
+/** A reserve: of those, the ones for MACs that are known to have had an address, which no scan can guess. */
+export const L2_KNOWN = -3;
 
 /** In debt a port may have this many questions in flight, if its budget is smaller. */
 const LEAST_IN_DEBT = 16;

@@ -126,8 +126,8 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
  * behind, not that anybody has it: with an entry from it the VXLAN device would answer the next probe, and the guest
  * could not have its own address.
  */
-const isProbe = ({ askers }: Question): boolean =>
-  askers.length > 0 && askers.every(({ ip }) => ip === '0.0.0.0' || ip === '::');
+const isProbe = ({ layer, askers }: Question): boolean =>
+  layer === 'l3' && askers.length > 0 && askers.every(({ ip }) => ip === '0.0.0.0' || ip === '::');
 
 function fail(questions: readonly Question[], deps: PipelineDeps): Settled[] {
   const settled = questions.map<Settled>((question) => ({ question, outcome: 'failed' }));

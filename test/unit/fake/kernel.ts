@@ -68,6 +68,8 @@ export class FakeNamespace extends FakeTables implements Namespace {
   broadcastLimits = 0;
   readonly broadcastDrops = new Map<number, number>();
   broadcastLimitFailure: string | undefined;
+  /** Whether senders of L2 misses are looked for. */
+  following = false;
   watched: number[] = [];
   /** Misses wait and nobody reads them. */
   deaf = false;
@@ -176,6 +178,10 @@ export class FakeNamespace extends FakeTables implements Namespace {
   }
   setPorts(ports: { port: number; vxlan: number }[]): void {
     this.ports = ports;
+  }
+  followFrames(follow: boolean): void {
+    this.#mustBeOpen();
+    this.following = follow;
   }
   throttle(ports: readonly Throttled[]): Promise<void> {
     this.throttles++;
