@@ -155,7 +155,7 @@ export class Admission {
     const port = this.#portOf(device, miss);
     let lane = device.lanes.get(port);
     if (lane === undefined) device.lanes.set(port, (lane = new Lane(port, this.#lookupRate, now)));
-    if (miss.layer === 'l2' && (lane.budget.inDebt || port === device.throttled?.port))
+    if (miss.layer === 'l2' && (lane.crowded || port === device.throttled?.port))
       this.#senders.follow(device);
     return lane;
   }
@@ -188,8 +188,19 @@ export class Admission {
   #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
     this.#drop(device, lane, layer, address);
     lane.excess++;
-    if (lane.floods) this.onExcess(device, lane);
+    if (lane.floods) this.onExcess(device, lane.port === L2_PORT ? (loudest(device) ?? lane) : lane);
   }
+}
+
+/**
+ * The port that most of the L2 misses without a sender are of: under a flood not every frame can be read, and those that
+ * were have brought one port into debt by themselves.
+ */
+function loudest(device: ServedDevice): Lane | undefined {
+  let found: Lane | undefined;
+  for (const lane of device.lanes.values())
+    if (lane.port > 0 && lane.budget.inDebt && lane.unknown > (found?.unknown ?? 0)) found = lane;
+  return found;
 }
 
 const same = (one: Asker, other: Asker): boolean =>

@@ -59,6 +59,11 @@ export class Lane {
     return this.excess >= this.#mostExcess;
   }
 
+  /** Whether more come than it may ask, or it seems so while the answers to the last ones are not known. */
+  get crowded(): boolean {
+    return this.budget.inDebt || this.inFlight > this.budget.capacity / 2;
+  }
+
   /** Whether it may have no more in flight for what its last questions came to. */
   exhausted(now: number): boolean {
     if (this.inFlight < Math.max(LEAST_IN_DEBT, this.budget.capacity)) return false;

@@ -73,6 +73,14 @@ describe('while L2 misses for MACs that nobody has are too many', () => {
     expect([...named]).toEqual([GUEST]);
   });
 
+  it('the port that sends most of them is named where most senders were not seen', async () => {
+    const named = new Set<number>();
+    world.admission.onExcess = (_, { port }) => void named.add(port);
+    await flood((n) => from(GUEST, n));
+    for (let second = 1; second < 15; second++) await flood(l2, 0x1000 + second * 3_000);
+    expect([...named]).toEqual([GUEST]);
+  });
+
   it('those whose sender is not known are the throttled port’s, and of no other', async () => {
     await flood(l2);
     await world.miss(l2(1));
