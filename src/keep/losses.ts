@@ -105,7 +105,7 @@ export class Losses {
       const starting = blow.devices.some((device) => device.vni === vni && !device.verified);
       if (last || !this.guard.isMass(blow, vni)) going.push(...lost);
       else if (!starting) this.#keep(vni, lost);
-      else judged.push(this.#keepIfEmpty(vni, lost));
+      else judged.push(this.#keepIfEmpty(blow, vni, lost));
     }
     if (last) this.#enqueue(this.#withdraw(going));
     if (judged.length === 0) this.#end(blow, going);
@@ -133,12 +133,14 @@ export class Losses {
    * At start only a VNI without any record looks like a directory that lost its memory.
    * @returns other orphans, which go
    */
-  async #keepIfEmpty(vni: number, lost: Recheck[]): Promise<Recheck[]> {
+  async #keepIfEmpty(blow: Blow, vni: number, lost: Recheck[]): Promise<Recheck[]> {
     try {
       if (!(await this.#deps.directory.isEmpty(vni))) return lost;
     } catch (error) {
       if (!(error instanceof DirectoryError)) this.#deps.report.broken('withdrawals', error);
     }
+    // What overtook it reads everything again, and judges for itself.
+    if (blow.overtaken) return [];
     this.#keep(vni, lost);
     return [];
   }

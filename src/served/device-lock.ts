@@ -85,7 +85,23 @@ function take(kernel: Names, ifindex: number, own: string, isMissd: IsMissd): De
   const listening = `${LOCK}${ifindex}/${own}`;
   const datagram = plainName(ifindex);
   kernel.lock(listening);
-  const whole = kernel.lock(datagram, 'datagram');
+  try {
+    return conclude(kernel, ifindex, isMissd, listening, kernel.lock(datagram, 'datagram'));
+  } catch (error) {
+    // Ours would be taken for another missd's the next time.
+    unlockDevice(kernel, { names: { listening, datagram } });
+    throw error;
+  }
+}
+
+function conclude(
+  kernel: Names,
+  ifindex: number,
+  isMissd: IsMissd,
+  listening: string,
+  whole: boolean,
+): DeviceLock {
+  const datagram = plainName(ifindex);
   const others = kernel
     .namedSockets(LOCK)
     .filter(({ name, listening: listens }) =>

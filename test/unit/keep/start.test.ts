@@ -28,6 +28,28 @@ beforeEach(() => {
 });
 
 describe('a start', () => {
+  it.each([
+    { overtaken: false, guarded: [VNI] },
+    { overtaken: true, guarded: [] },
+  ])(
+    'keeps what has no record where the VNI is empty; overtaken by a gap $overtaken it leaves that to the gap',
+    async ({ overtaken, guarded }) => {
+      for (let n = 1; n <= 20; n++) leave(n, { record: null });
+      let say: (empty: boolean) => void = () => undefined;
+      world.directory.isEmpty = () => new Promise((answer) => (say = answer));
+      await begin();
+      if (overtaken) {
+        // Its records are back by then.
+        for (let n = 1; n <= 20; n++) leave(n);
+        await world.gap();
+      }
+      say(true);
+      await turns(12);
+      expect(world.keeper.guard.active).toEqual(guarded);
+      expect(device.tables.neighbours.size).toBe(20);
+    },
+  );
+
   it('adopts what is still true and writes nothing', async () => {
     leave(1);
     world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(2), vtep: vtep(3), ...OUR_FDB_ROW });

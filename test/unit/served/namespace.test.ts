@@ -135,6 +135,20 @@ describe('a host', () => {
     expect(types().filter((type) => type === 'served')).toHaveLength(2);
   });
 
+  it('gives back a lock that breaks half-way, and so can have it at the next try', async () => {
+    const look = namespace.namedSockets.bind(namespace);
+    let looks = 0;
+    namespace.namedSockets = (prefix) => {
+      if (++looks === 3) throw new Error('broken');
+      return look(prefix);
+    };
+    await serve(vxlanLink(VXLAN, true));
+    expect(looks).toBeGreaterThan(3);
+    expect(world.counters.internalErrors.devices).toBe(1);
+    host.claim();
+    expect(names()).toEqual(['vx']);
+  });
+
   it('ends for want of a device at start alone', async () => {
     const failures: string[] = [];
     const bad = { ...vxlanLink(VXLAN, true), vxlan: { ...vxlanLink(VXLAN, true).vxlan, external: true } };
