@@ -156,7 +156,9 @@ describe('two owners of one address', () => {
     });
     const { verdict } = await explain(pair, { address: '20.0.0.1' });
     expect(verdict).toMatchObject({ works: false, cause: 'two_owners' });
-    expect(verdict.next).toBe(`missd endpoint set 100 20.0.0.1 ${pair.guest1.mac} 10.99.0.1`);
+    expect(verdict.next).toBe(
+      `missd endpoint set 100 20.0.0.1 ${pair.guest1.mac} 10.99.0.1 --redis ${pair.redis.socket}`,
+    );
   });
 
   test('an address of the host’s own bridge that a record gives to another', async () => {

@@ -4,15 +4,7 @@ import { duration } from '../../screen/span.ts';
 import { isMade, isPermanent } from '../../tables/ownership.ts';
 import type { BridgedFacts, Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import {
-  LATELY,
-  here,
-  isAssignedHere,
-  isProven,
-  isRecordedHere,
-  isServed,
-  setRecord,
-} from '../view.ts';
+import { LATELY, here, isAssignedHere, isProven, isRecordedHere, isServed, setRecord } from '../view.ts';
 
 export function bridge(facts: Facts): Finding[] {
   const { device, expected, bridged, vni, address } = facts;
@@ -29,7 +21,7 @@ export function bridge(facts: Facts): Finding[] {
         cause: {
           name: 'two_owners',
           // Which of the two is right cannot be seen from here: the record may be, and this host's is its own affair.
-          says: `this host has ${address} itself, on ${where}${whose}, so nothing here is sent to ${expected.mac} behind ${expected.vtep}, where the directory has it`,
+          says: `this host has ${address} itself, on ${where} here${whose}, so nothing here is sent to ${expected.mac} behind ${expected.vtep}, where the directory has it`,
           next: here(facts, sh`ip address show to ${address}`),
         },
       }),
