@@ -4,6 +4,7 @@ import './hangup.ts';
 import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UsageError, reasonOf } from './errors.ts';
+import { onOneLine } from './screen/steering.ts';
 import { VERSION } from './version.ts';
 
 /** Loaded when asked for: the daemon, which is the one that stays, needs little of what the others do. */
@@ -89,7 +90,7 @@ try {
     // `missd` alone prints the help and is an error; `--help` and `--version` are not. Commander has said the rest.
     process.exitCode = error.exitCode === 0 ? 0 : USAGE;
   } else {
-    sayError(`missd: ${reasonOf(error)}\n`);
+    sayError(`missd: ${onOneLine(reasonOf(error))}\n`);
     if (wantsTrace() && error instanceof Error) sayError(`${error.stack ?? ''}\n`);
     process.exitCode = error instanceof UsageError ? USAGE : FAILURE;
   }

@@ -94,7 +94,7 @@ function directory(read: Directory['read'] = (keys) => keys.map(valueOf)): Direc
     takePart: () => Promise.resolve([]),
     leave: () => Promise.resolve(),
     usersOf: () => Promise.resolve(new Map()),
-    health: () => ({ up: { lookups: true, feed: true, leases: true }, feedLag: 0 }),
+    health: () => ({ up: { lookups: true, feed: true, leases: true }, feedLag: 0, excessLeases: 0 }),
     close: () => Promise.resolve(),
   };
 }

@@ -15,6 +15,7 @@ import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { ipArgument, macArgument, vtepArgument } from './arguments.ts';
 import { columns } from '../screen/columns.ts';
 import { say, sayJson } from '../screen/say.ts';
+import { onOneLine } from '../screen/steering.ts';
 import { widthOf } from '../screen/size.ts';
 import { withRedis } from './redis.ts';
 
@@ -155,7 +156,7 @@ function exportCommand(): Command {
     );
     say(renderRecords(records));
     for (const what of skipped.slice(0, MOST_SKIPPED))
-      process.stderr.write(`missd: left out: ${JSON.stringify(what).slice(1, -1)}\n`);
+      process.stderr.write(`missd: left out: ${onOneLine(what)}\n`);
     const more = skipped.length - MOST_SKIPPED;
     if (more > 0) process.stderr.write(`missd: left out: ${more} more\n`);
   });

@@ -1,3 +1,4 @@
+import { say, sayJson } from '../screen/say.ts';
 import { Command } from 'commander';
 import { type FlushOptions, declare, resolve } from '../config/options.ts';
 import { flushServed } from '../control/client.ts';
@@ -40,10 +41,11 @@ export function flushCommand(): Command {
     }
     const missing = device.filter((name) => !removed.some((one) => one.device === name));
     if (missing.length > 0) throw new RuntimeFailure(`no VXLAN device named ${missing.join(', ')}`);
-    if (command.opts<{ json?: boolean }>().json === true)
-      process.stdout.write(`${JSON.stringify(removed)}\n`);
+    if (command.opts<{ json?: boolean }>().json === true) sayJson(removed);
     else
-      for (const one of removed) process.stdout.write(`${one.device}: ${told(one)} removed${stayed(one)}\n`);
+      for (const one of removed)
+        say(`${one.device}: ${told(one)} removed${stayed(one)}
+`);
   });
 }
 

@@ -11,6 +11,8 @@ import * as parse from './parse.ts';
 export interface DirectoryOptions {
   redis: string;
   redisPasswordFile?: string;
+  redisSentinelUser?: string;
+  redisSentinelPasswordFile?: string;
   redisCa?: string;
   redisCert?: string;
   redisKey?: string;
@@ -105,6 +107,8 @@ const directoryOptions = (): Option[] => [
     'redis://, rediss://, a socket path, redis+sentinel://h:p,h:p/MASTER, redis+cluster://h:p,h:p',
   ).default('redis://127.0.0.1:6379'),
   option('--redis-password-file <file>', 'file that holds the password'),
+  option('--redis-sentinel-user <name>', 'user name for the sentinels themselves'),
+  option('--redis-sentinel-password-file <file>', 'file that holds the password of the sentinels themselves'),
   option('--redis-ca <file>', 'CA certificate for rediss'),
   option('--redis-cert <file>', 'client certificate for rediss'),
   option('--redis-key <file>', 'key of the client certificate'),

@@ -44,6 +44,8 @@ export interface DirectoryHealth {
    * longer, as long as it has no answer. Of several the worst.
    */
   feedLag: number;
+  /** Leases that do not count because their VNI has too many. */
+  excessLeases: number;
 }
 
 /** A subnet lease whose record was valid as text; the prefix is in canonical form. */

@@ -162,7 +162,7 @@ export class FileDirectory implements Directory {
   /** All of it is in memory. */
   health(): DirectoryHealth {
     const { up } = this.#state.value;
-    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0 };
+    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0, excessLeases: 0 };
   }
 
   close(): Promise<void> {

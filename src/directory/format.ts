@@ -40,6 +40,9 @@ const WORDS: Record<MalformedReason, string> = {
   vtep_link_local: 'is link-local, and the device names no interface',
   vtep_broadcast: 'is the broadcast address of a subnet',
   vtep_not_allowed: 'is not within --vtep-allow',
+  size: 'is longer than any record',
+  type: 'is of another type',
+  excess: 'is one too many',
 };
 
 /** A malformed address in words, for people who typed it. */

@@ -27,6 +27,9 @@ export const MALFORMED_REASONS = [
   'vtep_not_allowed',
   'vtep_link_local',
   'vtep_broadcast',
+  'size',
+  'type',
+  'excess',
 ] as const;
 export type MalformedReason = (typeof MALFORMED_REASONS)[number];
 
@@ -71,14 +74,15 @@ export function isMalformed(judged: object): judged is Malformed {
 }
 
 export function parseIpRecord(value: string, context: RecordContext): IpRecord | Malformed {
-  if (value.length > LONGEST_VALUE) return { malformed: 'syntax' };
+  if (value.length > LONGEST_VALUE) return { malformed: 'size' };
   const router = value.endsWith(' router');
   const lease = parseLease(router ? value.slice(0, -' router'.length) : value, context);
   return 'malformed' in lease ? lease : { mac: lease.mac, vtep: lease.vtep, router };
 }
 
 export function parseLease(value: string, context: RecordContext): LeaseRecord | Malformed {
-  const space = value.length > LONGEST_VALUE ? -1 : value.indexOf(' ');
+  if (value.length > LONGEST_VALUE) return { malformed: 'size' };
+  const space = value.indexOf(' ');
   if (space <= 0 || space === value.length - 1) return { malformed: 'syntax' };
   const mac = value.slice(0, space);
   const macReason = judgeMac(mac);
@@ -88,6 +92,7 @@ export function parseLease(value: string, context: RecordContext): LeaseRecord |
 }
 
 export function parseMacRecord(value: string, context: RecordContext): MacRecord | Malformed {
+  if (value.length > LONGEST_VALUE) return { malformed: 'size' };
   const family = classifyVtep(value);
   if (typeof family === 'string') return { malformed: family };
   if (family !== context.family) return { malformed: 'vtep_family' };

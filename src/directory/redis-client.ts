@@ -1,5 +1,6 @@
 /** ioredis clients with the settings that keep a lost server from holding anything up. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
+import './redis-guard.ts';
 import { isWrongDatabase } from './redis-reason.ts';
 import type { RedisTarget } from './redis-url.ts';
 
@@ -72,6 +73,8 @@ function location({ where, tls }: RedisTarget): ClientOptions {
       return {
         sentinels: where.sentinels,
         name: where.master,
+        ...(where.username !== undefined && { sentinelUsername: where.username }),
+        ...(where.password !== undefined && { sentinelPassword: where.password }),
         sentinelCommandTimeout: COMMAND_TIMEOUT,
         sentinelRetryStrategy: backoff,
         // Without it a master that was replaced but still answers would be read for ever.

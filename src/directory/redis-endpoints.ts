@@ -26,10 +26,10 @@ export async function setEndpoint(
   endpoint: Endpoint,
   ttl?: number,
 ): Promise<void> {
-  const { keys, client } = redis;
+  const { keys } = redis;
   const ipKey = keys.record({ vni, kind: 'ip', address: endpoint.ip });
   await redis.transaction([ipKey], async (multi) => {
-    const before = macOf(await client.get(ipKey));
+    const before = macOf((await redis.values([ipKey]))[0] ?? null);
     if (before !== undefined && before !== endpoint.mac) {
       await removeUnused(redis, multi, vni, before, endpoint.ip);
     }
@@ -49,8 +49,8 @@ export function milliseconds(seconds: number): number {
 export async function removeEndpoint(redis: RedisWriter, vni: Vni, ip: Ip): Promise<string[]> {
   const ipKey = redis.keys.record({ vni, kind: 'ip', address: ip });
   return redis.transaction([ipKey], async (multi) => {
-    const value = await redis.client.get(ipKey);
-    if (value === null) return [];
+    if ((await redis.client.exists(ipKey)) === 0) return [];
+    const [value = null] = await redis.values([ipKey]);
     multi.del(ipKey);
     const mac = macOf(value);
     if (mac === undefined) return [ipKey];

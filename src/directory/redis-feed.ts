@@ -92,7 +92,6 @@ export class RedisFeed {
     }
     if (this.#closed) return;
     this.#armed = true;
-    this.#failures = 0;
     this.#ping();
     this.#events.armed();
   }
@@ -106,6 +105,8 @@ export class RedisFeed {
         () => {
           this.#took = monotonic() - this.#askedAt;
           this.#answered = true;
+          // Not when it was armed: a server that breaks the feed each time is given more and more rest.
+          this.#failures = 0;
           if (this.#armed) this.#ping();
         },
         (error: unknown) => {
@@ -130,6 +131,9 @@ export class RedisFeed {
 
   #receive(payload: unknown): void {
     if (payload === null) this.#events.flushed();
-    else if (Array.isArray(payload)) this.#events.keys(payload as Buffer[]);
+    else if (Array.isArray(payload) && payload.every((key) => Buffer.isBuffer(key)))
+      this.#events.keys(payload);
+    // Nobody knows what it meant to say, so whatever it may concern is read again, as after any gap.
+    else this.#fail(new Error('malformed reply: an invalidation that names no keys'));
   }
 }

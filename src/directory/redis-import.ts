@@ -36,7 +36,7 @@ export async function importRecords(
     for (const some of batches(doomed)) imported.removed += await redis.client.unlink(...some);
     if (replace) {
       const cidrs = new Set(one.subnets.map(({ cidr }) => cidr));
-      const gone = (await redis.client.smembers(redis.keys.leases(vni))).filter((cidr) => !cidrs.has(cidr));
+      const gone = ((await redis.members(vni)) ?? []).filter((cidr) => !cidrs.has(cidr));
       for (const some of batches(gone)) await redis.client.srem(redis.keys.leases(vni), ...some);
     }
     await importVteps(redis, vni, one, replace);

@@ -8,12 +8,15 @@ import type { Values } from './directory.ts';
 import { COMMAND_TIMEOUT, CONNECT_TIMEOUT, SOCKET_TIMEOUT } from './redis-client.ts';
 import { Soon } from './redis-soon.ts';
 import type { RedisTarget } from './redis-url.ts';
+import { type Bounds, ReplyBound } from './reply-bound.ts';
 import { encodeCommand, type Reply, ReplyParser } from './resp.ts';
 
 /** How much later than due it may be noticed that an answer is late, ms; one timer serves all questions. */
 const TICK = 50;
 /** The answer to a full MGET fits in. */
 const READ_BUFFER = 64 * 1024;
+/** A full MGET of records takes 46 kB; what is cut off would be no record. */
+const BOUNDS: Bounds = { value: 256, reply: 1024 * 1024 };
 /** Values that are waited for; more is a burst, in which the next batch is better prepared meanwhile. */
 const FEW = 8;
 
@@ -33,6 +36,7 @@ export class RedisLookups {
   readonly #parser = new ReplyParser((reply) => {
     this.#answer(reply);
   });
+  readonly #bound = new ReplyBound(BOUNDS);
   /** In the order of the answers to come. */
   readonly #asked: Asked[] = [];
   #timer: NodeJS.Timeout | undefined;
@@ -139,7 +143,7 @@ export class RedisLookups {
   #hear(bytes: Buffer): void {
     this.#heardAt = performance.now();
     try {
-      this.#parser.push(bytes);
+      this.#parser.push(this.#bound.pass(bytes));
     } catch (error) {
       this.#destroy(error as Error);
     }

@@ -5,9 +5,17 @@ import { DirectoryError, type Values } from './directory.ts';
 import { clusterClient, redisClient } from './redis-client.ts';
 import { probeCluster, withDeadline } from './redis-cluster.ts';
 import { RedisLookups } from './redis-lookups.ts';
-import { isAftermath, isTimeout, redisReason } from './redis-reason.ts';
+import { LONGEST_READ, OversizedValues } from './redis-oversized.ts';
+import {
+  isAftermath,
+  isNotPermitted,
+  isOversized,
+  isTimeout,
+  isWrongType,
+  redisReason,
+} from './redis-reason.ts';
 import { TAKE_PART, takePartArguments } from './redis-members.ts';
-import { scanKeys } from './redis-scan.ts';
+import { membersOf, scanKeys } from './redis-scan.ts';
 import type { RedisTarget } from './redis-url.ts';
 
 /** Keys in one MGET. Two in flight keep server and client both busy: 0.97 µs a key, and no single one blocks the server for long. */
@@ -23,6 +31,7 @@ export class RedisReader {
   readonly #scheduler: SchedulerLike;
   /** Values of one server are read there; of a cluster by the client, which knows where. Comes and goes with the client's connection. */
   #lookups: RedisLookups | undefined;
+  readonly #oversized = new OversizedValues();
   #probes: Subscription | undefined;
   #closed = false;
   #lastError: unknown;
@@ -83,7 +92,7 @@ export class RedisReader {
     if (keys.length > MGET_KEYS || (this.cluster !== undefined && tags.some((tag) => tag !== tags[0])))
       return this.#valuesOfMany(keys, tags);
     if (keys.length === 0) return [];
-    const values = this.#mget(keys, urgent);
+    const values = this.#read(keys, urgent);
     return values instanceof Promise ? this.#asked(() => values) : values;
   }
 
@@ -95,7 +104,7 @@ export class RedisReader {
       lastValueFrom(
         from(batches).pipe(
           mergeMap(async (indices) => {
-            const read = await this.#mget(indices.map((index) => keys[index] ?? ''));
+            const read = await this.#read(indices.map((index) => keys[index] ?? ''));
             for (const [at, index] of indices.entries()) values[index] = read[at] ?? null;
           }, inFlight),
         ),
@@ -105,9 +114,24 @@ export class RedisReader {
     return values;
   }
 
-  /** @throws DirectoryError */
-  members(key: string): Promise<string[]> {
-    return this.#asked(() => this.#client.smembers(key));
+  /** Of a set, by the thousand and some perhaps twice. @throws DirectoryError */
+  async *members(key: string): AsyncGenerator<string[]> {
+    const pages = membersOf(this.#client, key);
+    for (;;) {
+      const page = await this.#asked(() => pages.next());
+      if (page.done === true) return;
+      yield page.value;
+    }
+  }
+
+  /** The feed names a key: what it holds now is not known. */
+  heard(key: string): void {
+    this.#oversized.heard(key);
+  }
+
+  /** The feed may have missed something. */
+  heardOfAll(): void {
+    this.#oversized.heardOfAll();
   }
 
   /** Whether no key but one matches; ends at the first that does. @throws DirectoryError */
@@ -123,7 +147,8 @@ export class RedisReader {
   takePart(key: string, members: readonly string[], milliseconds: number): Promise<string[]> {
     return this.#asked(async () => {
       const argv = takePartArguments(members, milliseconds);
-      return (await this.#client.eval(TAKE_PART, 1, key, ...argv)) as string[];
+      const taking: unknown = await this.#client.eval(TAKE_PART, 1, key, ...argv);
+      return isTexts(taking) ? taking : misled('EVAL');
     });
   }
 
@@ -137,7 +162,9 @@ export class RedisReader {
   /** How many keys of any kind the server has; undefined of a cluster. @throws DirectoryError */
   async size(): Promise<number | undefined> {
     const client = this.#client;
-    return client instanceof Cluster ? undefined : this.#asked(() => client.dbsize());
+    if (client instanceof Cluster) return undefined;
+    const size: unknown = await this.#asked(() => client.dbsize());
+    return typeof size === 'number' ? size : undefined;
   }
 
   /** Keys that match, by the thousand and some perhaps twice. @throws DirectoryError */
@@ -162,8 +189,64 @@ export class RedisReader {
     }
   }
 
+  #read(keys: string[], urgent?: boolean): Values | Promise<Values> {
+    return this.#oversized.concerns(keys) ? this.#readApart(keys) : this.#readWhole(keys, urgent);
+  }
+
+  #readWhole(keys: string[], urgent?: boolean): Values | Promise<Values> {
+    const noted = (values: Values): Values => {
+      for (const [index, value] of values.entries())
+        if (value !== null && value.length >= LONGEST_READ) this.#oversized.note(keys[index] ?? '', value);
+      return values;
+    };
+    const values = this.#mget(keys, urgent);
+    if (!(values instanceof Promise)) return noted(values);
+    return values.then(noted, (error: unknown) => {
+      if (isOversized(error)) return this.#readRanges(keys);
+      if (isTimeout(error)) this.#oversized.suspect(keys);
+      throw error;
+    });
+  }
+
+  /** Those that are known from memory, those that are suspect with a bound, and the others whole. */
+  async #readApart(keys: string[]): Promise<Values> {
+    const suspects = keys.filter((key) => this.#oversized.isSuspect(key));
+    const others = keys.filter(
+      (key) => !this.#oversized.isSuspect(key) && this.#oversized.of(key) === undefined,
+    );
+    const known = new Map(keys.map((key) => [key, this.#oversized.of(key) ?? null]));
+    const [ranges, whole] = await Promise.all([
+      this.#readRanges(suspects),
+      others.length === 0 ? [] : this.#readWhole(others),
+    ]);
+    for (const [index, key] of suspects.entries()) known.set(key, ranges[index] ?? null);
+    for (const [index, key] of others.entries()) known.set(key, whole[index] ?? null);
+    return keys.map((key) => known.get(key) ?? null);
+  }
+
+  /** What a range cannot tell: an empty value is no value. */
+  async #readRanges(keys: string[]): Promise<Values> {
+    try {
+      return await Promise.all(
+        keys.map(async (key) => {
+          const value: unknown = await this.#client.getrange(key, 0, LONGEST_READ - 1).catch(noneIfMistyped);
+          if (value !== null && typeof value !== 'string') return misled('GETRANGE');
+          this.#oversized.note(key, value);
+          return value === '' ? null : value;
+        }),
+      );
+    } catch (error) {
+      if (isNotPermitted(error)) this.#oversized.forget();
+      else this.#oversized.suspect(keys);
+      throw error;
+    }
+  }
+
   #mget(keys: string[], urgent?: boolean): Values | Promise<Values> {
-    if (this.#client instanceof Cluster) return this.#client.mget(keys);
+    if (this.#client instanceof Cluster)
+      return this.#client
+        .mget(keys)
+        .then((values: unknown) => (isValues(values, keys.length) ? values : misled('MGET')));
     if (this.#lookups?.served !== true) return Promise.reject(new Error('Connection is closed.'));
     return this.#lookups.mget(keys, urgent);
   }
@@ -217,6 +300,11 @@ export class RedisReader {
     this.#lookups ??= new RedisLookups(this.#target, client.stream, (error) => {
       const { served } = lookups;
       if (this.#lookups === lookups) this.#lookups = undefined;
+      // The server answers, if too much.
+      if (isOversized(error) && this.#client.status === 'ready') {
+        void this.#probe();
+        return;
+      }
       this.#fail(error);
       if (served) void this.#probe();
     });
@@ -228,4 +316,22 @@ export class RedisReader {
   #fail(error: unknown): void {
     if (!this.#closed) this.#answering(redisReason(this.#lastError ?? error, this.#target));
   }
+}
+
+/** As MGET has it. */
+function noneIfMistyped(error: unknown): null {
+  if (isWrongType(error)) return null;
+  throw error;
+}
+
+/** The types of ioredis say what a server answers; one that is broken answers something else. */
+const isTexts = (reply: unknown): reply is string[] =>
+  Array.isArray(reply) && reply.every((one) => typeof one === 'string');
+const isValues = (reply: unknown, count: number): reply is Values =>
+  Array.isArray(reply) &&
+  reply.length === count &&
+  reply.every((one) => one === null || typeof one === 'string');
+
+function misled(command: string): never {
+  throw new Error(`malformed reply: to ${command}`);
 }

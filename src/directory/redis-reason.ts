@@ -1,11 +1,14 @@
 /** What went wrong with Redis, in words an operator can act on. */
+import { DirectoryError } from './directory.ts';
 import type { RedisTarget } from './redis-url.ts';
+import { OversizedReply } from './reply-bound.ts';
 
 /** One line, without credentials. */
 export function redisReason(error: unknown, target: RedisTarget): string {
   const raw = innermost(error);
   const { message } = raw;
   const code = (raw as NodeJS.ErrnoException).code ?? '';
+  if (/All sentinels are unreachable/.test(message)) return sentinelReason(message, target);
   if (message.includes('WRONGPASS') || message.includes('invalid password'))
     return 'wrong user name or password';
   if (message.startsWith('NOAUTH')) return 'the server wants a password (--redis-password-file)';
@@ -14,7 +17,6 @@ export function redisReason(error: unknown, target: RedisTarget): string {
   if (message.startsWith('CLUSTERDOWN')) return 'the cluster is down: some of its slots have no master';
   if (message.startsWith('MASTERDOWN')) return 'a replica that has lost its master';
   if (isWrongDatabase(raw)) return `no database ${target.db} on this server`;
-  if (/All sentinels are unreachable/.test(message)) return `no sentinel of ${target.name} answers`;
   if (code === 'ECONNREFUSED') return `connection refused by ${target.name}`;
   if (code === 'ENOENT') return `no socket at ${target.name}`;
   if (code === 'EACCES') return `permission denied for ${target.name}`;
@@ -33,8 +35,35 @@ export function redisReason(error: unknown, target: RedisTarget): string {
   return firstLine(message) || code;
 }
 
+/** ioredis tells what the last of them said. */
+function sentinelReason(message: string, { name }: RedisTarget): string {
+  if (message.includes('NOAUTH'))
+    return `the sentinels of ${name} want a password (--redis-sentinel-password-file)`;
+  if (message.includes('WRONGPASS') || message.includes('invalid password'))
+    return `the sentinels of ${name} know another user name or password`;
+  const refused = /NOPERM .*$/.exec(message)?.[0];
+  return refused === undefined
+    ? `no sentinel of ${name} answers`
+    : `not permitted by the sentinels: ${firstLine(refused.replace('NOPERM ', ''))}`;
+}
+
 export function isWrongDatabase(error: Error): boolean {
   return /DB index|invalid DB|SELECT is not allowed/.test(error.message);
+}
+
+/** The user may not use this command, or on this key. */
+export function isNotPermitted(error: unknown): boolean {
+  return innermost(error).message.startsWith('NOPERM');
+}
+
+/** A key holds another type than the command is for. */
+export function isWrongType(error: unknown): boolean {
+  return innermost(error).message.startsWith('WRONGTYPE');
+}
+
+/** An answer was larger than anything that can be meant. */
+export function isOversized(error: unknown): boolean {
+  return innermost(error) instanceof OversizedReply;
 }
 
 /** What ioredis says after the fact, when the cause was told before. */
@@ -50,12 +79,13 @@ export function isTimeout(error: unknown): boolean {
   );
 }
 
-/** ioredis wraps what happened at the nodes, and node wraps what happened at each of a name's addresses. */
+/** We wrap what went wrong, ioredis wraps what happened at the nodes, and node wraps what happened at each of a name's addresses. */
 function innermost(error: unknown): Error {
   let inner = error instanceof Error ? error : new Error(String(error));
   for (let depth = 0; depth < 5; depth++) {
     const within: unknown =
       (inner as { lastNodeError?: unknown }).lastNodeError ??
+      (inner instanceof DirectoryError ? inner.cause : undefined) ??
       (inner instanceof AggregateError ? inner.errors[0] : undefined);
     if (!(within instanceof Error)) break;
     inner = within;

@@ -45,7 +45,13 @@ export async function listSubnets(redis: RedisWriter, only?: Vni): Promise<Liste
   const listed: ListedSubnet[] = [];
   const vnis = only === undefined ? await vnisWith(redis, 'leases') : [only];
   for (const vni of vnis) {
-    const cidrs = (await redis.client.smembers(redis.keys.leases(vni))).sort(compareAddresses);
+    const members = await redis.members(vni);
+    if (members === undefined) {
+      const value = `${redis.keys.leases(vni)} is not a set`;
+      listed.push({ vni, cidr: '-', malformed: 'type', value });
+      continue;
+    }
+    const cidrs = members.sort(compareAddresses);
     const keys = cidrs.map((cidr) => redis.keys.lease(vni, cidr));
     const values = await redis.values(keys);
     const ttls = await redis.ttls(keys);

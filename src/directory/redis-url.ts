@@ -11,6 +11,9 @@ export interface RedisAddress {
 /** Files named on the command line; read once, at start. */
 export interface RedisAccess {
   passwordFile?: string | undefined;
+  /** Of the sentinels, which have users of their own. */
+  sentinelUser?: string | undefined;
+  sentinelPasswordFile?: string | undefined;
   ca?: string | undefined;
   cert?: string | undefined;
   key?: string | undefined;
@@ -27,7 +30,7 @@ export interface RedisTarget {
   where:
     | { kind: 'socket'; path: string }
     | { kind: 'server'; address: RedisAddress }
-    | { kind: 'sentinel'; sentinels: RedisAddress[]; master: string }
+    | { kind: 'sentinel'; sentinels: RedisAddress[]; master: string; username?: string; password?: string }
     | { kind: 'cluster'; nodes: RedisAddress[] };
   username?: string;
   password?: string;
@@ -44,6 +47,8 @@ const FORMS =
 export function redisTarget(options: DirectoryOptions): RedisTarget {
   return parseRedisUrl(options.redis, {
     passwordFile: options.redisPasswordFile,
+    sentinelUser: options.redisSentinelUser,
+    sentinelPasswordFile: options.redisSentinelPasswordFile,
     ca: options.redisCa,
     cert: options.redisCert,
     key: options.redisKey,
@@ -64,6 +69,7 @@ export function parseRedisUrl(text: string, access: RedisAccess = {}): RedisTarg
   if (socket === undefined && (scheme === undefined || scheme === 'unix')) {
     throw new UsageError(`--redis: cannot read this address; expected ${FORMS}`);
   }
+  refuseForOthers(topology, access);
   const target = { ...credentials(userinfo, access), ...security(scheme === 'rediss', access) };
   if (socket !== undefined)
     return { ...target, where: { kind: 'socket', path: socket }, db: 0, name: socket };
@@ -82,7 +88,8 @@ export function parseRedisUrl(text: string, access: RedisAccess = {}): RedisTarg
       throw new UsageError(
         '--redis: a sentinel address ends in the name of the master, as in redis+sentinel://h1:26379,h2:26379/mymaster',
       );
-    const where = { kind: 'sentinel' as const, sentinels: addresses, master: decode(first) };
+    const own = sentinelCredentials(access);
+    const where = { kind: 'sentinel' as const, sentinels: addresses, master: decode(first), ...own };
     return { ...target, where, db: parseDb(second), name: `${where.master} of ${name}` };
   }
   if (topology === 'cluster') {
@@ -130,19 +137,48 @@ function credentials(
   if (inUrl !== undefined && access.passwordFile !== undefined) {
     throw new UsageError('--redis-password-file: the address in --redis has a password already');
   }
-  // Editors end a file with a newline; passwords do not end with one.
   const password =
-    access.passwordFile === undefined
-      ? inUrl
-      : read('password-file', access.passwordFile)
-          .toString()
-          .replace(/\r?\n$/, '');
-  if (password === '' && access.passwordFile !== undefined)
-    throw new UsageError('--redis-password-file: the file is empty');
+    access.passwordFile === undefined ? inUrl : passwordIn('password-file', access.passwordFile);
   return {
     ...(user !== '' && { username: decode(user) }),
     ...(password !== undefined && password !== '' && { password }),
   };
+}
+
+/** @throws UsageError where they are given and there are no sentinels */
+function refuseForOthers(topology: string | undefined, access: RedisAccess): void {
+  if (topology === 'sentinel') return;
+  const given =
+    access.sentinelUser !== undefined
+      ? 'user'
+      : access.sentinelPasswordFile !== undefined
+        ? 'password-file'
+        : undefined;
+  if (given !== undefined)
+    throw new UsageError(`--redis-sentinel-${given}: only with a redis+sentinel:// address`);
+}
+
+function sentinelCredentials({ sentinelUser, sentinelPasswordFile }: RedisAccess): {
+  username?: string;
+  password?: string;
+} {
+  if (sentinelPasswordFile === undefined) {
+    if (sentinelUser === undefined) return {};
+    throw new UsageError('--redis-sentinel-user: goes together with --redis-sentinel-password-file');
+  }
+  return {
+    ...(sentinelUser !== undefined && { username: sentinelUser }),
+    password: passwordIn('sentinel-password-file', sentinelPasswordFile),
+  };
+}
+
+/** Editors end a file with a newline; passwords do not end with one. */
+function passwordIn(option: string, file: string): string {
+  const password = read(option, file)
+    .toString()
+    .replace(/\r?\n$/, '');
+  if (password === '') throw new UsageError(`--redis-${option}: the file is empty`);
+  return password;
 }
 
 function security(encrypted: boolean, access: RedisAccess): { tls?: RedisTls } {

@@ -4,13 +4,17 @@ import { RuntimeFailure } from '../errors.ts';
 import type { Vni } from '../vocabulary.ts';
 import { clusterClient, redisClient } from './redis-client.ts';
 import { RedisKeys } from './redis-keys.ts';
-import { isAftermath, isWrongDatabase, redisReason } from './redis-reason.ts';
-import { scanKeys } from './redis-scan.ts';
+import { LONGEST_READ } from './redis-oversized.ts';
+import { isAftermath, isWrongDatabase, isWrongType, redisReason } from './redis-reason.ts';
+import { membersOf, scanKeys } from './redis-scan.ts';
 import type { RedisTarget } from './redis-url.ts';
 
 /** A person waits, so there is time for a server that is busy; the daemon's 200 ms are for packets that wait. */
 const DEADLINE = 1500;
-const MGET_KEYS = 512;
+/** Commands sent at once. */
+const BATCH = 512;
+/** Of a set that is read: ten times what the daemon looks at. */
+const MOST_MEMBERS = 655_360;
 /** Attempts at a transaction that others disturb. */
 const MOST_ATTEMPTS = 10;
 
@@ -59,21 +63,45 @@ export class RedisWriter {
     return scanKeys(this.client, this.keys.pattern(vni));
   }
 
-  /** Values of keys of one VNI, in their order. */
+  /**
+   * Values of keys of one VNI, in their order, each as far as a record may reach and one further: MGET would read one of 512 MB
+   * whole. An empty value is none, like one of another type.
+   */
   async values(keys: string[]): Promise<(string | null)[]> {
     const values: (string | null)[] = [];
-    for (let from = 0; from < keys.length; from += MGET_KEYS) {
-      values.push(...(await this.client.mget(keys.slice(from, from + MGET_KEYS))));
+    for (let from = 0; from < keys.length; from += BATCH) {
+      const asked = this.client.pipeline();
+      for (const key of keys.slice(from, from + BATCH)) asked.getrange(key, 0, LONGEST_READ - 1);
+      for (const [error, value] of (await asked.exec()) ?? []) {
+        if (error !== null && !isWrongType(error)) throw error;
+        values.push(error === null && typeof value === 'string' && value !== '' ? value : null);
+      }
     }
     return values;
+  }
+
+  /**
+   * The prefixes that a VNI's set names, at most so many; nothing where it is not a set.
+   * @throws what the server says
+   */
+  async members(vni: Vni): Promise<string[] | undefined> {
+    const members = new Set<string>();
+    try {
+      for await (const page of membersOf(this.client, this.keys.leases(vni)))
+        for (const one of page) if (members.size < MOST_MEMBERS) members.add(one);
+    } catch (error) {
+      if (isWrongType(error)) return undefined;
+      throw error;
+    }
+    return [...members];
   }
 
   /** Seconds until each of a VNI's keys expires, nothing for those that do not. */
   async ttls(keys: string[]): Promise<(number | undefined)[]> {
     const ttls: (number | undefined)[] = [];
-    for (let from = 0; from < keys.length; from += MGET_KEYS) {
+    for (let from = 0; from < keys.length; from += BATCH) {
       const asked = this.client.pipeline();
-      for (const key of keys.slice(from, from + MGET_KEYS)) asked.pttl(key);
+      for (const key of keys.slice(from, from + BATCH)) asked.pttl(key);
       for (const [error, ttl] of (await asked.exec()) ?? []) {
         if (error !== null) throw error;
         ttls.push(typeof ttl === 'number' && ttl >= 0 ? ttl / 1000 : undefined);

@@ -86,6 +86,10 @@ export class RedisDirectory implements Directory {
         if (this.#pending === undefined) this.#changes.next({ type: 'leases', vni });
       },
       onMalformed,
+      () => {
+        this.#leasesReason = undefined;
+        this.#publish();
+      },
     );
     this.#recorded = new RedisRecorded(this.#reader, this.#keys);
     const events = {
@@ -167,7 +171,7 @@ export class RedisDirectory implements Directory {
       feed: this.#feeds.reason === undefined,
       leases: this.#leasesReason === undefined && this.#leases.current,
     };
-    return { up, feedLag: this.#feeds.lag };
+    return { up, feedLag: this.#feeds.lag, excessLeases: this.#leases.excess };
   }
 
   close(): Promise<void> {
@@ -180,7 +184,7 @@ export class RedisDirectory implements Directory {
 
   #answering(reason: string | undefined): void {
     this.#readerReason = reason;
-    if (reason === undefined && !this.#leases.current) void this.#refreshLeases();
+    if (reason === undefined && !this.#leases.idle) void this.#refreshLeases();
     else this.#publish();
   }
 
@@ -190,6 +194,7 @@ export class RedisDirectory implements Directory {
     for (const bytes of raw) {
       const changed = this.#keys.decode(bytes, this.#followed);
       if (changed === undefined) continue;
+      this.#reader.heard(bytes.toString());
       if (changed.what === 'record') {
         records.push(changed.key);
         if (changed.key.kind === 'ip') this.#recorded.heard(changed.key.vni, changed.key.address);
@@ -204,6 +209,7 @@ export class RedisDirectory implements Directory {
 
   #readAnew(because: 'gap' | 'flushed'): void {
     this.#pending = because;
+    this.#reader.heardOfAll();
     this.#recorded.forget();
     this.#leases.invalidate();
     void this.#refreshLeases();
@@ -213,7 +219,7 @@ export class RedisDirectory implements Directory {
   async #refreshLeases(): Promise<void> {
     try {
       do await this.#leases.refresh();
-      while (!this.#leases.current);
+      while (!this.#leases.idle);
       this.#leasesReason = undefined;
     } catch (error) {
       this.#leasesReason = `leases cannot be read: ${reasonOf(error)}`;

@@ -62,18 +62,24 @@ function judgeUnreachable(target: RedisTarget, reason: string): Finding {
   );
 }
 
+/** Commands that it can do without, and what is lost then. */
+const DISPENSABLE: Record<string, string> = {
+  dbsize: 'Leases then never answer without a question.',
+  getrange: 'A value of many megabytes then makes all lookups late.',
+};
+
 function judgeRights(target: RedisTarget, facts: RedisFacts, keyPrefix: string): Finding[] {
   const { refused, user = target.username } = facts;
   if (refused.length === 0) return [];
-  // Only what keeps it from knowing which addresses lack a record; lookups go on.
-  const level = refused.every(({ command }) => command === 'dbsize') ? 'note' : 'broken';
+  // Lookups go on without them.
+  const level = refused.every(({ command }) => command in DISPENSABLE) ? 'note' : 'broken';
   const commands = refused.map(({ command }) => command);
   return [
     say[level](
       'rights',
       `${user === undefined ? 'the Redis user' : `user ${user}`} may not: ${commands.join(', ')}`,
       level === 'note'
-        ? 'Leases then never answer without a question.'
+        ? refused.map(({ command }) => DISPENSABLE[command]).join(' ')
         : `missd uses them (${refused[0]?.reason ?? ''}).`,
       redisCli(
         { ...target, username: 'ADMIN', password: '' },

@@ -4,7 +4,7 @@ import { readText } from '../directory/read-text.ts';
 import type { RedisWriter } from '../directory/redis-writer.ts';
 import { judgeIp, judgeMac, type MalformedReason } from '../directory/record.ts';
 import { parseRecords, vtepsByMac } from '../directory/format.ts';
-import { scanKeys } from '../directory/redis-scan.ts';
+import { membersOf, scanKeys } from '../directory/redis-scan.ts';
 import type { ChangedKey } from '../directory/redis-keys.ts';
 import type { Vni } from '../vocabulary.ts';
 
@@ -114,7 +114,11 @@ async function take(
     // Gone since.
     if (type === undefined || type === 'none') continue;
     if (type !== wanted) recorded.mistyped.push({ key: name, type, wanted });
-    else if (wanted === 'set') vniOf(recorded, vni).listed = new Set(await client.smembers(name));
+    else if (wanted === 'set') {
+      const listed = (vniOf(recorded, vni).listed = new Set<string>());
+      for await (const members of membersOf(client, name))
+        for (const one of members) if (listed.size < MOST_KEYS) listed.add(one);
+    }
   }
 }
 

@@ -82,7 +82,8 @@ async function tryRights(
   const vteps = keys.vteps(vni);
   await attempt('mget', () => client.mget(record));
   await attempt('scan', () => node.scan('0', 'MATCH', keys.pattern(vni), 'COUNT', 1));
-  await attempt('smembers', () => client.smembers(keys.leases(vni)));
+  await attempt('getrange', () => client.getrange(record, 0, 0));
+  await attempt('sscan', () => client.sscan(keys.leases(vni), 0, 'COUNT', 1));
   await attempt('dbsize', () => node.dbsize());
   if (broadcast) {
     // No member is named, so nothing is written; a score that is none is refused after the rights were looked at.

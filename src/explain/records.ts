@@ -46,7 +46,7 @@ function redisSource(redis: RedisWriter): RecordSource {
       return value == null ? undefined : { key: name, value, ...(ttl !== undefined && { ttl }) };
     },
     leases: async (vni) => {
-      const cidrs = await redis.client.smembers(keys.leases(vni));
+      const cidrs = (await redis.members(vni)) ?? [];
       const names = cidrs.map((cidr) => keys.lease(vni, cidr));
       const [values, ttls] = [await redis.values(names), await redis.ttls(names)];
       return cidrs.flatMap((cidr, index) => {

@@ -10,6 +10,7 @@ import { accountOf } from '../history/account.ts';
 import { CONTENT_TYPE, type Exposition } from '../metrics/exposition.ts';
 import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
+import { withoutSteering } from '../screen/steering.ts';
 import { statusOf } from './status.ts';
 
 /** Before an address that another process has is tried again, ms. */
@@ -148,7 +149,7 @@ function sendHistory(response: ServerResponse, asked: URLSearchParams, daemon: D
 }
 
 const sendJson = (response: ServerResponse, code: number, body: unknown): void => {
-  send(response, code, 'application/json', `${JSON.stringify(body, null, 2)}\n`);
+  send(response, code, 'application/json', `${withoutSteering(JSON.stringify(body, null, 2))}\n`);
 };
 
 function send(response: ServerResponse, code: number, type: string, body: string | Buffer): void {

@@ -150,6 +150,11 @@ function publishDirectory(to: Exposition, daemon: Daemon): void {
     'What the last question took on the connection that tells of changes, or longer while it has no answer',
     () => daemon.directoryHealth().feedLag / 1000,
   );
+  to.gauge(
+    'missd_directory_excess_leases',
+    'Leases that do not count because their VNI has too many',
+    () => daemon.directoryHealth().excessLeases,
+  );
   to.histogram(
     'missd_directory_lookup_seconds',
     'One round trip to the directory',

@@ -1,7 +1,9 @@
 /** Standard output, for people as text and for programs as JSON. */
 
+import { withoutSteering } from './steering.ts';
+
 export function say(text: string): void {
-  process.stdout.write(text);
+  process.stdout.write(withoutSteering(text));
 }
 
 export function sayJson(value: unknown): void {

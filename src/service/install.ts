@@ -8,7 +8,14 @@ import type { Given } from './given.ts';
 import { SIGNATURE, credentialPath, renderUnit } from './unit.ts';
 
 /** Files that hold secrets or may: systemd reads them as root and hands the daemon copies. */
-const SECRETS = new Set(['config', 'redis-password-file', 'redis-ca', 'redis-cert', 'redis-key']);
+const SECRETS = new Set([
+  'config',
+  'redis-password-file',
+  'redis-sentinel-password-file',
+  'redis-ca',
+  'redis-cert',
+  'redis-key',
+]);
 
 /** Directories that a service does not see, or sees empty (ProtectHome, PrivateTmp). */
 const HIDDEN = /^\/(home|root|run\/user|tmp|var\/tmp)\//;

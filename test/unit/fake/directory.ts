@@ -149,7 +149,7 @@ export class FakeDirectory implements Directory {
 
   health(): DirectoryHealth {
     const { up } = this.#state.value;
-    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0 };
+    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0, excessLeases: 0 };
   }
 
   close(): Promise<void> {
