@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { FdbEntry, Neighbour } from '../../../src/vocabulary.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { Lane } from '../../../src/resolve/lane.ts';
-import { GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
+import { BRIDGE, GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
 import { Keeping } from './keeping.ts';
 
 /** More than are read whole every time. */
@@ -48,7 +48,7 @@ const told = (row: Neighbour | FdbEntry | undefined, removed = false): void => {
 
 describe('tables too large to be read whole every time', () => {
   it('are listened to, and mended where they were said to have changed', async () => {
-    expect(world.kernel.watched).toEqual([VXLAN]);
+    expect(world.kernel.watched).toEqual([VXLAN, BRIDGE]);
     const gone = neighbour(1);
     world.kernel.removeNeighbour(VXLAN, ip(1));
     world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(2), vtep: vtep(9), state: 2, flags: 0x12 });
@@ -110,14 +110,14 @@ describe('tables too large to be read whole every time', () => {
     };
     const settled = Array.from({ length: 1_001 }, () => ({ question, outcome: 'failed' as const }));
     world.keeper.settled(settled);
-    expect(world.kernel.watched).toEqual([VXLAN]);
+    expect(world.kernel.watched).toEqual([VXLAN, BRIDGE]);
     world.keeper.settled(settled);
     expect(world.kernel.watched).toEqual([]);
     world.kernel.removeNeighbour(VXLAN, ip(1));
     await auditSoon();
     expect(dumps).toBe(2 * WHOLE);
     expect(neighbour(1)?.lladdr).toBe(mac(1));
-    expect(world.kernel.watched).toEqual([VXLAN]);
+    expect(world.kernel.watched).toEqual([VXLAN, BRIDGE]);
   });
 
   it('are read whole, too, where changes went unheard, and again where they could not be read', async () => {
