@@ -32,7 +32,9 @@ afterEach(async () => {
 test('nothing there and nobody who answers: no daemon', async () => {
   const { verdict, code } = await explain(pair);
   expect(verdict).toMatchObject({ works: false, cause: 'no_daemon' });
-  expect(verdict.next).toBe(`missd run --netns ${pair.host1.namespace.name} --device vxlan100`);
+  expect(verdict.next).toBe(
+    `missd run --netns ${pair.host1.namespace.name} --device vxlan100 --redis ${pair.redis.socket}`,
+  );
   expect(code).toBe(1);
 });
 
