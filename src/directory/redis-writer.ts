@@ -5,7 +5,7 @@ import type { Vni } from '../vocabulary.ts';
 import { clusterClient, redisClient } from './redis-client.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { LONGEST_READ } from './redis-oversized.ts';
-import { isAftermath, isWrongDatabase, isWrongType, redisReason } from './redis-reason.ts';
+import { isAftermath, isNotPermitted, isWrongDatabase, isWrongType, redisReason } from './redis-reason.ts';
 import { membersOf, scanKeys } from './redis-scan.ts';
 import type { RedisTarget } from './redis-url.ts';
 
@@ -70,12 +70,13 @@ export class RedisWriter {
   async values(keys: string[]): Promise<(string | null)[]> {
     const values: (string | null)[] = [];
     for (let from = 0; from < keys.length; from += BATCH) {
+      const some = keys.slice(from, from + BATCH);
       const asked = this.client.pipeline();
-      for (const key of keys.slice(from, from + BATCH)) asked.getrange(key, 0, LONGEST_READ - 1);
-      for (const [error, value] of (await asked.exec()) ?? []) {
-        if (error !== null && !isWrongType(error)) throw error;
-        values.push(error === null && typeof value === 'string' && value !== '' ? value : null);
-      }
+      for (const key of some) asked.getrange(key, 0, LONGEST_READ - 1);
+      const replies = (await asked.exec()) ?? [];
+      // Rights that were given before values were read with a bound.
+      if (replies.some(([error]) => isNotPermitted(error))) values.push(...(await this.client.mget(some)));
+      else values.push(...replies.map(([error, value]) => valueOf(error, value)));
     }
     return values;
   }
@@ -148,4 +149,9 @@ async function withinDeadline<T>(answer: Promise<T>): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+function valueOf(error: Error | null, value: unknown): string | null {
+  if (error !== null && !isWrongType(error)) throw error;
+  return error === null && typeof value === 'string' && value !== '' ? value : null;
 }

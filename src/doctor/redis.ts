@@ -1,6 +1,7 @@
 /** A Redis as its client finds it: what it is, what it lets us do, and how far away it is. */
 import { Cluster, type Redis } from 'ioredis';
 import type { RedisWriter } from '../directory/redis-writer.ts';
+import { membersOf } from '../directory/redis-scan.ts';
 import { TAKE_PART, takePartArguments } from '../directory/redis-members.ts';
 import { reasonOf } from '../errors.ts';
 import type { Vni } from '../vocabulary.ts';
@@ -81,9 +82,10 @@ async function tryRights(
   const record = keys.record({ vni, kind: 'ip', address: NOBODY });
   const vteps = keys.vteps(vni);
   await attempt('mget', () => client.mget(record));
-  await attempt('scan', () => node.scan('0', 'MATCH', keys.pattern(vni), 'COUNT', 1));
   await attempt('getrange', () => client.getrange(record, 0, 0));
-  await attempt('sscan', () => client.sscan(keys.leases(vni), 0, 'COUNT', 1));
+  await attempt('scan', () => node.scan('0', 'MATCH', keys.pattern(vni), 'COUNT', 1));
+  // Where only SMEMBERS is permitted, that is used.
+  await attempt('sscan', () => membersOf(client, keys.leases(vni)).next());
   await attempt('dbsize', () => node.dbsize());
   if (broadcast) {
     // No member is named, so nothing is written; a score that is none is refused after the rights were looked at.

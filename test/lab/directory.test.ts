@@ -211,7 +211,7 @@ describe('leases', () => {
     const port = await freePort();
     const watched = directory(`redis://127.0.0.1:${port}`);
     await watched.directory.follow(new Set([100]));
-    await redis({ port, args: '--user default on nopass ~* &* +@all -smembers'.split(' ') });
+    await redis({ port, args: '--user default on nopass ~* &* +@all -sscan -smembers'.split(' ') });
     await down(watched, /leases cannot be read: not permitted: .*smembers/);
   });
 });
@@ -253,7 +253,7 @@ describe('a lost server', () => {
 
   it.each([
     ['the feed', 'tracking', /feed of changes is down: no answer/],
-    ['the reader', 'smembers', /^no answer/],
+    ['the reader', 'sscan', /^no answer/],
     ['the connection for lookups', 'mget', /^no answer/],
   ])('of which only %s is silently dead is noticed', async (_, sent, reason) => {
     const server = await redis();
@@ -341,7 +341,7 @@ describe('what is wrong is said', () => {
 
   it('and what suffices is enough', async () => {
     const acl =
-      'missd on >x %R~missd:* &__redis__:invalidate -@all +mget +smembers +ping +subscribe +client|id +client|tracking';
+      'missd on >x %R~missd:* &__redis__:invalidate -@all +mget +sscan +ping +subscribe +client|id +client|tracking';
     const server = await redis({ args: `--user ${acl}`.split(' ') });
     await up(directory(`redis://missd:x@127.0.0.1:${server.port}`));
   });

@@ -167,10 +167,11 @@ describe('a server that does not let missd do what it must', () => {
     );
     expect(code).toBe(1);
     const { what, fix: [fix = ''] = [] } = find('directory/rights') ?? {};
-    expect(what).toBe('user missd may not: scan, smembers, dbsize, client|id, subscribe');
+    expect(what).toBe('user missd may not: getrange, scan, sscan, dbsize, client|id, subscribe');
     for (const right of [
       '+scan',
-      '+smembers',
+      '+sscan',
+      '+getrange',
       '+client|id',
       '+subscribe',
       '~missd:*',
@@ -180,7 +181,7 @@ describe('a server that does not let missd do what it must', () => {
   });
 
   test('a user with just what it needs: no fault', async () => {
-    const rights = ['+ping', '+mget', '+scan', '+smembers', '+dbsize', '+time', '+select'];
+    const rights = ['+ping', '+mget', '+getrange', '+scan', '+sscan', '+dbsize', '+time', '+select'];
     const feed = ['+client|id', '+client|tracking', '+subscribe', '+type', '+info', '+acl|whoami'];
     const { named, code } = await asUser('~missd:*', '&__redis__:invalidate', ...rights, ...feed);
     expect(named('broken')).toEqual([]);

@@ -80,6 +80,20 @@ describe('a Redis address', () => {
     });
   });
 
+  it('of sentinels that have a password of their own', () => {
+    const own = { sentinelUser: 'watcher', sentinelPasswordFile: at('password') };
+    expect(parseRedisUrl('redis+sentinel://h1/m', own)).toMatchObject({
+      where: { kind: 'sentinel', username: 'watcher', password: 'se cret' },
+    });
+    expect(
+      parseRedisUrl('redis+sentinel://u:p@h1/m', { sentinelPasswordFile: at('password') }),
+    ).toMatchObject({
+      username: 'u',
+      password: 'p',
+      where: { password: 'se cret' },
+    });
+  });
+
   it('with TLS', () => {
     expect(parseRedisUrl('rediss://h').tls).toEqual({});
     const files = { ca: at('pem'), cert: at('pem'), key: at('pem') };
@@ -110,6 +124,14 @@ describe('a Redis address', () => {
       /--redis-ca: cannot read \/nonexistent\/ca\.pem: no such file/,
     ],
     ['redis://u:secret@h', { passwordFile: 'x' }, /has a password already/],
+    [
+      'redis://h',
+      { sentinelPasswordFile: 'x' },
+      /--redis-sentinel-password-file: only with a redis\+sentinel/,
+    ],
+    ['/run/r.sock', { sentinelUser: 'x' }, /--redis-sentinel-user: only with a redis\+sentinel/],
+    ['redis+sentinel://h/m', { sentinelUser: 'x' }, /--redis-sentinel-user: goes together with/],
+    ['redis+sentinel://h/m', { sentinelPasswordFile: '/nonexistent' }, /sentinel-password-file: cannot read/],
     ['redis://h', { passwordFile: '/nonexistent' }, /--redis-password-file: cannot read/],
   ])('%s %j is refused', (text, access, reason) => {
     let message = '';
