@@ -2,6 +2,7 @@
  * Everything that is looked at, in the order in which one thing may explain the next. Facts are gathered here, and judged
  * by the file of each group, which reads nothing.
  */
+import { existsSync } from 'node:fs';
 import type { DoctorOptions } from '../config/options.ts';
 import { reasonOf } from '../errors.ts';
 import { printed } from '../inspect/inside.ts';
@@ -121,6 +122,7 @@ async function limits(scene: Scene, devices: readonly Subject[]): Promise<LimitF
     tables,
     routed: devices.some(({ bridge }) => bridge === undefined),
     bridgeFilter: filters,
+    root: existsSync('/proc/sys/net/ipv4/neigh/default/gc_thresh3') ? null : '/proc/1/ns/net',
   };
 }
 

@@ -1,7 +1,7 @@
 /** Limits of the kernel that make misses vanish. */
 import type { NeighbourTable } from '../kernel/kernel.ts';
 import { ROOM } from '../report.ts';
-import { type CommandLine, sh } from '../screen/shell.ts';
+import { type CommandLine, sh, typed } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 
 const say = of('limits');
@@ -15,6 +15,8 @@ export interface LimitFacts {
   tables: readonly { family: 4 | 6; table: NeighbourTable }[];
   /** Whether a device is there whose host routes through it: its neighbours then count while they are asked for. */
   routed: boolean;
+  /** Namespace in which the machine's own parameters are, which no other has; null for our own. */
+  root?: string | null;
   /** `net.bridge.bridge-nf-call-iptables`, by namespace; undefined without br_netfilter. */
   bridgeFilter: readonly { where: string; value: number; fix: CommandLine }[];
 }
@@ -25,6 +27,7 @@ export function judgeLimits({
   tables,
   routed,
   bridgeFilter,
+  root = null,
 }: LimitFacts): Finding[] {
   const findings: Finding[] = [];
   if (receiveBuffer !== undefined) {
@@ -44,11 +47,11 @@ export function judgeLimits({
           'receive-buffer',
           `The receive buffer is ${size}`,
           'In a burst the kernel drops misses that do not fit. SO_RCVBUFFORCE was refused, so net.core.rmem_max caps it.',
-          sh`sysctl -w net.core.rmem_max=${wanted}`,
+          typed(root, sh`sysctl -w net.core.rmem_max=${wanted}`),
         ),
       );
   }
-  for (const { family, table } of tables) findings.push(judgeTable(family, table, routed));
+  for (const { family, table } of tables) findings.push(judgeTable(family, table, routed, root));
   for (const { where, value, fix } of bridgeFilter)
     if (value !== 0)
       findings.push(
@@ -62,12 +65,17 @@ export function judgeLimits({
   return findings;
 }
 
-function judgeTable(family: 4 | 6, { thresholds, fulls, entries }: NeighbourTable, routed: boolean): Finding {
+function judgeTable(
+  family: 4 | 6,
+  { thresholds, fulls, entries }: NeighbourTable,
+  routed: boolean,
+  root: string | null,
+): Finding {
   const [, , limit] = thresholds;
   const sysctl = `net.ipv${family}.neigh.default.gc_thresh`;
   const check = `gc_thresh-ipv${family}`;
   const what = `${sysctl}3 is ${limit}`;
-  const fix = sh`sysctl -w ${[1, 2, 3].map((n) => `${sysctl}${n}=${ROOM[n - 1] ?? 0}`)}`;
+  const fix = typed(root, sh`sysctl -w ${[1, 2, 3].map((n) => `${sysctl}${n}=${ROOM[n - 1] ?? 0}`)}`);
   const been = fulls === 0 ? '' : `; full ${fulls} times since the machine started`;
   if (limit >= ROOM[0]) return say.ok(check, `${what}, ${entries} neighbours${been}`);
   if (routed)

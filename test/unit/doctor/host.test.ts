@@ -166,3 +166,12 @@ test('no daemon is no fault, and one that hangs is', () => {
   expect(told(judgeDaemon({ where, refused: true, reason: 'ECONNREFUSED' }, []))).toEqual(['note runs']);
   expect(told(judgeDaemon({ where, refused: false, reason: 'timeout' }, []))).toEqual(['broken runs']);
 });
+
+test('the machine’s own parameters are set where they are, from another namespace, too', () => {
+  const table = { entries: 3, thresholds: [256, 512, 1024] as const, fulls: 1 };
+  const facts = { tables: [{ family: 4 as const, table }], privileged: true, routed: true, bridgeFilter: [] };
+  expect(judgeLimits({ ...facts, root: '/proc/1/ns/net' })[0]?.fix?.[0]).toMatch(
+    /^nsenter --net=\/proc\/1\/ns\/net sysctl -w net\.ipv4\.neigh\.default\.gc_thresh1=/,
+  );
+  expect(judgeLimits({ ...facts, root: null })[0]?.fix?.[0]).toMatch(/^sysctl -w /);
+});
