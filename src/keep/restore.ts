@@ -1,11 +1,14 @@
 /**
- * FDB entries of ours that somebody deletes are written again as soon as the kernel tells of it, not in the next audit: a
- * second control plane that stops takes its twins of our rows along (FRR), and pairs that talk by them lose every packet.
+ * On a device with a second owner, FDB entries of ours that are deleted are written again as soon as the kernel tells of
+ * it, not in the next audit: a control plane that stops takes its twins of our rows along (FRR), and pairs that talk by them
+ * lose every packet. Elsewhere the next miss or audit does it.
  */
 import { groupBy } from '../group-by.ts';
 import { attempt } from '../guard.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
+import { ALL_ZEROS } from '../tables/group.ts';
+import { isOurFdbEntry } from '../tables/ownership.ts';
 import type { Mac } from '../vocabulary.ts';
 import { mendFdb } from './audit.ts';
 import type { ChangedRows } from './watch.ts';
@@ -16,6 +19,7 @@ const SECOND = 1_000;
 
 export class Restorer {
   readonly #deps: PipelineDeps;
+  readonly #shared = new WeakSet<ServedDevice>();
   readonly #budgets = new WeakMap<ServedDevice, { since: number; left: number }>();
 
   constructor(deps: PipelineDeps) {
@@ -25,10 +29,16 @@ export class Restorer {
   heed({ changes, deviceOf }: ChangedRows): void {
     const gone: { device: ServedDevice; mac: Mac }[] = [];
     for (const { removed, row } of changes) {
-      if (!removed || 'ip' in row) continue;
+      if ('ip' in row) continue;
       const device = deviceOf(row.ifindex);
+      if (device === undefined) continue;
+      const isHeld = device.tables.fdb.has(row.lladdr);
+      if (!removed) {
+        if (row.lladdr === ALL_ZEROS || (!isHeld && isOurFdbEntry(row))) this.#shared.add(device);
+        continue;
+      }
       // A device that goes down loses all its rows, and gets them back when it is up.
-      if (device?.link.up === true && device.tables.fdb.has(row.lladdr) && this.#allows(device))
+      if (device.link.up && isHeld && this.#isShared(device) && this.#allows(device))
         gone.push({ device, mac: row.lladdr });
     }
     for (const [device, rows] of groupBy(gone, (one) => one.device))
@@ -43,6 +53,13 @@ export class Restorer {
         },
         this.#deps.report,
       );
+  }
+
+  /** Whether somebody else writes to it, too, or did: what it deletes may come one by one. */
+  #isShared(device: ServedDevice): boolean {
+    const { foreign, foreignMacs, defaultRemote } = device;
+    if (foreign.size + foreignMacs.size > 0 || defaultRemote !== undefined) this.#shared.add(device);
+    return this.#shared.has(device);
   }
 
   #allows(device: ServedDevice): boolean {

@@ -15,6 +15,33 @@ beforeEach(() => {
   world.endpoint(device, ip(1), mac(1), vtep(2));
 });
 
+/** It comes and puts its default row there. */
+const come = (): void => {
+  const row = { ifindex: VXLAN, lladdr: ALL_ZEROS, state: NUD_PERMANENT, flags: NTF_SELF };
+  world.kernel.putFdb({ ...row, vtep: vtep(9) });
+  const standing = world.kernel.fdbEntry(VXLAN, ALL_ZEROS);
+  if (standing === undefined) throw new Error('no row');
+  world.keeper.heedRows({
+    changes: [{ removed: false, row: standing }],
+    deviceOf: world.deviceOf,
+    behindBridge: () => undefined,
+  });
+  // It stops: twins may go after this one.
+  world.kernel.removeFdb(VXLAN, ALL_ZEROS);
+};
+
+/** Our row goes, and the kernel tells of it. */
+const lose = (): void => {
+  const row = world.kernel.fdbEntry(VXLAN, mac(1));
+  if (row === undefined) throw new Error('no row');
+  world.kernel.removeFdb(VXLAN, mac(1));
+  world.keeper.heedRows({
+    changes: [{ removed: true, row }],
+    deviceOf: world.deviceOf,
+    behindBridge: () => undefined,
+  });
+};
+
 it('its default row is left, reported within an audit, and no longer when it goes', async () => {
   world.kernel.putFdb({
     ifindex: VXLAN,
@@ -35,28 +62,24 @@ it('its default row is left, reported within an audit, and no longer when it goe
 });
 
 it('our row that it takes along is restored by the kernel’s word, without an audit', () => {
-  const row = world.kernel.fdbEntry(VXLAN, mac(1));
-  if (row === undefined) throw new Error('no row');
-  world.kernel.removeFdb(VXLAN, mac(1));
-  world.keeper.heedRows({
-    changes: [{ removed: true, row }],
-    deviceOf: world.deviceOf,
-    behindBridge: () => undefined,
-  });
+  come();
+  lose();
   expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
   expect(world.corrections()).toEqual({ restored_fdb: 1 });
 });
 
 it('one that goes on deleting is left to the audit', () => {
-  const row = world.kernel.fdbEntry(VXLAN, mac(1));
-  if (row === undefined) throw new Error('no row');
-  for (let n = 0; n < 1_100; n++) {
-    world.kernel.removeFdb(VXLAN, mac(1));
-    world.keeper.heedRows({
-      changes: [{ removed: true, row }],
-      deviceOf: world.deviceOf,
-      behindBridge: () => undefined,
-    });
-  }
+  come();
+  for (let n = 0; n < 1_000; n++) lose();
+  lose();
+  expect(world.fdb(device)).toEqual({});
   expect(world.corrections()).toEqual({ restored_fdb: 1_000 });
+});
+
+it('what goes from a device of ours alone is left to the next miss or audit', async () => {
+  lose();
+  expect(world.fdb(device)).toEqual({});
+  await world.audit();
+  await world.settled();
+  expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
 });
