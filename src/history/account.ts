@@ -73,7 +73,7 @@ export function accountOf(daemon: Daemon, vni: Vni, address: string): Account {
   const { history, options } = daemon;
   const state = daemon.readiness.directory;
   const devices = daemon.host.devices().filter((device) => device.vni === vni);
-  const macs = devices.flatMap(({ tables }) => tables.neighbours.get(address)?.mac ?? []);
+  const macs = devices.flatMap(({ tables }) => tables.knownMac(address) ?? []);
   const events = history.of(vni, address, macs);
   return {
     version: VERSION,

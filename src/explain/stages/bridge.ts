@@ -49,6 +49,8 @@ function atHome(facts: Facts): Finding {
       'ok',
       `it lives here: ${name} does not hear ${mac}, and the guest has its answer`,
     );
+  const unlearned = whenUnlearned(facts, mac);
+  if (unlearned !== undefined) return sinceUnlearned(facts, mac, unlearned);
   const strangers = directory.complete ? device.heard.filter((heard) => !directory.macs.has(heard.mac)) : [];
   const [first] = strangers;
   const also = strangers.map((one) => `${one.mac} on ${one.port}`).join(', ');
@@ -65,6 +67,27 @@ function atHome(facts: Facts): Finding {
           ? `${address} is here by the directory, and ${name} has not heard ${mac} for minutes: silent, down, or on another host`
           : `${address} is here by the directory as ${mac}, which ${name} does not hear; it hears ${also} instead: wrong MAC`,
       next,
+    },
+  });
+}
+
+/** Seconds since missd removed what the bridge had learned of the MAC, where it did. */
+function whenUnlearned({ daemon }: Facts, mac: string): number | undefined {
+  const events = daemon.account?.events ?? [];
+  return events.findLast(
+    ({ kind, why, address }) => kind === 'mended' && why === 'removed_bridge_entry' && address === mac,
+  )?.ago;
+}
+
+/** The bridge was wrong, knows nothing now, and sends frames to every port: the guest gets them, if it is there. */
+function sinceUnlearned(facts: Facts, mac: string, ago: number): Finding {
+  const name = facts.device.bridge?.name ?? '';
+  const text = `the record says it is here; ${name} had ${mac} behind the tunnel from a stray frame, and missd removed that ${duration(ago)} ago`;
+  return finding('bridge', 'warn', text, {
+    cause: {
+      name: 'bridge_memory',
+      says: `${facts.address} has been silent since missd had ${name} unlearn that ${mac} is behind the tunnel; until it speaks its frames go to every port`,
+      next: here(facts, sh`bridge fdb show br ${name} | grep -F ${mac}`),
     },
   });
 }

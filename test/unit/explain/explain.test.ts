@@ -357,6 +357,22 @@ describe('what works', () => {
     ).toBe(`${ADDRESS} lives on this host; its frames need no tunnel`);
   });
 
+  it('lives here and was behind the tunnel by a stray frame, until missd had the bridge unlearn that', () => {
+    expect(
+      says((facts) => {
+        silent(facts);
+        facts.expected = { mac: MAC, vtep: vtep(1), router: false, source: record };
+        const event = {
+          kind: 'mended' as const,
+          at: '2026-01-01T00:00:00Z',
+          ago: 9,
+          why: 'removed_bridge_entry',
+        };
+        facts.daemon.account = account({ events: [{ ...event, address: MAC }] });
+      }),
+    ).toMatch(/lives on this host/);
+  });
+
   it('works although something will be in the way one day', () => {
     expect(
       says((facts) => {
