@@ -19,8 +19,10 @@ const LOOK = 60_000;
 interface Place {
   /** What the kernel was told; undefined where that is not known. */
   inForce: string | undefined;
-  /** The kernel cannot. */
+  /** The kernel cannot, as far as is known, which was said. */
   refused: boolean;
+  /** It is asked again then, ms. */
+  againAt: number;
   lookedAt: number;
   /** Dropped by device: under tables that were replaced, and under this one. */
   dropped: Map<ServedDevice, { before: number; now: number }>;
@@ -54,6 +56,7 @@ export class BroadcastLimits {
           this.#places.set(namespace, {
             inForce: undefined,
             refused: false,
+            againAt: 0,
             lookedAt: this.#now(),
             dropped: new Map(),
           });
@@ -105,11 +108,12 @@ export class BroadcastLimits {
       .filter(({ bridge }) => bridge !== 0)
       .map(({ ifindex, link }) => ({ ifindex, proxy: link.vxlan.proxy }));
     const wanted = JSON.stringify(devices);
-    if (place.refused || wanted === place.inForce) return;
+    if (place.refused ? this.#now() < place.againAt : wanted === place.inForce) return;
     await this.#read(namespace, place);
     const portRate = Math.max(1, Math.floor(this.#rate / SHARE));
     try {
       await namespace.kernel.limitBroadcasts({ devices, groups: GROUPS, rate: this.#rate, portRate });
+      place.refused = false;
     } catch (error) {
       // Tried again in the next round.
       if (error instanceof NftBusy) {
@@ -118,7 +122,9 @@ export class BroadcastLimits {
       }
       // With the namespace the table is gone, too; and where nothing is to be limited nothing is amiss.
       if (devices.length > 0) {
-        place.refused = true;
+        const said = place.refused;
+        Object.assign(place, { refused: true, againAt: this.#now() + LOOK });
+        if (said) return;
         this.#log.warn(
           `namespace ${namespace.name}: no nftables (${reasonOf(error)}); broadcasts are copied without a limit`,
         );

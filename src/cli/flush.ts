@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import { type FlushOptions, declare, resolve } from '../config/options.ts';
 import { flushServed } from '../control/client.ts';
 import { RuntimeFailure, UsageError, reasonOf } from '../errors.ts';
-import type { Kernel } from '../kernel/kernel.ts';
+import type { Kernel, Namespace } from '../kernel/kernel.ts';
+import { holdersIn, servesAnything } from '../served/device-lock.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { isVxlan, isWanted, refusal } from '../served/servable.ts';
 import { type Flushed, flush, journalEvidence } from '../tables/flush.ts';
@@ -78,8 +79,16 @@ async function flushIn(
       if (served || journal !== undefined)
         flushed.push(await flush(namespace, link, journalEvidence(journal, all)));
     }
+    if (!servesAnything(holdersIn(namespace))) await removeLeftovers(namespace);
     return flushed;
   } finally {
     open.unsubscribe();
   }
+}
+
+/** Tables of nftables that a killed daemon left: they would go at the next start. */
+async function removeLeftovers(namespace: Namespace): Promise<void> {
+  const nothing = { devices: [], groups: [], rate: 1, portRate: 1 };
+  // Without nftables there is nothing to remove.
+  await Promise.allSettled([namespace.throttle([], 1), namespace.limitBroadcasts(nothing)]);
 }

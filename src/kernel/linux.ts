@@ -6,8 +6,15 @@ import { Observable } from 'rxjs';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from '../vocabulary.ts';
 import { addon, type NativeError, type NativeEvent, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
-import { type Throttled, ruleset, runNft } from './nft.ts';
-import { BROADCAST_COUNTERS, type BroadcastLimit, broadcastRuleset, countersIn } from './nft-broadcast.ts';
+import { THROTTLE_TABLE, type Throttled, UNMARKED_THROTTLE, ruleset } from './nft.ts';
+import {
+  BROADCAST_TABLE,
+  type BroadcastLimit,
+  UNMARKED_BROADCAST,
+  broadcastRuleset,
+  countersIn,
+} from './nft-broadcast.ts';
+import { OwnTable } from './nft-own-table.ts';
 import { packAnnouncements, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
@@ -37,11 +44,13 @@ class LinuxNamespace implements Namespace {
   readonly receiveBuffer: Namespace['receiveBuffer'];
   readonly canAnnounce: boolean;
   readonly inode: number;
-  readonly #path: string | null;
+  readonly #throttle: OwnTable;
+  readonly #broadcasts: OwnTable;
   readonly #native: NativeNamespace;
 
   constructor(path: string | null, native: NativeNamespace) {
-    this.#path = path;
+    this.#throttle = new OwnTable(path, THROTTLE_TABLE, UNMARKED_THROTTLE);
+    this.#broadcasts = new OwnTable(path, BROADCAST_TABLE, UNMARKED_BROADCAST);
     this.#native = native;
     this.receiveBuffer = native.receiveBuffer;
     this.canAnnounce = native.canAnnounce;
@@ -129,13 +138,13 @@ class LinuxNamespace implements Namespace {
     });
   }
   async throttle(ports: readonly Throttled[], rate: number): Promise<void> {
-    await runNft(this.#path, ruleset(ports, rate));
+    await this.#throttle.replace(ruleset(ports, rate));
   }
   async limitBroadcasts(limit: BroadcastLimit): Promise<void> {
-    await runNft(this.#path, broadcastRuleset(limit));
+    await this.#broadcasts.replace(broadcastRuleset(limit));
   }
   async broadcastsDropped(): Promise<Map<number, number>> {
-    return countersIn(await runNft(this.#path, BROADCAST_COUNTERS));
+    return countersIn(await this.#broadcasts.counters());
   }
   watchTables(ifindexes: number[]): void {
     translated(() => {

@@ -15,20 +15,18 @@ export interface BroadcastLimit {
   portRate: number;
 }
 
-const TABLE = 'table bridge missd_broadcast';
+export const BROADCAST_TABLE = 'missd_broadcast';
+/** Of releases that did not mark it. */
+export const UNMARKED_BROADCAST = /set groups \{[^]*chain copied \{/;
 
-/** Removing what is not there fails, adding what is there does not. */
-const REMOVAL = `add ${TABLE}\ndelete ${TABLE}\n`;
-
-/** The table whole; what was counted before is gone with the one before. A burst is a second's worth. */
-export function broadcastRuleset({ devices, groups, rate, portRate }: BroadcastLimit): string {
-  if (devices.length === 0) return REMOVAL;
+/** The table whole; what was counted before is gone with the one before. A burst is a second's worth. @returns undefined for no table */
+export function broadcastRuleset({ devices, groups, rate, portRate }: BroadcastLimit): string | undefined {
+  if (devices.length === 0) return undefined;
   const all = devices.map(({ ifindex }) => ifindex);
   const proxies = devices.filter(({ proxy }) => proxy).map(({ ifindex }) => ifindex);
   const over = (most: number): string => `limit rate over ${most}/second burst ${most} packets`;
   const elements = (list: readonly (number | string)[]): string => `{ ${list.join(', ')} }`;
-  return `${REMOVAL}${TABLE} {
-${all.map((ifindex) => `  counter ${counterOf(ifindex)} { }`).join('\n')}
+  return `${all.map((ifindex) => `  counter ${counterOf(ifindex)} { }`).join('\n')}
   set groups { type ether_addr; elements = ${elements(groups)}; }
   set ports { type iface_index; size 65535; flags dynamic, timeout; timeout 1m; }
   set whole { type iface_index; size 65535; flags dynamic, timeout; timeout 1m; }
@@ -48,14 +46,10 @@ ${proxies.length === 0 ? '' : `    oif ${elements(proxies)} ether type arp accep
   chain dropped {
     counter name oif map ${elements(all.map((ifindex) => `${ifindex} : "${counterOf(ifindex)}"`))} drop
   }
-}
 `;
 }
 
 const counterOf = (ifindex: number): string => `dropped${ifindex}`;
-
-/** Fails where the table is not there. */
-export const BROADCAST_COUNTERS = `list counters ${TABLE}\n`;
 
 /** What was dropped since the table was made, by device. */
 export function countersIn(listed: string): Map<number, number> {

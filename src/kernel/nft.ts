@@ -10,11 +10,10 @@ export interface Throttled {
   seconds: number;
 }
 
-/** Our table, in any namespace. One that is there already is nobody's but a predecessor's. */
-const TABLE = 'table bridge missd';
-
-/** Removing what is not there fails, adding what is there does not. */
-const REMOVAL = `add ${TABLE}\ndelete ${TABLE}\n`;
+/** What the table is called, where nobody else has one of that name. */
+export const THROTTLE_TABLE = 'missd';
+/** Of releases that did not mark it. */
+export const UNMARKED_THROTTLE = /set throttled \{[^]*chain asking \{/;
 
 /**
  * The table whole. Only ARP requests and neighbour solicitations of throttled ports are counted: those to everybody, and
@@ -22,15 +21,15 @@ const REMOVAL = `add ${TABLE}\ndelete ${TABLE}\n`;
  * the neighbours it talks to do not drown in its own flood. Of unicast frames only those to MACs that the port has not sent
  * to in the last 10 s are counted: each may be an L2 miss.
  * @param rate of each port and kind, a second
+ * @returns undefined for no table
  */
-export function ruleset(throttled: readonly Throttled[], rate: number): string {
-  if (throttled.length === 0) return REMOVAL;
+export function ruleset(throttled: readonly Throttled[], rate: number): string | undefined {
+  if (throttled.length === 0) return undefined;
   const elements = throttled.map(
     ({ port, seconds }) => `${port} timeout ${Math.max(1, Math.ceil(seconds))}s`,
   );
   const limit = `{ iif limit rate over ${rate}/second burst ${Math.max(1, Math.floor(rate / 4))} packets } drop`;
-  return `${REMOVAL}${TABLE} {
-  set throttled { type iface_index; flags timeout; elements = { ${elements.join(', ')} }; }
+  return `  set throttled { type iface_index; flags timeout; elements = { ${elements.join(', ')} }; }
   set multicast { type iface_index; flags dynamic; size 4096; }
   set unicast { type iface_index; flags dynamic; size 4096; }
   set strange { type iface_index; flags dynamic; size 4096; }
@@ -50,7 +49,6 @@ export function ruleset(throttled: readonly Throttled[], rate: number): string {
     update @strange ${limit}
     update @known { iif . ether daddr }
   }
-}
 `;
 }
 

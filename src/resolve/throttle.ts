@@ -20,6 +20,8 @@ const DURATION = 10_000;
 const BEFORE_THE_END = 2_000;
 /** Before nft is started again where it could not be, ms. */
 const PAUSE = 1_000;
+/** The same where nft said why it cannot, ms: it may be installed, or another table be out of the way, by then. */
+const LONG_PAUSE = 60_000;
 /** What a throttled port may ask a second, as a share of the rate for unknown addresses; it cannot be in debt then. */
 const SHARE = 10;
 
@@ -43,7 +45,7 @@ interface Place {
   able: boolean;
   /** The kernel has a table of ours. */
   standing: boolean;
-  /** The kernel cannot, or not any more: user space does what it can. */
+  /** The kernel cannot, as far as is known, which was said: user space does what it can. */
   refused: boolean;
   /** The kernel could not be told a moment ago, and is left alone until then, ms. */
   pausedUntil: number;
@@ -109,7 +111,7 @@ export class Throttle {
   /** A port of a bridge asks for more unknown addresses than it may, again and again. */
   offend(device: ServedDevice, lane: Lane): void {
     const place = this.#places.get(device.namespace);
-    if (place === undefined || place.refused || lane.port <= 0 || place.offences.has(lane.port)) return;
+    if (place === undefined || lane.port <= 0 || place.offences.has(lane.port)) return;
     const since = this.#now();
     if (since < place.pausedUntil) return;
     place.offences.set(lane.port, { device, lane, until: since + DURATION, since, unknown: lane.unknown });
@@ -161,7 +163,6 @@ export class Throttle {
   }
 
   #apply(namespace: Surroundings, place: Place): void {
-    if (place.refused) return;
     place.again = true;
     place.work ??= this.#work(namespace, place).finally(() => {
       place.work = undefined;
@@ -193,6 +194,7 @@ export class Throttle {
         await namespace.kernel.throttle(throttled, this.#rate);
         place.standing = throttled.length > 0;
         place.able = true;
+        place.refused = false;
         place.inForce = offences;
         passOver(namespace, place, offences);
       } catch (error) {
@@ -203,8 +205,10 @@ export class Throttle {
           this.#giveUp(namespace, place, error);
           continue;
         }
-        place.refused = true;
         place.offences.clear();
+        place.pausedUntil = this.#now() + LONG_PAUSE;
+        if (place.refused) continue;
+        place.refused = true;
         this.#log.warn(
           `namespace ${namespace.name}: no nftables (${reasonOf(error)}); floods are shed, not throttled in the kernel`,
         );

@@ -56,6 +56,10 @@ export const mayBeFree = (
   isMissd: IsMissd,
 ): boolean => sockets?.some((one) => serves(one, ifindex, isMissd)) !== true;
 
+/** Whether a missd serves anything here; true where that cannot be told. @param sockets of `holdersIn` */
+export const servesAnything = (sockets: readonly NamedSocket[] | undefined): boolean =>
+  sockets?.some((one) => isTrusted(one) && one.name.startsWith(LOCK)) !== false;
+
 /** Every socket with a name of ours, for many devices at once; undefined where the kernel cannot tell. */
 export function holdersIn(kernel: Names): NamedSocket[] | undefined {
   try {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { guestIp4, macOf } from '../../src/lab/address.ts';
 import { run } from '../../src/lab/command.ts';
+import { MISSD } from '../../src/lab/daemon.ts';
 import type { PortStatus } from '../../src/http/port-status.ts';
 import type { Status } from '../../src/http/status.ts';
 import type { Guest } from '../../src/lab/guest.ts';
@@ -126,5 +127,22 @@ describe('the table in the kernel', () => {
     expect(await table()).toContain('"g3"');
     await pair.serve(pair.host1, ['--lookup-rate', String(LOOKUP_RATE)]);
     await until('the leftover to go', async () => (await table()) === '');
+  });
+
+  test('leaves an operator’s table of that name alone, and what a killed daemon left goes with `missd flush`', async () => {
+    const { host1 } = pair;
+    await pair.daemon.stop();
+    const theirs = 'table bridge missd { chain keep { } }';
+    await host1.namespace.exec(['nft', 'add table bridge missd; add chain bridge missd keep']);
+    const tables = (): Promise<string> => host1.namespace.exec(['nft', 'list', 'ruleset']);
+    await pair.serve(host1, ['--lookup-rate', String(LOOKUP_RATE)]);
+    await flood('arp', 1);
+    await until('the port to be throttled', async () => (await tables()).includes('"g3"'));
+    expect(await table()).toContain('chain keep');
+    expect(await table()).not.toContain('"g3"');
+    await pair.daemon.kill();
+    expect(await tables()).toContain('"g3"');
+    await run([process.execPath, MISSD, 'flush', '--netns', host1.namespace.name]);
+    expect((await tables()).replace(/\s+/g, ' ').trim()).toBe(theirs);
   });
 });

@@ -84,6 +84,11 @@ describe('limits', () => {
     expect(kernel.broadcastLimits).toBe(2);
     expect(limits.unlimited).toBe(1);
     expect(await dropped()).toEqual([0]);
+    kernel.broadcastLimitFailure = undefined;
+    world.time += 60_000;
+    await limits.keep([device], [device]);
+    expect(kernel.broadcastLimit).toBeDefined();
+    expect(limits.unlimited).toBe(0);
   });
 
   it('are none for a device off a bridge, where nobody broadcasts but the host', async () => {
