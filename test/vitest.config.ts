@@ -4,9 +4,19 @@ import { defineConfig } from 'vitest/config';
 const full = process.env['MISSD_TEST_SCALE'] === '1';
 
 /**
- * Storeys: `unit` runs anywhere, `lab` needs root and the real kernel, `full`
- * computes for minutes. The lab runs one file at a time, after
- * the units: its tests share two cores and the machine-wide neighbour table.
+ * These fill the neighbour table that all namespaces of the machine share, flood a guest's port with all that one core
+ * can send, or count what a moment costs: a file beside them would be counted too.
+ */
+const alone = [
+  'test/faults/{chaos/chaos,many,routed,soak}.test.ts',
+  'test/lab/{broadcast-limit,fairness,many-devices,overrun,regression,table-sizes}.test.ts',
+];
+const onTheKernel = { testTimeout: 60_000, hookTimeout: 60_000 };
+
+/**
+ * Storeys: `unit` runs anywhere, `lab` needs root and the real kernel, `full` computes for minutes. A lab waits most of
+ * its time, for timers of the kernel and for retries of guests, so two files run beside each other, and `alone`
+ * behind them one at a time.
  */
 export default defineConfig({
   test: {
@@ -25,11 +35,20 @@ export default defineConfig({
         test: {
           name: 'lab',
           include: ['test/lab/**/*.test.ts', 'test/faults/**/*.test.ts'],
+          exclude: alone,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          ...onTheKernel,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: alone,
           fileParallelism: false,
           maxWorkers: 1,
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
+          ...onTheKernel,
         },
       },
       ...(full
@@ -39,7 +58,7 @@ export default defineConfig({
                 name: 'full',
                 include: ['test/full/**/*.test.ts'],
                 maxWorkers: 1,
-                sequence: { groupOrder: 2 },
+                sequence: { groupOrder: 3 },
               },
             },
           ]

@@ -165,7 +165,12 @@ export async function booksBalance(daemon: Daemon): Promise<void> {
 }
 
 /** Sends ARP requests from a guest, back to back, for `distinct` addresses from the first one on, over and over. */
-export async function arpBurst(guest: Guest, first: string, count = 1, distinct = count): Promise<void> {
+export async function arpBurst(
+  guest: Pick<Guest, 'namespace' | 'mac' | 'ip4'>,
+  first: string,
+  count = 1,
+  distinct = count,
+): Promise<void> {
   const script = new URL('arp-burst.py', import.meta.url).pathname;
   const numbers = [String(count), String(distinct)];
   await guest.namespace.exec(['python3', script, 'eth0', guest.mac, guest.ip4 ?? '', first, ...numbers]);
