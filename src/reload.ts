@@ -18,7 +18,13 @@ export const LIVE = [
 export type LiveOptions = Pick<RunOptions, (typeof LIVE)[number]>;
 
 /** Files whose contents may have changed under the same name. */
-const ACCESS: readonly string[] = ['redisPasswordFile', 'redisSentinelPasswordFile', 'redisCa', 'redisCert', 'redisKey'];
+const ACCESS: readonly string[] = [
+  'redisPasswordFile',
+  'redisSentinelPasswordFile',
+  'redisCa',
+  'redisCert',
+  'redisKey',
+];
 
 export interface Reloaded {
   /** Reads flags, environment and files again. @throws UsageError */

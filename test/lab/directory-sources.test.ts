@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
@@ -47,6 +48,36 @@ test('a YAML file does without any Redis', async () => {
   await booksBalance(pair.daemon);
 });
 
+test('a fifo in place of the file, or ten thousand endpoints, stop nothing', async () => {
+  let file = '';
+  pair = await Pair.build({ directory: (lab) => (file = yamlDirectory(lab)) });
+  const { daemon, host1, lab } = pair;
+  const fresh = join(lab.directory, 'fresh.yaml');
+  execFileSync('mkfifo', [fresh]);
+  renameSync(fresh, file);
+  await until('the fifo to be refused', () =>
+    Promise.resolve(daemon.log.some((line) => line.includes('not a regular file but a fifo'))),
+  );
+  await expectFirstPings(pair);
+
+  // The other guest is elsewhere in the new file, so its entry tells when that has been read.
+  writeFileSync(fresh, yamlText('10.99.0.9') + crowd(10_000));
+  renameSync(fresh, file);
+  const began = performance.now();
+  let longest = 0;
+  await until(
+    'the large file to be in force',
+    async () => {
+      const asked = performance.now();
+      expect(await daemon.get('/healthz')).toMatchObject({ status: 200 });
+      longest = Math.max(longest, performance.now() - asked);
+      return (await host1.segment.fdb()).some(({ vtep }) => vtep === '10.99.0.9');
+    },
+    { timeout: 50_000 },
+  );
+  expect(longest).toBeLessThan((performance.now() - began) / 4);
+});
+
 test('a lease over a subnet answers for the addresses in it, the longest prefix first', async () => {
   pair = await Pair.build({ noDaemons: true });
   const { host1, host2, guest1, guest2 } = pair;
@@ -65,16 +96,23 @@ test('a lease over a subnet answers for the addresses in it, the longest prefix 
 
 function yamlDirectory({ directory }: { directory: string }): string {
   const file = join(directory, 'directory.yaml');
-  writeFileSync(
-    file,
-    `vnis:
+  writeFileSync(file, yamlText('10.99.0.2'));
+  return file;
+}
+
+const yamlText = (other: string): string => `vnis:
   100:
     endpoints:
       - { ip: 20.0.0.1, mac: "02:42:14:00:00:01", vtep: 10.99.0.1 }
-      - { ip: 20.0.0.2, mac: "02:42:14:00:00:02", vtep: 10.99.0.2 }
+      - { ip: 20.0.0.2, mac: "02:42:14:00:00:02", vtep: ${other} }
       - { ip: "fd20::1", mac: "02:42:14:00:00:01", vtep: 10.99.0.1 }
-      - { ip: "fd20::2", mac: "02:42:14:00:00:02", vtep: 10.99.0.2 }
-`,
-  );
-  return file;
-}
+      - { ip: "fd20::2", mac: "02:42:14:00:00:02", vtep: ${other} }
+`;
+
+/** Further endpoints behind those. */
+const crowd = (count: number): string =>
+  Array.from({ length: count }, (_, index) => {
+    const [high, low] = [index >> 8, index & 255];
+    const mac = [0x02, 0x77, 0, 0, high, low].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+    return `      - { ip: 20.1.${high}.${low}, mac: "${mac}", vtep: 10.99.0.2 }\n`;
+  }).join('');
