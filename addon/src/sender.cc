@@ -8,7 +8,8 @@ namespace {
 
 /** A second of 60,000 frames. */
 constexpr size_t kSlots = 1 << 16;
-/** A backlog of misses may be read so much later than their frames. Whoever sends there meanwhile has the slot. */
+/** A backlog of misses may be read so much later than their frames. Whoever sends there meanwhile has the
+ * slot. */
 constexpr uint64_t kFreshMilliseconds = 10000;
 
 size_t SlotOf(uint32_t vxlan, const Mac& destination) {

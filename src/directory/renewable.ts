@@ -3,6 +3,7 @@
  * the new one does, and is closed then; what changed in between is in the gap that a new connection reports.
  */
 import { BehaviorSubject, Subscription, filter, switchMap, take } from 'rxjs';
+import { reasonOf } from '../errors.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import type { Directory, DirectoryHealth, Leases, RecordKey, StoredRecord, Values } from './directory.ts';
 
@@ -26,7 +27,7 @@ export class RenewableDirectory implements Directory {
     this.state$ = this.#current.pipe(switchMap(({ state$ }) => state$));
     this.changes$ = this.#current.pipe(switchMap(({ changes$ }) => changes$));
     this.#onRefused = onRefused;
-    this.#watch = this.state$.subscribe(({ up }) => (this.#up = up));
+    this.#watch = this.state$.subscribe({ next: ({ up }) => (this.#up = up), error: this.#refused });
   }
 
   /** @param directory not started; the same place by other means */
@@ -40,10 +41,13 @@ export class RenewableDirectory implements Directory {
     else {
       let said = 'connecting';
       watch.add(
-        directory.state$.subscribe((state) => {
-          if (state.up || state.reason === said) return;
-          said = state.reason;
-          this.#onRefused(said);
+        directory.state$.subscribe({
+          next: (state) => {
+            if (state.up || state.reason === said) return;
+            said = state.reason;
+            this.#onRefused(said);
+          },
+          error: this.#refused,
         }),
       );
       const up$ = directory.state$.pipe(
@@ -51,8 +55,11 @@ export class RenewableDirectory implements Directory {
         take(1),
       );
       watch.add(
-        up$.subscribe(() => {
-          this.#replace(directory);
+        up$.subscribe({
+          next: () => {
+            this.#replace(directory);
+          },
+          error: this.#refused,
         }),
       );
     }
@@ -122,6 +129,10 @@ export class RenewableDirectory implements Directory {
       if (this.#closing.delete(old)) void old.close();
     }, LAST_ANSWERS).unref();
   }
+
+  readonly #refused = (error: unknown): void => {
+    this.#onRefused(reasonOf(error));
+  };
 
   #giveUp(): void {
     this.#next?.watch.unsubscribe();

@@ -39,7 +39,7 @@ function methodsOf(file: string, name: string): [method: string, how: 'throws' |
 /** Not called by what happens here: at the start or the end alone, by a watchdog, by other commands, or in their own tests. */
 const UNUSED = new Set([
   ...['neglected', 'bridgeFdb', 'start', 'health', 'close', 'leave', 'unlock', 'isEmpty', 'writeRoutes'],
-  ...['throttle', 'limitBroadcasts', 'broadcastsDropped', 'lastAsked', 'setMulticastRouter'],
+  ...['throttle', 'limitBroadcasts', 'broadcastsDropped', 'lastAsked', 'setMulticastRouter', 'followFrames'],
 ]);
 
 /** What it tells may be had otherwise: without unix_diag the name alone is the lock. */
