@@ -4,6 +4,8 @@ import { RedisWriter } from '../directory/redis-writer.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../errors.ts';
 import { sh } from '../screen/shell.ts';
+import { type VtepRules, vtepRules } from '../served/vtep-rules.ts';
+import type { Vni } from '../vocabulary.ts';
 import { judgeClock } from './clock.ts';
 import { judgeRedis } from './directory.ts';
 import { type Finding, type Group, of } from './finding.ts';
@@ -25,10 +27,7 @@ export async function examineDirectory(
   const { options } = scene;
   let judged: Judged[] = [];
   const context = {
-    family: (vni: number) => {
-      const vxlan = devices.find(({ link }) => link.vxlan.vni === vni)?.link.vxlan;
-      return vxlan === undefined ? undefined : vxlan.ipv6 ? (6 as const) : (4 as const);
-    },
+    rules: await rulesOf(devices),
     vtepAllow: vtepAllowance(options.vtepAllow),
   };
   const say = of('directory');
@@ -84,4 +83,12 @@ export async function examineDirectory(
     return findings;
   });
   return judged;
+}
+
+/** By VNI. Of several devices the first counts: others of its VNI are a finding of their own. */
+async function rulesOf(devices: readonly Subject[]): Promise<ReadonlyMap<Vni, VtepRules>> {
+  const rules = new Map<Vni, VtepRules>();
+  for (const { link, place } of devices)
+    if (!rules.has(link.vxlan.vni)) rules.set(link.vxlan.vni, await vtepRules(place.kernel, link));
+  return rules;
 }

@@ -2,6 +2,7 @@
 import { type MalformedReason, parseIpRecord, parseLease, parseMacRecord } from '../directory/record.ts';
 import type { RedisTarget } from '../directory/redis-url.ts';
 import type { CommandLine } from '../screen/shell.ts';
+import type { VtepRules } from '../served/vtep-rules.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { type Finding, of } from './finding.ts';
 import type { Recorded, VniRecorded } from './recorded.ts';
@@ -11,8 +12,8 @@ const say = of('records');
 
 /** What is known about a VNI here, for judging its VTEPs. */
 export interface Context {
-  /** Underlay family of its device; undefined where this host has none, and either will do. */
-  family: (vni: Vni) => 4 | 6 | undefined;
+  /** Of its device; none where this host has no device of the VNI, and whatever depends on one will do. */
+  rules: ReadonlyMap<Vni, VtepRules>;
   vtepAllow: (vtep: Ip) => boolean;
 }
 
@@ -115,13 +116,13 @@ export function judgeRecords(
 function judgeVni(
   vni: Vni,
   { ips, macs, leases }: VniRecorded,
-  { family, vtepAllow }: Context,
+  { rules, vtepAllow }: Context,
   source: Source,
   refuse: (kind: string, address: string, value: string, reason: MalformedReason) => void,
 ): Judged {
   const judged: Judged = { vni, source, ips: new Map(), macs: new Map(), leases: new Map() };
   const as = (vtep: string) => ({
-    family: family(vni) ?? (vtep.includes(':') ? (6 as const) : (4 as const)),
+    ...(rules.get(vni) ?? { family: vtep.includes(':') ? (6 as const) : (4 as const) }),
     vtepAllow,
   });
   for (const [ip, value] of ips) {

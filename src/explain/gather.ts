@@ -3,6 +3,7 @@ import type { DirectoryOptions, ListenOptions } from '../config/options.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { RuntimeFailure, reasonOf } from '../errors.ts';
 import type { VxlanLink } from '../served/device.ts';
+import { vtepRules } from '../served/vtep-rules.ts';
 import type { Ip, Mac, Vni } from '../vocabulary.ts';
 import { askDaemon } from './ask-daemon.ts';
 import type { DaemonFacts, Expected, Facts, GuestFacts } from './facts.ts';
@@ -31,7 +32,10 @@ export async function gather(
 ): Promise<Facts> {
   const { ip } = asked;
   const address = ip ?? asked.mac ?? '';
-  const context = { family: link.vxlan.ipv6 ? 6 : 4, vtepAllow: vtepAllowance(options.vtepAllow) } as const;
+  const context = {
+    ...(await vtepRules(opened.kernel, link)),
+    vtepAllow: vtepAllowance(options.vtepAllow),
+  };
   const { directory, expected: recorded } = await readDirectory(
     options,
     options.byDefault,

@@ -11,6 +11,7 @@ import { HeldTables } from '../tables/held.ts';
 import { familyOf } from './family.ts';
 import { DeviceDemand } from '../demand/device.ts';
 import { ExpiringSet } from './memory.ts';
+import { interfaceOf } from './vtep-rules.ts';
 import type { Clock } from '../clock.ts';
 
 export type VxlanLink = Link & { vxlan: VxlanAttributes };
@@ -112,8 +113,7 @@ export class ServedDevice {
 
   /** ifindex of what a link-local VTEP is reached by; undefined where it cannot be named in the device's own namespace. */
   get underlay(): number | undefined {
-    const { vxlan, linkNetnsid } = this.link;
-    return vxlan.link === 0 || linkNetnsid !== undefined ? undefined : vxlan.link;
+    return interfaceOf(this.link);
   }
 
   /** Whether every host of a subnet that the device's packets leave into hears this address. */

@@ -1,0 +1,30 @@
+/** What a device's place on this host says of the VTEPs that its records may name, for whoever judges beside the daemon. */
+import type { RecordContext } from '../directory/record.ts';
+import type { Namespace } from '../kernel/kernel.ts';
+import { AssignedAddresses } from './assigned.ts';
+import type { VxlanLink } from './device.ts';
+import { familyOf } from './family.ts';
+
+export type VtepRules = Required<Pick<RecordContext, 'family' | 'linkLocal' | 'isBroadcast'>>;
+
+/** ifindex of what a link-local VTEP is reached by; undefined where it cannot be named in the device's own namespace. */
+export const interfaceOf = ({ vxlan, linkNetnsid }: VxlanLink): number | undefined =>
+  vxlan.link === 0 || linkNetnsid !== undefined ? undefined : vxlan.link;
+
+/**
+ * The rules that a `ServedDevice` would have, read once. Never rejects: where the addresses of the underlay cannot be
+ * read no broadcast address is known, as for the daemon.
+ * @param kernel the namespace of the device
+ */
+export async function vtepRules(
+  kernel: Pick<Namespace, 'addresses' | 'write'>,
+  link: VxlanLink,
+): Promise<VtepRules> {
+  const underlay = new AssignedAddresses();
+  for (const address of await kernel.addresses(link.linkNetnsid).catch(() => [])) underlay.add(address);
+  return {
+    family: familyOf(link, kernel),
+    linkLocal: interfaceOf(link) !== undefined,
+    isBroadcast: (vtep) => underlay.isBroadcast(vtep),
+  };
+}
