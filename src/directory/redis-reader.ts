@@ -11,6 +11,7 @@ import {
   isNotPermitted,
   isOversized,
   isTimeout,
+  isWithoutSentinel,
   isWrongType,
   redisReason,
 } from './redis-reason.ts';
@@ -49,6 +50,8 @@ export class RedisReader {
     for (const event of ['error', 'node error']) {
       this.#client.on(event, (error: unknown) => {
         if (this.#lastError === undefined || !isAftermath(error)) this.#lastError = error;
+        // The client asks them again and again, and neither connects nor closes.
+        if (isWithoutSentinel(error)) this.#fail(error);
       });
     }
     this.#client.on('ready', () => {
@@ -229,8 +232,12 @@ export class RedisReader {
     try {
       return await Promise.all(
         keys.map(async (key) => {
-          const value: unknown = await this.#client.getrange(key, 0, LONGEST_READ - 1).catch(noneIfMistyped);
-          if (value !== null && typeof value !== 'string') return misled('GETRANGE');
+          const bytes: unknown = await this.#client
+            .getrangeBuffer(key, 0, LONGEST_READ - 1)
+            .catch(noneIfMistyped);
+          if (bytes !== null && !Buffer.isBuffer(bytes)) return misled('GETRANGE');
+          // As long as in bytes, however few characters they stand for: else it would be taken for a short one.
+          const value = bytes?.toString(bytes.length < LONGEST_READ ? 'utf8' : 'latin1') ?? null;
           this.#oversized.note(key, value);
           return value === '' ? null : value;
         }),

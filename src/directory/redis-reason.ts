@@ -8,7 +8,7 @@ export function redisReason(error: unknown, target: RedisTarget): string {
   const raw = innermost(error);
   const { message } = raw;
   const code = (raw as NodeJS.ErrnoException).code ?? '';
-  if (/All sentinels are unreachable/.test(message)) return sentinelReason(message, target);
+  if (isWithoutSentinel(raw)) return sentinelReason(message, target);
   if (message.includes('WRONGPASS') || message.includes('invalid password'))
     return 'wrong user name or password';
   if (message.startsWith('NOAUTH')) return 'the server wants a password (--redis-password-file)';
@@ -45,6 +45,11 @@ function sentinelReason(message: string, { name }: RedisTarget): string {
   return refused === undefined
     ? `no sentinel of ${name} answers`
     : `not permitted by the sentinels: ${firstLine(refused.replace('NOPERM ', ''))}`;
+}
+
+/** None of the sentinels has told where the master is; ioredis says so after each round. */
+export function isWithoutSentinel(error: unknown): boolean {
+  return /All sentinels are unreachable/.test(innermost(error).message);
 }
 
 export function isWrongDatabase(error: Error): boolean {

@@ -1,6 +1,6 @@
 /** The directory where it is more than one server, or an encrypted one. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { RedisWriter } from '../../src/directory/redis-writer.ts';
 import { listEndpoints, removeEndpoint, setEndpoint } from '../../src/directory/redis-endpoints.ts';
 import { exportRecords, importRecords } from '../../src/directory/redis-import.ts';
 import { first } from './first.ts';
+import { BEGINS, meetsHugeValue } from './huge-value.ts';
 import { freePort, type RedisServer, startRedis } from './redis-server.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -35,6 +36,11 @@ function open(url: string, vnis: number[], access: RedisAccess = {}): RedisDirec
   directory.start();
   return directory;
 }
+
+const reasonOf = async (directory: RedisDirectory): Promise<string> => {
+  const state = await first(directory.state$, (one) => !one.up && one.reason !== 'connecting');
+  return state.up ? '' : state.reason;
+};
 
 describe('a cluster of three masters', () => {
   let nodes: RedisServer[];
@@ -119,6 +125,12 @@ describe('a cluster of three masters', () => {
       await importRecords(redis, records, true);
       expect(await exportRecords(redis, undefined, () => undefined)).toEqual(records);
     });
+  });
+
+  it.each(BEGINS)('has one value that is huge and begins as %s', async (_, begin) => {
+    const directory = open(url, vnis);
+    await up(directory);
+    await meetsHugeValue(directory, nodes[0], vnis[1] ?? 0, begin);
   });
 
   it('says down while a master does not answer, and up when it does', async () => {
@@ -218,10 +230,75 @@ describe('a master found by sentinels', () => {
   }, 90_000);
 });
 
+describe('sentinels with a password of their own', () => {
+  let dir: string;
+  let url: string;
+  const ended: RedisServer[] = [];
+  const file = (name: string, password: string): string => {
+    writeFileSync(join(dir, name), `${password}\n`);
+    return join(dir, name);
+  };
+  beforeAll(async () => {
+    dir = mkdtempSync(join(tmpdir(), 'missd-sentinel-'));
+    const master = await startRedis({
+      args: ['--requirepass', 'of the master'],
+      cliArgs: ['-a', 'of the master'],
+    });
+    ended.push(master);
+    const sentinel = await startRedis({
+      sentinel: [
+        `sentinel monitor home 127.0.0.1 ${master.port} 1`,
+        'sentinel auth-pass home "of the master"',
+        'requirepass "of the sentinel"',
+        'user missd on >of-the-user +@all',
+      ],
+    });
+    ended.push(sentinel);
+    await master.cli('SET', redisKey(100), VALUE);
+    url = `redis+sentinel://127.0.0.1:${sentinel.port}/home`;
+  });
+  afterAll(async () => {
+    for (const server of ended) await server.kill();
+    rmSync(dir, { recursive: true });
+  });
+
+  it('say that they want it, or that it is another', async () => {
+    const passwordFile = file('master', 'of the master');
+    const want = /^the sentinels of home of \S+ want a password \(--redis-sentinel-password-file\)$/;
+    expect(await reasonOf(open(url, [100]))).toMatch(want);
+    expect(await reasonOf(open(url, [100], { passwordFile }))).toMatch(want);
+    const other = /^the sentinels of home of \S+ know another user name or password$/;
+    for (const access of [
+      { sentinelPasswordFile: passwordFile },
+      { sentinelUser: 'missd', sentinelPasswordFile: file('sentinel', 'of the sentinel') },
+    ])
+      expect(await reasonOf(open(url, [100], { passwordFile, ...access }))).toMatch(other);
+  });
+
+  it('lead to the master with it, whose own is asked for as well', async () => {
+    const passwordFile = file('master', 'of the master');
+    const sentinelPasswordFile = file('sentinel', 'of the sentinel');
+    expect(await reasonOf(open(url, [100], { sentinelPasswordFile }))).toBe(
+      'the server wants a password (--redis-password-file)',
+    );
+    for (const access of [
+      { sentinelPasswordFile },
+      { sentinelUser: 'missd', sentinelPasswordFile: file('user', 'of-the-user') },
+    ]) {
+      const directory = open(url, [100], { passwordFile, ...access });
+      await up(directory);
+      expect(await directory.read([key(100)])).toEqual([VALUE]);
+    }
+  });
+});
+
 describe('TLS', () => {
   let dir: string;
+  let server: RedisServer;
+  let url: string;
   const at = (name: string): string => join(dir, name);
-  beforeAll(() => {
+  const access = (): RedisAccess => ({ ca: at('ca.crt'), cert: at('client.crt'), key: at('client.key') });
+  beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'missd-tls-'));
     const openssl = (...args: string[]): unknown =>
       execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
@@ -256,12 +333,6 @@ describe('TLS', () => {
         'basicConstraints=critical,CA:FALSE',
       );
     }
-  });
-  afterAll(() => {
-    rmSync(dir, { recursive: true });
-  });
-
-  it('is spoken, with the certificate of the client', async () => {
     const port = await freePort();
     const files = [
       '--tls-cert-file',
@@ -271,19 +342,26 @@ describe('TLS', () => {
       '--tls-ca-cert-file',
       at('ca.crt'),
     ];
-    const server = await startRedis({ port: 0, args: ['--tls-port', String(port), ...files] });
-    ends.push(() => server.kill());
-    const url = `rediss://127.0.0.1:${port}`;
-    const access = { ca: at('ca.crt'), cert: at('client.crt'), key: at('client.key') };
-    await up(open(url, [100], access));
-    const reasonOf = async (directory: RedisDirectory): Promise<string> => {
-      const state = await first(directory.state$, (one) => !one.up && one.reason !== 'connecting');
-      return state.up ? '' : state.reason;
-    };
+    server = await startRedis({ args: ['--tls-port', String(port), ...files] });
+    url = `rediss://127.0.0.1:${port}`;
+  });
+  afterAll(async () => {
+    await server.kill();
+    rmSync(dir, { recursive: true });
+  });
+
+  it('is spoken, with the certificate of the client', async () => {
+    await up(open(url, [100], access()));
     expect(await reasonOf(open(url, [100]))).toMatch(/^TLS with 127\.0\.0\.1:\d+ failed: .*certificate/);
     expect(await reasonOf(open(url, [100], { ca: at('ca.crt') }))).toMatch(
       /^TLS with 127\.0\.0\.1:\d+ failed: /,
     );
-    expect(await reasonOf(open(`redis://127.0.0.1:${port}`, [100]))).toMatch(/not connected to 127/);
+    expect(await reasonOf(open(url.replace('rediss', 'redis'), [100]))).toMatch(/not connected to 127/);
+  });
+
+  it.each(BEGINS)('carries one value that is huge and begins as %s', async (_, begin) => {
+    const directory = open(url, [100], access());
+    await up(directory);
+    await meetsHugeValue(directory, server, 100, begin);
   });
 });
