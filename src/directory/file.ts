@@ -1,5 +1,5 @@
 /** The directory as a file, for labs, tests and networks that do not change: read whole, and again when it changes. */
-import { type FSWatcher, statSync, watch } from 'node:fs';
+import { type BigIntStats, type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject, type Subscription } from 'rxjs';
 import { type Clock, monotonic } from '../clock.ts';
@@ -29,11 +29,17 @@ const POLL_INTERVAL = 1000;
 /** Reads the file whole. @throws UsageError why it is not used, always as a rejection */
 export type ReadFile = (file: string, stopped: AbortSignal) => Promise<FileContents>;
 
+/** stat(2), as `fs.statSync` has it. @throws NodeJS.ErrnoException */
+type Stat = (file: string) => BigIntStats;
+
 export interface FileDirectoryOptions {
   file: string;
   read?: ReadFile;
   /** Told, in one line with file and line, why what the file says now is not used. */
   onRejected?: (reason: string) => void;
+  /** `fs.watch` of the file's folder. */
+  watch?: (folder: string, changed: () => void) => FSWatcher;
+  stat?: Stat;
   /** Drives the poll. */
   scheduler?: SchedulerLike;
   /** For `since`. */
@@ -49,6 +55,8 @@ export class FileDirectory implements Directory {
   readonly #read: ReadFile;
   readonly #onRejected: (reason: string) => void;
   readonly #scheduler: SchedulerLike;
+  readonly #watch: NonNullable<FileDirectoryOptions['watch']>;
+  readonly #stat: Stat;
   #contents: FileContents | undefined;
   /** Read before the start. */
   #first: FileContents | undefined;
@@ -68,6 +76,8 @@ export class FileDirectory implements Directory {
     file,
     read = readWithoutStopping,
     onRejected = () => undefined,
+    watch: watchFolder = watch,
+    stat = statExactly,
     scheduler = asyncScheduler,
     now = monotonic,
   }: FileDirectoryOptions) {
@@ -75,6 +85,8 @@ export class FileDirectory implements Directory {
     this.#read = read;
     this.#onRejected = onRejected;
     this.#scheduler = scheduler;
+    this.#watch = watchFolder;
+    this.#stat = stat;
     this.#state = new BehaviorSubject<DirectoryState>({
       up: false,
       reason: 'connecting',
@@ -85,18 +97,18 @@ export class FileDirectory implements Directory {
 
   /** Reads the file before `start` does. @throws UsageError naming file, line and reason */
   async readFirst(): Promise<void> {
-    this.#seen = identity(this.#file);
+    this.#seen = identity(this.#file, this.#stat);
     this.#first = await this.#read(this.#file, this.#stopping.signal);
   }
 
   /** A file that is bad leaves the directory down until it is good. */
   start(): void {
-    if (this.#first === undefined) this.#begin(identity(this.#file));
+    if (this.#first === undefined) this.#begin(identity(this.#file, this.#stat));
     else this.#take(this.#first);
     this.#first = undefined;
     try {
       // The directory, since a rename puts another file in the place of the one that would be watched.
-      this.#watcher = watch(dirname(this.#file), () => {
+      this.#watcher = this.#watch(dirname(this.#file), () => {
         this.#look();
       });
       this.#watcher.on('error', () => this.#watcher?.close());
@@ -184,12 +196,12 @@ export class FileDirectory implements Directory {
 
   /** Any event in the directory is only a hint: what counts is whether the file is another one. */
   #look(): void {
-    const now = identity(this.#file);
+    const now = identity(this.#file, this.#stat);
     // What it has become while it is read is seen at the next look.
     if (now === this.#seen || this.#reading !== undefined) return;
     this.#settling?.unsubscribe();
     this.#settling = this.#scheduler.schedule(() => {
-      if (identity(this.#file) === now) this.#begin(now);
+      if (identity(this.#file, this.#stat) === now) this.#begin(now);
       else this.#look();
     }, SETTLE);
   }
@@ -236,10 +248,12 @@ export class FileDirectory implements Directory {
   }
 }
 
+const statExactly: Stat = (file) => statSync(file, { bigint: true });
+
 /** Follows symbolic links, which is how files mounted into containers are replaced. */
-function identity(file: string): string {
+function identity(file: string, stat: Stat): string {
   try {
-    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    const { dev, ino, size, mtimeNs, ctimeNs } = stat(file);
     return [dev, ino, size, mtimeNs, ctimeNs].join(':');
   } catch (error) {
     return String((error as NodeJS.ErrnoException).code);

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { type Stats, statSync } from 'node:fs';
 import { type Observable, distinctUntilChanged, interval, map, scan, startWith } from 'rxjs';
 import { reasonOf } from '../errors.ts';
 
@@ -15,7 +15,10 @@ export interface Presence {
  * Which namespace a path names. An open socket would keep a deleted namespace alive, so whoever follows this closes theirs
  * in time. A path that cannot be looked at for a while (EACCES, ELOOP) names what it named before.
  */
-export function presence$(path: string, look: typeof identify = identify): Observable<Presence> {
+export function presence$(
+  path: string,
+  look: (path: string) => ReturnType<typeof identify> = identify,
+): Observable<Presence> {
   return interval(PERIOD).pipe(
     startWith(-1),
     map(() => look(path)),
@@ -24,10 +27,15 @@ export function presence$(path: string, look: typeof identify = identify): Obser
   );
 }
 
+/** stat(2). @throws NodeJS.ErrnoException */
+type Stat = (path: string) => Stats | undefined;
+
+const statIfThere: Stat = (path) => statSync(path, { throwIfNoEntry: false });
+
 /** `ip netns add` makes the file before it mounts the namespace on it; only the mount has nsfs's device number. */
-export function identify(path: string): Presence & { unknown?: boolean } {
+export function identify(path: string, stat: Stat = statIfThere): Presence & { unknown?: boolean } {
   try {
-    const found = statSync(path, { throwIfNoEntry: false });
+    const found = stat(path);
     return found === undefined
       ? { reason: 'does not exist' }
       : { identity: `${found.dev}:${found.ino}`, reason: '' };

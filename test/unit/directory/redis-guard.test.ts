@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { asyncScheduler } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { redisClient } from '../../../src/directory/redis-client.ts';
 import { RedisFeed } from '../../../src/directory/redis-feed.ts';
+import { redisServer } from '../fake/redis-server.ts';
 
 /** Answers so that a feed is armed; what it says besides is the test's. */
 let server: Server;
@@ -25,20 +26,7 @@ beforeEach(async () => {
   process.prependListener('uncaughtException', note);
   directory = mkdtempSync(join(tmpdir(), 'missd-guard-'));
   path = join(directory, 'redis.sock');
-  server = createServer((socket) => {
-    socket.on('error', () => undefined);
-    socket.on('data', (bytes) => {
-      for (const [command] of bytes.toString().matchAll(/(?<=\r\n)(ID|TRACKING|subscribe|ping)(?=\r\n)/gi)) {
-        if (/id/i.test(command)) socket.write(':7\r\n');
-        else if (/tracking/i.test(command)) socket.write('+OK\r\n');
-        else if (/ping/i.test(command)) socket.write('*2\r\n$4\r\npong\r\n$0\r\n\r\n');
-        else {
-          socket.write('*3\r\n$9\r\nsubscribe\r\n$20\r\n__redis__:invalidate\r\n:1\r\n');
-          subscribed.push(socket);
-        }
-      }
-    });
-  });
+  server = redisServer((socket) => subscribed.push(socket));
   await new Promise<void>((resolve) => server.listen(path, resolve));
 });
 afterEach(() => {
