@@ -89,7 +89,10 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
       ];
     }
     case 'bridged':
-      return [['devices', () => prepareTopology(signal.device, log)]];
+      return [
+        ['devices', () => prepareTopology(signal.device, log)],
+        ['idle', () => keeper.bridged(signal.device)],
+      ];
     case 'refused':
       return [['devices', () => wishes.refuse(signal.name, signal.reason)]];
     case 'taken':

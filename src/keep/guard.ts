@@ -1,10 +1,17 @@
 import type { Vni } from '../vocabulary.ts';
 import type { ServedDevice } from '../served/device.ts';
+import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import type { Blow } from './blow.ts';
 import type { HeldEntry, Recheck } from './recheck.ts';
 
 /** Losses up to this many are taken as meant, whatever share they are. */
 const FEW = 10;
+
+/** A kept entry, and what was held of it: one that is held anew since has had a record of its own. */
+interface Kept {
+  recheck: Recheck;
+  held: HeldNeighbour | HeldFdbEntry;
+}
 
 /** Entries of one VNI that lost their records all at once and are kept for a while. */
 interface Guarded {
@@ -12,7 +19,7 @@ interface Guarded {
   until: number;
   /** The grace is over and the entries are being read one last time. */
   ending: boolean;
-  entries: Map<ServedDevice, Map<string, Recheck>>;
+  entries: Map<ServedDevice, Map<string, Kept>>;
 }
 
 /**
@@ -51,23 +58,39 @@ export class WithdrawalGuard {
     return this.grace > 0 && lost > FEW && lost > held / 2;
   }
 
-  /** Keeps entries; those of a VNI that is being guarded already join it. */
+  /** Keeps entries, as far as they are held still; those of a VNI that is being guarded already join it. */
   keep(vni: Vni, lost: readonly Recheck[], now: number): void {
-    const guarded = this.#vnis.get(vni) ?? {
-      until: now + this.grace,
-      ending: false,
-      entries: new Map<ServedDevice, Map<string, Recheck>>(),
-    };
-    this.#vnis.set(vni, guarded);
     for (const recheck of lost) {
-      const entries = guarded.entries.get(recheck.device);
-      if (entries === undefined) guarded.entries.set(recheck.device, new Map([[recheck.key, recheck]]));
-      else entries.set(recheck.key, recheck);
+      const held = heldOf(recheck);
+      if (held === undefined) continue;
+      const guarded = this.#vnis.get(vni) ?? { until: now + this.grace, ending: false, entries: new Map() };
+      this.#vnis.set(vni, guarded);
+      const entries = guarded.entries.get(recheck.device) ?? new Map<string, Kept>();
+      guarded.entries.set(recheck.device, entries);
+      entries.set(recheck.key, { recheck, held });
     }
   }
 
   keeps({ device, key }: HeldEntry): boolean {
-    return this.#vnis.get(device.vni)?.entries.get(device)?.has(key) ?? false;
+    const kept = this.#vnis.get(device.vni)?.entries.get(device)?.get(key);
+    return kept !== undefined && heldOf(kept.recheck) === kept.held;
+  }
+
+  /**
+   * Lets go of what is held no more: evicted, idle, an FDB entry that a neighbour needs by now. An FDB entry that outlives
+   * its kept neighbour is kept in its place.
+   */
+  prune(): void {
+    for (const [vni, { entries: devices, until }] of this.#vnis)
+      for (const entries of devices.values())
+        for (const { recheck, held } of entries.values()) {
+          if (heldOf(recheck) === held) continue;
+          const { device, table, cause } = recheck;
+          const left =
+            table === 'neighbour' && heldOf(recheck) === undefined && device.tables.lone.has(held.mac);
+          if (left) this.keep(vni, [{ device, table: 'fdb', key: held.mac, cause }], until);
+          this.release(recheck);
+        }
   }
 
   /** Its record is back, or it is held no more. */
@@ -91,7 +114,8 @@ export class WithdrawalGuard {
     for (const guarded of this.#vnis.values()) {
       if (guarded.until > now || guarded.ending) continue;
       guarded.ending = true;
-      for (const kept of guarded.entries.values()) over.push(...kept.values());
+      for (const kept of guarded.entries.values())
+        for (const { recheck } of kept.values()) over.push(recheck);
     }
     return over;
   }
@@ -105,3 +129,7 @@ export class WithdrawalGuard {
     }
   }
 }
+
+/** What is held under its key; an FDB entry that a neighbour needs is looked after with that one. */
+const heldOf = ({ device: { tables }, table, key }: HeldEntry): HeldNeighbour | HeldFdbEntry | undefined =>
+  table === 'neighbour' ? tables.neighbours.get(key) : tables.lone.get(key);

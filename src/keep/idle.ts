@@ -148,6 +148,19 @@ function endProbation(device: ServedDevice, all: readonly HeldNeighbour[], { now
   namespace.kernel.write(ours.map((held) => rewrite(device, held, NUD_NOARP)));
 }
 
+/**
+ * The device became a bridge's port, or is none any more. On a bridge a STALE neighbour neither answers guests nor raises
+ * a miss: none may be left.
+ */
+export function endAllProbation(device: ServedDevice, deps: PipelineDeps): void {
+  const { probation, neighbours } = device.tables;
+  endProbation(
+    device,
+    [...probation.keys()].flatMap((ip) => neighbours.get(ip) ?? []),
+    deps,
+  );
+}
+
 type Row = ReturnType<typeof rowsOf>[number];
 
 const rowsOf = ({ namespace, ifindex }: ServedDevice, all: readonly HeldNeighbour[]) =>

@@ -30,7 +30,7 @@ import { Leaks } from './leaks.ts';
 import { UnheldChanges } from './unheld-changes.ts';
 import { forgetAbsence, rechecksFor } from './changes.ts';
 import { Due, heldBy } from './due.ts';
-import { heedUse } from './idle.ts';
+import { endAllProbation, heedUse } from './idle.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
 import { type ChangedRows, Watch } from './watch.ts';
 import type { WithdrawalGuard } from './guard.ts';
@@ -258,11 +258,18 @@ export class Keeper {
     attempt('evict', () => this.#evictor.tick(), report);
     for (const device of this.#devices()) this.#bound(device);
     attempt('second_looks', () => this.#secondLooks.look(), report);
+    attempt('withdrawals', () => this.guard.prune(), report);
     if (!this.#directoryUp) return;
     attempt('rechecks', () => this.#searchAgain(), report);
     attempt('housekeeping', () => this.#ownLeases.look(this.#devices()), report);
     attempt('rechecks', () => this.#rechecks$.next(this.due.take()), report);
     attempt('withdrawals', () => this.#losses.tick(this.#deps.now()), report);
+  }
+
+  /** It is a port of another bridge than before, or of none: what is on probation is judged otherwise from now on. */
+  bridged(device: ServedDevice): void {
+    attemptOn(device, 'idle', () => endAllProbation(device, this.#deps), this.#deps.report);
+    this.audit([device]);
   }
 
   /** An interface of this host had this address until now. */

@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ServedDevice } from '../../../src/served/device.ts';
-import { VNI, ip, mac, turns, vtep } from '../fake/world.ts';
-import { GRACE, Keeping, ipKey } from './keeping.ts';
+import { install } from '../../../src/tables/install.ts';
+import { removeNeighbours, withdrawNeighbours } from '../../../src/tables/withdraw.ts';
+import { VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
+import { GRACE, IDLE, Keeping, ipKey } from './keeping.ts';
 
 let world: Keeping;
 let device: ServedDevice;
@@ -213,6 +215,87 @@ describe('the grace', () => {
     world.keeper.directory(false);
     await world.pass(GRACE + 100);
     expect(held()).toBe(20);
+  });
+});
+
+describe('what is kept and then held no more, or otherwise', () => {
+  const lone = (from: number, to: number): void => {
+    for (let n = from; n <= to; n++) {
+      world.directory.set(VNI, 'mac', mac(n), vtep(2));
+      const source = { kind: 'mac' as const, name: mac(n) };
+      install([{ device, answer: { mac: mac(n), vtep: vtep(2), router: false, source } }], world.deps);
+    }
+  };
+  const kept = (): number => world.keeper.guard.kept().reduce((sum, { entries }) => sum + entries, 0);
+
+  it('is not kept by its MAC when a neighbour needs the FDB entry', async () => {
+    lone(1, 20);
+    for (let n = 1; n <= 20; n++) world.directory.delete(VNI, 'mac', mac(n));
+    await world.gap();
+    expect(kept()).toBe(20);
+    for (let n = 1; n <= 20; n++) world.endpoint(device, ip(n), mac(n), vtep(2));
+    await world.pass(1);
+    expect(world.keeper.guard.active).toEqual([]);
+    lose(1, 1);
+    await world.changed(ipKey(1));
+    expect(world.neighbours(device)).not.toHaveProperty([ip(1)]);
+    expect(world.fdb(device)).not.toHaveProperty([mac(1)]);
+    await world.pass(GRACE);
+    expect(held()).toBe(19);
+  });
+
+  it('is let go when all of it is evicted, without a directory, too', async () => {
+    world.hold(device, 20);
+    lose(1, 20);
+    await world.gap();
+    withdrawNeighbours(
+      device,
+      Array.from({ length: 20 }, (_, n) => ip(n + 1)),
+      world.deps.report,
+    );
+    world.keeper.directory(false);
+    await world.pass(1);
+    expect(world.keeper.guard.active).toEqual([]);
+  });
+
+  it('and is held anew goes with its record, even before the next look', async () => {
+    world.hold(device, 20);
+    lose(1, 20);
+    await world.gap();
+    withdrawNeighbours(device, [ip(1)], world.deps.report);
+    world.endpoint(device, ip(1), mac(1), vtep(2));
+    lose(1, 1);
+    await world.changed(ipKey(1));
+    expect(held()).toBe(19);
+    expect(world.neighbours(device)).not.toHaveProperty([ip(1)]);
+  });
+
+  it('leaves its FDB entry kept in its place when the neighbour alone went idle', async () => {
+    world.hold(device, 20);
+    lose(1, 20);
+    await world.gap();
+    world.time += 1_000;
+    removeNeighbours(device, [ip(1)], world.deps.report);
+    await world.pass(130);
+    expect(kept()).toBe(20);
+    expect(world.fdb(device)).toHaveProperty([mac(1)], vtep(2));
+    await world.pass(GRACE - 131);
+    expect(world.fdb(device)).toEqual({});
+    expect(world.keeper.guard.active).toEqual([]);
+  });
+
+  it('is let go when it went idle, FDB entry and all', async () => {
+    world = new Keeping({ withdrawalGrace: 2 * IDLE });
+    device = world.device();
+    world.hold(device, 20);
+    lose(1, 20);
+    await world.gap();
+    world.time += (IDLE + 1) * 1_000;
+    await world.audit();
+    await world.settled();
+    expect(world.kernel.neighboursOf(VXLAN)).toEqual([]);
+    await world.pass(1);
+    expect(world.keeper.guard.active).toEqual([]);
   });
 });
 

@@ -6,6 +6,7 @@ import {
   NUD_REACHABLE,
   NUD_STALE,
 } from '../../../src/kernel/netlink.ts';
+import { type Concerned, heed } from '../../../src/heed.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { install } from '../../../src/tables/install.ts';
 import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
@@ -84,6 +85,14 @@ describe('routed addresses that share a MAC', () => {
     world.kernel.putNeighbour({ ifindex: ROUTED, ip: ip(n), lladdr: mac(1), ...OUR_ROW, state: next });
   };
 
+  /** As the daemon hears of it. */
+  const joinBridge = (): void => {
+    device.link = vxlanLink(ROUTED, true);
+    world.kernel.setLink(device.link);
+    const { keeper, log, deps } = world;
+    heed({ type: 'bridged', device }, { keeper, log, report: deps.report } as Concerned);
+  };
+
   beforeEach(async () => {
     world = new Keeping();
     device = world.device(vxlanLink(ROUTED, false));
@@ -138,6 +147,24 @@ describe('routed addresses that share a MAC', () => {
     world.keeper.heedUse({ misses, deviceOf: () => device });
     expect([1, 2, 3].map(state)).toEqual([OUR_ROW.state, NUD_STALE, NUD_STALE]);
     expect(device.tables.neighbours.get(ip(1))?.usedAt).toBe(world.time);
+  });
+
+  it('are whole again when the device becomes a port of a bridge, where a STALE neighbour answers nobody', async () => {
+    expect(device.tables.probation.size).toBe(3);
+    become(3, NUD_PERMANENT);
+    joinBridge();
+    expect([1, 2, 3].map(state)).toEqual([OUR_ROW.state, OUR_ROW.state, NUD_PERMANENT]);
+    expect(device.tables.probation.size).toBe(0);
+    expect(device.tables.neighbours.get(ip(1))?.usedAt).toBe(world.time);
+    await world.settled();
+    expect([1, 2].map(state)).toEqual([OUR_ROW.state, OUR_ROW.state]);
+  });
+
+  it('leave no row of the kernel’s behind on the bridge that would swallow questions', async () => {
+    world.kernel.putNeighbour({ ifindex: ROUTED, ip: ip(9), state: NUD_STALE, flags: 0, protocol: 0 });
+    joinBridge();
+    await world.settled();
+    expect(state(9)).toBeUndefined();
   });
 
   it('do not take an operator’s permanent entry for a sign of use', async () => {
