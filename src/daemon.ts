@@ -36,7 +36,7 @@ import { Wishes } from './served/wishes.ts';
 import { Announcer } from './tables/announce.ts';
 import { type Flushed, flush } from './tables/flush.ts';
 import { VolatileJournal } from './tables/journal.ts';
-import { Journals, sourceOf } from './tables/journals.ts';
+import { Journals, settingsOf, sourceOf } from './tables/journals.ts';
 import { MacChanges } from './tables/mac-changes.ts';
 
 /** Between rounds of housekeeping, ms. */
@@ -70,18 +70,20 @@ export class Daemon {
   readonly #working = new Subscription();
   readonly #listening = new Subscription();
   readonly #audit$: BehaviorSubject<number>;
+  readonly #stateDir: string | undefined;
   #vtepAllow: (vtep: string) => boolean;
   /** Why devices are not served, by name. */
   readonly #wishes: Wishes;
   #fail: (reason: string) => void = () => undefined;
 
-  /** @param stateDir where journals of the entries are kept; none are without it */
+  /** @param stateDir where journals of the entries, and what was set besides, are kept; none are without it */
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger, stateDir?: string) {
     // Its own: what another reading of the configuration changes, all parts see.
     this.options = options = { ...options };
     this.#vtepAllow = vtepAllowance(options.vtepAllow);
     this.#audit$ = new BehaviorSubject(options.audit);
     this.#directory = directory;
+    this.#stateDir = stateDir;
     this.#log = log;
     this.#complaints = new FoldedLog(log, monotonic);
     this.report = new Report(this.counters, this.#complaints, this.history);
@@ -273,10 +275,20 @@ export class Daemon {
           this.#log.info(
             `${device.name}: removed ${neighbours} neighbours, ${fdb} FDB entries, ${routes} routes`,
           );
+          await this.#undoSettings(device);
         },
         this.report,
       );
     }
+  }
+
+  /** The kernel's word of what was set may not have come yet, so the device is read again. */
+  async #undoSettings(device: ServedDevice): Promise<void> {
+    const { name, namespace, settings } = device;
+    const link = (await namespace.kernel.links()).find(({ ifindex }) => ifindex === device.ifindex);
+    if (link === undefined) return;
+    for (const undone of settings.undo(namespace.kernel, link))
+      this.#log.info(`${name}: set ${undone} again`);
   }
 
   /** The same for some devices while it goes on: what is asked for afterwards is written again. */
@@ -361,6 +373,8 @@ export class Daemon {
     return {
       ...{ host, admission, throttle, keeper, ahead, report, wishes: this.#wishes, log: this.#log },
       wait: this.options.wait === true,
+      settings: (device) =>
+        settingsOf(this.#stateDir, { link: device.link, namespace: device.namespace.kernel.inode }),
       follow: () =>
         attemptLater(
           'directory',

@@ -9,6 +9,7 @@ import type { Throttle } from './resolve/throttle.ts';
 import type { ServedDevice } from './served/device.ts';
 import type { Host } from './served/host.ts';
 import { prepare, prepareTopology } from './served/prepare.ts';
+import type { Settings } from './served/settings.ts';
 import type { Signal } from './served/signal.ts';
 import type { Wishes } from './served/wishes.ts';
 
@@ -24,6 +25,8 @@ export interface Concerned {
   log: Logger;
   /** Whether devices that another missd serves are waited for. */
   wait: boolean;
+  /** Opens what a predecessor wrote down of what it had set on a device. */
+  settings: (device: ServedDevice) => Settings;
   /** Follows the VNIs that are served by now. Never rejects. */
   follow: () => Promise<unknown>;
 }
@@ -56,7 +59,13 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
     case 'served': {
       const { device } = signal;
       return [
-        ['devices', () => prepare(device, host.devices(), log)],
+        [
+          'devices',
+          () => {
+            device.settings = concerned.settings(device);
+            prepare(device, host.devices(), log);
+          },
+        ],
         ['throttle', () => throttle.begin(device)],
         ['adopt', () => keeper.begin(device, concerned.follow())],
       ];

@@ -8,7 +8,10 @@ import { holdersIn, servesAnything } from '../served/device-lock.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { isVxlan, isWanted, refusal } from '../served/servable.ts';
 import { type Flushed, flush, journalEvidence } from '../tables/flush.ts';
-import { readJournalOf } from '../tables/journals.ts';
+import { readJournalOf, settingsOf } from '../tables/journals.ts';
+
+/** @property settings what is again as it was before missd set it; absent where there is nothing */
+type FlushedDevice = Flushed & { settings?: string[] };
 
 /** Which devices, and how much of them. */
 type Meant = Pick<FlushOptions, 'device' | 'stateDir'> & { all: boolean };
@@ -19,7 +22,7 @@ export function flushCommand(): Command {
     .description(
       'Removes the neighbours and FDB entries that missd wrote from the devices that it would serve, whether a daemon\n' +
         "runs or not. Everybody else's stay, also those that look the same. A running daemon writes again what is asked\n" +
-        'for.',
+        'for. Where none runs, what missd has set besides (mcast_router, app_solicit) is set back.',
     )
     .option(
       '--all-extern-learn',
@@ -32,7 +35,7 @@ export function flushCommand(): Command {
     const all = command.opts<{ allExternLearn?: boolean }>().allExternLearn === true;
     if (all && device.length === 0) throw new UsageError('--all-extern-learn needs --device');
     const kernel = new LinuxKernel();
-    const removed: Flushed[] = [];
+    const removed: FlushedDevice[] = [];
     for (const path of netns.length === 0 ? [null] : netns) {
       try {
         removed.push(...(await flushIn(kernel, path, { device, stateDir, all })));
@@ -45,7 +48,7 @@ export function flushCommand(): Command {
     if (command.opts<{ json?: boolean }>().json === true) sayJson(removed);
     else
       for (const one of removed)
-        say(`${one.device}: ${told(one)} removed${stayed(one)}
+        say(`${one.device}: ${told(one)} removed${stayed(one)}${undone(one)}
 `);
   });
 }
@@ -59,16 +62,20 @@ const told = ({ neighbours, fdb, routes }: Flushed): string =>
 const stayed = ({ foreign }: Flushed): string =>
   foreign === 0 ? '' : `; ${foreign} FDB entries of other owners stay`;
 
+const undone = ({ settings = [] }: FlushedDevice): string => settings.map((one) => `; ${one} again`).join('');
+
 async function flushIn(
   kernel: Kernel,
   path: string | null,
   { device: names, stateDir, all }: Meant,
-): Promise<Flushed[]> {
+): Promise<FlushedDevice[]> {
   const namespace = kernel.open(path, { receiveBuffer: 0 });
   const open = namespace.events$.subscribe();
   try {
     const asked = { namespace: namespace.inode, devices: [...names], all };
-    const flushed = await flushServed(stateDir, asked);
+    const flushed: FlushedDevice[] = await flushServed(stateDir, asked);
+    // One that cannot be asked goes on serving: what it has set it needs.
+    const unserved = !servesAnything(holdersIn(namespace));
     const links = new Map((await namespace.links()).map((link) => [link.ifindex, link]));
     for (const link of links.values()) {
       if (!isVxlan(link) || flushed.some(({ device }) => device === link.name)) continue;
@@ -76,10 +83,14 @@ async function flushIn(
       const journal = readJournalOf(stateDir, { namespace: namespace.inode, link });
       const served = isWanted(link, names) && refusal(link, links) === undefined;
       // One that is written ahead (--strategy) needs no misses; that missd has served it its journal says.
-      if (served || journal !== undefined)
-        flushed.push(await flush(namespace, link, journalEvidence(journal, all)));
+      if (!served && journal === undefined) continue;
+      const one: FlushedDevice = await flush(namespace, link, journalEvidence(journal, all));
+      const settings = unserved
+        ? settingsOf(stateDir, { namespace: namespace.inode, link }).undo(namespace, link)
+        : [];
+      flushed.push({ ...one, ...(settings.length > 0 ? { settings } : {}) });
     }
-    if (!servesAnything(holdersIn(namespace))) await removeLeftovers(namespace);
+    if (unserved) await removeLeftovers(namespace);
     return flushed;
   } finally {
     open.unsubscribe();

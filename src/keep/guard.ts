@@ -63,7 +63,11 @@ export class WithdrawalGuard {
     for (const recheck of lost) {
       const held = heldOf(recheck);
       if (held === undefined) continue;
-      const guarded = this.#vnis.get(vni) ?? { until: now + this.grace, ending: false, entries: new Map() };
+      const guarded = this.#vnis.get(vni) ?? {
+        until: now + this.grace,
+        ending: false,
+        entries: new Map<ServedDevice, Map<string, Kept>>(),
+      };
       this.#vnis.set(vni, guarded);
       const entries = guarded.entries.get(recheck.device) ?? new Map<string, Kept>();
       guarded.entries.set(recheck.device, entries);

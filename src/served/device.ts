@@ -9,6 +9,7 @@ import type { Lane } from '../resolve/lane.ts';
 import type { Question } from '../resolve/question.ts';
 import { HeldTables } from '../tables/held.ts';
 import { familyOf } from './family.ts';
+import { Settings } from './settings.ts';
 import { DeviceDemand } from '../demand/device.ts';
 import { ExpiringSet } from './memory.ts';
 import { interfaceOf } from './vtep-rules.ts';
@@ -61,6 +62,8 @@ export class ServedDevice {
   gone = false;
   /** Which FDB rows missd wrote, for the next start. */
   journal: Journal = new VolatileJournal();
+  /** What missd has set on it besides. */
+  settings = new Settings();
   /** FDB rows with our marks that are somebody else's, by MAC, with the VTEP that they were seen with. */
   readonly foreign = new Map<Mac, Ip>();
   /**

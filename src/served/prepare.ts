@@ -2,12 +2,7 @@ import { reasonOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ServedDevice } from './device.ts';
 import { cautions } from './servable.ts';
-
-/** Seconds that the kernel asks missd for, one solicitation each, before it turns to the wire; as Flannel had it. */
-const APP_SOLICIT = 3;
-
-/** IFLA_BRPORT_MULTICAST_ROUTER: this port gets all multicast, whatever snooping has learned. */
-const PERMANENT_ROUTER_PORT = 2;
+import { APP_SOLICIT, PERMANENT_ROUTER_PORT, type Setting } from './settings.ts';
 
 /**
  * Makes a device that begins to be served fit for it, and says what was set and what is left to its operator.
@@ -37,7 +32,9 @@ export function prepareTopology(device: ServedDevice, log: Logger): void {
  */
 function preparePort(device: ServedDevice, log: Logger): void {
   const { link, name, namespace } = device;
-  if (link.bridgePort?.multicastRouter === PERMANENT_ROUTER_PORT) return;
+  const before = link.bridgePort?.multicastRouter ?? PERMANENT_ROUTER_PORT;
+  if (before === PERMANENT_ROUTER_PORT) return;
+  note(device, { name: 'mcast_router', bridge: device.bridge, before }, log);
   try {
     namespace.kernel.setMulticastRouter(link.ifindex, PERMANENT_ROUTER_PORT);
     log.info(`${name}: set mcast_router 2 on its bridge port, so that neighbour solicitations reach it`);
@@ -58,6 +55,7 @@ function prepareRouted(device: ServedDevice, log: Logger): void {
     try {
       // Whoever set it before us may have had a reason for another number.
       if (namespace.kernel.getAppSolicit(link.ifindex, family) !== 0) continue;
+      note(device, { name: 'app_solicit', family }, log);
       namespace.kernel.setAppSolicit(link.ifindex, family, APP_SOLICIT);
       log.info(
         `${name}: set app_solicit ${APP_SOLICIT} for IPv${family}, so that the kernel asks missd for what it routes`,
@@ -65,5 +63,14 @@ function prepareRouted(device: ServedDevice, log: Logger): void {
     } catch (error) {
       log.warn(`${name}: app_solicit could not be set for IPv${family}: ${reasonOf(error)}`);
     }
+  }
+}
+
+/** So that a flush can undo it, after a restart, too. */
+function note({ name, settings }: ServedDevice, setting: Setting, log: Logger): void {
+  try {
+    settings.note(setting);
+  } catch (error) {
+    log.warn(`${name}: after a restart nobody will know that ${setting.name} was set: ${reasonOf(error)}`);
   }
 }

@@ -141,7 +141,7 @@ export function readJournal(path: string, key: string): JournalContent | undefin
 }
 
 /** @throws where it is no regular file, or larger than any journal */
-function readText(path: string): string | undefined {
+export function readText(path: string): string | undefined {
   let file: number;
   try {
     // A pipe would keep the process waiting for its other end.

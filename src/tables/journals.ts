@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path';
 import { reasonOf } from '../errors.ts';
 import type { ServedDevice, VxlanLink } from '../served/device.ts';
+import { Settings } from '../served/settings.ts';
 import {
   FileJournal,
   type Journal,
@@ -22,6 +23,7 @@ export const STATE_DIR = '/run/missd';
 const MOST_JOURNALS = 4_096;
 
 const SUFFIX = '.journal';
+const SETTINGS = '.settings';
 
 /** What tells a device from every other one: its namespace by inode, and what a device made again would differ in. */
 export interface JournalDevice {
@@ -40,7 +42,7 @@ export class Journals {
     this.#failed = failed;
     try {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
-      prune(folder);
+      for (const suffix of [SUFFIX, SETTINGS]) prune(folder, suffix);
     } catch (error) {
       // Told again by each journal that cannot be opened, with its path.
       failed('open', `${folder}: ${reasonOf(error)}`);
@@ -59,6 +61,14 @@ export class Journals {
 export const readJournalOf = (folder: string, device: JournalDevice): JournalContent | undefined =>
   readJournal(pathOf(folder, device), keyOf(bootId(), device));
 
+/** What was set on a device besides, by whomever serves it now or did before. Of none where there is no folder. */
+export const settingsOf = (folder: string | undefined, device: JournalDevice): Settings =>
+  new Settings(
+    folder === undefined
+      ? undefined
+      : { path: pathOf(folder, device, SETTINGS), key: keyOf(bootId(), device) },
+  );
+
 /** What a journal is written anew from: what is held and known to be ours, and what is known not to be. */
 export const sourceOf = ({ tables, foreign }: ServedDevice): JournalSource => ({
   *held() {
@@ -70,8 +80,8 @@ export const sourceOf = ({ tables, foreign }: ServedDevice): JournalSource => ({
   },
 });
 
-const pathOf = (folder: string, { namespace, link }: JournalDevice): string =>
-  join(folder, `${namespace}-${link.ifindex}${SUFFIX}`);
+const pathOf = (folder: string, { namespace, link }: JournalDevice, suffix = SUFFIX): string =>
+  join(folder, `${namespace}-${link.ifindex}${suffix}`);
 
 const keyOf = (boot: string, { namespace, link }: JournalDevice): string =>
   [boot, namespace, link.ifindex, link.vxlan.vni, link.lladdr].join(' ');
@@ -85,8 +95,8 @@ function bootId(): string {
   }
 }
 
-function prune(folder: string): void {
-  const names = readdirSync(folder).filter((name) => name.endsWith(SUFFIX));
+function prune(folder: string, suffix: string): void {
+  const names = readdirSync(folder).filter((name) => name.endsWith(suffix));
   if (names.length <= MOST_JOURNALS) return;
   const dated = names.map((name) => ({ name, at: statSync(join(folder, name)).mtimeMs }));
   dated.sort((one, other) => one.at - other.at);

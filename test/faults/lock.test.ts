@@ -134,6 +134,11 @@ test('--flush-on-exit: SIGTERM removes its own entries and no others; without it
   expect(await rowsOf(host1.segment)).toHaveLength(before.length + 3);
   expect(await daemon.stop()).toBe(0);
   expect(await rowsOf(host1.segment)).toEqual(before);
+  // Its predecessor had set mcast_router.
+  expect(daemon.log.filter((line) => line.includes('set mcast_router 1 again'))).toHaveLength(1);
+  expect(await host1.namespace.exec(['bridge', '-details', 'link', 'show', 'dev', 'vxlan100'])).toContain(
+    'mcast_router 1 ',
+  );
 
   const held = await rowsOf(host2.segment);
   expect(held).toHaveLength(3);

@@ -7,6 +7,8 @@ import {
   NUD_STALE,
 } from '../../../src/kernel/netlink.ts';
 import { type Concerned, heed } from '../../../src/heed.ts';
+import { FoldedLog } from '../../../src/log.ts';
+import { Report } from '../../../src/report.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { install } from '../../../src/tables/install.ts';
 import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
@@ -89,8 +91,9 @@ describe('routed addresses that share a MAC', () => {
   const joinBridge = (): void => {
     device.link = vxlanLink(ROUTED, true);
     world.kernel.setLink(device.link);
-    const { keeper, log, deps } = world;
-    heed({ type: 'bridged', device }, { keeper, log, report: deps.report } as Concerned);
+    const { keeper, log, counters, history, now } = world;
+    const report = new Report(counters, new FoldedLog(log, now), history);
+    heed({ type: 'bridged', device }, { keeper, log, report } as Concerned);
   };
 
   beforeEach(async () => {
