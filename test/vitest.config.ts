@@ -4,19 +4,19 @@ import { defineConfig } from 'vitest/config';
 const full = process.env['MISSD_TEST_SCALE'] === '1';
 
 /**
- * These fill the neighbour table that all namespaces of the machine share, flood a guest's port with all that one core
- * can send, or count what a moment costs: a file beside them would be counted too.
+ * What the commands print: these wait most of their time, and a file beside them changes nothing in what they look at.
+ * All others count packets, lapses of time or rows of the neighbour table that all namespaces of the machine share,
+ * where a file beside them would be counted too.
  */
-const alone = [
-  'test/faults/{chaos/chaos,many,routed,soak}.test.ts',
-  'test/lab/{broadcast-limit,fairness,many-devices,overrun,regression,table-sizes}.test.ts',
+const together = [
+  'test/lab/{doctor,doctor-directory,doctor-topologies,explain,explain-faults,explain-tables}.test.ts',
+  'test/lab/{explain-topologies,endpoint,recipes,top,printed-commands}.test.ts',
 ];
 const onTheKernel = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 /**
- * Storeys: `unit` runs anywhere, `lab` needs root and the real kernel, `full` computes for minutes. A lab waits most of
- * its time, for timers of the kernel and for retries of guests, so two files run beside each other, and `alone`
- * behind them one at a time.
+ * Storeys: `unit` runs anywhere, `lab` needs root and the real kernel, `full` computes for minutes. Of the lab some
+ * files run two at a time, and then all others one at a time (`alone`).
  */
 export default defineConfig({
   test: {
@@ -34,8 +34,7 @@ export default defineConfig({
       {
         test: {
           name: 'lab',
-          include: ['test/lab/**/*.test.ts', 'test/faults/**/*.test.ts'],
-          exclude: alone,
+          include: together,
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
           ...onTheKernel,
@@ -44,7 +43,8 @@ export default defineConfig({
       {
         test: {
           name: 'alone',
-          include: alone,
+          include: ['test/lab/**/*.test.ts', 'test/faults/**/*.test.ts'],
+          exclude: together,
           fileParallelism: false,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
