@@ -1,5 +1,5 @@
 /** What is published works where there is no compiler, and with no more rights than its service has. */
-import { chmodSync, existsSync, readdirSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { attempt, run } from '../../src/lab/command.ts';
@@ -75,6 +75,10 @@ test.each([
   await pair.serve(host2);
   const manager = await ServiceManager.start(lab, join(lab.directory, 'notify'));
   chmodSync(manager.socket, 0o777);
+  // The unit's RuntimeDirectory= belongs to its user.
+  const state = join(lab.directory, 'state');
+  mkdirSync(state, { mode: 0o700 });
+  if (!enters) chownSync(state, Number(NOBODY), Number(NOBODY));
 
   const argv = [
     node,
@@ -86,6 +90,8 @@ test.each([
     '127.0.0.1:0',
     '--log-format',
     'json',
+    '--state-dir',
+    state,
   ];
   const limited = ['setpriv', ...(enters ? [] : nobody), ...limits(enters), '--', ...argv];
   const command = enters ? [...limited, '--netns', host1.namespace.name] : host1.namespace.inside(limited);
