@@ -3,7 +3,7 @@
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
 import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
-import { monotonic } from './clock.ts';
+import { monotonic } from './base/clock.ts';
 import { History } from './history/history.ts';
 import type { RunOptions } from './config/options.ts';
 import type { LiveOptions } from './reload.ts';
@@ -13,12 +13,12 @@ import { Broadcast } from './broadcast/broadcast.ts';
 import { BroadcastLimits } from './broadcast/limits.ts';
 import { Demand } from './demand/demand.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
-import { reasonOf } from './errors.ts';
+import { reasonOf } from './base/errors.ts';
 import type { FlushRequest } from './control/server.ts';
-import { type LaneName, attempt, attemptLater, revived } from './guard.ts';
+import { type LaneName, attempt, attemptLater, revived } from './base/guarded-lane.ts';
 import { type Concerned, heed } from './heed.ts';
 import type { Kernel } from './kernel/kernel.ts';
-import { FoldedLog, type Logger } from './log.ts';
+import { FoldedLog, type Logger } from './base/log.ts';
 import { Counters } from './metrics/counters.ts';
 import { Keeper, type OpenJournal } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';

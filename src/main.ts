@@ -3,9 +3,9 @@
 import './hangup.ts';
 import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { UsageError, reasonOf } from './errors.ts';
+import { UsageError, reasonOf } from './base/errors.ts';
 import { onOneLine } from './screen/steering.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from './base/version.ts';
 
 /** Loaded when asked for: the daemon, which is the one that stays, needs little of what the others do. */
 const COMMANDS = new Map<string, () => Promise<() => Command>>([

@@ -1,5 +1,5 @@
 /** What the daemon waits for before it is ready: its namespaces, what it took over, and the directory. */
-import { monotonic } from './clock.ts';
+import { monotonic } from './base/clock.ts';
 import type { DirectoryState } from './directory/directory.ts';
 import type { Host } from './served/host.ts';
 

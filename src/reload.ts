@@ -6,8 +6,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { RunOptions } from './config/options.ts';
 import { type RedisTarget, redisTarget } from './directory/redis-url.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
-import { reasonOf } from './errors.ts';
-import type { Logger } from './log.ts';
+import { reasonOf } from './base/errors.ts';
+import type { Logger } from './base/log.ts';
 
 /** Options that take effect while the daemon runs. */
 export const LIVE = [

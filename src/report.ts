@@ -1,11 +1,11 @@
 import type { DirectoryState } from './directory/directory.ts';
 import type { MalformedReason } from './directory/record.ts';
-import { reasonOf } from './errors.ts';
-import { monotonic } from './clock.ts';
-import type { LaneName } from './guard.ts';
+import { reasonOf } from './base/errors.ts';
+import { monotonic } from './base/clock.ts';
+import type { LaneName } from './base/guarded-lane.ts';
 import { type Departure, History } from './history/history.ts';
 import type { KernelError, OverrunSocket, ReceivingSocket } from './kernel/kernel.ts';
-import type { FoldedLog } from './log.ts';
+import type { FoldedLog } from './base/log.ts';
 import { type Counters, type HttpRefusal, increment } from './metrics/counters.ts';
 import type { Answer } from './resolve/question.ts';
 import type { ServedDevice } from './served/device.ts';

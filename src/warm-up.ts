@@ -14,7 +14,7 @@ import { LeaseTable } from './directory/leases.ts';
 import { addon } from './kernel/addon.ts';
 import type { Kernel, KernelEvent, Namespace } from './kernel/kernel.ts';
 import { NUD_INCOMPLETE, NUD_STALE } from './kernel/netlink.ts';
-import type { Asker, Link, Miss } from './vocabulary.ts';
+import type { Asker, Link, Miss } from './base/vocabulary.ts';
 import { openWarmLane } from './warm-lane.ts';
 
 /** Misses, one at a time as on a quiet host; V8 has then compiled what it will. */

@@ -9,11 +9,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { EMPTY, type Observable, Subject, from, map, merge } from 'rxjs';
 import { type DirectoryChange, DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
-import { reasonOf } from '../errors.ts';
-import { inLane } from '../guard.ts';
-import { groupBy } from '../group-by.ts';
+import { reasonOf } from '../base/errors.ts';
+import { inLane } from '../base/guarded-lane.ts';
+import { groupBy } from '../base/group-by.ts';
 import { isGone } from '../kernel/kernel.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';

@@ -1,6 +1,6 @@
 import type { Leases } from '../directory/directory.ts';
-import { addressOf, covers, following, parseCidr } from '../directory/prefix.ts';
-import type { Ip } from '../vocabulary.ts';
+import { addressOf, covers, following, parseCidr } from '../base/prefix.ts';
+import type { Ip } from '../base/vocabulary.ts';
 
 /** Longer prefixes stepped over; a directory with more of them in one lease is nobody's network. */
 const MOST_STEPS = 64;

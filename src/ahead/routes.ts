@@ -4,13 +4,13 @@
  * or withdraws neighbours (the feed, checks, the grace of a mass withdrawal) decides about routes, too.
  */
 import type { Leases } from '../directory/directory.ts';
-import { covers, parseCidr, parsePrefixOrAddress } from '../directory/prefix.ts';
+import { covers, parseCidr, parsePrefixOrAddress } from '../base/prefix.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { answerL3 } from '../resolve/judge.ts';
 import type { Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Routes } from '../tables/routes.ts';
-import type { Ip } from '../vocabulary.ts';
+import type { Ip } from '../base/vocabulary.ts';
 import { gatewayOf } from './gateway.ts';
 
 /** Gateways of the leases that name other hosts and are not held yet. */

@@ -1,4 +1,4 @@
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 
 /** How the entries of a VNI come about; every one of them answers misses, too. */
 export const STRATEGIES = [

@@ -5,15 +5,15 @@
  */
 import { type Observable, defer, from, repeat, timer } from 'rxjs';
 import { DirectoryError } from '../directory/directory.ts';
-import { reasonOf } from '../errors.ts';
-import { attemptLater, attemptOn } from '../guard.ts';
-import type { Logger } from '../log.ts';
+import { reasonOf } from '../base/errors.ts';
+import { attemptLater, attemptOn } from '../base/guarded-lane.ts';
+import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { isMalformed, parseMacRecord } from '../directory/record.ts';
 import { context } from '../resolve/judge.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { type Replicas, writeReplicas } from '../tables/replicas.ts';
-import type { Ip, Vni } from '../vocabulary.ts';
+import type { Ip, Vni } from '../base/vocabulary.ts';
 import { GROUPS } from './groups.ts';
 import type { BroadcastLimits } from './limits.ts';
 

@@ -1,4 +1,4 @@
-import type { Mac } from '../vocabulary.ts';
+import type { Mac } from '../base/vocabulary.ts';
 
 /**
  * What is replicated. The kernel looks a frame's destination up as it is (vxlan_xmit), so each multicast group has to be

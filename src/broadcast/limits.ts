@@ -3,10 +3,10 @@
  * every round of replication, so it is there before the first copy; a table that somebody took away (a firewall that
  * flushes all rules) is found missing when it is read.
  */
-import type { Clock } from '../clock.ts';
-import { reasonOf } from '../errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
 import { NftBusy } from '../kernel/nft.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import type { ServedDevice, Surroundings } from '../served/device.ts';
 import { GROUPS } from './groups.ts';
 

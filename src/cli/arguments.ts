@@ -1,10 +1,10 @@
 /** Arguments that are addresses: what people write becomes the canonical form, what cannot be meant is refused. */
 import { InvalidArgumentError } from 'commander';
-import { canonicalIp, canonicalMac } from '../directory/address.ts';
+import { canonicalIp, canonicalMac } from '../base/address.ts';
 import { malformedText } from '../directory/format.ts';
-import { canonicalCidr } from '../directory/prefix.ts';
+import { canonicalCidr } from '../base/prefix.ts';
 import { judgeCidr, judgeIp, judgeMac, judgeVtep, type MalformedReason } from '../directory/record.ts';
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 
 const argument =
   (canonical: (text: string) => string | undefined, judge: (text: string) => MalformedReason | undefined) =>

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { declare } from '../config/options.ts';
 import * as parse from '../config/parse.ts';
-import { readText } from '../directory/read-text.ts';
+import { readText } from '../base/read-text.ts';
 import { parseRecords, renderRecords } from '../directory/format.ts';
 import {
   type ListedEndpoint,
@@ -10,8 +10,8 @@ import {
   setEndpoint,
 } from '../directory/redis-endpoints.ts';
 import { exportRecords, importRecords } from '../directory/redis-import.ts';
-import { RuntimeFailure } from '../errors.ts';
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import { RuntimeFailure } from '../base/errors.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { ipArgument, macArgument, vtepArgument } from './arguments.ts';
 import { columns } from '../screen/columns.ts';
 import { say, sayJson } from '../screen/say.ts';

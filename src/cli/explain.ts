@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { directoryWords, listenWords } from '../config/again.ts';
 import { type ExplainOptions, declare, resolve } from '../config/options.ts';
 import * as parse from '../config/parse.ts';
-import { RuntimeFailure, reasonOf } from '../errors.ts';
+import { RuntimeFailure, reasonOf } from '../base/errors.ts';
 import { type Explanation, explain } from '../explain/explain.ts';
 import { gather } from '../explain/gather.ts';
 import { type Opened, devicesOf } from '../explain/read-device.ts';
@@ -12,7 +12,7 @@ import { LinuxKernel } from '../kernel/linux.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say, sayJson } from '../screen/say.ts';
 import { followGiven } from '../service/given.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import { addressArgument } from './arguments.ts';
 
 const EXAMPLE = `

@@ -2,7 +2,7 @@ import { say, sayJson } from '../screen/say.ts';
 import { Command } from 'commander';
 import { type FlushOptions, declare, resolve } from '../config/options.ts';
 import { flushServed } from '../control/client.ts';
-import { RuntimeFailure, UsageError, reasonOf } from '../errors.ts';
+import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import { holdersIn, servesAnything } from '../served/device-lock.ts';
 import { LinuxKernel } from '../kernel/linux.ts';

@@ -1,7 +1,7 @@
 /** `missd lab`: real multi-host topologies in network namespaces. */
 import { Command, InvalidArgumentError } from 'commander';
 import * as parse from '../config/parse.ts';
-import { RuntimeFailure, UsageError } from '../errors.ts';
+import { RuntimeFailure, UsageError } from '../base/errors.ts';
 import { BLUEPRINTS, type Blueprint, blueprintNamed } from '../lab/blueprint.ts';
 import { LEGEND, heading, row } from '../lab/compare.ts';
 import { demo } from '../lab/demo.ts';

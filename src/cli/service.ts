@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
 import { Command } from 'commander';
 import { declare, resolve } from '../config/options.ts';
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import { say } from '../screen/say.ts';
 import { followGiven } from '../service/given.ts';
 import { mustSuit, removeUnit, unitFor, writeUnit } from '../service/install.ts';

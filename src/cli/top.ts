@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { type Observable, filter, lastValueFrom, map, scan, take, takeUntil, tap } from 'rxjs';
 import { declare, resolve } from '../config/options.ts';
 import * as parse from '../config/parse.ts';
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import { statusUrl } from '../http/ask.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say, sayJson } from '../screen/say.ts';

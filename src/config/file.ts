@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { parse as parseYaml } from 'yaml';
-import { UsageError, reasonOf } from '../errors.ts';
+import { UsageError, reasonOf } from '../base/errors.ts';
 import * as parse from './parse.ts';
 
 /** What keys may be in it, by the long names of the options. */

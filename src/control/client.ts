@@ -2,7 +2,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import type { Flushed } from '../tables/flush.ts';
 import { CONTROL_SUFFIX, type FlushRequest } from './server.ts';
 

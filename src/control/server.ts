@@ -7,7 +7,7 @@ import { rmSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type Server, createServer } from 'node:http';
 import { join } from 'node:path';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { Flushed } from '../tables/flush.ts';
 
 /** Ends the names of the sockets in the state folder. */

@@ -5,13 +5,13 @@
  * It is told of every batch and must cost next to nothing: of more than a thousand misses a second only some are looked
  * at, each for as many as were passed over.
  */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { DirectoryChange } from '../directory/directory.ts';
 import { L2_PORT, UNKNOWN_PORT } from '../resolve/lane.ts';
-import { isLinkLocal } from '../directory/address.ts';
+import { isLinkLocal } from '../base/address.ts';
 import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { Miss } from '../vocabulary.ts';
+import type { Miss } from '../base/vocabulary.ts';
 
 /** So many misses a second are looked at one by one; beyond, every second one, every third and so on. */
 const ONE_BY_ONE = 1_000;

@@ -3,7 +3,7 @@
  * implementations: `redis.ts` and `file.ts`. Values are returned as written; `record.ts` alone judges them.
  */
 import type { Observable } from 'rxjs';
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 
 /** Names one record: `{VNI}:ip:ADDRESS` or `{VNI}:mac:ADDRESS`. */
 export interface RecordKey {

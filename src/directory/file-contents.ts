@@ -1,5 +1,5 @@
 /** What a directory file says, as the values Redis would hold, so that both are judged by the same code. */
-import type { Ip, Vni } from '../vocabulary.ts';
+import type { Ip, Vni } from '../base/vocabulary.ts';
 import type { RecordKey } from './directory.ts';
 import { LeaseTable } from './leases.ts';
 

@@ -5,7 +5,7 @@
  */
 import { statSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
-import { reasonOf, UsageError } from '../errors.ts';
+import { reasonOf, UsageError } from '../base/errors.ts';
 import { Assembly, type FileContents } from './file-contents.ts';
 import { readDirectoryFile } from './file-records.ts';
 import type { FromWorker } from './file-worker.ts';

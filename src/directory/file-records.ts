@@ -1,7 +1,7 @@
 /** Reads a directory file. */
 import { Assembly, type FileContents, type Slice } from './file-contents.ts';
 import { parseRecords, renderEndpoint, renderSubnet, vtepsByMac } from './format.ts';
-import { readText } from './read-text.ts';
+import { readText } from '../base/read-text.ts';
 
 /** Records in one slice: one or two milliseconds to take in. */
 const SLICE = 2_000;

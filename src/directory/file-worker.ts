@@ -1,6 +1,6 @@
 /** Reads one directory file and hands it over, a slice whenever one is asked for. Runs in a thread of its own; see `file-reader.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../base/errors.ts';
 import type { Slice } from './file-contents.ts';
 import { slicesOf } from './file-records.ts';
 

@@ -2,9 +2,9 @@
 import { type BigIntStats, type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject, type Subscription } from 'rxjs';
-import { type Clock, monotonic } from '../clock.ts';
-import { reasonOf, UsageError } from '../errors.ts';
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import { type Clock, monotonic } from '../base/clock.ts';
+import { reasonOf, UsageError } from '../base/errors.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import {
   type Directory,
   type DirectoryChange,

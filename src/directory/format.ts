@@ -4,8 +4,8 @@
  */
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { UsageError } from '../errors.ts';
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import { UsageError } from '../base/errors.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { judgeCidr, judgeIp, judgeMac, judgeVtep, type MalformedReason } from './record.ts';
 
 export interface Endpoint {

@@ -1,8 +1,8 @@
 /** The leases of one VNI, by longest prefix and by MAC. Immutable: a re-read makes a new table. */
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Lease, Leases } from './directory.ts';
-import { PrefixTable } from './prefix-table.ts';
-import { parseCidr } from './prefix.ts';
+import { PrefixTable } from '../base/prefix-table.ts';
+import { parseCidr } from '../base/prefix.ts';
 
 export class LeaseTable implements Leases {
   static readonly EMPTY = new LeaseTable(new Map());

@@ -1,6 +1,6 @@
 /** The directory that the options ask for. */
 import type { RunOptions } from '../config/options.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import type { Directory } from './directory.ts';
 import type { OnMalformed } from './redis-leases.ts';
 import { type RedisTarget, redisTarget } from './redis-url.ts';

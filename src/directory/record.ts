@@ -3,7 +3,7 @@
  * what gets past this file ends up in a kernel table: every value is judged here and nowhere else. The canonical form
  * is required, because addresses are compared as strings everywhere.
  */
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 import {
   canonicalIp,
   canonicalMac,
@@ -12,8 +12,8 @@ import {
   isLinkLocal,
   parseIp4,
   parseIp6,
-} from './address.ts';
-import { canonicalCidr } from './prefix.ts';
+} from '../base/address.ts';
+import { canonicalCidr } from '../base/prefix.ts';
 
 /** Why a record counts as absent; also the values of a metric label, hence few. */
 export const MALFORMED_REASONS = [

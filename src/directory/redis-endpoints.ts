@@ -1,5 +1,5 @@
 /** Endpoint records in Redis: `ip:` and `mac:` keys, written and removed together. */
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { type Endpoint, renderEndpoint } from './format.ts';
 import { judgeIp, judgeMac, judgeVtep, type MalformedReason, parseIpRecord } from './record.ts';
 import type { RedisWriter } from './redis-writer.ts';

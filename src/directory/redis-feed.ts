@@ -7,7 +7,7 @@
  */
 import type { Redis } from 'ioredis';
 import type { SchedulerLike, Subscription } from 'rxjs';
-import { monotonic } from '../clock.ts';
+import { monotonic } from '../base/clock.ts';
 import { backoff } from './redis-client.ts';
 
 const CHANNEL = '__redis__:invalidate';

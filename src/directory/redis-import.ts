@@ -1,5 +1,5 @@
 /** A directory file into Redis, and Redis as a directory file. */
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import { type Records, renderEndpoint, renderSubnet, type VniRecords, vtepsByMac } from './format.ts';
 import { judgeVtep } from './record.ts';
 import { listEndpoints, macOf } from './redis-endpoints.ts';

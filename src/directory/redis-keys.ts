@@ -1,5 +1,5 @@
 /** Keys as they stand in Redis: `missd:{100}:ip:20.0.0.2`. The braces keep a VNI on one node of a cluster. */
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import type { RecordKey } from './directory.ts';
 
 /** What the feed says about one key. */

@@ -2,7 +2,7 @@
  * Leases of the followed VNIs, kept in memory. A fabric of a thousand hosts renews a hundred leases a second: a
  * renewed lease is read alone, and only a change of the set of leases reads a VNI anew.
  */
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import { LeaseTable } from './leases.ts';
 import { judgeLease, type MalformedReason } from './record.ts';
 import type { RedisKeys } from './redis-keys.ts';

@@ -1,5 +1,5 @@
 /** The members of a VNI's broadcast domain, a sorted set: each VTEP with the time until which it takes part. */
-import type { Ip } from '../vocabulary.ts';
+import type { Ip } from '../base/vocabulary.ts';
 
 /** A member that has not been heard of for this long is tidied away, ms. */
 const FORGOTTEN = 3_600_000;

@@ -3,7 +3,7 @@
  * so a lease may answer without a question to Redis only where it is known that no record does. Learned by one SCAN where
  * the directory is small, and kept by the feed: an address that it names is asked for from then on, whatever became of it.
  */
-import type { Ip, Vni } from '../vocabulary.ts';
+import type { Ip, Vni } from '../base/vocabulary.ts';
 import type { RedisKeys } from './redis-keys.ts';
 import type { RedisReader } from './redis-reader.ts';
 

@@ -7,8 +7,8 @@
  * and the next one only after a rest, twice as long each time.
  */
 import type { Socket } from 'node:net';
-import { type Clock, monotonic } from '../clock.ts';
-import { RuntimeFailure } from '../errors.ts';
+import { type Clock, monotonic } from '../base/clock.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import { addon } from '../kernel/addon.ts';
 
 /** The longest wait, microseconds. */

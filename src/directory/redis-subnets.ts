@@ -1,5 +1,5 @@
 /** Subnet leases in Redis: the lease keys and the set that says which there are. */
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { renderSubnet, type Subnet } from './format.ts';
 import { judgeLease, type MalformedReason } from './record.ts';
 import { compareAddresses, milliseconds } from './redis-endpoints.ts';

@@ -1,7 +1,7 @@
 /** `--redis` and what goes with it, as a target to connect to. Nothing here connects. */
 import { readFileSync } from 'node:fs';
 import type { DirectoryOptions } from '../config/options.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError } from '../base/errors.ts';
 
 export interface RedisAddress {
   host: string;

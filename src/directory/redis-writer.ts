@@ -1,7 +1,7 @@
 /** Commands that write and list records, for the command line: one connection, opened, used and closed. */
 import { type ChainableCommander, type Cluster, Redis } from 'ioredis';
-import { RuntimeFailure } from '../errors.ts';
-import type { Vni } from '../vocabulary.ts';
+import { RuntimeFailure } from '../base/errors.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import { clusterClient, redisClient } from './redis-client.ts';
 import { RedisKeys } from './redis-keys.ts';
 import { LONGEST_READ } from './redis-oversized.ts';

@@ -8,8 +8,8 @@
  * and beside them, where the directory is small, which addresses have a record at all: redis-recorded.ts.
  */
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs';
-import { type Clock, monotonic } from '../clock.ts';
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import { type Clock, monotonic } from '../base/clock.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import {
   type Directory,
   type DirectoryChange,
@@ -27,7 +27,7 @@ import { type OnMalformed, RedisLeases } from './redis-leases.ts';
 import { RedisReader } from './redis-reader.ts';
 import { RedisRecorded } from './redis-recorded.ts';
 import type { RedisTarget } from './redis-url.ts';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 
 export interface RedisDirectoryOptions {
   target: RedisTarget;

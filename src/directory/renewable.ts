@@ -3,8 +3,8 @@
  * the new one does, and is closed then; what changed in between is in the gap that a new connection reports.
  */
 import { BehaviorSubject, Subscription, filter, switchMap, take } from 'rxjs';
-import { reasonOf } from '../errors.ts';
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { Directory, DirectoryHealth, Leases, RecordKey, StoredRecord, Values } from './directory.ts';
 
 /** What was asked of the old connection is answered by then, ms: more than the time any answer may take. */

@@ -1,8 +1,8 @@
 /** `--vtep-allow`: which VTEPs records may name. */
-import { UsageError } from '../errors.ts';
-import type { Ip } from '../vocabulary.ts';
-import { PrefixTable } from './prefix-table.ts';
-import { hasHostBits, parsePrefixOrAddress } from './prefix.ts';
+import { UsageError } from '../base/errors.ts';
+import type { Ip } from '../base/vocabulary.ts';
+import { PrefixTable } from '../base/prefix-table.ts';
+import { hasHostBits, parsePrefixOrAddress } from '../base/prefix.ts';
 
 /** A fabric has some thousand VTEPs; more distinct ones than this come from a hostile directory. */
 const MOST_REMEMBERED = 4096;

@@ -4,7 +4,7 @@ import type { HostPort } from '../config/parse.ts';
 import { askStatus, statusUrl, whySilent } from '../http/ask.ts';
 import type { Status } from '../http/status.ts';
 import { sh } from '../screen/shell.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../base/version.ts';
 import { type Finding, of } from './finding.ts';
 import type { Subject } from './scene.ts';
 

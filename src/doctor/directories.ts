@@ -2,10 +2,10 @@
 import { redisTarget } from '../directory/redis-url.ts';
 import { RedisWriter } from '../directory/redis-writer.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import { sh } from '../screen/shell.ts';
 import { type VtepRules, vtepRules } from '../served/vtep-rules.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import { judgeClock } from './clock.ts';
 import { judgeRedis } from './directory.ts';
 import { type Finding, type Group, of } from './finding.ts';

@@ -4,11 +4,11 @@
  */
 import { existsSync } from 'node:fs';
 import type { DoctorOptions } from '../config/options.ts';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import { printed } from '../inspect/inside.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { setSysctl, sh } from '../screen/shell.ts';
-import type { Ip } from '../vocabulary.ts';
+import type { Ip } from '../base/vocabulary.ts';
 import { type DaemonFacts, askDaemon, judgeDaemon, serves } from './daemon.ts';
 import { deviceFacts, judgeAbsence, judgeDevice, judgeTwins } from './devices.ts';
 import { examineDirectory } from './directories.ts';

@@ -2,7 +2,7 @@
 import { compareAddresses } from '../directory/redis-endpoints.ts';
 import { NUD_PERMANENT } from '../kernel/netlink.ts';
 import { guestPorts } from '../served/ports.ts';
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 import { type CommandLine, remarked, sh, typed } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 import type { Judged } from './records.ts';

@@ -3,8 +3,8 @@ import { Cluster, type Redis } from 'ioredis';
 import type { RedisWriter } from '../directory/redis-writer.ts';
 import { membersOf } from '../directory/redis-scan.ts';
 import { TAKE_PART, takePartArguments } from '../directory/redis-members.ts';
-import { reasonOf } from '../errors.ts';
-import type { Vni } from '../vocabulary.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Vni } from '../base/vocabulary.ts';
 
 /** Commands whose refusal has a name of its own here; the others are the feed's. */
 export interface Refused {

@@ -1,9 +1,9 @@
 /** The kernel's features, each tried for real in a namespace of its own. */
 import { tap } from 'rxjs';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { Kernel, KernelEvent, Namespace } from '../kernel/kernel.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../kernel/netlink.ts';
-import type { Ip, Link, Miss } from '../vocabulary.ts';
+import type { Ip, Link, Miss } from '../base/vocabulary.ts';
 import type { Feature, Trial } from './features.ts';
 import { Scratch } from './scratch.ts';
 

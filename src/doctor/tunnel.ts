@@ -1,8 +1,8 @@
 /** The way of a device's packets to the other hosts. */
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../inspect/iproute.ts';
 import { underlayPath } from '../inspect/underlay.ts';
-import type { InterfaceAddress, Ip } from '../vocabulary.ts';
+import type { InterfaceAddress, Ip } from '../base/vocabulary.ts';
 import { type Place, type Scene, type Subject, nameOf } from './scene.ts';
 
 /** Hosts of a VNI whose way is looked at. */

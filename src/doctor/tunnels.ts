@@ -1,5 +1,5 @@
 /** Underlay, MTU and offload of every device: they look at the same way. */
-import type { Ip } from '../vocabulary.ts';
+import type { Ip } from '../base/vocabulary.ts';
 import type { Finding } from './finding.ts';
 import { judgeMtu } from './mtu.ts';
 import { judgeOffload, readOffload } from './offload.ts';

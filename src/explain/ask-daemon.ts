@@ -1,7 +1,7 @@
 import type { HostPort } from '../config/parse.ts';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { Account } from '../history/account.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import type { DaemonFacts } from './facts.ts';
 
 /** A daemon that does not answer by then is not well, ms. */

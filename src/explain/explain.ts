@@ -1,6 +1,6 @@
 /** Facts, judged: every stage's findings along the way of a packet, and one verdict. */
 import { type CommandLine, blank, sh } from '../screen/shell.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import type { Facts } from './facts.ts';
 import { CAUSES, type Cause, type CauseName, type Finding } from './finding.ts';
 import { bridge } from './stages/bridge.ts';

@@ -1,10 +1,10 @@
 /** Gathers the facts about one address: whatever can be seen from here, in the order in which it is least disturbed. */
 import type { DirectoryOptions, ListenOptions } from '../config/options.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
-import { RuntimeFailure, reasonOf } from '../errors.ts';
+import { RuntimeFailure, reasonOf } from '../base/errors.ts';
 import type { VxlanLink } from '../served/device.ts';
 import { vtepRules } from '../served/vtep-rules.ts';
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { askDaemon } from './ask-daemon.ts';
 import type { DaemonFacts, Expected, Facts, GuestFacts } from './facts.ts';
 import { type Opened, readDevice, readForwarding, readNeighbour } from './read-device.ts';

@@ -1,5 +1,5 @@
 /** The VXLAN device of a VNI, and the kernel's rows about one address. */
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import { inside } from '../inspect/inside.ts';
 import { recreated } from '../inspect/recreate.ts';
 import { neighbourDetails } from '../inspect/neighbours.ts';
@@ -8,7 +8,7 @@ import type { Namespace } from '../kernel/kernel.ts';
 import type { VxlanLink } from '../served/device.ts';
 import { isVxlan, refusal } from '../served/servable.ts';
 import { isPermanent } from '../tables/ownership.ts';
-import type { Ip, Link, Mac, Vni } from '../vocabulary.ts';
+import type { Ip, Link, Mac, Vni } from '../base/vocabulary.ts';
 import type { BridgedFacts, DeviceFacts, Facts, Heard, NeighbourFacts } from './facts.ts';
 
 export const ZEROS: Mac = '00:00:00:00:00:00';

@@ -1,7 +1,7 @@
 /** What the directory says about one address, and about everybody who shares its MAC or VTEP. */
-import { monotonic } from '../clock.ts';
+import { monotonic } from '../base/clock.ts';
 import { macOf } from '../directory/redis-endpoints.ts';
-import { covers, parseCidr, parsePrefixOrAddress } from '../directory/prefix.ts';
+import { covers, parseCidr, parsePrefixOrAddress } from '../base/prefix.ts';
 import {
   type Malformed,
   type RecordContext,
@@ -12,9 +12,9 @@ import {
 } from '../directory/record.ts';
 import { redisTarget } from '../directory/redis-url.ts';
 import { redisCli } from '../doctor/redis-cli.ts';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { CommandLine } from '../screen/shell.ts';
-import type { Ip, Mac, Vni } from '../vocabulary.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { DirectoryFacts, Expected, StoredFact } from './facts.ts';
 import { type Found, type RecordOptions, type RecordSource, directoryName, withRecords } from './records.ts';
 

@@ -1,14 +1,14 @@
 /** The way outside: to the VTEP through the underlay, and from a guest to the address. */
 import { z } from 'zod';
-import { isLinkLocal } from '../directory/address.ts';
-import { reasonOf } from '../errors.ts';
+import { isLinkLocal } from '../base/address.ts';
+import { reasonOf } from '../base/errors.ts';
 import { fromJson, printed } from '../inspect/inside.ts';
 import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../inspect/iproute.ts';
 import { neighbourDetails } from '../inspect/neighbours.ts';
 import { ping } from '../inspect/ping.ts';
 import { isRefused } from '../inspect/udp.ts';
 import type { VxlanLink } from '../served/device.ts';
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { GuestFacts, UnderlayFacts } from './facts.ts';
 
 /** Bytes of an IP packet that fits through anything. */

@@ -4,7 +4,7 @@ import type { RecordKey, StoredRecord } from '../directory/directory.ts';
 import { readDirectoryFile } from '../directory/file-records.ts';
 import { redisTarget } from '../directory/redis-url.ts';
 import { RedisWriter } from '../directory/redis-writer.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 
 export interface Found {
   key: string;

@@ -2,13 +2,13 @@
  * What lately happened to addresses, for whoever asks about one. Each kind has a ring of its own, so that a guest that
  * scans for addresses nobody has, or an import of a million records, pushes out nothing but its own like.
  */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { DirectoryChange } from '../directory/directory.ts';
 import type { Settled } from '../resolve/pipeline.ts';
 import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Conflict, ReconcileAction } from '../tables/report.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import { Ring, type RingEvent } from './ring.ts';
 
 /** Why an entry of ours went. */

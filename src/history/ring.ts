@@ -2,7 +2,7 @@
  * The latest events of one kind, in memory that is taken once: columns, written round and round. An event is one write
  * to each of them and allocates nothing; its texts are those that the tables hold anyway.
  */
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 
 /** What can be said of an event besides its kind, time and address. */
 export interface Told {

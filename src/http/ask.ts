@@ -2,7 +2,7 @@
 import { fromFetch } from 'rxjs/fetch';
 import { type Observable, throwError, timeout } from 'rxjs';
 import type { HostPort } from '../config/parse.ts';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { Status } from './status.ts';
 
 /** A daemon that does not answer by then is not well, ms. */

@@ -2,11 +2,11 @@
 import { type AskedFor, hottest, longestUnknown } from '../demand/report.ts';
 import type { Daemon } from '../daemon.ts';
 import { directoryNamed } from '../directory/named.ts';
-import { monotonic } from '../clock.ts';
-import type { PlainHistogram } from '../metrics/histogram.ts';
+import { monotonic } from '../base/clock.ts';
+import type { PlainHistogram } from '../base/histogram.ts';
 import { type Unserved, unserved } from '../served/unserved.ts';
 import { portStatus } from './port-status.ts';
-import { VERSION } from '../version.ts';
+import { VERSION } from '../base/version.ts';
 import { type DeviceStatus, deviceStatus } from './device-status.ts';
 
 export interface Status {

@@ -1,7 +1,7 @@
 /** What iproute2 tells of links and routes beyond what the addon reads. */
 import { z } from 'zod';
-import { reasonOf } from '../errors.ts';
-import type { Ip } from '../vocabulary.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Ip } from '../base/vocabulary.ts';
 import { fromJson, inside, printed } from './inside.ts';
 
 /** Only what is used; versions of iproute2 differ in the rest. */

@@ -1,6 +1,6 @@
 /** What iproute2 tells of neighbours beyond what the addon reads: their ages, and those of other devices. */
 import { z } from 'zod';
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 import { fromJson, printed } from './inside.ts';
 
 /** A neighbour as `ip -s neigh` shows it. */

@@ -1,6 +1,6 @@
 /** iputils' ping with don't-fragment set, for what really gets through at a size. */
-import { reasonOf } from '../errors.ts';
-import type { Ip } from '../vocabulary.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Ip } from '../base/vocabulary.ts';
 import { inside } from './inside.ts';
 
 export type Pinged =

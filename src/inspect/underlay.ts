@@ -2,7 +2,7 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { z } from 'zod';
 import type { Namespace } from '../kernel/kernel.ts';
-import type { InterfaceAddress, Link } from '../vocabulary.ts';
+import type { InterfaceAddress, Link } from '../base/vocabulary.ts';
 import { fromJson, printed } from './inside.ts';
 
 const DOCKER = '/run/docker/netns';

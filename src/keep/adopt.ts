@@ -2,12 +2,12 @@ import { NTF_ROUTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { disown } from '../tables/disown.ts';
 import { bridgeHalves, placeOf, readForeignMacs } from '../tables/evidence.ts';
-import { isGroup } from '../tables/group.ts';
+import { isGroup } from '../base/mac.ts';
 import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
 import { replicasIn } from '../tables/replicas.ts';
 import type { InstallReport } from '../tables/report.ts';
 import { ADOPTED } from '../tables/shares.ts';
-import type { FdbEntry, Mac } from '../vocabulary.ts';
+import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 
 /**
  * Takes over what a predecessor wrote, as it stands in the kernel. Its records are read afterwards; until then the

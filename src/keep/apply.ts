@@ -1,5 +1,5 @@
 /** Brings held entries in line with what their records say now. */
-import { groupBy } from '../group-by.ts';
+import { groupBy } from '../base/group-by.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { Answer, Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';

@@ -4,7 +4,7 @@ import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import { isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
 import { viaOf } from '../tables/writes.ts';
-import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 
 export const isFdbAsHeld = (device: ServedDevice, held: HeldFdbEntry, row: FdbEntry | undefined): boolean =>
   row !== undefined &&

@@ -27,10 +27,10 @@ import {
   isOurNeighbour,
   isPermanent,
 } from '../tables/ownership.ts';
-import { ALL_ZEROS, isGroup } from '../tables/group.ts';
+import { ALL_ZEROS, isGroup } from '../base/mac.ts';
 import { ADOPTED } from '../tables/shares.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
-import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
 import { withdrawIdle } from './idle.ts';

@@ -1,5 +1,5 @@
 import type { ServedDevice } from '../served/device.ts';
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import type { HeldEntry, Recheck } from './recheck.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** Which held entries are to be read again, and in what order. */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldEntry, Recheck } from './recheck.ts';
 

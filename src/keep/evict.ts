@@ -6,7 +6,7 @@
  * shows to be talking is passed over, for it would only come back. One that is evicted all the same comes back by its
  * next miss: the guest's ARP cache outlives the entry, so that is an L2 miss, answered from the remembered address.
  */
-import { attemptOn } from '../guard.ts';
+import { attemptOn } from '../base/guarded-lane.ts';
 import type { Counters } from '../metrics/counters.ts';
 import type { Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';

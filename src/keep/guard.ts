@@ -1,4 +1,4 @@
-import type { Vni } from '../vocabulary.ts';
+import type { Vni } from '../base/vocabulary.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
 import type { Blow } from './blow.ts';

@@ -7,7 +7,7 @@
  *   routed    a neighbour rewritten as STALE goes on forwarding, and leaves that state only if it is used
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { attemptOn } from '../guard.ts';
+import { attemptOn } from '../base/guarded-lane.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NUD_NOARP, NUD_STALE } from '../kernel/netlink.ts';
 import { increment } from '../metrics/counters.ts';

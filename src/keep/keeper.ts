@@ -13,11 +13,11 @@
  */
 import { type Observable, Subject, from, map, merge, mergeMap } from 'rxjs';
 import type { DirectoryChange } from '../directory/directory.ts';
-import { reasonOf } from '../errors.ts';
-import { attempt, attemptLater, attemptOn, inLane } from '../guard.ts';
-import { groupBy } from '../group-by.ts';
+import { reasonOf } from '../base/errors.ts';
+import { attempt, attemptLater, attemptOn, inLane } from '../base/guarded-lane.ts';
+import { groupBy } from '../base/group-by.ts';
 import { isGone } from '../kernel/kernel.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';

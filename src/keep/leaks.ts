@@ -10,7 +10,7 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { HEARD_JUST_NOW, bridgeRows, forgetOnBridge } from '../tables/bridge-rows.ts';
 import { isMade } from '../tables/ownership.ts';
-import type { FdbEntry, Mac } from '../vocabulary.ts';
+import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 import type { ChangedRows } from './watch.ts';
 
 /** Removals of one MAC in `WHILE` milliseconds; QEMU announces a machine five times within half a second. */

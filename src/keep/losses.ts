@@ -3,11 +3,11 @@
  * lost is judged together, and too much of it stays for the grace (guard.ts). The rest, like any single loss, is looked
  * at once more and goes.
  */
-import { groupBy } from '../group-by.ts';
+import { groupBy } from '../base/group-by.ts';
 import { DirectoryError } from '../directory/directory.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import { increment } from '../metrics/counters.ts';
-import { attempt, attemptLater } from '../guard.ts';
+import { attempt, attemptLater } from '../base/guarded-lane.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { withdrawLost } from './apply.ts';

@@ -4,7 +4,7 @@
  */
 import type { Lease } from '../directory/directory.ts';
 import { type LeaseRecord, isMalformed, parseLease } from '../directory/record.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Conflict } from '../tables/report.ts';

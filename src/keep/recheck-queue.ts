@@ -1,5 +1,5 @@
-import type { Waiting } from '../resolve/batch-while-busy.ts';
-import { Fifo } from '../resolve/batch-while-busy.ts';
+import type { Waiting } from '../base/batch-while-busy.ts';
+import { Fifo } from '../base/batch-while-busy.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { Blow } from './blow.ts';
 import type { Recheck } from './recheck.ts';

@@ -3,13 +3,13 @@
  * it, not in the next audit: a control plane that stops takes its twins of our rows along (FRR), and pairs that talk by them
  * lose every packet. Elsewhere the next miss or audit does it.
  */
-import { groupBy } from '../group-by.ts';
-import { attempt } from '../guard.ts';
+import { groupBy } from '../base/group-by.ts';
+import { attempt } from '../base/guarded-lane.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../served/device.ts';
-import { ALL_ZEROS } from '../tables/group.ts';
+import { ALL_ZEROS } from '../base/mac.ts';
 import { isOurFdbEntry } from '../tables/ownership.ts';
-import type { Mac } from '../vocabulary.ts';
+import type { Mac } from '../base/vocabulary.ts';
 import { mendFdb } from './audit.ts';
 import type { ChangedRows } from './watch.ts';
 

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Directory } from '../directory/directory.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { Mac } from '../vocabulary.ts';
+import type { Mac } from '../base/vocabulary.ts';
 
 /** Between a search that failed and the next, ms. */
 const REST = 1_000;

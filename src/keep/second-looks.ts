@@ -3,14 +3,14 @@
  * corrects is worth less than the answers that it would hold up; in the longest storm every second.
  */
 import { type Observable, Subject, map } from 'rxjs';
-import { attempt, inLane } from '../guard.ts';
+import { attempt, inLane } from '../base/guarded-lane.ts';
 import type { Values } from '../directory/directory.ts';
 import { fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { LookupDeps } from '../resolve/deps.ts';
 import type { Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Verdict } from './recheck.ts';
 
 /** A neighbour and the MAC whose record is looked for. */

@@ -9,7 +9,7 @@
  */
 import { type Observable, Subject, map } from 'rxjs';
 import type { DirectoryChange, RecordKey, Values } from '../directory/directory.ts';
-import { attemptOn, inLane } from '../guard.ts';
+import { attemptOn, inLane } from '../base/guarded-lane.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { type Judge, answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
@@ -19,7 +19,7 @@ import type { ServedDevice } from '../served/device.ts';
 import { isDad } from '../tables/announce.ts';
 import { forgetBehindTunnel, forgetMovedAway } from '../tables/bridge-rows.ts';
 import { KnownMacs } from '../tables/known-macs.ts';
-import type { Asker, Ip } from '../vocabulary.ts';
+import type { Asker, Ip } from '../base/vocabulary.ts';
 import { forget, isHeld } from './changes.ts';
 
 /** Changed records that are read in a second of addresses that no guest here is known to use. */

@@ -6,14 +6,14 @@
  * It says so of our own writes, too. In a storm of misses that would double the work, so nothing is listened to then,
  * and what was not heard is made up for by reading whole.
  */
-import { type Faults, attemptOn } from '../guard.ts';
+import { type Faults, attemptOn } from '../base/guarded-lane.ts';
 import type { RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
 import { isForeignNeighbour, placeOf, readForeignMacs } from '../tables/evidence.ts';
-import { ALL_ZEROS, isGroup } from '../tables/group.ts';
+import { ALL_ZEROS, isGroup } from '../base/mac.ts';
 import { replicasIn } from '../tables/replicas.ts';
-import type { FdbEntry, Ip, Mac, Neighbour } from '../vocabulary.ts';
+import type { FdbEntry, Ip, Mac, Neighbour } from '../base/vocabulary.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
 
 /** Reading whole more than this many entries takes at most one part in so many of the time. */

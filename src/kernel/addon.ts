@@ -1,8 +1,17 @@
 /** The native addon, `addon/src/js_namespace.cc` and `js_codec.cc`, with its JavaScript shapes. */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { RuntimeFailure, reasonOf } from '../errors.ts';
-import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
+import { RuntimeFailure, reasonOf } from '../base/errors.ts';
+import type {
+  FdbEntry,
+  InterfaceAddress,
+  Ip,
+  Link,
+  Mac,
+  Miss,
+  Neighbour,
+  Route,
+} from '../base/vocabulary.ts';
 import type {
   Announcement,
   EntryWrite,

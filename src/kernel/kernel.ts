@@ -5,7 +5,16 @@
 import type { Observable } from 'rxjs';
 import type { Throttled } from './nft.ts';
 import type { BroadcastLimit } from './nft-broadcast.ts';
-import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Miss, Neighbour, Route } from '../vocabulary.ts';
+import type {
+  FdbEntry,
+  InterfaceAddress,
+  Ip,
+  Link,
+  Mac,
+  Miss,
+  Neighbour,
+  Route,
+} from '../base/vocabulary.ts';
 
 export interface OpenOptions {
   /** Receive buffer wanted for the miss socket, bytes. */

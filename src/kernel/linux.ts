@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { Observable } from 'rxjs';
-import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from '../vocabulary.ts';
+import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from '../base/vocabulary.ts';
 import { addon, type NativeError, type NativeEvent, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
 import { THROTTLE_TABLE, type Throttled, UNMARKED_THROTTLE, ruleset } from './nft.ts';

@@ -2,7 +2,7 @@
  * Batches between JavaScript and C++ as an array of numbers, and texts: an object with its named properties costs a
  * microsecond there, and a storm brings a hundred thousand. The mirror of addon/src/js_packed.h, which has the order.
  */
-import type { Asker, Miss } from '../vocabulary.ts';
+import type { Asker, Miss } from '../base/vocabulary.ts';
 import type { Announcement, EntryWrite } from './kernel.ts';
 
 /** To C++ the texts go in one string, where each is read in a fifth of the time an element of an array takes. */

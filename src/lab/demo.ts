@@ -2,7 +2,7 @@
  * The story that `missd lab demo` tells: guests on different hosts reach each other, and nothing was configured but
  * records in a directory. Everything in it is real: kernel, Redis, daemons, pings.
  */
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import { Daemon } from './daemon.ts';
 import type { Guest } from './guest.ts';
 import type { Host } from './host.ts';

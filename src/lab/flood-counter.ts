@@ -4,7 +4,7 @@
  *
  * What a default destination of one address gets cannot be told from what is meant for it, and is not counted.
  */
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import type { Underlay } from './underlay.ts';
 
 /** Inner Ethernet destination: behind 8 bytes of UDP and 8 of VXLAN. */

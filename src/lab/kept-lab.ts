@@ -4,7 +4,7 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { RuntimeFailure, UsageError } from '../errors.ts';
+import { RuntimeFailure, UsageError } from '../base/errors.ts';
 import { NETNS, removeNamespaces } from './sweep.ts';
 
 const HOME = '/run/missd-lab';

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import { Host } from './host.ts';
 import { KeptLab } from './kept-lab.ts';
 import { Namespace, ip } from './namespace.ts';

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import { attempt } from './command.ts';
 import { type Daemon, freePort } from './daemon.ts';
 import type { Lab } from './lab.ts';

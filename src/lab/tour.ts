@@ -1,5 +1,5 @@
 /** `missd lab NAME`: one blueprint built and shown. What is told is also returned, for programs. */
-import { RuntimeFailure } from '../errors.ts';
+import { RuntimeFailure } from '../base/errors.ts';
 import type { Blueprint } from './blueprint.ts';
 import { diagram } from './diagram.ts';
 import { printable } from './command.ts';

@@ -2,7 +2,7 @@
  * What is counted, as plain numbers: a labelled counter of a client library costs 200 ns a time, and a miss passes a
  * dozen of these. `registry.ts` publishes them when somebody asks.
  */
-import { LANES } from '../guard.ts';
+import { LANES } from '../base/guarded-lane.ts';
 import type { MalformedReason } from '../directory/record.ts';
 import { JOURNAL_FAILURES } from '../tables/journal.ts';
 import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
@@ -10,7 +10,7 @@ import type { AnnouncementOutcome } from '../tables/announce.ts';
 import type { Outcome } from '../resolve/question.ts';
 import { OVERRUN_SOCKETS, RECEIVING_SOCKETS } from '../kernel/kernel.ts';
 import { FAMILIES } from '../served/full-tables.ts';
-import { PlainHistogram } from './histogram.ts';
+import { PlainHistogram } from '../base/histogram.ts';
 
 export const LAYERS = ['l2', 'l3'] as const;
 export const IGNORED = [

@@ -4,7 +4,7 @@
  * 5 to 15 ms. Here each metric reads what was counted elsewhere and is text at once, in a tenth of the time.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import type { PlainHistogram } from './histogram.ts';
+import type { PlainHistogram } from '../base/histogram.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 export type Sample = readonly [labels: Labels, value: number];

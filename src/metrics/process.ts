@@ -1,8 +1,8 @@
 /** The process under the names that every Prometheus client uses, and what is Node's of it. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { getHeapStatistics } from 'node:v8';
-import { monotonic } from '../clock.ts';
-import { VERSION } from '../version.ts';
+import { monotonic } from '../base/clock.ts';
+import { VERSION } from '../base/version.ts';
 import type { Exposition } from './exposition.ts';
 import { Runtime } from './runtime.ts';
 

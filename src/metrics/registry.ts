@@ -3,7 +3,7 @@ import type { Daemon } from '../daemon.ts';
 import { DIRECTORY_PARTS } from '../directory/directory.ts';
 import { MALFORMED_REASONS } from '../directory/record.ts';
 import { addon } from '../kernel/addon.ts';
-import { linesLost } from '../log.ts';
+import { linesLost } from '../base/log.ts';
 import { RECONCILE_ACTIONS } from '../tables/report.ts';
 import { LAYERS, STAGES } from './counters.ts';
 import { publishDevices } from './devices.ts';

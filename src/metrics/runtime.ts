@@ -1,6 +1,6 @@
 /** What keeps the event loop from answering misses: work that takes long, and collections of garbage. */
 import { type PerformanceEntry, PerformanceObserver, constants } from 'node:perf_hooks';
-import { PlainHistogram } from './histogram.ts';
+import { PlainHistogram } from '../base/histogram.ts';
 
 /** Between two looks at the clock, ms. */
 const INTERVAL = 100;

@@ -1,5 +1,5 @@
-import type { Clock } from '../clock.ts';
-import type { Waiting } from './batch-while-busy.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Waiting } from '../base/batch-while-busy.ts';
 import type { Lane } from './lane.ts';
 import type { Question } from './question.ts';
 

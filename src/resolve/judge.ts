@@ -9,7 +9,7 @@ import {
 } from '../directory/record.ts';
 import type { Directory, Lease } from '../directory/directory.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Answer } from './question.ts';
 
 /** What judging a record needs besides the device. */

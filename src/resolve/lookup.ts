@@ -1,6 +1,6 @@
 import { NEVER, type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
 import { DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
-import { observeWaits } from '../metrics/histogram.ts';
+import { observeWaits } from '../base/histogram.ts';
 import type { LookupDeps } from './deps.ts';
 import { answerL2, answerL3 } from './judge.ts';
 import type { Answer, Question } from './question.ts';

@@ -16,15 +16,15 @@
  * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
  */
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
-import { isLinkLocal } from '../directory/address.ts';
-import { attempt, inLane } from '../guard.ts';
-import { groupBy } from '../group-by.ts';
-import { observeWaits } from '../metrics/histogram.ts';
+import { isLinkLocal } from '../base/address.ts';
+import { attempt, inLane } from '../base/guarded-lane.ts';
+import { groupBy } from '../base/group-by.ts';
+import { observeWaits } from '../base/histogram.ts';
 import { installApart } from '../tables/install-apart.ts';
 import type { Told } from '../tables/announce.ts';
 import { UNKNOWN } from '../tables/shares.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { Miss } from '../vocabulary.ts';
+import type { Miss } from '../base/vocabulary.ts';
 import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
 import { fromMemory } from './memory.ts';

@@ -1,4 +1,4 @@
-import type { Asker, Ip, Mac, Miss } from '../vocabulary.ts';
+import type { Asker, Ip, Mac, Miss } from '../base/vocabulary.ts';
 import type { Source } from '../tables/held.ts';
 import type { ServedDevice } from '../served/device.ts';
 import type { Lane } from './lane.ts';

@@ -5,8 +5,8 @@
  */
 import { type Observable, Subject, concatMap, from, map } from 'rxjs';
 import { DirectoryError } from '../directory/directory.ts';
-import { groupBy } from '../group-by.ts';
-import { ExpiringSet } from '../served/memory.ts';
+import { groupBy } from '../base/group-by.ts';
+import { ExpiringSet } from '../base/expiring-set.ts';
 import type { LookupDeps } from './deps.ts';
 import type { Answered } from './lookup.ts';
 import type { Question } from './question.ts';

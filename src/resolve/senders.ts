@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { ServedDevice, Surroundings } from '../served/device.ts';
 
 /** How long the senders of L2 misses are looked for after it was last needed, ms. */

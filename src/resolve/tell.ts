@@ -1,5 +1,5 @@
-import { monotonic } from '../clock.ts';
-import type { Logger } from '../log.ts';
+import { monotonic } from '../base/clock.ts';
+import type { Logger } from '../base/log.ts';
 import type { Settled } from './pipeline.ts';
 
 /** One line per settled miss, for whoever asks for that much. */

@@ -8,10 +8,10 @@
  *
  * What must be in force is handed to the kernel whole, one change at a time; a word that comes meanwhile is in the next.
  */
-import type { Clock } from '../clock.ts';
-import { reasonOf } from '../errors.ts';
+import type { Clock } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
 import { NftBusy } from '../kernel/nft.ts';
-import type { FoldedLog, Logger } from '../log.ts';
+import type { FoldedLog, Logger } from '../base/log.ts';
 import type { ServedDevice, Surroundings } from '../served/device.ts';
 import type { Lane } from './lane.ts';
 

@@ -1,6 +1,6 @@
-import { isLinkLocal } from '../directory/address.ts';
-import { directedBroadcast } from '../directory/prefix.ts';
-import type { InterfaceAddress, Ip } from '../vocabulary.ts';
+import { isLinkLocal } from '../base/address.ts';
+import { directedBroadcast } from '../base/prefix.ts';
+import type { InterfaceAddress, Ip } from '../base/vocabulary.ts';
 
 /** Addresses assigned in a namespace, each to one interface or several: it is gone only with the last. */
 export class AssignedAddresses {

@@ -12,12 +12,12 @@ import {
   switchMap,
   timer,
 } from 'rxjs';
-import { monotonic } from '../clock.ts';
-import { reasonOf } from '../errors.ts';
+import { monotonic } from '../base/clock.ts';
+import { reasonOf } from '../base/errors.ts';
 import { type Strategy, type VniStrategy, strategyOf } from '../ahead/strategy.ts';
-import { type Faults, attempt, revived } from '../guard.ts';
+import { type Faults, attempt, revived } from '../base/guarded-lane.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from './device.ts';
 import { ServedNamespace } from './namespace.ts';

@@ -14,10 +14,10 @@ import {
   startWith,
   timer,
 } from 'rxjs';
-import { type Faults, attempt, inLane } from '../guard.ts';
+import { type Faults, attempt, inLane } from '../base/guarded-lane.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
-import type { InterfaceAddress, Ip, Link } from '../vocabulary.ts';
+import type { InterfaceAddress, Ip, Link } from '../base/vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
 import type { ServedDevice, Surroundings } from './device.ts';
 import type { OwnVteps } from './own-vteps.ts';

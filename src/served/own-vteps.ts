@@ -1,4 +1,4 @@
-import type { Ip } from '../vocabulary.ts';
+import type { Ip } from '../base/vocabulary.ts';
 
 /**
  * The addresses by which records may name this host. They come from many places (`--local`, the devices, the

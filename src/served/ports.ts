@@ -1,4 +1,4 @@
-import type { Link } from '../vocabulary.ts';
+import type { Link } from '../base/vocabulary.ts';
 import type { ServedDevice } from './device.ts';
 import { isVxlan } from './servable.ts';
 

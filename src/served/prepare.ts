@@ -1,5 +1,5 @@
-import { reasonOf } from '../errors.ts';
-import type { Logger } from '../log.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
 import type { ServedDevice } from './device.ts';
 import { cautions } from './servable.ts';
 import { APP_SOLICIT, PERMANENT_ROUTER_PORT, type Setting } from './settings.ts';

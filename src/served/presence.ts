@@ -1,6 +1,6 @@
 import { type Stats, statSync } from 'node:fs';
 import { type Observable, distinctUntilChanged, interval, map, scan, startWith } from 'rxjs';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 
 /** How often a namespace is looked for, ms. */
 const PERIOD = 1_000;

@@ -1,10 +1,10 @@
 /** Which devices of a namespace are served: each begins, goes on and ends with its link, one missd per device. */
 import { Subject } from 'rxjs';
-import { type Faults, attempt, attemptOn } from '../guard.ts';
+import { type Faults, attempt, attemptOn } from '../base/guarded-lane.ts';
 import type { NamedSocket, Namespace } from '../kernel/kernel.ts';
 import type { Strategy } from '../ahead/strategy.ts';
-import type { Link, Vni } from '../vocabulary.ts';
-import type { Clock } from '../clock.ts';
+import type { Link, Vni } from '../base/vocabulary.ts';
+import type { Clock } from '../base/clock.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from './device.ts';
 import { type DeviceLock, holdersIn, lockDevice, mayBeFree, unlockDevice } from './device-lock.ts';
 import { LockHolders } from './lock-holder.ts';

@@ -1,5 +1,5 @@
 import type { Strategy } from '../ahead/strategy.ts';
-import type { Link, Vni } from '../vocabulary.ts';
+import type { Link, Vni } from '../base/vocabulary.ts';
 import type { VxlanLink } from './device.ts';
 
 export const isVxlan = (link: Link): link is VxlanLink => link.vxlan !== undefined;

@@ -5,7 +5,7 @@
  */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isGone, type Namespace } from '../kernel/kernel.ts';
-import type { Link } from '../vocabulary.ts';
+import type { Link } from '../base/vocabulary.ts';
 import { readText } from '../tables/journal.ts';
 
 /** Seconds that the kernel asks missd for, one solicitation each, before it turns to the wire; as Flannel had it. */

@@ -1,4 +1,4 @@
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import type { Host } from './host.ts';
 
 /** What the operator asked to be served, and what of it cannot be had. */

@@ -1,6 +1,6 @@
 /** How the daemon stands, in one line for people: what `systemctl status` shows. */
 import type { DirectoryState } from '../directory/directory.ts';
-import { monotonic } from '../clock.ts';
+import { monotonic } from '../base/clock.ts';
 import type { Readiness } from '../readiness.ts';
 
 export interface Condition {

@@ -1,6 +1,6 @@
 /** A daemon under a service manager: what it says of itself, and for how long it is taken to be alive. */
 import { Subscription } from 'rxjs';
-import type { Logger } from '../log.ts';
+import type { Logger } from '../base/log.ts';
 import { type Standing, conditionOf } from './condition.ts';
 import type { Notifier } from './notify.ts';
 

@@ -1,5 +1,5 @@
 import type { Announcement } from '../kernel/kernel.ts';
-import type { Asker } from '../vocabulary.ts';
+import type { Asker } from '../base/vocabulary.ts';
 import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
 

@@ -9,7 +9,7 @@
  * and never while another owner has signed it: the bridge has the MAC on this device as `extern_learn` (zebra writes
  * both halves), or a neighbour of another protocol names the MAC. Such a row is kept while either of the two wants it.
  */
-import type { Mac, Neighbour } from '../vocabulary.ts';
+import type { Mac, Neighbour } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { NTF_EXT_LEARNED } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../served/device.ts';

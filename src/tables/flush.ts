@@ -4,9 +4,9 @@
  * which are ours.
  */
 import { type Namespace, isGone } from '../kernel/kernel.ts';
-import type { Link } from '../vocabulary.ts';
+import type { Link } from '../base/vocabulary.ts';
 import { bridgeHalves, readForeignMacs } from './evidence.ts';
-import { isGroup } from './group.ts';
+import { isGroup } from '../base/mac.ts';
 import type { JournalContent } from './journal.ts';
 import { PROTOCOL, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import { routeWrite } from './routes.ts';

@@ -1,4 +1,4 @@
-import type { Asker, Ip, Mac } from '../vocabulary.ts';
+import type { Asker, Ip, Mac } from '../base/vocabulary.ts';
 import {
   type FdbFacts,
   type HeldFdbEntry,

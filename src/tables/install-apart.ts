@@ -1,6 +1,6 @@
 /** Writes answers so that what is wrong with one device fails that device's alone. */
-import { groupBy } from '../group-by.ts';
-import { attempt } from '../guard.ts';
+import { groupBy } from '../base/group-by.ts';
+import { attempt } from '../base/guarded-lane.ts';
 import type { Placement } from '../resolve/question.ts';
 import { type InstallDeps, type InstallOutcome, install } from './install.ts';
 

@@ -10,7 +10,7 @@
  * Entries are created with EXCL. Where a row stands already it is looked at before it is touched: an operator's
  * permanent entry wins, foreign ones stay, and only our own and the kernel's leftovers are replaced.
  */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import type { Outcome, Placement } from '../resolve/question.ts';
 import { type Claim, claimFdb, decider } from './claims.ts';

@@ -24,9 +24,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import { reasonOf } from '../errors.ts';
-import type { Ip, Mac } from '../vocabulary.ts';
-import { isGroup } from './group.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
+import { isGroup } from '../base/mac.ts';
 
 export const JOURNAL_FAILURES = ['open', 'write', 'corrupt'] as const;
 export type JournalFailure = (typeof JOURNAL_FAILURES)[number];

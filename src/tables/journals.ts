@@ -1,7 +1,7 @@
 /** The journals of a daemon's devices, all in one folder on tmpfs, which a container shares with its host. */
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { reasonOf } from '../errors.ts';
+import { reasonOf } from '../base/errors.ts';
 import type { ServedDevice, VxlanLink } from '../served/device.ts';
 import { Settings } from '../served/settings.ts';
 import {

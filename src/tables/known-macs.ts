@@ -1,4 +1,4 @@
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 
 /** What guests may have in their own tables about an address. */
 export interface Known {

@@ -17,10 +17,10 @@ import {
   observeOn,
   takeWhile,
 } from 'rxjs';
-import type { Clock } from '../clock.ts';
-import { type Faults, attemptOn } from '../guard.ts';
+import type { Clock } from '../base/clock.ts';
+import { type Faults, attemptOn } from '../base/guarded-lane.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Announcer } from './announce.ts';
 
 /** Addresses announced on a device in any second. */

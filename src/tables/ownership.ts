@@ -15,7 +15,7 @@ import {
   NUD_REACHABLE,
   NUD_STALE,
 } from '../kernel/netlink.ts';
-import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 
 /** NDA_PROTOCOL of our neighbours, as `ip neigh … proto 77` shows it. */
 export const PROTOCOL = 77;

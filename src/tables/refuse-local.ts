@@ -3,10 +3,10 @@
  * guest's own duplicate address detection, or hijack the gateway. A bridge looks into its own table before a frame
  * ever reaches the VXLAN device, so what it knows on another port decides too.
  */
-import { groupBy } from '../group-by.ts';
+import { groupBy } from '../base/group-by.ts';
 import type { Placement } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { FdbEntry, Mac } from '../vocabulary.ts';
+import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 import { HEARD_JUST_NOW, bridgeRows, forgetBehindTunnel, forgetOnBridge } from './bridge-rows.ts';
 import { isMade } from './ownership.ts';
 import type { InstallReport } from './report.ts';

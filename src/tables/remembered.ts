@@ -1,4 +1,4 @@
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from '../base/vocabulary.ts';
 
 /** A MAC may have many addresses (two families, aliases); these are enough to find its record again. */
 export const MOST_PER_MAC = 4;

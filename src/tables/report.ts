@@ -1,4 +1,4 @@
-import type { Faults } from '../guard.ts';
+import type { Faults } from '../base/guarded-lane.ts';
 import type { KernelError } from '../kernel/kernel.ts';
 import type { Departure } from '../history/history.ts';
 import type { Answer } from '../resolve/question.ts';

@@ -2,7 +2,7 @@
 import { type EntryWrite, type KernelError, isGone, isTaken } from '../kernel/kernel.ts';
 import type { Answer } from '../resolve/question.ts';
 import type { ServedDevice } from '../served/device.ts';
-import type { FdbEntry, Neighbour } from '../vocabulary.ts';
+import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 import { disown, mayReplace } from './disown.ts';
 import { isKernelLeftover, isLearned, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';

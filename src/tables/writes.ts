@@ -1,5 +1,5 @@
 /** Entries as missd writes them. */
-import { isLinkLocal } from '../directory/address.ts';
+import { isLinkLocal } from '../base/address.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../served/device.ts';
 import { OUR_FDB, OUR_NEIGHBOUR, OUR_ROUTER_FDB } from './ownership.ts';

@@ -1,6 +1,6 @@
 /** Looks at a daemon again and again, whether it answers or not. */
 import { type Observable, catchError, exhaustMap, map, of, timer } from 'rxjs';
-import { monotonic } from '../clock.ts';
+import { monotonic } from '../base/clock.ts';
 import { askStatus, whySilent } from '../http/ask.ts';
 import type { Status } from '../http/status.ts';
 

@@ -6,9 +6,9 @@
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { NUD_STALE } from '../../src/kernel/netlink.ts';
 import { Counters } from '../../src/metrics/counters.ts';
-import { PlainHistogram } from '../../src/metrics/histogram.ts';
+import { PlainHistogram } from '../../src/base/histogram.ts';
 import { openRegistry } from '../../src/metrics/registry.ts';
-import type { Miss } from '../../src/vocabulary.ts';
+import type { Miss } from '../../src/base/vocabulary.ts';
 import { type Crowd, crowd } from '../unit/fake/crowd.ts';
 import type { Field } from './field.ts';
 import type { BenchOptions } from './options.ts';

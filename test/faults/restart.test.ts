@@ -7,7 +7,7 @@ import { macOf } from '../../src/lab/address.ts';
 import { ipKey, macKey } from '../../src/lab/records.ts';
 import type { Lab } from '../../src/lab/lab.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/base/version.ts';
 import { Pair, ask, tellOnFailure } from '../lab/harness.ts';
 import { limit, scaled } from './scale.ts';
 import { Traffic } from './traffic.ts';

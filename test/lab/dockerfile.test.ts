@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { attempt, run } from '../../src/lab/command.ts';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/base/version.ts';
 import { Pair, close, tellOnFailure } from './harness.ts';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { type EntryWrite, type KernelEvent, type Namespace } from '../../src/kernel/kernel.ts';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../src/kernel/netlink.ts';
-import type { Link, Miss } from '../../src/vocabulary.ts';
+import type { Link, Miss } from '../../src/base/vocabulary.ts';
 
 const prefix = `mdk-${process.pid}`;
 export const name = (role: string): string => `${prefix}-${role}`;

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { attempt, run } from '../../src/lab/command.ts';
 import { RedisServer } from '../../src/lab/redis-server.ts';
 import { renderUnit } from '../../src/service/unit.ts';
-import { VERSION } from '../../src/version.ts';
+import { VERSION } from '../../src/base/version.ts';
 import { BEFORE_THE_RETRY, Pair, tellOnFailure } from './harness.ts';
 import { InstalledPackage } from './package.ts';
 import { ServiceManager } from './service-manager.ts';

@@ -9,7 +9,7 @@ import { Subject, defer, merge } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Daemon } from '../../src/daemon.ts';
 import { NUD_INCOMPLETE, NUD_STALE } from '../../src/kernel/netlink.ts';
-import type { Link, Miss } from '../../src/vocabulary.ts';
+import type { Link, Miss } from '../../src/base/vocabulary.ts';
 import { optionsOf } from './fake/daemon.ts';
 import { FakeDirectory } from './fake/directory.ts';
 import { FakeKernel, FakeNamespace } from './fake/kernel.ts';

@@ -13,7 +13,7 @@ import {
 import { allOf, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
 import { isOnProbation, isOurNeighbour, isPermanent } from '../../tables/ownership.ts';
-import type { Neighbour } from '../../vocabulary.ts';
+import type { Neighbour } from '../../base/vocabulary.ts';
 import type { Facts, NeighbourFacts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
 import { here, isAtHome, isServed } from '../view.ts';

@@ -1,7 +1,7 @@
 /** The fuzzer's corpus through the addon as it was built: `good.DECODER.what.bin` is read whole, `bad.…` is refused. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { canonicalIp, canonicalMac } from '../../../src/directory/address.ts';
+import { canonicalIp, canonicalMac } from '../../../src/base/address.ts';
 import { addon } from '../../../src/kernel/addon.ts';
 
 const directory = new URL('../../../addon/fuzz/corpus/', import.meta.url);

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addon } from '../../../src/kernel/addon.ts';
 import { NUD_INCOMPLETE, NUD_PROBE, NUD_STALE } from '../../../src/kernel/netlink.ts';
-import type { Miss } from '../../../src/vocabulary.ts';
+import type { Miss } from '../../../src/base/vocabulary.ts';
 import * as captured from './captured.ts';
 
 const table: [keyof typeof captured.misses, Miss][] = [

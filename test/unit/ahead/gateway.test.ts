@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gatewayOf } from '../../../src/ahead/gateway.ts';
 import { LeaseTable } from '../../../src/directory/leases.ts';
-import { covers, following, formatPrefix, parseCidr } from '../../../src/directory/prefix.ts';
+import { covers, following, formatPrefix, parseCidr } from '../../../src/base/prefix.ts';
 
 const leases = (...cidrs: string[]): LeaseTable =>
   new LeaseTable(new Map(cidrs.map((cidr) => [cidr, '02:f0:00:00:00:02 10.99.0.2'])));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type RunOptions, declare, resolve } from '../../../src/config/options.ts';
-import { UsageError } from '../../../src/errors.ts';
+import { UsageError } from '../../../src/base/errors.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'missd-options-'));
 afterAll(() => {

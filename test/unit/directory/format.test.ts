@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseRecords, type Records, renderRecords, vtepsByMac } from '../../../src/directory/format.ts';
-import { formatIp4, formatIp6 } from '../../../src/directory/address.ts';
+import { formatIp4, formatIp6 } from '../../../src/base/address.ts';
 
 const GOOD = `# a comment
 vnis:

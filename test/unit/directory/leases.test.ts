@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatIp4, formatIp6 } from '../../../src/directory/address.ts';
+import { formatIp4, formatIp6 } from '../../../src/base/address.ts';
 import { LeaseTable } from '../../../src/directory/leases.ts';
-import { PrefixTable } from '../../../src/directory/prefix-table.ts';
-import { formatPrefix, hasHostBits, parseCidr, type Prefix } from '../../../src/directory/prefix.ts';
+import { PrefixTable } from '../../../src/base/prefix-table.ts';
+import { formatPrefix, hasHostBits, parseCidr, type Prefix } from '../../../src/base/prefix.ts';
 import { vtepAllowance } from '../../../src/directory/vtep-allow.ts';
 
 /** Few distinct bits, so that prefixes nest and addresses hit them. */

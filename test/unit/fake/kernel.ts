@@ -19,7 +19,7 @@ import type {
   Refusal,
   RouteWrite,
 } from '../../../src/kernel/kernel.ts';
-import type { FdbEntry, InterfaceAddress, Link, Neighbour, Route } from '../../../src/vocabulary.ts';
+import type { FdbEntry, InterfaceAddress, Link, Neighbour, Route } from '../../../src/base/vocabulary.ts';
 import { FakeNames } from './names.ts';
 import { type Errno, FakeTables } from './tables.ts';
 

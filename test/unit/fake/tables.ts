@@ -2,7 +2,7 @@
 import type { constants } from 'node:os';
 import type { EntryWrite, RouteWrite } from '../../../src/kernel/kernel.ts';
 import { NTF_MASTER, NUD_NOARP, NUD_PERMANENT, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
-import type { FdbEntry, Link, Neighbour, Route } from '../../../src/vocabulary.ts';
+import type { FdbEntry, Link, Neighbour, Route } from '../../../src/base/vocabulary.ts';
 
 export type Errno = keyof typeof constants.errno;
 type NeighbourWrite = EntryWrite & { table: 'neighbour' };

@@ -5,7 +5,7 @@ import type { Observable, Subscription } from 'rxjs';
 import type { Strategy } from '../../../src/ahead/strategy.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import { History } from '../../../src/history/history.ts';
-import { FoldedLog, type Logger } from '../../../src/log.ts';
+import { FoldedLog, type Logger } from '../../../src/base/log.ts';
 import { Counters } from '../../../src/metrics/counters.ts';
 import { Report } from '../../../src/report.ts';
 import { Admission } from '../../../src/resolve/admission.ts';
@@ -16,7 +16,7 @@ import { Announcer } from '../../../src/tables/announce.ts';
 import { type InstallOutcome, install } from '../../../src/tables/install.ts';
 import { MacChanges } from '../../../src/tables/mac-changes.ts';
 import { PROTOCOL } from '../../../src/tables/ownership.ts';
-import type { Link, VxlanAttributes } from '../../../src/vocabulary.ts';
+import type { Link, VxlanAttributes } from '../../../src/base/vocabulary.ts';
 import { FakeDirectory } from './directory.ts';
 import { FakeNamespace } from './kernel.ts';
 

@@ -7,7 +7,7 @@ import {
   NUD_STALE,
 } from '../../../src/kernel/netlink.ts';
 import { type Concerned, heed } from '../../../src/heed.ts';
-import { FoldedLog } from '../../../src/log.ts';
+import { FoldedLog } from '../../../src/base/log.ts';
 import { Report } from '../../../src/report.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { install } from '../../../src/tables/install.ts';

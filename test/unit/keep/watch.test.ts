@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { FdbEntry, Neighbour } from '../../../src/vocabulary.ts';
+import type { FdbEntry, Neighbour } from '../../../src/base/vocabulary.ts';
 import type { ServedDevice } from '../../../src/served/device.ts';
 import { Lane } from '../../../src/resolve/lane.ts';
 import { BRIDGE, GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';

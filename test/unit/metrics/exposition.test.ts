@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Exposition } from '../../../src/metrics/exposition.ts';
-import { PlainHistogram, observeWaits } from '../../../src/metrics/histogram.ts';
+import { PlainHistogram, observeWaits } from '../../../src/base/histogram.ts';
 
 test('counters, gauges and histograms as Prometheus reads them', async () => {
   const to = new Exposition();

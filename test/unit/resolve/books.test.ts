@@ -3,7 +3,7 @@ import { Subject } from 'rxjs';
 import { expect, it } from 'vitest';
 import { forgetAbsence } from '../../../src/keep/changes.ts';
 import { type MissBatch, resolveMisses } from '../../../src/resolve/pipeline.ts';
-import type { Miss } from '../../../src/vocabulary.ts';
+import type { Miss } from '../../../src/base/vocabulary.ts';
 import { HERE, VNI, VXLAN, World, ip, mac, turns, vtep, vxlanLink, watch } from '../fake/world.ts';
 
 /** Few addresses, so that they meet: some with a record, some without, one of this host, one malformed. */

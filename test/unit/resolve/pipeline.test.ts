@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Miss } from '../../../src/vocabulary.ts';
+import type { Miss } from '../../../src/base/vocabulary.ts';
 import { GUEST, HERE, LOOKUP_RATE, NEGATIVE_LIFETIME, VNI, ip, mac, turns, vtep } from '../fake/world.ts';
 import { Asking, asker, l2, l3 } from './asking.ts';
 

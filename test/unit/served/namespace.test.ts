@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Host } from '../../../src/served/host.ts';
 import { Wishes } from '../../../src/served/wishes.ts';
 import type { Signal } from '../../../src/served/signal.ts';
-import type { Link } from '../../../src/vocabulary.ts';
+import type { Link } from '../../../src/base/vocabulary.ts';
 import { FakeKernel, type FakeNamespace } from '../fake/kernel.ts';
 import {
   BRIDGE,

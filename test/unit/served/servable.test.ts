@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { cautions, isWanted, refusal } from '../../../src/served/servable.ts';
-import type { Link, VxlanAttributes } from '../../../src/vocabulary.ts';
+import type { Link, VxlanAttributes } from '../../../src/base/vocabulary.ts';
 import { BRIDGE, GUEST, ROUTED, VXLAN, link, vxlanLink } from '../fake/world.ts';
 
 const bridge = (vlanFiltering: boolean): Link =>

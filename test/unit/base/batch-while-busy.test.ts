@@ -1,7 +1,7 @@
 import { EMPTY, Observable, Subject, delay, from, of, throwError, timer } from 'rxjs';
 import { TestScheduler } from 'rxjs/testing';
 import { describe, expect, it } from 'vitest';
-import { type BatchLimits, batchWhileBusy } from '../../../src/resolve/batch-while-busy.ts';
+import { type BatchLimits, batchWhileBusy } from '../../../src/base/batch-while-busy.ts';
 import { watch } from '../fake/world.ts';
 
 const marbles = (test: Parameters<TestScheduler['run']>[0]): void => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { openLog } from '../../src/log.ts';
-import { LogOutput } from '../../src/log-output.ts';
+import { openLog } from '../../../src/base/log.ts';
+import { LogOutput } from '../../../src/base/log-output.ts';
 
 /** What write(2) says next: an errno, or how much it takes at most. */
 let next: (string | number)[];

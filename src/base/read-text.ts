@@ -1,6 +1,6 @@
 /** Reading a file that others put in place: only a regular one, up to a bound, and never one that blocks the reader. */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
-import { UsageError } from '../errors.ts';
+import { UsageError } from './errors.ts';
 
 /** Bytes of a directory file: some 400,000 endpoints, which belong into Redis long before. */
 export const MOST_BYTES = 32 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts';
+import type { Clock } from './clock.ts';
 
 /**
  * Remembers addresses for a while, all for the same time: a Map in order of insertion is its own queue of what

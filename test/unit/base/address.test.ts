@@ -9,8 +9,8 @@ import {
   formatIp6,
   parseIp4,
   parseIp6,
-} from '../../../src/directory/address.ts';
-import { canonicalCidr } from '../../../src/directory/prefix.ts';
+} from '../../../src/base/address.ts';
+import { canonicalCidr } from '../../../src/base/prefix.ts';
 
 const group = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.integer({ min: 0, max: 0xffff }));
 const groups = fc.array(group, { minLength: 8, maxLength: 8 });

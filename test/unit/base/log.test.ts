@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FoldedLog } from '../../src/log.ts';
+import { FoldedLog } from '../../../src/base/log.ts';
 
 describe('FoldedLog', () => {
   let time: number;

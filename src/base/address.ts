@@ -2,7 +2,7 @@
  * Addresses as text, without a library: the hot path asks once per miss, and ipaddr.js costs twenty times as much.
  * Parsers accept every textual form; `canonical…` turn it into the one form the directory is keyed by.
  */
-import type { Ip, Mac } from '../vocabulary.ts';
+import type { Ip, Mac } from './vocabulary.ts';
 
 export type Family = 4 | 6;
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { ExpiringSet } from '../../../src/served/memory.ts';
+import { ExpiringSet } from '../../../src/base/expiring-set.ts';
 import { OwnVteps } from '../../../src/served/own-vteps.ts';
 
 describe('ExpiringSet', () => {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PlainHistogram } from '../../../src/metrics/histogram.ts';
+import { PlainHistogram } from '../../../src/base/histogram.ts';
 
 it('counts by upper bound, cumulatively, as Prometheus has it', () => {
   const histogram = new PlainHistogram([0.1, 1, 10]);

@@ -1,5 +1,5 @@
 /** Longest-prefix match over IPv4 and IPv6, one binary trie per family. Filled once and then only asked. */
-import type { Ip } from '../vocabulary.ts';
+import type { Ip } from './vocabulary.ts';
 import type { Family } from './address.ts';
 import { addressGroups, familyOf, type Prefix } from './prefix.ts';
 

@@ -1,4 +1,4 @@
-import type { Mac } from '../vocabulary.ts';
+import type { Mac } from './vocabulary.ts';
 
 /** Whether an FDB entry is for a group of receivers: no endpoint's. */
 export const isGroup = (mac: Mac): boolean => (parseInt(mac.slice(0, 2), 16) & 1) === 1;

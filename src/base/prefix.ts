@@ -1,6 +1,6 @@
 /** Prefixes as text (`10.20.2.0/24`) and as the bits the prefix table walks. */
 import { canonicalIp, type Family, formatIp4, formatIp6, parseIp4, parseIp6 } from './address.ts';
-import type { Ip } from '../vocabulary.ts';
+import type { Ip } from './vocabulary.ts';
 
 export interface Prefix {
   family: Family;

@@ -22,7 +22,7 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import { type BatchLimits, type Waiting, Fifo, batchWhileBusy } from './resolve/batch-while-busy.ts';
+import { type BatchLimits, type Waiting, Fifo, batchWhileBusy } from './batch-while-busy.ts';
 
 /** Parts of the daemon that fail apart from each other; the values of a metric label. */
 export const LANES = [

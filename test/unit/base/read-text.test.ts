@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readText } from '../../../src/directory/read-text.ts';
+import { readText } from '../../../src/base/read-text.ts';
 
 let dir: string;
 const at = (name: string): string => join(dir, name);

@@ -1,10 +1,17 @@
 import { NEVER, Subject, concat, of, throwError } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Faults, attempt, attemptLater, attemptOn, inLane, revived } from '../../src/guard.ts';
-import { RecheckQueue } from '../../src/keep/recheck-queue.ts';
-import { Blow } from '../../src/keep/blow.ts';
-import { Fifo } from '../../src/resolve/batch-while-busy.ts';
-import { World, turns, watch } from './fake/world.ts';
+import {
+  type Faults,
+  attempt,
+  attemptLater,
+  attemptOn,
+  inLane,
+  revived,
+} from '../../../src/base/guarded-lane.ts';
+import { RecheckQueue } from '../../../src/keep/recheck-queue.ts';
+import { Blow } from '../../../src/keep/blow.ts';
+import { Fifo } from '../../../src/base/batch-while-busy.ts';
+import { World, turns, watch } from '../fake/world.ts';
 
 class Told implements Faults {
   readonly broke: string[] = [];
