@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { RunOptions } from './config/options.ts';
-import { type RedisTarget, redisTarget } from './directory/redis-url.ts';
+import { type RedisTarget, redisTarget } from './directory/redis/url.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './base/errors.ts';
 import type { Logger } from './base/log.ts';

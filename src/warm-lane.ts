@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
 import type { Directory, RecordKey } from './directory/directory.ts';
-import { RedisKeys } from './directory/redis-keys.ts';
-import { RedisLookups } from './directory/redis-lookups.ts';
+import { RedisKeys } from './directory/redis/keys.ts';
+import { RedisLookups } from './directory/redis/lookups.ts';
 
 export interface WarmLane {
   read: Directory['read'];

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { directoryWords } from '../config/again.ts';
 import { declare, resolve } from '../config/options.ts';
-import { redisTarget } from '../directory/redis-url.ts';
+import { redisTarget } from '../directory/redis/url.ts';
 import { examine } from '../doctor/doctor.ts';
 import { isBroken } from '../doctor/finding.ts';
 import { render } from '../doctor/render.ts';

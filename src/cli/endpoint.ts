@@ -8,8 +8,8 @@ import {
   listEndpoints,
   removeEndpoint,
   setEndpoint,
-} from '../directory/redis-endpoints.ts';
-import { exportRecords, importRecords } from '../directory/redis-import.ts';
+} from '../directory/redis/endpoints.ts';
+import { exportRecords, importRecords } from '../directory/redis/import.ts';
 import { RuntimeFailure } from '../base/errors.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { ipArgument, macArgument, vtepArgument } from './arguments.ts';

@@ -3,7 +3,7 @@ import { type RunOptions, declare, resolve } from '../config/options.ts';
 import { listenControl } from '../control/server.ts';
 import { Daemon } from '../daemon.ts';
 import { openDirectory, openRedis } from '../directory/open.ts';
-import type { OnMalformed } from '../directory/redis-leases.ts';
+import type { OnMalformed } from '../directory/redis/leases.ts';
 import { RenewableDirectory } from '../directory/renewable.ts';
 import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
 import { onHangup } from '../hangup.ts';

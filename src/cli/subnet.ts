@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { declare } from '../config/options.ts';
 import * as parse from '../config/parse.ts';
-import { type ListedSubnet, listSubnets, removeSubnet, setSubnet } from '../directory/redis-subnets.ts';
+import { type ListedSubnet, listSubnets, removeSubnet, setSubnet } from '../directory/redis/subnets.ts';
 import { RuntimeFailure } from '../base/errors.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { cidrArgument, macArgument, vtepArgument } from './arguments.ts';

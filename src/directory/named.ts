@@ -1,5 +1,5 @@
 import type { DirectoryOptions } from '../config/options.ts';
-import { type RedisTarget, parseRedisUrl } from './redis-url.ts';
+import { type RedisTarget, parseRedisUrl } from './redis/url.ts';
 
 const KINDS: Record<RedisTarget['where']['kind'], string> = {
   socket: 'redis',

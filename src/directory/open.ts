@@ -2,9 +2,9 @@
 import type { RunOptions } from '../config/options.ts';
 import type { Logger } from '../base/log.ts';
 import type { Directory } from './directory.ts';
-import type { OnMalformed } from './redis-leases.ts';
-import { type RedisTarget, redisTarget } from './redis-url.ts';
-import { RedisDirectory } from './redis.ts';
+import type { OnMalformed } from './redis/leases.ts';
+import { type RedisTarget, redisTarget } from './redis/url.ts';
+import { RedisDirectory } from './redis/redis-directory.ts';
 
 /** Not started yet. */
 export function openRedis(target: RedisTarget, keyPrefix: string, onMalformed: OnMalformed): Directory {
@@ -24,7 +24,7 @@ export async function openDirectory(
     return openRedis(redisTarget(options), options.keyPrefix, onMalformed);
   }
   // What reads and judges YAML takes 15 MB.
-  const { FileDirectory } = await import('./file.ts');
+  const { FileDirectory } = await import('./file/file-directory.ts');
   const directory = new FileDirectory({
     file: options.directory,
     onRejected: (reason) => {

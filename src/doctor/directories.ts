@@ -1,6 +1,6 @@
 /** The directory that the options name, Redis or a file: whether it is well, and what its records say. */
-import { redisTarget } from '../directory/redis-url.ts';
-import { RedisWriter } from '../directory/redis-writer.ts';
+import { redisTarget } from '../directory/redis/url.ts';
+import { RedisWriter } from '../directory/redis/writer.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
 import { sh } from '../screen/shell.ts';

@@ -1,5 +1,5 @@
 /** The directory's server: reachable, permitted, and one that does not forget. */
-import type { RedisTarget } from '../directory/redis-url.ts';
+import type { RedisTarget } from '../directory/redis/url.ts';
 import { sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 import { redisCli } from './redis-cli.ts';

@@ -1,6 +1,6 @@
 /** Records that do not count, or do not say what their writer meant. */
 import { type MalformedReason, parseIpRecord, parseLease, parseMacRecord } from '../directory/record.ts';
-import type { RedisTarget } from '../directory/redis-url.ts';
+import type { RedisTarget } from '../directory/redis/url.ts';
 import type { CommandLine } from '../screen/shell.ts';
 import type { VtepRules } from '../served/vtep-rules.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';

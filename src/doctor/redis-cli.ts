@@ -1,5 +1,5 @@
 /** How a person would ask the same Redis. */
-import type { RedisTarget } from '../directory/redis-url.ts';
+import type { RedisTarget } from '../directory/redis/url.ts';
 import { type CommandLine, sh } from '../screen/shell.ts';
 
 /** `redis-cli` with what leads to the target; a password is asked for. */

@@ -1,8 +1,8 @@
 /** A Redis as its client finds it: what it is, what it lets us do, and how far away it is. */
 import { Cluster, type Redis } from 'ioredis';
-import type { RedisWriter } from '../directory/redis-writer.ts';
-import { membersOf } from '../directory/redis-scan.ts';
-import { TAKE_PART, takePartArguments } from '../directory/redis-members.ts';
+import type { RedisWriter } from '../directory/redis/writer.ts';
+import { membersOf } from '../directory/redis/scan.ts';
+import { TAKE_PART, takePartArguments } from '../directory/redis/members.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Vni } from '../base/vocabulary.ts';
 

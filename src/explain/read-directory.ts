@@ -1,6 +1,6 @@
 /** What the directory says about one address, and about everybody who shares its MAC or VTEP. */
 import { monotonic } from '../base/clock.ts';
-import { macOf } from '../directory/redis-endpoints.ts';
+import { macOf } from '../directory/redis/endpoints.ts';
 import { covers, parseCidr, parsePrefixOrAddress } from '../base/prefix.ts';
 import {
   type Malformed,
@@ -10,7 +10,7 @@ import {
   parseLease,
   parseMacRecord,
 } from '../directory/record.ts';
-import { redisTarget } from '../directory/redis-url.ts';
+import { redisTarget } from '../directory/redis/url.ts';
 import { redisCli } from '../doctor/redis-cli.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { CommandLine } from '../screen/shell.ts';

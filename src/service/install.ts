@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { RunOptions } from '../config/options.ts';
-import { redisTarget } from '../directory/redis-url.ts';
+import { redisTarget } from '../directory/redis/url.ts';
 import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
 import type { Given } from './given.ts';
 import { SIGNATURE, credentialPath, renderUnit } from './unit.ts';

@@ -1,8 +1,8 @@
 /** What the directory knows of an address without asking: that it has no record, if it knows that at all. */
 import { filter, firstValueFrom, timeout } from 'rxjs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseRedisUrl } from '../../src/directory/redis-url.ts';
-import { RedisDirectory } from '../../src/directory/redis.ts';
+import { parseRedisUrl } from '../../src/directory/redis/url.ts';
+import { RedisDirectory } from '../../src/directory/redis/redis-directory.ts';
 import { until } from '../../src/lab/wait.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { DirectoryChange, DirectoryState, RecordKey } from '../../src/directory/directory.ts';
-import { parseRedisUrl } from '../../src/directory/redis-url.ts';
-import { RedisDirectory } from '../../src/directory/redis.ts';
+import { parseRedisUrl } from '../../src/directory/redis/url.ts';
+import { RedisDirectory } from '../../src/directory/redis/redis-directory.ts';
 import { startProxy } from './stalling-proxy.ts';
 import { first } from './first.ts';
 import { freePort, type RedisServer, type RedisServerOptions, startRedis } from './redis-server.ts';

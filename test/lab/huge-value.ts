@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import type { RecordKey } from '../../src/directory/directory.ts';
 import { parseIpRecord, type RecordContext } from '../../src/directory/record.ts';
-import type { RedisDirectory } from '../../src/directory/redis.ts';
+import type { RedisDirectory } from '../../src/directory/redis/redis-directory.ts';
 import { first } from './first.ts';
 import type { RedisServer } from './redis-server.ts';
 

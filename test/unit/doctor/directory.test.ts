@@ -5,7 +5,7 @@ import type { Finding } from '../../../src/doctor/finding.ts';
 import { redisCli } from '../../../src/doctor/redis-cli.ts';
 import { type RedisFacts, parseInfo } from '../../../src/doctor/redis.ts';
 import { quoted } from '../../../src/screen/shell.ts';
-import { parseRedisUrl } from '../../../src/directory/redis-url.ts';
+import { parseRedisUrl } from '../../../src/directory/redis/url.ts';
 
 const TARGET = parseRedisUrl('redis://10.0.0.5:6380/2');
 

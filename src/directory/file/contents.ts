@@ -1,0 +1,76 @@
+/** What a directory file says, as the values Redis would hold, so that both are judged by the same code. */
+import type { Ip, Vni } from '../../base/vocabulary.ts';
+import type { RecordKey } from '../directory.ts';
+import { LeaseTable } from '../leases.ts';
+
+export interface FileVni {
+  /** By kind and address, as in `ip:20.0.0.2`. */
+  values: Map<string, string>;
+  leases: LeaseTable;
+  vteps: readonly Ip[];
+}
+
+export type FileContents = ReadonlyMap<Vni, FileVni>;
+
+/** Some of a VNI's records, as few as are taken in without anybody noticing. */
+export interface Slice {
+  vni: Vni;
+  /** As in `FileVni`. */
+  values: [string, string][];
+  /** Values by CIDR. */
+  leases: [string, string][];
+  vteps: Ip[];
+}
+
+/** Slices become a directory again. */
+export class Assembly {
+  readonly #vnis = new Map<Vni, { values: Map<string, string>; leases: Map<string, string>; vteps: Ip[] }>();
+
+  take({ vni, values, leases, vteps }: Slice): void {
+    let one = this.#vnis.get(vni);
+    if (one === undefined) this.#vnis.set(vni, (one = { values: new Map(), leases: new Map(), vteps: [] }));
+    for (const [key, value] of values) one.values.set(key, value);
+    for (const [cidr, value] of leases) one.leases.set(cidr, value);
+    one.vteps.push(...vteps);
+  }
+
+  contents(): FileContents {
+    return new Map(
+      [...this.#vnis].map(([vni, { values, leases, vteps }]) => [
+        vni,
+        { values, leases: new LeaseTable(leases), vteps },
+      ]),
+    );
+  }
+}
+
+export interface Difference {
+  keys: RecordKey[];
+  /** VNIs whose leases differ. */
+  leases: Vni[];
+  /** More than half of a VNI's records, and more than ten, are gone. */
+  blow: boolean;
+}
+
+export function difference(before: FileContents, after: FileContents, vnis: ReadonlySet<Vni>): Difference {
+  const keys: RecordKey[] = [];
+  const leases: Vni[] = [];
+  let blow = false;
+  for (const vni of vnis) {
+    const old = before.get(vni) ?? NOTHING;
+    const now = after.get(vni) ?? NOTHING;
+    let gone = 0;
+    for (const key of new Set([...old.values.keys(), ...now.values.keys()])) {
+      const value = now.values.get(key);
+      if (value === old.values.get(key)) continue;
+      if (value === undefined) gone++;
+      const kind = key.startsWith('ip:') ? 'ip' : 'mac';
+      keys.push({ vni, kind, address: key.slice(kind.length + 1) });
+    }
+    if (gone > 10 && gone * 2 > old.values.size) blow = true;
+    if (!now.leases.equals(old.leases)) leases.push(vni);
+  }
+  return { keys, leases, blow };
+}
+
+const NOTHING: FileVni = { values: new Map(), leases: LeaseTable.EMPTY, vteps: [] };

@@ -1,0 +1,24 @@
+/** Reads one directory file and hands it over, a slice whenever one is asked for. Runs in a thread of its own; see `file-reader.ts`. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { UsageError } from '../../base/errors.ts';
+import type { Slice } from './contents.ts';
+import { slicesOf } from './records.ts';
+
+/** What comes from the thread: some records, the end of them, or why there are none. */
+export type FromWorker = { slice: Slice } | 'end' | { refused: string };
+
+const port = parentPort;
+const slices: Iterator<Slice, undefined> = slicesOf(workerData as string);
+port?.on('message', () => {
+  port.postMessage(next());
+});
+
+function next(): FromWorker {
+  try {
+    const read = slices.next();
+    return read.done === true ? 'end' : { slice: read.value };
+  } catch (error) {
+    if (error instanceof UsageError) return { refused: error.message };
+    throw error;
+  }
+}

@@ -1,0 +1,118 @@
+/** The feeds of a directory: one, or in a cluster one per master, since each key is reported by its own master only. */
+import type { Cluster } from 'ioredis';
+import type { SchedulerLike } from 'rxjs';
+import { redisClient } from './client.ts';
+import { RedisFeed } from './feed.ts';
+import { redisReason } from './reason.ts';
+import type { RedisTarget } from './url.ts';
+
+export interface FeedsEvents {
+  /** A feed was armed: what changed before was perhaps not heard of. */
+  armed(): void;
+  /** `reason` reads differently now. */
+  changed(): void;
+  keys(keys: Buffer[]): void;
+  flushed(): void;
+}
+
+export class RedisFeeds {
+  readonly #target: RedisTarget;
+  readonly #cluster: Cluster | undefined;
+  readonly #prefix: string;
+  readonly #events: FeedsEvents;
+  readonly #scheduler: SchedulerLike;
+  readonly #feeds = new Map<string, RedisFeed>();
+  readonly #reasons = new Map<string, string>();
+
+  constructor(
+    target: RedisTarget,
+    cluster: Cluster | undefined,
+    prefix: string,
+    events: FeedsEvents,
+    scheduler: SchedulerLike,
+  ) {
+    this.#target = target;
+    this.#cluster = cluster;
+    this.#prefix = prefix;
+    this.#events = events;
+    this.#scheduler = scheduler;
+  }
+
+  /** Why not everything that changes is heard of; nothing when it is. */
+  get reason(): string | undefined {
+    for (const [name, feed] of this.#feeds) {
+      if (!feed.armed) return this.#reasons.get(name) ?? 'connecting';
+    }
+    return this.#feeds.size === 0 ? 'connecting' : undefined;
+  }
+
+  /** The worst of them, see `RedisFeed.lag`. */
+  get lag(): number {
+    return Math.max(0, ...[...this.#feeds.values()].map((feed) => feed.lag));
+  }
+
+  start(): void {
+    if (this.#cluster === undefined) {
+      this.#open(this.#target);
+      return;
+    }
+    // `+node` and `-node` do not tell of a replica that was promoted; `refresh` comes with every view of the slots.
+    for (const event of ['ready', 'refresh', '-node'])
+      this.#cluster.on(event, () => {
+        this.#followTopology();
+      });
+  }
+
+  close(): void {
+    for (const feed of this.#feeds.values()) feed.close();
+    this.#feeds.clear();
+  }
+
+  #followTopology(): void {
+    // Before, the nodes are the ones given at start, whatever they are.
+    if (this.#cluster?.status !== 'ready') return;
+    const masters = new Map<string, RedisTarget>();
+    for (const { options } of this.#cluster.nodes('master')) {
+      const { host = '', port = 6379 } = options;
+      const name = `${host}:${port}`;
+      masters.set(name, { ...this.#target, where: { kind: 'server', address: { host, port } }, name });
+    }
+    if (masters.size === 0) return;
+    for (const [name, feed] of [...this.#feeds]) {
+      if (masters.has(name)) continue;
+      feed.close();
+      this.#feeds.delete(name);
+      this.#reasons.delete(name);
+    }
+    for (const [name, target] of masters) if (!this.#feeds.has(name)) this.#open(target);
+    this.#events.changed();
+  }
+
+  #open(target: RedisTarget): void {
+    const feed = new RedisFeed(
+      (retryStrategy) => redisClient(target, { retryStrategy }),
+      this.#prefix,
+      {
+        armed: () => {
+          this.#reasons.delete(target.name);
+          this.#events.armed();
+        },
+        lost: (error) => {
+          this.#reasons.set(target.name, `the feed of changes is down: ${redisReason(error, target)}`);
+          this.#events.changed();
+          // Perhaps the master is another one by now.
+          this.#cluster?.refreshSlotsCache();
+        },
+        keys: (keys) => {
+          this.#events.keys(keys);
+        },
+        flushed: () => {
+          this.#events.flushed();
+        },
+      },
+      this.#scheduler,
+    );
+    this.#feeds.set(target.name, feed);
+    feed.start();
+  }
+}

@@ -1,0 +1,83 @@
+/** Keys as they stand in Redis: `missd:{100}:ip:20.0.0.2`. The braces keep a VNI on one node of a cluster. */
+import type { Vni } from '../../base/vocabulary.ts';
+import type { RecordKey } from '../directory.ts';
+
+/** What the feed says about one key. */
+export type ChangedKey =
+  | { what: 'record'; key: RecordKey }
+  | { what: 'lease'; vni: Vni; cidr: string }
+  | { what: 'leases'; vni: Vni }
+  | { what: 'vteps'; vni: Vni };
+
+const BRACE = 0x7d;
+const COLON = 0x3a;
+const ZERO = 0x30;
+export const HIGHEST_VNI = 0xffffff;
+
+export class RedisKeys {
+  /** What every key begins with, and what the feed is asked to report. */
+  readonly prefix: string;
+  readonly #prefix: Buffer;
+
+  /** @param name the `--key-prefix` */
+  constructor(name: string) {
+    this.prefix = `${name}:{`;
+    this.#prefix = Buffer.from(this.prefix);
+  }
+
+  record({ vni, kind, address }: RecordKey): string {
+    return `${this.prefix}${vni}}:${kind}:${address}`;
+  }
+
+  lease(vni: Vni, cidr: string): string {
+    return `${this.prefix}${vni}}:subnet:${cidr}`;
+  }
+
+  leases(vni: Vni): string {
+    return `${this.prefix}${vni}}:subnets`;
+  }
+
+  vteps(vni: Vni): string {
+    return `${this.prefix}${vni}}:vteps`;
+  }
+
+  /** What the keys of a VNI begin with. */
+  all(vni: Vni): string {
+    return `${this.prefix}${vni}}:`;
+  }
+
+  /** For SCAN: every key of a VNI, or of all. The prefix has none of the characters that mean something in a pattern. */
+  pattern(vni: Vni | undefined): string {
+    return `${this.prefix}${vni ?? '*'}}:*`;
+  }
+
+  /**
+   * Decodes a key the server reports. A shared Redis reports every VNI's keys to every host, so the VNI is read from
+   * the bytes and the many that are not followed cost no string.
+   */
+  decode(raw: Buffer, followed?: ReadonlySet<Vni>): ChangedKey | undefined {
+    const start = this.#prefix.length;
+    if (
+      raw.length <= start ||
+      raw.length > start + 128 ||
+      raw.compare(this.#prefix, 0, start, 0, start) !== 0
+    )
+      return undefined;
+    let at = start;
+    let vni = 0;
+    for (; at < raw.length && raw[at] !== BRACE; at++) {
+      const digit = (raw[at] ?? 0) - ZERO;
+      if (digit < 0 || digit > 9 || (digit === 0 && at === start)) return undefined;
+      vni = vni * 10 + digit;
+      if (vni > HIGHEST_VNI) return undefined;
+    }
+    if (at === start || raw[at + 1] !== COLON || (followed !== undefined && !followed.has(vni)))
+      return undefined;
+    const rest = raw.toString('latin1', at + 2);
+    if (rest.startsWith('ip:')) return { what: 'record', key: { vni, kind: 'ip', address: rest.slice(3) } };
+    if (rest.startsWith('mac:')) return { what: 'record', key: { vni, kind: 'mac', address: rest.slice(4) } };
+    if (rest.startsWith('subnet:')) return { what: 'lease', vni, cidr: rest.slice(7) };
+    if (rest === 'subnets') return { what: 'leases', vni };
+    return rest === 'vteps' ? { what: 'vteps', vni } : undefined;
+  }
+}
