@@ -19,14 +19,14 @@ import { type LaneName, attempt, attemptLater, revived } from './base/guarded-la
 import { type Concerned, heed } from './heed.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { FoldedLog, type Logger } from './base/log.ts';
-import { Counters } from './metrics/counters.ts';
+import { Counters } from './model/counters.ts';
 import { Keeper, type OpenJournal } from './keep/keeper.ts';
 import { Admission } from './resolve/admission.ts';
 import type { PipelineDeps } from './resolve/deps.ts';
 import { Throttle } from './resolve/throttle.ts';
 import { resolveMisses } from './resolve/pipeline.ts';
 import { FullTables } from './served/full-tables.ts';
-import type { ServedDevice } from './served/device.ts';
+import type { ServedDevice } from './model/device.ts';
 import { Host } from './served/host.ts';
 import { Readiness } from './readiness.ts';
 import { Report } from './report.ts';

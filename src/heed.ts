@@ -6,10 +6,10 @@ import type { Logger } from './base/log.ts';
 import type { Report } from './report.ts';
 import type { Admission } from './resolve/admission.ts';
 import type { Throttle } from './resolve/throttle.ts';
-import type { ServedDevice } from './served/device.ts';
+import type { ServedDevice } from './model/device.ts';
 import type { Host } from './served/host.ts';
 import { prepare, prepareTopology } from './served/prepare.ts';
-import type { Settings } from './served/settings.ts';
+import type { Settings } from './model/device-settings.ts';
 import type { Signal } from './served/signal.ts';
 import type { Wishes } from './served/wishes.ts';
 

@@ -17,10 +17,10 @@ import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
-import type { Placement } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Placement } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { installApart } from '../tables/install-apart.ts';
-import { ADOPTED } from '../tables/shares.ts';
+import { ADOPTED } from '../model/port-quotas.ts';
 import { ourRoutes, writeRoutes } from '../tables/routes.ts';
 import { areStale, gatewaysToWrite, wantedRoutes } from './routes.ts';
 

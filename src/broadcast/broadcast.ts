@@ -11,7 +11,7 @@ import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import { isMalformed, parseMacRecord } from '../directory/record.ts';
 import { context } from '../resolve/judge.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { type Replicas, writeReplicas } from '../tables/replicas.ts';
 import type { Ip, Vni } from '../base/vocabulary.ts';
 import { GROUPS } from './groups.ts';

@@ -3,7 +3,7 @@
  * (`MISSD_` and the name in capitals), else the YAML file of `--config` (keys are the long names), else the default.
  */
 import { Command, Option } from 'commander';
-import type { VniStrategy } from '../ahead/strategy.ts';
+import type { VniStrategy } from '../model/strategy.ts';
 import { applyFile } from './file.ts';
 import { STATE_DIR } from '../tables/journals.ts';
 import * as parse from './parse.ts';

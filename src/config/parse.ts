@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { InvalidArgumentError } from 'commander';
-import { STRATEGIES, type VniStrategy } from '../ahead/strategy.ts';
+import { STRATEGIES, type VniStrategy } from '../model/strategy.ts';
 
 const MAX_VNI = 16_777_215;
 

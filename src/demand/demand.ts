@@ -7,10 +7,10 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { DirectoryChange } from '../directory/directory.ts';
-import { L2_PORT, UNKNOWN_PORT } from '../resolve/lane.ts';
+import { L2_PORT, UNKNOWN_PORT } from '../model/port-lane.ts';
 import { isLinkLocal } from '../base/address.ts';
 import type { MissBatch, Settled } from '../resolve/pipeline.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Miss } from '../base/vocabulary.ts';
 
 /** So many misses a second are looked at one by one; beyond, every second one, every third and so on. */

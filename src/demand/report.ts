@@ -1,6 +1,6 @@
 /** What is asked for, as `/status` says it: of all devices the addresses that somebody may want to look into. */
-import { L2_PORT, UNKNOWN_PORT } from '../resolve/lane.ts';
-import type { ServedDevice } from '../served/device.ts';
+import { L2_PORT, UNKNOWN_PORT } from '../model/port-lane.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Asked } from './asked.ts';
 import { HALF_LIFE } from './demand.ts';
 

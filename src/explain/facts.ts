@@ -8,7 +8,7 @@ import type { LinkDetails, Path } from '../inspect/iproute.ts';
 import type { NeighbourDetails } from '../inspect/neighbours.ts';
 import type { Pinged } from '../inspect/ping.ts';
 import type { CommandLine } from '../screen/shell.ts';
-import type { VxlanLink } from '../served/device.ts';
+import type { VxlanLink } from '../model/device.ts';
 import type { FdbEntry, Ip, Link, Mac, Neighbour, Vni } from '../base/vocabulary.ts';
 
 export interface Facts {

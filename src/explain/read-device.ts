@@ -5,7 +5,7 @@ import { recreated } from '../inspect/recreate.ts';
 import { neighbourDetails } from '../inspect/neighbours.ts';
 import { underlayPath } from '../inspect/underlay.ts';
 import type { Namespace } from '../kernel/kernel.ts';
-import type { VxlanLink } from '../served/device.ts';
+import type { VxlanLink } from '../model/device.ts';
 import { isVxlan, refusal } from '../served/servable.ts';
 import { isPermanent } from '../tables/ownership.ts';
 import type { Ip, Link, Mac, Vni } from '../base/vocabulary.ts';

@@ -7,7 +7,7 @@ import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../i
 import { neighbourDetails } from '../inspect/neighbours.ts';
 import { ping } from '../inspect/ping.ts';
 import { isRefused } from '../inspect/udp.ts';
-import type { VxlanLink } from '../served/device.ts';
+import type { VxlanLink } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { GuestFacts, UnderlayFacts } from './facts.ts';
 

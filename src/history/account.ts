@@ -1,8 +1,8 @@
 /** What the daemon knows of one address, as `GET /history?vni=&address=` tells it. Seconds and wall-clock times. */
 import type { Daemon } from '../daemon.ts';
 import { monotonic } from '../base/clock.ts';
-import type { ServedDevice } from '../served/device.ts';
-import type { HeldFdbEntry, HeldNeighbour, Source } from '../tables/held.ts';
+import type { ServedDevice } from '../model/device.ts';
+import type { HeldFdbEntry, HeldNeighbour, Source } from '../model/desired-tables.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { VERSION } from '../base/version.ts';
 import type { EventKind } from './history.ts';

@@ -1,5 +1,5 @@
-import type { Strategy } from '../ahead/strategy.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Strategy } from '../model/strategy.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { type PortStatus, portStatus } from './port-status.ts';
 
 /** A served device, as `/status` says it. */

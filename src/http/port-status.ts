@@ -1,5 +1,5 @@
-import { L2_KNOWN, L2_PORT, UNKNOWN_PORT } from '../resolve/lane.ts';
-import type { ServedDevice } from '../served/device.ts';
+import { L2_KNOWN, L2_PORT, UNKNOWN_PORT } from '../model/port-lane.ts';
+import type { ServedDevice } from '../model/device.ts';
 
 /** A bridge port that has asked through a device, as `/status` says it. */
 export interface PortStatus {

@@ -1,8 +1,8 @@
 /** Brings held entries in line with what their records say now. */
 import { groupBy } from '../base/group-by.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
-import type { Answer, Placement } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Answer, Placement } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { disownAll } from '../tables/disown.ts';
 import { install } from '../tables/install.ts';
 import { forgetBehindTunnel } from '../tables/bridge-rows.ts';

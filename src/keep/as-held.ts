@@ -1,7 +1,7 @@
 /** Whether a row says what is held. */
 import { NTF_ROUTER } from '../kernel/netlink.ts';
-import type { ServedDevice } from '../served/device.ts';
-import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
+import type { ServedDevice } from '../model/device.ts';
+import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import { isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
 import { viaOf } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';

@@ -15,9 +15,9 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NTF_ROUTER } from '../kernel/netlink.ts';
-import { increment } from '../metrics/counters.ts';
+import { increment } from '../model/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { disown } from '../tables/disown.ts';
 import { signedByOthers } from '../tables/evidence.ts';
 import {
@@ -28,7 +28,7 @@ import {
   isPermanent,
 } from '../tables/ownership.ts';
 import { ALL_ZEROS, isGroup } from '../base/mac.ts';
-import { ADOPTED } from '../tables/shares.ts';
+import { ADOPTED } from '../model/port-quotas.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
 import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';

@@ -1,4 +1,4 @@
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Vni } from '../base/vocabulary.ts';
 import type { HeldEntry, Recheck } from './recheck.ts';
 

@@ -1,5 +1,5 @@
 import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Recheck } from './recheck.ts';
 
 /** A new record ends the memory of its absence at once, and one being looked up is looked up again. */

@@ -1,6 +1,6 @@
 /** Which held entries are to be read again, and in what order. */
 import type { Clock } from '../base/clock.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { HeldEntry, Recheck } from './recheck.ts';
 
 /** Entries whose answers are checked again in one go of the clock, which comes every second. */

@@ -7,12 +7,12 @@
  * next miss: the guest's ARP cache outlives the entry, so that is an L2 miss, answered from the remembered address.
  */
 import { attemptOn } from '../base/guarded-lane.ts';
-import type { Counters } from '../metrics/counters.ts';
+import type { Counters } from '../model/counters.ts';
 import type { Settled } from '../resolve/pipeline.ts';
-import type { ServedDevice } from '../served/device.ts';
-import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
+import type { ServedDevice } from '../model/device.ts';
+import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import type { Eviction, InstallReport } from '../tables/report.ts';
-import { ADOPTED, type Share } from '../tables/shares.ts';
+import { ADOPTED, type Share } from '../model/port-quotas.ts';
 import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
 
 export interface EvictOptions {

@@ -1,6 +1,6 @@
 import type { Vni } from '../base/vocabulary.ts';
-import type { ServedDevice } from '../served/device.ts';
-import type { HeldFdbEntry, HeldNeighbour } from '../tables/held.ts';
+import type { ServedDevice } from '../model/device.ts';
+import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import type { Blow } from './blow.ts';
 import type { HeldEntry, Recheck } from './recheck.ts';
 

@@ -20,7 +20,7 @@ import { isGone } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { MissBatch, Settled } from '../resolve/pipeline.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { type Journal, VolatileJournal } from '../tables/journal.ts';
 import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';

@@ -7,7 +7,7 @@
  * somebody who talks there: that is a conflict, which is reported and not fought over until the port is silent.
  */
 import type { PipelineDeps } from '../resolve/deps.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { HEARD_JUST_NOW, bridgeRows, forgetOnBridge } from '../tables/bridge-rows.ts';
 import { isMade } from '../tables/ownership.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';

@@ -6,10 +6,10 @@
 import { groupBy } from '../base/group-by.ts';
 import { DirectoryError } from '../directory/directory.ts';
 import type { Logger } from '../base/log.ts';
-import { increment } from '../metrics/counters.ts';
+import { increment } from '../model/counters.ts';
 import { attempt, attemptLater } from '../base/guarded-lane.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { withdrawLost } from './apply.ts';
 import { Blow } from './blow.ts';
 import { heldBy } from './due.ts';

@@ -6,7 +6,7 @@ import type { Lease } from '../directory/directory.ts';
 import { type LeaseRecord, isMalformed, parseLease } from '../directory/record.ts';
 import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Conflict } from '../tables/report.ts';
 
 /** Before what changed is looked at, ms: leases and addresses change in numbers, and this host's take a moment to read. */

@@ -1,6 +1,6 @@
 import type { Waiting } from '../base/batch-while-busy.ts';
 import { Fifo } from '../base/batch-while-busy.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { Blow } from './blow.ts';
 import type { Recheck } from './recheck.ts';
 

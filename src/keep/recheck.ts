@@ -7,8 +7,8 @@ import type { RecordKey } from '../directory/directory.ts';
 import type { LookupDeps, PipelineDeps } from '../resolve/deps.ts';
 import { answerL2, answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
-import type { Answer } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Answer } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { Blow } from './blow.ts';
 
 /** Names a held entry. */

@@ -5,7 +5,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Directory } from '../directory/directory.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Mac } from '../base/vocabulary.ts';
 
 /** Between a search that failed and the next, ms. */

@@ -9,7 +9,7 @@ import { fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { LookupDeps } from '../resolve/deps.ts';
 import type { Settled } from '../resolve/pipeline.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Verdict } from './recheck.ts';
 

@@ -14,11 +14,11 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import { type Judge, answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
-import type { Answer } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Answer } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { isDad } from '../tables/announce.ts';
 import { forgetBehindTunnel, forgetMovedAway } from '../tables/bridge-rows.ts';
-import { KnownMacs } from '../tables/known-macs.ts';
+import { KnownMacs } from '../model/known-macs.ts';
 import type { Asker, Ip } from '../base/vocabulary.ts';
 import { forget, isHeld } from './changes.ts';
 

@@ -8,7 +8,7 @@
  */
 import { type Faults, attemptOn } from '../base/guarded-lane.ts';
 import type { RowChange } from '../kernel/kernel.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
 import { isForeignNeighbour, placeOf, readForeignMacs } from '../tables/evidence.ts';
 import { ALL_ZEROS, isGroup } from '../base/mac.ts';

@@ -3,8 +3,8 @@
  * each, of which 200 devices make a quarter of a megabyte. Of single ports and addresses `missd top` tells.
  */
 import type { Daemon } from '../daemon.ts';
-import type { ServedDevice } from '../served/device.ts';
-import { LAYERS, OUTCOMES } from './counters.ts';
+import type { ServedDevice } from '../model/device.ts';
+import { LAYERS, OUTCOMES } from '../model/counters.ts';
 import type { Exposition, Sample } from './exposition.ts';
 
 export function publishDevices(to: Exposition, { host, broadcast }: Daemon): void {

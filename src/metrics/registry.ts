@@ -5,7 +5,7 @@ import { MALFORMED_REASONS } from '../directory/record.ts';
 import { addon } from '../kernel/addon.ts';
 import { linesLost } from '../base/log.ts';
 import { RECONCILE_ACTIONS } from '../tables/report.ts';
-import { LAYERS, STAGES } from './counters.ts';
+import { LAYERS, STAGES } from '../model/counters.ts';
 import { publishDevices } from './devices.ts';
 import { Exposition, type Sample } from './exposition.ts';
 import { publishProcess } from './process.ts';

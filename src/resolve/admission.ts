@@ -1,9 +1,9 @@
 import { monotonic, type Clock } from '../base/clock.ts';
-import type { Counters } from '../metrics/counters.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Counters } from '../model/counters.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Asker, Miss } from '../base/vocabulary.ts';
-import { L2_KNOWN, L2_PORT, Lane, UNKNOWN_PORT } from './lane.ts';
-import { type Question, newQuestion } from './question.ts';
+import { L2_KNOWN, L2_PORT, Lane, UNKNOWN_PORT } from '../model/port-lane.ts';
+import { type Question, newQuestion } from '../model/question.ts';
 import { Senders } from './senders.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Faults } from '../base/guarded-lane.ts';
-import type { Counters } from '../metrics/counters.ts';
+import type { Counters } from '../model/counters.ts';
 import type { Announcer } from '../tables/announce.ts';
 import type { InstallDeps } from '../tables/install.ts';
 import type { InstallReport } from '../tables/report.ts';

@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Waiting } from '../base/batch-while-busy.ts';
-import type { Lane } from './lane.ts';
-import type { Question } from './question.ts';
+import type { Lane } from '../model/port-lane.ts';
+import type { Question } from '../model/question.ts';
 
 /** A guest asks three times, a second apart (mcast_solicit, retrans_time): then nobody waits for the answer any more, ms. */
 const GIVEN_UP = 3_000;

@@ -8,9 +8,9 @@ import {
   parseMacRecord,
 } from '../directory/record.ts';
 import type { Directory, Lease } from '../directory/directory.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
-import type { Answer } from './question.ts';
+import type { Answer } from '../model/question.ts';
 
 /** What judging a record needs besides the device. */
 export interface Judge {

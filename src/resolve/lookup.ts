@@ -3,7 +3,7 @@ import { DirectoryError, type RecordKey, type Values } from '../directory/direct
 import { observeWaits } from '../base/histogram.ts';
 import type { LookupDeps } from './deps.ts';
 import { answerL2, answerL3 } from './judge.ts';
-import type { Answer, Question } from './question.ts';
+import type { Answer, Question } from '../model/question.ts';
 
 /** The directory's word on a question: an answer, nobody, or no word at all. */
 export interface Answered {

@@ -5,7 +5,7 @@
 import type { LookupDeps } from './deps.ts';
 import { answerL3 } from './judge.ts';
 import type { Answered } from './lookup.ts';
-import type { Question } from './question.ts';
+import type { Question } from '../model/question.ts';
 
 export function fromMemory(
   questions: Question[],

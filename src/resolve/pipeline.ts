@@ -22,14 +22,14 @@ import { groupBy } from '../base/group-by.ts';
 import { observeWaits } from '../base/histogram.ts';
 import { installApart } from '../tables/install-apart.ts';
 import type { Told } from '../tables/announce.ts';
-import { UNKNOWN } from '../tables/shares.ts';
-import type { ServedDevice } from '../served/device.ts';
+import { UNKNOWN } from '../model/port-quotas.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Miss } from '../base/vocabulary.ts';
 import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
 import { fromMemory } from './memory.ts';
 import { type Answered, lookup } from './lookup.ts';
-import type { Answer, Outcome, Placement, Question } from './question.ts';
+import type { Answer, Outcome, Placement, Question } from '../model/question.ts';
 import { Search } from './search.ts';
 
 /** A drain of misses, and how to find the device of each. */

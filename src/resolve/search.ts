@@ -9,7 +9,7 @@ import { groupBy } from '../base/group-by.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';
 import type { LookupDeps } from './deps.ts';
 import type { Answered } from './lookup.ts';
-import type { Question } from './question.ts';
+import type { Question } from '../model/question.ts';
 
 /** MACs searched for at once; a guest may send to as many as it likes. */
 const MOST_SOUGHT = 256;

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { ServedDevice, Surroundings } from '../served/device.ts';
+import type { ServedDevice, Surroundings } from '../model/device.ts';
 
 /** How long the senders of L2 misses are looked for after it was last needed, ms. */
 const DURATION = 10_000;

@@ -12,8 +12,8 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import { NftBusy } from '../kernel/nft.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
-import type { ServedDevice, Surroundings } from '../served/device.ts';
-import type { Lane } from './lane.ts';
+import type { ServedDevice, Surroundings } from '../model/device.ts';
+import type { Lane } from '../model/port-lane.ts';
 
 /** How long a port is held back at a time, ms, and how long before the end it is decided whether to go on. */
 const DURATION = 10_000;

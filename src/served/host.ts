@@ -14,12 +14,12 @@ import {
 } from 'rxjs';
 import { monotonic } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
-import { type Strategy, type VniStrategy, strategyOf } from '../ahead/strategy.ts';
+import { type Strategy, type VniStrategy, strategyOf } from '../model/strategy.ts';
 import { type Faults, attempt, revived } from '../base/guarded-lane.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
-import type { ServedDevice } from './device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { ServedNamespace } from './namespace.ts';
 import type { Signal } from './signal.ts';
 import { OwnVteps } from './own-vteps.ts';

@@ -19,7 +19,7 @@ import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { InterfaceAddress, Ip, Link } from '../base/vocabulary.ts';
 import { AssignedAddresses } from './assigned.ts';
-import type { ServedDevice, Surroundings } from './device.ts';
+import type { ServedDevice, Surroundings } from '../model/device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import { askingPorts, guestPorts } from './ports.ts';
 import { Roster, type RosterOptions } from './roster.ts';

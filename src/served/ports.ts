@@ -1,5 +1,5 @@
 import type { Link } from '../base/vocabulary.ts';
-import type { ServedDevice } from './device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { isVxlan } from './servable.ts';
 
 /** What guests hang on; a bridge port of any other kind may lead out of the host. */

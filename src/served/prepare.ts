@@ -1,8 +1,8 @@
 import { reasonOf } from '../base/errors.ts';
 import type { Logger } from '../base/log.ts';
-import type { ServedDevice } from './device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { cautions } from './servable.ts';
-import { APP_SOLICIT, PERMANENT_ROUTER_PORT, type Setting } from './settings.ts';
+import { APP_SOLICIT, PERMANENT_ROUTER_PORT, type Setting } from '../model/device-settings.ts';
 
 /**
  * Makes a device that begins to be served fit for it, and says what was set and what is left to its operator.

@@ -1,5 +1,5 @@
 import type { KernelError, OverrunSocket, ReceivingSocket, RowChange } from '../kernel/kernel.ts';
-import type { ServedDevice } from './device.ts';
+import type { ServedDevice } from '../model/device.ts';
 
 /** What a namespace reports upwards. */
 export type Signal =

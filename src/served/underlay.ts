@@ -1,5 +1,5 @@
 import { AssignedAddresses } from './assigned.ts';
-import type { ServedDevice } from './device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 
 const partsOf = ({ namespace, ifindex }: ServedDevice): { device: string; underlay: string } => ({

@@ -2,8 +2,8 @@
 import type { RecordContext } from '../directory/record.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { AssignedAddresses } from './assigned.ts';
-import type { VxlanLink } from './device.ts';
-import { familyOf } from './family.ts';
+import type { VxlanLink } from '../model/device.ts';
+import { familyOf } from '../model/underlay-family.ts';
 
 export type VtepRules = Required<Pick<RecordContext, 'family' | 'linkLocal' | 'isBroadcast'>>;
 

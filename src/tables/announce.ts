@@ -1,7 +1,7 @@
 import type { Announcement } from '../kernel/kernel.ts';
 import type { Asker } from '../base/vocabulary.ts';
-import type { Answer } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Answer } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
 
 /** What became of the wish to tell an asker; the values of a metric label. */
 export type AnnouncementOutcome = 'sent' | 'failed' | 'unknown_asker' | 'dad' | 'dropped';

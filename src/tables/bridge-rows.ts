@@ -4,7 +4,7 @@
  */
 import { type EntryWrite, isBridgeGone, isGone } from '../kernel/kernel.ts';
 import { NTF_MASTER } from '../kernel/netlink.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 import { isMade } from './ownership.ts';
 import type { InstallReport } from './report.ts';

@@ -1,8 +1,8 @@
 /** Which FDB entries a batch of answers needs, and whose word counts where answers disagree about a MAC. */
 import ipaddr from 'ipaddr.js';
-import type { Answer, Placement } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
-import type { HeldFdbEntry, Source } from './held.ts';
+import type { Answer, Placement } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
+import type { HeldFdbEntry, Source } from '../model/desired-tables.ts';
 import type { InstallReport } from './report.ts';
 import type { Failure } from './settle.ts';
 

@@ -1,5 +1,5 @@
 /** FDB rows with our marks that turn out to be somebody else's: left as they are, remembered, counted and named. */
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry } from '../base/vocabulary.ts';
 import { signedByOthers } from './evidence.ts';
 import type { InstallReport } from './report.ts';

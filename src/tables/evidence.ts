@@ -12,7 +12,7 @@
 import type { Mac, Neighbour } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { NTF_EXT_LEARNED } from '../kernel/netlink.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { PROTOCOL } from './ownership.ts';
 
 /** RTPROT_UNSPEC: the kernel's own neighbours, and those written by hand. */

@@ -1,7 +1,7 @@
 /** Writes answers so that what is wrong with one device fails that device's alone. */
 import { groupBy } from '../base/group-by.ts';
 import { attempt } from '../base/guarded-lane.ts';
-import type { Placement } from '../resolve/question.ts';
+import type { Placement } from '../model/question.ts';
 import { type InstallDeps, type InstallOutcome, install } from './install.ts';
 
 /**

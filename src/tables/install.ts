@@ -12,7 +12,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
-import type { Outcome, Placement } from '../resolve/question.ts';
+import type { Outcome, Placement } from '../model/question.ts';
 import { type Claim, claimFdb, decider } from './claims.ts';
 import { refuseLocal } from './refuse-local.ts';
 import type { MacChanges } from './mac-changes.ts';

@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
-import type { ServedDevice, VxlanLink } from '../served/device.ts';
-import { Settings } from '../served/settings.ts';
+import type { ServedDevice, VxlanLink } from '../model/device.ts';
+import { Settings } from '../model/device-settings.ts';
 import {
   FileJournal,
   type Journal,

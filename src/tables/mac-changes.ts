@@ -19,7 +19,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../base/clock.ts';
 import { type Faults, attemptOn } from '../base/guarded-lane.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Announcer } from './announce.ts';
 

@@ -4,8 +4,8 @@
  * ever reaches the VXLAN device, so what it knows on another port decides too.
  */
 import { groupBy } from '../base/group-by.ts';
-import type { Placement } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Placement } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 import { HEARD_JUST_NOW, bridgeRows, forgetBehindTunnel, forgetOnBridge } from './bridge-rows.ts';
 import { isMade } from './ownership.ts';

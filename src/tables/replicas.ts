@@ -1,6 +1,6 @@
 /** The entries of head-end replication: one per group, with a remote for every host that a broadcast is copied to. */
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry, Ip, Mac } from '../base/vocabulary.ts';
 import { isGroup } from '../base/mac.ts';
 import type { Journal } from './journal.ts';

@@ -1,8 +1,8 @@
 import type { Faults } from '../base/guarded-lane.ts';
 import type { KernelError } from '../kernel/kernel.ts';
 import type { Departure } from '../history/history.ts';
-import type { Answer } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Answer } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
 
 /** Disagreements between the directory and this host; the values of a metric label. */
 export const CONFLICTS = [

@@ -1,6 +1,6 @@
 /** Routes to leases as missd writes them: `CIDR via GATEWAY dev VXLAN onlink proto 77`. The protocol says whose they are. */
 import { type RouteWrite, isGone, isTaken } from '../kernel/kernel.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { Ip } from '../base/vocabulary.ts';
 import { PROTOCOL } from './ownership.ts';
 import type { InstallReport } from './report.ts';

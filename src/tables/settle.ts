@@ -1,7 +1,7 @@
 /** What to do where a row stands already: look whose it is, and replace only ours and the kernel's leftovers. */
 import { type EntryWrite, type KernelError, isGone, isTaken } from '../kernel/kernel.ts';
-import type { Answer } from '../resolve/question.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { Answer } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 import { disown, mayReplace } from './disown.ts';
 import { isKernelLeftover, isLearned, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';

@@ -3,7 +3,7 @@
  * FDB row that another owner has signed meanwhile is theirs to remove.
  */
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { disown } from './disown.ts';
 import { signedByOthers } from './evidence.ts';
 import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';

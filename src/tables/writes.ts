@@ -1,7 +1,7 @@
 /** Entries as missd writes them. */
 import { isLinkLocal } from '../base/address.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
-import type { ServedDevice } from '../served/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { OUR_FDB, OUR_NEIGHBOUR, OUR_ROUTER_FDB } from './ownership.ts';
 
 export const fdbWrite = (

@@ -5,7 +5,7 @@
  */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { NUD_STALE } from '../../src/kernel/netlink.ts';
-import { Counters } from '../../src/metrics/counters.ts';
+import { Counters } from '../../src/model/counters.ts';
 import { PlainHistogram } from '../../src/base/histogram.ts';
 import { openRegistry } from '../../src/metrics/registry.ts';
 import type { Miss } from '../../src/base/vocabulary.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Ahead } from '../../../src/ahead/ahead.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { HERE, ROUTED, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink, watch } from '../fake/world.ts';
 import { Keeping, ipKey, macKey } from '../keep/keeping.ts';
 

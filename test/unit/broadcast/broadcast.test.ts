@@ -3,7 +3,7 @@ import { Broadcast, MOST_REPLICAS } from '../../../src/broadcast/broadcast.ts';
 import { BroadcastLimits } from '../../../src/broadcast/limits.ts';
 import { GROUPS } from '../../../src/broadcast/groups.ts';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { replicasIn } from '../../../src/tables/replicas.ts';
 import { HERE, OUR_FDB_ROW, VNI, VXLAN, World, mac, vtep } from '../fake/world.ts';
 

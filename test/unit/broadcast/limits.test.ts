@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { GROUPS } from '../../../src/broadcast/groups.ts';
 import { BroadcastLimits } from '../../../src/broadcast/limits.ts';
 import { broadcastRuleset, countersIn } from '../../../src/kernel/nft-broadcast.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { VXLAN, World, vxlanLink } from '../fake/world.ts';
 
 let world: World;

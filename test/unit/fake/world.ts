@@ -2,15 +2,15 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Observable, Subscription } from 'rxjs';
-import type { Strategy } from '../../../src/ahead/strategy.ts';
+import type { Strategy } from '../../../src/model/strategy.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import { History } from '../../../src/history/history.ts';
 import { FoldedLog, type Logger } from '../../../src/base/log.ts';
-import { Counters } from '../../../src/metrics/counters.ts';
+import { Counters } from '../../../src/model/counters.ts';
 import { Report } from '../../../src/report.ts';
 import { Admission } from '../../../src/resolve/admission.ts';
 import type { PipelineDeps } from '../../../src/resolve/deps.ts';
-import { ServedDevice, type Surroundings, type VxlanLink } from '../../../src/served/device.ts';
+import { ServedDevice, type Surroundings, type VxlanLink } from '../../../src/model/device.ts';
 import { OwnVteps } from '../../../src/served/own-vteps.ts';
 import { Announcer } from '../../../src/tables/announce.ts';
 import { type InstallOutcome, install } from '../../../src/tables/install.ts';

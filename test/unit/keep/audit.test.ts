@@ -7,7 +7,7 @@ import {
   NUD_REACHABLE,
   NUD_STALE,
 } from '../../../src/kernel/netlink.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { OUR_FDB_ROW, OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
 import { IDLE, Keeping } from './keeping.ts';
 

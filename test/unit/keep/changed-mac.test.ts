@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ServedDevice } from '../../../src/served/device.ts';
-import { KnownMacs } from '../../../src/tables/known-macs.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
+import { KnownMacs } from '../../../src/model/known-macs.ts';
 import { NUD_STALE } from '../../../src/kernel/netlink.ts';
 import { BRIDGE, GUEST, HERE, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink } from '../fake/world.ts';
 import { Keeping, ipKey } from './keeping.ts';

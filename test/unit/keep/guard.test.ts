@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/tables/install.ts';
 import { removeNeighbours, withdrawNeighbours } from '../../../src/tables/withdraw.ts';
 import { VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';

@@ -9,7 +9,7 @@ import {
 import { type Concerned, heed } from '../../../src/heed.ts';
 import { FoldedLog } from '../../../src/base/log.ts';
 import { Report } from '../../../src/report.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/tables/install.ts';
 import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
 import { IDLE, Keeping } from './keeping.ts';

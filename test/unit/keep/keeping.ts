@@ -1,6 +1,6 @@
 import { type KeepOptions, Keeper, type OpenJournal } from '../../../src/keep/keeper.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { World, ip, mac, turns, vtep, watch } from '../fake/world.ts';
 
 export const LIFETIME = 60;

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { BRIDGE, GUEST, VXLAN, mac } from '../fake/world.ts';
 import { Keeping } from './keeping.ts';
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { OwnLeases } from '../../../src/keep/own-leases.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { HERE, ROUTED, VNI, World, vtep, vxlanLink } from '../fake/world.ts';
 
 let world: World;

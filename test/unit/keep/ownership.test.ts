@@ -1,7 +1,7 @@
 /** FDB rows with our marks that may be another control plane's: zebra writes the same. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NTF_EXT_LEARNED, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { VolatileJournal } from '../../../src/tables/journal.ts';
 import { withdrawNeighbours } from '../../../src/tables/withdraw.ts';
 import { BRIDGE, OUR_FDB_ROW, OUR_ROW, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';

@@ -1,7 +1,7 @@
 /** Another control plane that comes to a device of ours later, as FRR does with `advertise-all-vni`. */
 import { beforeEach, expect, it } from 'vitest';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { VXLAN, ip, mac, vtep } from '../fake/world.ts';
 import { Keeping } from './keeping.ts';
 

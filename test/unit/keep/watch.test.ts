@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { FdbEntry, Neighbour } from '../../../src/base/vocabulary.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
-import { Lane } from '../../../src/resolve/lane.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
+import { Lane } from '../../../src/model/port-lane.ts';
 import { BRIDGE, GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
 import { Keeping } from './keeping.ts';
 

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FairQueue } from '../../../src/resolve/fair-queue.ts';
-import { Lane } from '../../../src/resolve/lane.ts';
-import type { Question } from '../../../src/resolve/question.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import { Lane } from '../../../src/model/port-lane.ts';
+import type { Question } from '../../../src/model/question.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { LOOKUP_RATE, World, ip } from '../fake/world.ts';
 
 const SIZE = 256;

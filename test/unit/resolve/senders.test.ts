@@ -1,6 +1,6 @@
 /** L2 misses name no asker: whose they are is looked for while they are too many, and each port has its own lane then. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { L2_KNOWN, L2_PORT } from '../../../src/resolve/lane.ts';
+import { L2_KNOWN, L2_PORT } from '../../../src/model/port-lane.ts';
 import type { Miss } from '../../../src/base/vocabulary.ts';
 import { GUEST, VNI, ip, mac, turns, vtep } from '../fake/world.ts';
 import { Asking, l2 } from './asking.ts';

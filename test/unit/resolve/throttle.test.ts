@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NftBusy, ruleset } from '../../../src/kernel/nft.ts';
-import { Lane } from '../../../src/resolve/lane.ts';
+import { Lane } from '../../../src/model/port-lane.ts';
 import { Throttle } from '../../../src/resolve/throttle.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { FoldedLog } from '../../../src/base/log.ts';
 import { GUEST, LOOKUP_RATE, World, turns } from '../fake/world.ts';
 import { Asking, l3 } from './asking.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import type { Asker } from '../../../src/base/vocabulary.ts';
 import { GUEST, ROUTED, VXLAN, World, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
 

@@ -11,8 +11,8 @@ import {
   NUD_REACHABLE,
   NUD_STALE,
 } from '../../../src/kernel/netlink.ts';
-import type { Answer, Placement } from '../../../src/resolve/question.ts';
-import type { ServedDevice } from '../../../src/served/device.ts';
+import type { Answer, Placement } from '../../../src/model/question.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { type InstallOutcome, install } from '../../../src/tables/install.ts';
 import {
   BRIDGE,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Budget } from '../../../src/resolve/budget.ts';
+import { Budget } from '../../../src/model/budget.ts';
 
 const RATE = 2_000;
 

@@ -1,7 +1,7 @@
 import type { Asker, Ip, Mac, Miss } from '../base/vocabulary.ts';
-import type { Source } from '../tables/held.ts';
-import type { ServedDevice } from '../served/device.ts';
-import type { Lane } from './lane.ts';
+import type { Source } from './desired-tables.ts';
+import type { ServedDevice } from './device.ts';
+import type { Lane } from './port-lane.ts';
 
 /** A miss that is being answered, with everybody who asked meanwhile. */
 export interface Question {
@@ -66,6 +66,6 @@ export interface Placement {
   device: ServedDevice;
   ip?: Ip | undefined;
   answer: Answer;
-  /** Of the miss that it answers: the asking port, see tables/shares.ts; absent when a record is read again. */
+  /** Of the miss that it answers: the asking port, see model/port-quotas.ts; absent when a record is read again. */
   port?: number;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HeldTables, type Source } from '../../../src/tables/held.ts';
+import { HeldTables, type Source } from '../../../src/model/desired-tables.ts';
 import { ip, mac, vtep } from '../fake/world.ts';
 
 const number = fc.integer({ min: 1, max: 5 });

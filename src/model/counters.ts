@@ -7,7 +7,7 @@ import type { MalformedReason } from '../directory/record.ts';
 import { JOURNAL_FAILURES } from '../tables/journal.ts';
 import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
 import type { AnnouncementOutcome } from '../tables/announce.ts';
-import type { Outcome } from '../resolve/question.ts';
+import type { Outcome } from './question.ts';
 import { OVERRUN_SOCKETS, RECEIVING_SOCKETS } from '../kernel/kernel.ts';
 import { FAMILIES } from '../served/full-tables.ts';
 import { PlainHistogram } from '../base/histogram.ts';

@@ -9,12 +9,12 @@ import {
   isFrom,
   usersIn,
   withUser,
-} from './entry.ts';
+} from './held-entry.ts';
 import { KnownMacs } from './known-macs.ts';
-import { MOST_PER_MAC, RememberedAddresses } from './remembered.ts';
-import { Shares, UNKNOWN } from './shares.ts';
+import { MOST_PER_MAC, RememberedAddresses } from './mac-history.ts';
+import { Shares, UNKNOWN } from './port-quotas.ts';
 
-export type { HeldFdbEntry, HeldNeighbour, Source } from './entry.ts';
+export type { HeldFdbEntry, HeldNeighbour, Source } from './held-entry.ts';
 
 /**
  * Why an adopted FDB entry is not known to be ours: `upgrade` where the device had no journal before, so that a previous

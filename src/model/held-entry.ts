@@ -1,6 +1,6 @@
 /** What is held of a neighbour and of an FDB entry. */
 import type { Ip, Mac } from '../base/vocabulary.ts';
-import type { Member } from './shares.ts';
+import type { Member } from './port-quotas.ts';
 
 /** The record an entry was written from; `adopted` entries were found in the kernel and wait for their record to be read. */
 export interface Source {

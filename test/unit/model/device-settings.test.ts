@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import { prepare } from '../../../src/served/prepare.ts';
-import { Settings } from '../../../src/served/settings.ts';
-import type { ServedDevice, VxlanLink } from '../../../src/served/device.ts';
+import { Settings } from '../../../src/model/device-settings.ts';
+import type { ServedDevice, VxlanLink } from '../../../src/model/device.ts';
 import { settingsOf } from '../../../src/tables/journals.ts';
 import { BRIDGE, ROUTED, VXLAN, World, vxlanLink } from '../fake/world.ts';
 

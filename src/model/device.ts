@@ -1,18 +1,18 @@
-import type { Strategy } from '../ahead/strategy.ts';
+import type { Strategy } from './strategy.ts';
 import { type Journal, VolatileJournal } from '../tables/journal.ts';
 import type { Replicas } from '../tables/replicas.ts';
 import type { Routes } from '../tables/routes.ts';
 import type { Ip, Link, Mac, Vni, VxlanAttributes } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
-import { DeviceCounters } from '../metrics/counters.ts';
-import type { Lane } from '../resolve/lane.ts';
-import type { Question } from '../resolve/question.ts';
-import { HeldTables } from '../tables/held.ts';
-import { familyOf } from './family.ts';
-import { Settings } from './settings.ts';
+import { DeviceCounters } from './counters.ts';
+import type { Lane } from './port-lane.ts';
+import type { Question } from './question.ts';
+import { HeldTables } from './desired-tables.ts';
+import { familyOf } from './underlay-family.ts';
+import { Settings } from './device-settings.ts';
 import { DeviceDemand } from '../demand/device.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';
-import { interfaceOf } from './vtep-rules.ts';
+import { interfaceOf } from '../served/vtep-rules.ts';
 import type { Clock } from '../base/clock.ts';
 
 export type VxlanLink = Link & { vxlan: VxlanAttributes };
