@@ -33,11 +33,11 @@ import { Report } from './report.ts';
 import { Tidying } from './tidying.ts';
 import { tellSettled } from './resolve/tell.ts';
 import { Wishes } from './served/wishes.ts';
-import { Announcer } from './tables/announce.ts';
-import { type Flushed, flush } from './tables/flush.ts';
-import { VolatileJournal } from './tables/journal.ts';
-import { Journals, settingsOf, sourceOf } from './tables/journals.ts';
-import { MacChanges } from './tables/mac-changes.ts';
+import { Announcer } from './entries/announce.ts';
+import { type Flushed, flush } from './entries/flush.ts';
+import { VolatileJournal } from './entries/journal.ts';
+import { Journals, settingsOf, sourceOf } from './entries/journals.ts';
+import { MacChanges } from './entries/mac-changes.ts';
 
 /** Between rounds of housekeeping, ms. */
 const HOUSEKEEPING = 10_000;

@@ -9,9 +9,9 @@ import type { FoldedLog } from './base/log.ts';
 import { type Counters, type HttpRefusal, increment } from './model/counters.ts';
 import type { Answer } from './model/question.ts';
 import type { ServedDevice } from './model/device.ts';
-import type { JournalFailure } from './tables/journal.ts';
+import type { JournalFailure } from './entries/journal.ts';
 import type { Family } from './served/full-tables.ts';
-import type { Conflict, Eviction, InstallReport, ReconcileAction } from './tables/report.ts';
+import type { Conflict, Eviction, InstallReport, ReconcileAction } from './entries/report.ts';
 
 /** gc_thresh1 to 3 with room for 64 thousand neighbours that are asked for; ours do not count. */
 export const ROOM = [16_384, 32_768, 65_536] as const;

@@ -19,9 +19,9 @@ import { answerL3, fromMacRecord } from '../resolve/judge.ts';
 import { readPatiently } from '../resolve/lookup.ts';
 import type { Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { installApart } from '../tables/install-apart.ts';
+import { installApart } from '../entries/install-apart.ts';
 import { ADOPTED } from '../model/port-quotas.ts';
-import { ourRoutes, writeRoutes } from '../tables/routes.ts';
+import { ourRoutes, writeRoutes } from '../entries/routes.ts';
 import { areStale, gatewaysToWrite, wantedRoutes } from './routes.ts';
 
 /** Entries written in one go; the event loop turns in between. */

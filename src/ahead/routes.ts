@@ -9,7 +9,7 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import { answerL3 } from '../resolve/judge.ts';
 import type { Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-import type { Routes } from '../tables/routes.ts';
+import type { Routes } from '../entries/routes.ts';
 import type { Ip } from '../base/vocabulary.ts';
 import { gatewayOf } from './gateway.ts';
 

@@ -12,7 +12,7 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import { isMalformed, parseMacRecord } from '../directory/record.ts';
 import { context } from '../resolve/judge.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { type Replicas, writeReplicas } from '../tables/replicas.ts';
+import { type Replicas, writeReplicas } from '../entries/replicas.ts';
 import type { Ip, Vni } from '../base/vocabulary.ts';
 import { GROUPS } from './groups.ts';
 import type { BroadcastLimits } from './limits.ts';

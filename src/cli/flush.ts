@@ -7,8 +7,8 @@ import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import { holdersIn, servesAnything } from '../served/device-lock.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { isVxlan, isWanted, refusal } from '../served/servable.ts';
-import { type Flushed, flush, journalEvidence } from '../tables/flush.ts';
-import { readJournalOf, settingsOf } from '../tables/journals.ts';
+import { type Flushed, flush, journalEvidence } from '../entries/flush.ts';
+import { readJournalOf, settingsOf } from '../entries/journals.ts';
 
 /** @property settings what is again as it was before missd set it; absent where there is nothing */
 type FlushedDevice = Flushed & { settings?: string[] };

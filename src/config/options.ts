@@ -5,7 +5,7 @@
 import { Command, Option } from 'commander';
 import type { VniStrategy } from '../model/strategy.ts';
 import { applyFile } from './file.ts';
-import { STATE_DIR } from '../tables/journals.ts';
+import { STATE_DIR } from '../entries/journals.ts';
 import * as parse from './parse.ts';
 
 export interface DirectoryOptions {

@@ -3,7 +3,7 @@ import { readdirSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { RuntimeFailure } from '../base/errors.ts';
-import type { Flushed } from '../tables/flush.ts';
+import type { Flushed } from '../entries/flush.ts';
 import { CONTROL_SUFFIX, type FlushRequest } from './server.ts';
 
 /** A daemon with hundreds of thousands of entries takes seconds, ms. */

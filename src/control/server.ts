@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { type IncomingMessage, type Server, createServer } from 'node:http';
 import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
-import type { Flushed } from '../tables/flush.ts';
+import type { Flushed } from '../entries/flush.ts';
 
 /** Ends the names of the sockets in the state folder. */
 export const CONTROL_SUFFIX = '.sock';

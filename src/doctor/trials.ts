@@ -9,7 +9,7 @@ import { Scratch } from './scratch.ts';
 
 /** `include/uapi/linux/neighbour.h`: solicit it now. */
 const NTF_USE = 0x01;
-/** RTPROT and NDA_PROTOCOL, as `tables/ownership.ts` marks what is missd's. */
+/** RTPROT and NDA_PROTOCOL, as `entries/ownership.ts` marks what is missd's. */
 const OWNER = 77;
 /** A miss comes within microseconds, ms. */
 const PATIENCE = 2_000;

@@ -7,7 +7,7 @@ import { underlayPath } from '../inspect/underlay.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import type { VxlanLink } from '../model/device.ts';
 import { isVxlan, refusal } from '../served/servable.ts';
-import { isPermanent } from '../tables/ownership.ts';
+import { isPermanent } from '../entries/ownership.ts';
 import type { Ip, Link, Mac, Vni } from '../base/vocabulary.ts';
 import type { BridgedFacts, DeviceFacts, Facts, Heard, NeighbourFacts } from './facts.ts';
 

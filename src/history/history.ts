@@ -7,7 +7,7 @@ import type { DirectoryChange } from '../directory/directory.ts';
 import type { Settled } from '../resolve/pipeline.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-import type { Conflict, ReconcileAction } from '../tables/report.ts';
+import type { Conflict, ReconcileAction } from '../entries/report.ts';
 import type { Vni } from '../base/vocabulary.ts';
 import { Ring, type RingEvent } from './ring.ts';
 

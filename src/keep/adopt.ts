@@ -1,11 +1,11 @@
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { disown } from '../tables/disown.ts';
-import { bridgeHalves, placeOf, readForeignMacs } from '../tables/evidence.ts';
+import { disown } from '../entries/disown.ts';
+import { bridgeHalves, placeOf, readForeignMacs } from '../entries/evidence.ts';
 import { isGroup } from '../base/mac.ts';
-import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
-import { replicasIn } from '../tables/replicas.ts';
-import type { InstallReport } from '../tables/report.ts';
+import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../entries/ownership.ts';
+import { replicasIn } from '../entries/replicas.ts';
+import type { InstallReport } from '../entries/report.ts';
 import { ADOPTED } from '../model/port-quotas.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 

@@ -3,10 +3,10 @@ import { groupBy } from '../base/group-by.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { Answer, Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { disownAll } from '../tables/disown.ts';
-import { install } from '../tables/install.ts';
-import { forgetBehindTunnel } from '../tables/bridge-rows.ts';
-import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
+import { disownAll } from '../entries/disown.ts';
+import { install } from '../entries/install.ts';
+import { forgetBehindTunnel } from '../entries/bridge-rows.ts';
+import { withdrawFdb, withdrawNeighbours } from '../entries/remove.ts';
 import type { Recheck, Verdict } from './recheck.ts';
 
 /** What applying verdicts leaves to do. */

@@ -2,8 +2,8 @@
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
-import { isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
-import { viaOf } from '../tables/writes.ts';
+import { isOurFdbEntry, isOurNeighbour } from '../entries/ownership.ts';
+import { viaOf } from '../entries/writes.ts';
 import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 
 export const isFdbAsHeld = (device: ServedDevice, held: HeldFdbEntry, row: FdbEntry | undefined): boolean =>

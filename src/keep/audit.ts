@@ -18,20 +18,20 @@ import { NTF_ROUTER } from '../kernel/netlink.ts';
 import { increment } from '../model/counters.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { disown } from '../tables/disown.ts';
-import { signedByOthers } from '../tables/evidence.ts';
+import { disown } from '../entries/disown.ts';
+import { signedByOthers } from '../entries/evidence.ts';
 import {
   isKernelLeftover,
   isOnProbation,
   isOurFdbEntry,
   isOurNeighbour,
   isPermanent,
-} from '../tables/ownership.ts';
+} from '../entries/ownership.ts';
 import { ALL_ZEROS, isGroup } from '../base/mac.ts';
 import { ADOPTED } from '../model/port-quotas.ts';
-import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../tables/writes.ts';
+import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../entries/writes.ts';
 import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
-import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
+import { withdrawFdb, withdrawNeighbours } from '../entries/remove.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
 import { withdrawIdle } from './idle.ts';
 import type { Recheck } from './recheck.ts';

@@ -11,9 +11,9 @@ import type { Counters } from '../model/counters.ts';
 import type { Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
-import type { Eviction, InstallReport } from '../tables/report.ts';
+import type { Eviction, InstallReport } from '../entries/report.ts';
 import { ADOPTED, type Share } from '../model/port-quotas.ts';
-import { withdrawFdb, withdrawNeighbours } from '../tables/withdraw.ts';
+import { withdrawFdb, withdrawNeighbours } from '../entries/remove.ts';
 
 export interface EvictOptions {
   /** Entries held on all devices together, see `HeldTables`. */

@@ -15,9 +15,9 @@ import type { PipelineDeps } from '../resolve/deps.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
-import { isOnProbation, isOurNeighbour } from '../tables/ownership.ts';
-import { removeNeighbours, withdrawFdb } from '../tables/withdraw.ts';
-import { neighbourWrite } from '../tables/writes.ts';
+import { isOnProbation, isOurNeighbour } from '../entries/ownership.ts';
+import { removeNeighbours, withdrawFdb } from '../entries/remove.ts';
+import { neighbourWrite } from '../entries/writes.ts';
 
 /** Neighbours looked at in one go; the event loop turns in between. */
 const AT_ONCE = 500;

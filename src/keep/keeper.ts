@@ -21,7 +21,7 @@ import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { MissBatch, Settled } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { type Journal, VolatileJournal } from '../tables/journal.ts';
+import { type Journal, VolatileJournal } from '../entries/journal.ts';
 import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';
 import { audit, withdrawLocal } from './audit.ts';

@@ -8,8 +8,8 @@
  */
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { HEARD_JUST_NOW, bridgeRows, forgetOnBridge } from '../tables/bridge-rows.ts';
-import { isMade } from '../tables/ownership.ts';
+import { HEARD_JUST_NOW, bridgeRows, forgetOnBridge } from '../entries/bridge-rows.ts';
+import { isMade } from '../entries/ownership.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 import type { ChangedRows } from './watch.ts';
 

@@ -7,7 +7,7 @@ import { type LeaseRecord, isMalformed, parseLease } from '../directory/record.t
 import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
-import type { Conflict } from '../tables/report.ts';
+import type { Conflict } from '../entries/report.ts';
 
 /** Before what changed is looked at, ms: leases and addresses change in numbers, and this host's take a moment to read. */
 const REST = 1_000;

@@ -8,7 +8,7 @@ import { attempt } from '../base/guarded-lane.ts';
 import type { PipelineDeps } from '../resolve/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ALL_ZEROS } from '../base/mac.ts';
-import { isOurFdbEntry } from '../tables/ownership.ts';
+import { isOurFdbEntry } from '../entries/ownership.ts';
 import type { Mac } from '../base/vocabulary.ts';
 import { mendFdb } from './audit.ts';
 import type { ChangedRows } from './watch.ts';

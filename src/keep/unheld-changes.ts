@@ -3,7 +3,7 @@
  *
  *   a guest went from here to another host     the bridge goes on sending its frames to the old port: that row goes
  *   a guest came here                          what the bridge learned of it from the tunnel goes
- *   an address has another MAC                 guests that may know the old one are told, see tables/mac-changes.ts
+ *   an address has another MAC                 guests that may know the old one are told, see entries/mac-changes.ts
  *
  * Records of addresses that guests may know are all read; of the others as many as a budget allows.
  */
@@ -16,8 +16,8 @@ import { readPatiently } from '../resolve/lookup.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { isDad } from '../tables/announce.ts';
-import { forgetBehindTunnel, forgetMovedAway } from '../tables/bridge-rows.ts';
+import { isDad } from '../entries/announce.ts';
+import { forgetBehindTunnel, forgetMovedAway } from '../entries/bridge-rows.ts';
 import { KnownMacs } from '../model/known-macs.ts';
 import type { Asker, Ip } from '../base/vocabulary.ts';
 import { forget, isHeld } from './changes.ts';

@@ -9,10 +9,10 @@
 import { type Faults, attemptOn } from '../base/guarded-lane.ts';
 import type { RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../tables/ownership.ts';
-import { isForeignNeighbour, placeOf, readForeignMacs } from '../tables/evidence.ts';
+import { isKernelLeftover, isOurFdbEntry, isOurNeighbour } from '../entries/ownership.ts';
+import { isForeignNeighbour, placeOf, readForeignMacs } from '../entries/evidence.ts';
 import { ALL_ZEROS, isGroup } from '../base/mac.ts';
-import { replicasIn } from '../tables/replicas.ts';
+import { replicasIn } from '../entries/replicas.ts';
 import type { FdbEntry, Ip, Mac, Neighbour } from '../base/vocabulary.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
 

@@ -4,7 +4,7 @@ import { DIRECTORY_PARTS } from '../directory/directory.ts';
 import { MALFORMED_REASONS } from '../directory/record.ts';
 import { addon } from '../kernel/addon.ts';
 import { linesLost } from '../base/log.ts';
-import { RECONCILE_ACTIONS } from '../tables/report.ts';
+import { RECONCILE_ACTIONS } from '../entries/report.ts';
 import { LAYERS, STAGES } from '../model/counters.ts';
 import { publishDevices } from './devices.ts';
 import { Exposition, type Sample } from './exposition.ts';

@@ -4,9 +4,9 @@
  */
 import { LANES } from '../base/guarded-lane.ts';
 import type { MalformedReason } from '../directory/record.ts';
-import { JOURNAL_FAILURES } from '../tables/journal.ts';
-import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../tables/report.ts';
-import type { AnnouncementOutcome } from '../tables/announce.ts';
+import { JOURNAL_FAILURES } from '../entries/journal.ts';
+import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../entries/report.ts';
+import type { AnnouncementOutcome } from '../entries/announce.ts';
 import type { Outcome } from './question.ts';
 import { OVERRUN_SOCKETS, RECEIVING_SOCKETS } from '../kernel/kernel.ts';
 import { FAMILIES } from '../served/full-tables.ts';

@@ -6,7 +6,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isGone, type Namespace } from '../kernel/kernel.ts';
 import type { Link } from '../base/vocabulary.ts';
-import { readText } from '../tables/journal.ts';
+import { readText } from '../entries/journal.ts';
 
 /** Seconds that the kernel asks missd for, one solicitation each, before it turns to the wire; as Flannel had it. */
 export const APP_SOLICIT = 3;

@@ -1,7 +1,7 @@
 import type { Strategy } from './strategy.ts';
-import { type Journal, VolatileJournal } from '../tables/journal.ts';
-import type { Replicas } from '../tables/replicas.ts';
-import type { Routes } from '../tables/routes.ts';
+import { type Journal, VolatileJournal } from '../entries/journal.ts';
+import type { Replicas } from '../entries/replicas.ts';
+import type { Routes } from '../entries/routes.ts';
 import type { Ip, Link, Mac, Vni, VxlanAttributes } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { DeviceCounters } from './counters.ts';

@@ -2,9 +2,9 @@ import type { Clock } from '../base/clock.ts';
 import type { Directory } from '../directory/directory.ts';
 import type { Faults } from '../base/guarded-lane.ts';
 import type { Counters } from '../model/counters.ts';
-import type { Announcer } from '../tables/announce.ts';
-import type { InstallDeps } from '../tables/install.ts';
-import type { InstallReport } from '../tables/report.ts';
+import type { Announcer } from '../entries/announce.ts';
+import type { InstallDeps } from '../entries/install.ts';
+import type { InstallReport } from '../entries/report.ts';
 import type { Admission } from './admission.ts';
 import type { Judge } from './judge.ts';
 

@@ -8,8 +8,8 @@
  *   3. lookup                          lookup.ts            all that waits in one MGET, two under way
  *   4. judgement                       judge.ts             record, else lease; malformed counts as absent
  *                                      search.ts            a MAC that nobody remembers is searched for, once, and looked up again
- *   5. FDB entry, then neighbour       tables/install.ts    never for what lives here, never over somebody else's
- *   6. announcement to the asker       tables/announce.ts   the packet its guest holds back goes out at once
+ *   5. FDB entry, then neighbour       entries/install.ts    never for what lives here, never over somebody else's
+ *   6. announcement to the asker       entries/announce.ts   the packet its guest holds back goes out at once
  *   7. outcome                         below                counted; the address is nobody's in flight any more
  *   8. second look                     keep/second-looks.ts a `mac:` record may know better where the MAC is
  *
@@ -20,8 +20,8 @@ import { isLinkLocal } from '../base/address.ts';
 import { attempt, inLane } from '../base/guarded-lane.ts';
 import { groupBy } from '../base/group-by.ts';
 import { observeWaits } from '../base/histogram.ts';
-import { installApart } from '../tables/install-apart.ts';
-import type { Told } from '../tables/announce.ts';
+import { installApart } from '../entries/install-apart.ts';
+import type { Told } from '../entries/announce.ts';
 import { UNKNOWN } from '../model/port-quotas.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Miss } from '../base/vocabulary.ts';

@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { declare } from '../../src/config/options.ts';
 import { openRegistry } from '../../src/metrics/registry.ts';
-import { CONFLICTS } from '../../src/tables/report.ts';
+import { CONFLICTS } from '../../src/entries/report.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
 
 const page = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');

@@ -1,7 +1,7 @@
 /** Where the bridge has the MAC: it looks there before a frame ever reaches the VXLAN device. */
 import { blank, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
-import { isMade, isPermanent } from '../../tables/ownership.ts';
+import { isMade, isPermanent } from '../../entries/ownership.ts';
 import type { BridgedFacts, Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
 import { LATELY, here, isAssignedHere, isProven, isRecordedHere, isServed, setRecord } from '../view.ts';

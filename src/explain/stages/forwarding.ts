@@ -2,7 +2,7 @@
 import { NTF_EXT_LEARNED } from '../../kernel/netlink.ts';
 import { type CommandLine, blank, device as deviceWord, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
-import { isOurFdbEntry, isOurNeighbour, isPermanent } from '../../tables/ownership.ts';
+import { isOurFdbEntry, isOurNeighbour, isPermanent } from '../../entries/ownership.ts';
 import type { FdbEntry } from '../../base/vocabulary.ts';
 import type { Facts } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';

@@ -12,7 +12,7 @@ import {
 } from '../../kernel/netlink.ts';
 import { allOf, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
-import { isOnProbation, isOurNeighbour, isPermanent } from '../../tables/ownership.ts';
+import { isOnProbation, isOurNeighbour, isPermanent } from '../../entries/ownership.ts';
 import type { Neighbour } from '../../base/vocabulary.ts';
 import type { Facts, NeighbourFacts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';

@@ -4,7 +4,7 @@ import { BroadcastLimits } from '../../../src/broadcast/limits.ts';
 import { GROUPS } from '../../../src/broadcast/groups.ts';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { replicasIn } from '../../../src/tables/replicas.ts';
+import { replicasIn } from '../../../src/entries/replicas.ts';
 import { HERE, OUR_FDB_ROW, VNI, VXLAN, World, mac, vtep } from '../fake/world.ts';
 
 let world: World;

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Lane } from '../../../src/model/port-lane.ts';
 import type { Question } from '../../../src/model/question.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { install } from '../../../src/tables/install.ts';
+import { install } from '../../../src/entries/install.ts';
 import { UNKNOWN } from '../../../src/model/port-quotas.ts';
 import { LOOKUP_RATE, VXLAN, ip, mac, vtep } from '../fake/world.ts';
 import { Keeping } from './keeping.ts';

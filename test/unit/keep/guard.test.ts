@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { install } from '../../../src/tables/install.ts';
-import { removeNeighbours, withdrawNeighbours } from '../../../src/tables/withdraw.ts';
+import { install } from '../../../src/entries/install.ts';
+import { removeNeighbours, withdrawNeighbours } from '../../../src/entries/remove.ts';
 import { VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
 import { GRACE, IDLE, Keeping, ipKey } from './keeping.ts';
 

@@ -10,7 +10,7 @@ import { type Concerned, heed } from '../../../src/heed.ts';
 import { FoldedLog } from '../../../src/base/log.ts';
 import { Report } from '../../../src/report.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { install } from '../../../src/tables/install.ts';
+import { install } from '../../../src/entries/install.ts';
 import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
 import { IDLE, Keeping } from './keeping.ts';
 

@@ -6,7 +6,7 @@ import { KernelError } from '../../../src/kernel/kernel.ts';
 import { prepare } from '../../../src/served/prepare.ts';
 import { Settings } from '../../../src/model/device-settings.ts';
 import type { ServedDevice, VxlanLink } from '../../../src/model/device.ts';
-import { settingsOf } from '../../../src/tables/journals.ts';
+import { settingsOf } from '../../../src/entries/journals.ts';
 import { BRIDGE, ROUTED, VXLAN, World, vxlanLink } from '../fake/world.ts';
 
 let folder: string;

@@ -4,7 +4,7 @@ import type { Answer, Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, Source } from '../model/desired-tables.ts';
 import type { InstallReport } from './report.ts';
-import type { Failure } from './settle.ts';
+import type { Failure } from './conflicts.ts';
 
 /** One FDB entry to write, and every placement that waits for it: many addresses may share a MAC (leases, routers). */
 export interface Claim {

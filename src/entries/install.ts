@@ -13,11 +13,11 @@
 import type { Clock } from '../base/clock.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import type { Outcome, Placement } from '../model/question.ts';
-import { type Claim, claimFdb, decider } from './claims.ts';
-import { refuseLocal } from './refuse-local.ts';
+import { type Claim, claimFdb, decider } from './fdb-claims.ts';
+import { refuseLocal } from './local-endpoints.ts';
 import type { MacChanges } from './mac-changes.ts';
 import type { InstallReport } from './report.ts';
-import { type Wanted, look, settleFdb, settleNeighbours, takeBack } from './settle.ts';
+import { type Wanted, look, settleFdb, settleNeighbours, takeBack } from './conflicts.ts';
 import { fdbWrite, neighbourWrite } from './writes.ts';
 
 export type InstallOutcome = Extract<Outcome, 'resolved' | 'local' | 'failed'>;

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_PERMANENT, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice, VxlanLink } from '../../../src/model/device.ts';
-import { flush, journalEvidence } from '../../../src/tables/flush.ts';
-import { withdrawNeighbours } from '../../../src/tables/withdraw.ts';
+import { flush, journalEvidence } from '../../../src/entries/flush.ts';
+import { withdrawNeighbours } from '../../../src/entries/remove.ts';
 import { BRIDGE, OUR_FDB_ROW, OUR_ROW, VXLAN, World, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
 
 let world: World;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FileJournal, type JournalRow, readJournal } from '../../../src/tables/journal.ts';
+import { FileJournal, type JournalRow, readJournal } from '../../../src/entries/journal.ts';
 import { mac, vtep } from '../fake/world.ts';
 
 const KEY = 'boot 1 5 100 02:00:00:00:ff:05';

@@ -13,7 +13,7 @@ import {
 } from '../../../src/kernel/netlink.ts';
 import type { Answer, Placement } from '../../../src/model/question.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { type InstallOutcome, install } from '../../../src/tables/install.ts';
+import { type InstallOutcome, install } from '../../../src/entries/install.ts';
 import {
   BRIDGE,
   GUEST,

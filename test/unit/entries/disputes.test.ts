@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { NTF_ROUTER } from '../../../src/kernel/netlink.ts';
 import type { Answer, Placement } from '../../../src/model/question.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { install } from '../../../src/tables/install.ts';
+import { install } from '../../../src/entries/install.ts';
 import { OUR_FDB_ROW, VXLAN, World, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
 
 let world: World;
