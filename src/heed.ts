@@ -7,11 +7,11 @@ import type { Report } from './report.ts';
 import type { Admission } from './resolve/admission.ts';
 import type { Throttle } from './resolve/throttle.ts';
 import type { ServedDevice } from './model/device.ts';
-import type { Host } from './served/host.ts';
-import { prepare, prepareTopology } from './served/prepare.ts';
+import type { Host } from './links/host.ts';
+import { prepare, prepareTopology } from './links/prepare.ts';
 import type { Settings } from './model/device-settings.ts';
-import type { Signal } from './served/signal.ts';
-import type { Wishes } from './served/wishes.ts';
+import type { Signal } from './links/namespace-event.ts';
+import type { Wishes } from './links/requested-devices.ts';
 
 /** Whom signals concern. */
 export interface Concerned {

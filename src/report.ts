@@ -10,7 +10,7 @@ import { type Counters, type HttpRefusal, increment } from './model/counters.ts'
 import type { Answer } from './model/question.ts';
 import type { ServedDevice } from './model/device.ts';
 import type { JournalFailure } from './entries/journal.ts';
-import type { Family } from './served/full-tables.ts';
+import type { Family } from './links/full-tables.ts';
 import type { Conflict, Eviction, InstallReport, ReconcileAction } from './entries/report.ts';
 
 /** gc_thresh1 to 3 with room for 64 thousand neighbours that are asked for; ours do not count. */

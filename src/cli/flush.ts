@@ -4,9 +4,9 @@ import { type FlushOptions, declare, resolve } from '../config/options.ts';
 import { flushServed } from '../control/client.ts';
 import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
-import { holdersIn, servesAnything } from '../served/device-lock.ts';
+import { holdersIn, servesAnything } from '../links/device-lock.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
-import { isVxlan, isWanted, refusal } from '../served/servable.ts';
+import { isVxlan, isWanted, refusal } from '../links/servable.ts';
 import { type Flushed, flush, journalEvidence } from '../entries/flush.ts';
 import { readJournalOf, settingsOf } from '../entries/journals.ts';
 

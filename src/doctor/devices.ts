@@ -1,7 +1,7 @@
 /** The VXLAN devices: their flags, and what those imply. */
 import { recreated } from '../inspect/recreate.ts';
 import { type CommandLine, device as deviceWord, setSysctl, sh, typed } from '../screen/shell.ts';
-import { isVxlan, refusal } from '../served/servable.ts';
+import { isVxlan, refusal } from '../links/servable.ts';
 import type { FdbEntry, Ip, Link } from '../base/vocabulary.ts';
 import { type Finding, of } from './finding.ts';
 import type { Subject } from './scene.ts';

@@ -4,7 +4,7 @@ import { RedisWriter } from '../directory/redis/writer.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
 import { sh } from '../screen/shell.ts';
-import { type VtepRules, vtepRules } from '../served/vtep-rules.ts';
+import { type VtepRules, vtepRules } from '../links/vtep-rules.ts';
 import type { Vni } from '../base/vocabulary.ts';
 import { judgeClock } from './clock.ts';
 import { judgeRedis } from './directory.ts';

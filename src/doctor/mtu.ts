@@ -1,6 +1,6 @@
 /** Whether what guests send fits through the tunnel, and the tunnel's packets through the underlay. */
 import { device as deviceWord, sh, typed } from '../screen/shell.ts';
-import { guestPorts } from '../served/ports.ts';
+import { guestPorts } from '../links/ports.ts';
 import type { Link } from '../base/vocabulary.ts';
 import { type Finding, of } from './finding.ts';
 import type { Tunnel } from './tunnel.ts';

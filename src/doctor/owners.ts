@@ -1,7 +1,7 @@
 /** Addresses that two claim: this host has them, and the directory says another; or the records contradict each other. */
 import { compareAddresses } from '../directory/redis/endpoints.ts';
 import { NUD_PERMANENT } from '../kernel/netlink.ts';
-import { guestPorts } from '../served/ports.ts';
+import { guestPorts } from '../links/ports.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import { type CommandLine, remarked, sh, typed } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';

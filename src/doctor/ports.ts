@@ -1,7 +1,7 @@
 /** Settings of bridges and their ports that keep questions from the VXLAN device. */
 import type { LinkDetails } from '../inspect/iproute.ts';
 import { type CommandLine, device as deviceWord, sh, typed } from '../screen/shell.ts';
-import { guestPorts } from '../served/ports.ts';
+import { guestPorts } from '../links/ports.ts';
 import { type Finding, of } from './finding.ts';
 import type { Subject } from './scene.ts';
 

@@ -2,7 +2,7 @@
 import { type MalformedReason, parseIpRecord, parseLease, parseMacRecord } from '../directory/record.ts';
 import type { RedisTarget } from '../directory/redis/url.ts';
 import type { CommandLine } from '../screen/shell.ts';
-import type { VtepRules } from '../served/vtep-rules.ts';
+import type { VtepRules } from '../links/vtep-rules.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { type Finding, of } from './finding.ts';
 import type { Recorded, VniRecorded } from './recorded.ts';

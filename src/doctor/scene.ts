@@ -5,7 +5,7 @@ import { reasonOf } from '../base/errors.ts';
 import { type LinkDetails, linkDetails } from '../inspect/iproute.ts';
 import { type Kernel, KernelError, type Namespace } from '../kernel/kernel.ts';
 import type { VxlanLink } from '../model/device.ts';
-import { isVxlan, isWanted } from '../served/servable.ts';
+import { isVxlan, isWanted } from '../links/servable.ts';
 import type { InterfaceAddress, Ip, Link, Vni } from '../base/vocabulary.ts';
 
 /** One namespace. */

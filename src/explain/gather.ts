@@ -3,7 +3,7 @@ import type { DirectoryOptions, ListenOptions } from '../config/options.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { RuntimeFailure, reasonOf } from '../base/errors.ts';
 import type { VxlanLink } from '../model/device.ts';
-import { vtepRules } from '../served/vtep-rules.ts';
+import { vtepRules } from '../links/vtep-rules.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { askDaemon } from './ask-daemon.ts';
 import type { DaemonFacts, Expected, Facts, GuestFacts } from './facts.ts';

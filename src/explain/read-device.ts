@@ -6,7 +6,7 @@ import { neighbourDetails } from '../inspect/neighbours.ts';
 import { underlayPath } from '../inspect/underlay.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import type { VxlanLink } from '../model/device.ts';
-import { isVxlan, refusal } from '../served/servable.ts';
+import { isVxlan, refusal } from '../links/servable.ts';
 import { isPermanent } from '../entries/ownership.ts';
 import type { Ip, Link, Mac, Vni } from '../base/vocabulary.ts';
 import type { BridgedFacts, DeviceFacts, Facts, Heard, NeighbourFacts } from './facts.ts';
@@ -100,7 +100,7 @@ async function heardBy({ kernel, links }: Opened, bridge: Link): Promise<Heard[]
     .sort((a, b) => a.ago - b.ago);
 }
 
-/** Whether some missd holds the device's lock, which is seen in its namespace alone; see served/roster.ts. */
+/** Whether some missd holds the device's lock, which is seen in its namespace alone; see links/device-set.ts. */
 async function isLocked(path: string | null, ifindex: number): Promise<boolean> {
   const { stdout } = await inside(path, ['cat', '/proc/net/unix']);
   return stdout.split('\n').some((line) => line.endsWith(` @missd/device/${ifindex}`));

@@ -4,7 +4,7 @@ import type { Daemon } from '../daemon.ts';
 import { directoryNamed } from '../directory/named.ts';
 import { monotonic } from '../base/clock.ts';
 import type { PlainHistogram } from '../base/histogram.ts';
-import { type Unserved, unserved } from '../served/unserved.ts';
+import { type Unserved, unserved } from '../links/unserved.ts';
 import { portStatus } from './port-status.ts';
 import { VERSION } from '../base/version.ts';
 import { type DeviceStatus, deviceStatus } from './device-status.ts';

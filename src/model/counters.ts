@@ -9,7 +9,7 @@ import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../entries/report.ts
 import type { AnnouncementOutcome } from '../entries/announce.ts';
 import type { Outcome } from './question.ts';
 import { OVERRUN_SOCKETS, RECEIVING_SOCKETS } from '../kernel/kernel.ts';
-import { FAMILIES } from '../served/full-tables.ts';
+import { FAMILIES } from '../links/full-tables.ts';
 import { PlainHistogram } from '../base/histogram.ts';
 
 export const LAYERS = ['l2', 'l3'] as const;

@@ -12,7 +12,7 @@ import { familyOf } from './underlay-family.ts';
 import { Settings } from './device-settings.ts';
 import { DeviceDemand } from '../demand/device.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';
-import { interfaceOf } from '../served/vtep-rules.ts';
+import { interfaceOf } from '../links/vtep-rules.ts';
 import type { Clock } from '../base/clock.ts';
 
 export type VxlanLink = Link & { vxlan: VxlanAttributes };

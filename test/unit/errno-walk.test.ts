@@ -33,7 +33,7 @@ import { runNft } from '../../src/kernel/nft.ts';
 import { openLog } from '../../src/base/log.ts';
 import { LogOutput } from '../../src/base/log-output.ts';
 import { Exposition } from '../../src/metrics/exposition.ts';
-import { identify } from '../../src/served/presence.ts';
+import { identify } from '../../src/links/netns-watch.ts';
 import { Notifier } from '../../src/service/notify.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
 import { redisServer } from './fake/redis-server.ts';

@@ -1,6 +1,6 @@
 /** The device itself: what it lets through, and what it raises. */
 import { device as deviceWord, setSysctl, sh } from '../../screen/shell.ts';
-import { cautions } from '../../served/servable.ts';
+import { cautions } from '../../links/servable.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
 import { here, isAtHome, isServed, raisesMisses } from '../view.ts';

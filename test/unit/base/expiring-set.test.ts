@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ExpiringSet } from '../../../src/base/expiring-set.ts';
-import { OwnVteps } from '../../../src/served/own-vteps.ts';
+import { OwnVteps } from '../../../src/links/own-vteps.ts';
 
 describe('ExpiringSet', () => {
   let time: number;

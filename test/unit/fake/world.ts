@@ -11,7 +11,7 @@ import { Report } from '../../../src/report.ts';
 import { Admission } from '../../../src/resolve/admission.ts';
 import type { PipelineDeps } from '../../../src/resolve/deps.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from '../../../src/model/device.ts';
-import { OwnVteps } from '../../../src/served/own-vteps.ts';
+import { OwnVteps } from '../../../src/links/own-vteps.ts';
 import { Announcer } from '../../../src/entries/announce.ts';
 import { type InstallOutcome, install } from '../../../src/entries/install.ts';
 import { MacChanges } from '../../../src/entries/mac-changes.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KernelError } from '../../../src/kernel/kernel.ts';
-import { prepare } from '../../../src/served/prepare.ts';
+import { prepare } from '../../../src/links/prepare.ts';
 import { Settings } from '../../../src/model/device-settings.ts';
 import type { ServedDevice, VxlanLink } from '../../../src/model/device.ts';
 import { settingsOf } from '../../../src/entries/journals.ts';

@@ -1,4 +1,4 @@
-import { AssignedAddresses } from './assigned.ts';
+import { AssignedAddresses } from './assigned-addresses.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cautions, isWanted, refusal } from '../../../src/served/servable.ts';
+import { cautions, isWanted, refusal } from '../../../src/links/servable.ts';
 import type { Link, VxlanAttributes } from '../../../src/base/vocabulary.ts';
 import { BRIDGE, GUEST, ROUTED, VXLAN, link, vxlanLink } from '../fake/world.ts';
 

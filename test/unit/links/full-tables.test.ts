@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Namespace } from '../../../src/kernel/kernel.ts';
-import { FullTables } from '../../../src/served/full-tables.ts';
+import { FullTables } from '../../../src/links/full-tables.ts';
 import { FakeNamespace } from '../fake/kernel.ts';
 
 const at = (fulls: number) => ({ entries: 1, thresholds: [128, 512, 1024] as const, fulls });

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { prepare, prepareTopology } from '../../../src/served/prepare.ts';
+import { prepare, prepareTopology } from '../../../src/links/prepare.ts';
 import { ROUTED, VXLAN, World, vxlanLink } from '../fake/world.ts';
 
 let world: World;

@@ -9,7 +9,7 @@ import { ServedDevice, type Surroundings, type VxlanLink } from '../model/device
 import { type DeviceLock, holdersIn, lockDevice, mayBeFree, unlockDevice } from './device-lock.ts';
 import { LockHolders } from './lock-holder.ts';
 import type { OwnVteps } from './own-vteps.ts';
-import type { Signal } from './signal.ts';
+import type { Signal } from './namespace-event.ts';
 import { followUnderlay, forgetUnderlay } from './underlay.ts';
 import { isVxlan, refusal } from './servable.ts';
 

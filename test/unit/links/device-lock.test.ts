@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { NamedSocket } from '../../../src/kernel/kernel.ts';
-import { type DeviceLock, lockDevice, unlockDevice } from '../../../src/served/device-lock.ts';
-import { LockHolders } from '../../../src/served/lock-holder.ts';
+import { type DeviceLock, lockDevice, unlockDevice } from '../../../src/links/device-lock.ts';
+import { LockHolders } from '../../../src/links/lock-holder.ts';
 import { FakeNames } from '../fake/names.ts';
 
 const OWN = process.getuid?.() ?? 0;

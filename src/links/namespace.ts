@@ -18,12 +18,12 @@ import { type Faults, attempt, inLane } from '../base/guarded-lane.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { InterfaceAddress, Ip, Link } from '../base/vocabulary.ts';
-import { AssignedAddresses } from './assigned.ts';
+import { AssignedAddresses } from './assigned-addresses.ts';
 import type { ServedDevice, Surroundings } from '../model/device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import { askingPorts, guestPorts } from './ports.ts';
-import { Roster, type RosterOptions } from './roster.ts';
-import type { Signal } from './signal.ts';
+import { Roster, type RosterOptions } from './device-set.ts';
+import type { Signal } from './namespace-event.ts';
 import { isVxlan } from './servable.ts';
 
 /** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */

@@ -2,7 +2,7 @@ import { mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { type Presence, identify, presence$ } from '../../../src/served/presence.ts';
+import { type Presence, identify, presence$ } from '../../../src/links/netns-watch.ts';
 import { watch } from '../fake/world.ts';
 
 beforeEach(() => {

@@ -1,8 +1,8 @@
 import { Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Host } from '../../../src/served/host.ts';
-import { Wishes } from '../../../src/served/wishes.ts';
-import type { Signal } from '../../../src/served/signal.ts';
+import { Host } from '../../../src/links/host.ts';
+import { Wishes } from '../../../src/links/requested-devices.ts';
+import type { Signal } from '../../../src/links/namespace-event.ts';
 import type { Link } from '../../../src/base/vocabulary.ts';
 import { FakeKernel, type FakeNamespace } from '../fake/kernel.ts';
 import {

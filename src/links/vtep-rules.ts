@@ -1,7 +1,7 @@
 /** What a device's place on this host says of the VTEPs that its records may name, for whoever judges beside the daemon. */
 import type { RecordContext } from '../directory/record.ts';
 import type { Namespace } from '../kernel/kernel.ts';
-import { AssignedAddresses } from './assigned.ts';
+import { AssignedAddresses } from './assigned-addresses.ts';
 import type { VxlanLink } from '../model/device.ts';
 import { familyOf } from '../model/underlay-family.ts';
 

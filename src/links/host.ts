@@ -21,9 +21,9 @@ import type { Logger } from '../base/log.ts';
 import type { MissBatch } from '../resolve/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ServedNamespace } from './namespace.ts';
-import type { Signal } from './signal.ts';
+import type { Signal } from './namespace-event.ts';
 import { OwnVteps } from './own-vteps.ts';
-import { presence$ } from './presence.ts';
+import { presence$ } from './netns-watch.ts';
 import { isWanted } from './servable.ts';
 
 /** Before a namespace that could not be opened is tried again, ms. */
