@@ -5,8 +5,8 @@
  */
 import type { Leases } from '../directory/directory.ts';
 import { covers, parseCidr, parsePrefixOrAddress } from '../base/prefix.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
-import { answerL3 } from '../resolve/judge.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
+import { answerL3 } from '../resolver/select-record.ts';
 import type { Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Routes } from '../entries/routes.ts';

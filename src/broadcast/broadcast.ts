@@ -8,14 +8,14 @@ import { DirectoryError } from '../directory/directory.ts';
 import { reasonOf } from '../base/errors.ts';
 import { attemptLater, attemptOn } from '../base/guarded-lane.ts';
 import type { Logger } from '../base/log.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
 import { isMalformed, parseMacRecord } from '../directory/record.ts';
-import { context } from '../resolve/judge.ts';
+import { context } from '../resolver/select-record.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { type Replicas, writeReplicas } from '../entries/replicas.ts';
 import type { Ip, Vni } from '../base/vocabulary.ts';
 import { GROUPS } from './groups.ts';
-import type { BroadcastLimits } from './limits.ts';
+import type { BroadcastLimits } from '../nft/broadcast-limits.ts';
 
 /** Between rounds, ms, a fifth more or less, so that the hosts of a fabric do not come in step. */
 const ROUND = 5_000;

@@ -9,7 +9,7 @@ import type { Clock } from '../base/clock.ts';
 import type { DirectoryChange } from '../directory/directory.ts';
 import { L2_PORT, UNKNOWN_PORT } from '../model/port-lane.ts';
 import { isLinkLocal } from '../base/address.ts';
-import type { MissBatch, Settled } from '../resolve/pipeline.ts';
+import type { MissBatch, Settled } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Miss } from '../base/vocabulary.ts';
 

@@ -112,7 +112,7 @@ function judged(
   };
 }
 
-/** What all records together mean, by the rules of the daemon: resolve/judge.ts and entries/fdb-claims.ts. */
+/** What all records together mean, by the rules of the daemon: resolver/select-record.ts and entries/fdb-claims.ts. */
 function expectedFrom(
   chosen: StoredFact | undefined,
   macRecord: StoredFact | undefined,

@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import type { DirectoryChange } from '../directory/directory.ts';
-import type { Settled } from '../resolve/pipeline.ts';
+import type { Settled } from '../resolver/pipeline.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Conflict, ReconcileAction } from '../entries/report.ts';

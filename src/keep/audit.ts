@@ -16,7 +16,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import { increment } from '../model/counters.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { disown } from '../entries/disown.ts';
 import { signedByOthers } from '../entries/evidence.ts';

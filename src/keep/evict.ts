@@ -8,7 +8,7 @@
  */
 import { attemptOn } from '../base/guarded-lane.ts';
 import type { Counters } from '../model/counters.ts';
-import type { Settled } from '../resolve/pipeline.ts';
+import type { Settled } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import type { Eviction, InstallReport } from '../entries/report.ts';

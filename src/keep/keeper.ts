@@ -18,8 +18,8 @@ import { attempt, attemptLater, attemptOn, inLane } from '../base/guarded-lane.t
 import { groupBy } from '../base/group-by.ts';
 import { isGone } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
-import type { MissBatch, Settled } from '../resolve/pipeline.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
+import type { MissBatch, Settled } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { type Journal, VolatileJournal } from '../entries/journal.ts';
 import { adopt } from './adopt.ts';

@@ -8,7 +8,7 @@ import { DirectoryError } from '../directory/directory.ts';
 import type { Logger } from '../base/log.ts';
 import { increment } from '../model/counters.ts';
 import { attempt, attemptLater } from '../base/guarded-lane.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { withdrawLost } from './apply.ts';
 import { Blow } from './blow.ts';

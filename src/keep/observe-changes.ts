@@ -1,4 +1,4 @@
-import type { PipelineDeps } from '../resolve/deps.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
 import type { Recheck } from './recheck.ts';
 
 /** How long it took from the word of a change to this moment, when the tables are in step with it. */

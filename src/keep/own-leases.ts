@@ -5,7 +5,7 @@
 import type { Lease } from '../directory/directory.ts';
 import { type LeaseRecord, isMalformed, parseLease } from '../directory/record.ts';
 import type { Logger } from '../base/log.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Conflict } from '../entries/report.ts';
 

@@ -4,9 +4,9 @@
  */
 import { EMPTY, type Observable, map } from 'rxjs';
 import type { RecordKey } from '../directory/directory.ts';
-import type { LookupDeps, PipelineDeps } from '../resolve/deps.ts';
-import { answerL2, answerL3, fromMacRecord } from '../resolve/judge.ts';
-import { readPatiently } from '../resolve/lookup.ts';
+import type { LookupDeps, PipelineDeps } from '../resolver/deps.ts';
+import { answerL2, answerL3, fromMacRecord } from '../resolver/select-record.ts';
+import { readPatiently } from '../resolver/lookup.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { Blow } from './blow.ts';

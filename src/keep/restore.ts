@@ -5,7 +5,7 @@
  */
 import { groupBy } from '../base/group-by.ts';
 import { attempt } from '../base/guarded-lane.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ALL_ZEROS } from '../base/mac.ts';
 import { isOurFdbEntry } from '../entries/ownership.ts';

@@ -5,10 +5,10 @@
 import { type Observable, Subject, map } from 'rxjs';
 import { attempt, inLane } from '../base/guarded-lane.ts';
 import type { Values } from '../directory/directory.ts';
-import { fromMacRecord } from '../resolve/judge.ts';
-import { readPatiently } from '../resolve/lookup.ts';
-import type { LookupDeps } from '../resolve/deps.ts';
-import type { Settled } from '../resolve/pipeline.ts';
+import { fromMacRecord } from '../resolver/select-record.ts';
+import { readPatiently } from '../resolver/lookup.ts';
+import type { LookupDeps } from '../resolver/deps.ts';
+import type { Settled } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Verdict } from './recheck.ts';

@@ -10,10 +10,10 @@
 import { type Observable, Subject, map } from 'rxjs';
 import type { DirectoryChange, RecordKey, Values } from '../directory/directory.ts';
 import { attemptOn, inLane } from '../base/guarded-lane.ts';
-import type { PipelineDeps } from '../resolve/deps.ts';
-import { type Judge, answerL3, fromMacRecord } from '../resolve/judge.ts';
-import { readPatiently } from '../resolve/lookup.ts';
-import type { MissBatch } from '../resolve/pipeline.ts';
+import type { PipelineDeps } from '../resolver/deps.ts';
+import { type Judge, answerL3, fromMacRecord } from '../resolver/select-record.ts';
+import { readPatiently } from '../resolver/lookup.ts';
+import type { MissBatch } from '../resolver/pipeline.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { isDad } from '../entries/announce.ts';

@@ -3,8 +3,8 @@
  * (the addon) and the tests' fake. Everything batch-shaped; nothing here decides anything.
  */
 import type { Observable } from 'rxjs';
-import type { Throttled } from './nft.ts';
-import type { BroadcastLimit } from './nft-broadcast.ts';
+import type { Throttled } from '../nft/nft.ts';
+import type { BroadcastLimit } from '../nft/broadcast-rules.ts';
 import type {
   FdbEntry,
   InterfaceAddress,

@@ -18,7 +18,7 @@ import { type Strategy, type VniStrategy, strategyOf } from '../model/strategy.t
 import { type Faults, attempt, revived } from '../base/guarded-lane.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
-import type { MissBatch } from '../resolve/pipeline.ts';
+import type { MissBatch } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ServedNamespace } from './namespace.ts';
 import type { Signal } from './namespace-event.ts';

@@ -16,7 +16,7 @@ import {
 } from 'rxjs';
 import { type Faults, attempt, inLane } from '../base/guarded-lane.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
-import type { MissBatch } from '../resolve/pipeline.ts';
+import type { MissBatch } from '../resolver/pipeline.ts';
 import type { InterfaceAddress, Ip, Link } from '../base/vocabulary.ts';
 import { AssignedAddresses } from './assigned-addresses.ts';
 import type { ServedDevice, Surroundings } from '../model/device.ts';

@@ -36,7 +36,7 @@ export const ANNOUNCED = [
   'dropped',
 ] as const satisfies readonly AnnouncementOutcome[];
 export const TABLES = ['neighbour', 'fdb', 'bridge', 'route'] as const;
-/** Of the way of a miss, those that take time; see resolve/pipeline.ts. */
+/** Of the way of a miss, those that take time; see resolver/pipeline.ts. */
 export const STAGES = ['queue', 'lookup', 'write', 'announce'] as const;
 
 /** Why a connection to the HTTP address was refused: too many at once, or what the system said. */

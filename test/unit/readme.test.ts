@@ -20,7 +20,7 @@ test('the flow of a miss names the files that the pipeline names, in the same or
   const shown = files(readme);
   expect(shown).toHaveLength(8);
   // The pipeline calls the last of its own stages "below".
-  expect(shown.filter((file) => file !== 'pipeline.ts')).toEqual(files(source('resolve/pipeline.ts')));
+  expect(shown.filter((file) => file !== 'pipeline.ts')).toEqual(files(source('resolver/pipeline.ts')));
   for (const [, path = ''] of readme.matchAll(/^ \d {2}([\w/-]+\.ts)/gm))
     expect(existsSync(new URL(`../../src/${path}`, import.meta.url)), path).toBe(true);
 });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Broadcast, MOST_REPLICAS } from '../../../src/broadcast/broadcast.ts';
-import { BroadcastLimits } from '../../../src/broadcast/limits.ts';
+import { BroadcastLimits } from '../../../src/nft/broadcast-limits.ts';
 import { GROUPS } from '../../../src/broadcast/groups.ts';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';

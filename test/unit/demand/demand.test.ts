@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { Subject } from 'rxjs';
 import { Demand } from '../../../src/demand/demand.ts';
 import { hottest, longestUnknown } from '../../../src/demand/report.ts';
-import { type MissBatch, resolveMisses } from '../../../src/resolve/pipeline.ts';
+import { type MissBatch, resolveMisses } from '../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import type { Miss } from '../../../src/base/vocabulary.ts';
-import { asker, l2, l3 } from '../resolve/asking.ts';
+import { asker, l2, l3 } from '../resolver/asking.ts';
 import { VNI, World, ip, mac, turns, vtep, watch } from '../fake/world.ts';
 
 const SCANNER = 9;

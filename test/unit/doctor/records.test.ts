@@ -8,7 +8,7 @@ import type { Finding } from '../../../src/doctor/finding.ts';
 import type { Scene, Subject } from '../../../src/doctor/scene.ts';
 import { type GatherOptions, gather } from '../../../src/explain/gather.ts';
 import { parseIpRecord } from '../../../src/directory/record.ts';
-import { context } from '../../../src/resolve/judge.ts';
+import { context } from '../../../src/resolver/select-record.ts';
 import type { VxlanLink } from '../../../src/model/device.ts';
 import { optionsOf } from '../fake/daemon.ts';
 import { BRIDGE, VNI, VXLAN, World, ip, link as makeLink, mac, vxlanLink } from '../fake/world.ts';

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { History } from '../../../src/history/history.ts';
 import { Ring } from '../../../src/history/ring.ts';
-import type { Settled } from '../../../src/resolve/pipeline.ts';
+import type { Settled } from '../../../src/resolver/pipeline.ts';
 import type { Outcome } from '../../../src/model/question.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { World, ip, mac, vtep } from '../fake/world.ts';

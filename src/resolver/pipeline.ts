@@ -27,10 +27,10 @@ import type { ServedDevice } from '../model/device.ts';
 import type { Miss } from '../base/vocabulary.ts';
 import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
-import { fromMemory } from './memory.ts';
+import { fromMemory } from './answer-from-lease.ts';
 import { type Answered, lookup } from './lookup.ts';
 import type { Answer, Outcome, Placement, Question } from '../model/question.ts';
-import { Search } from './search.ts';
+import { Search } from './find-mac-owner.ts';
 
 /** A drain of misses, and how to find the device of each. */
 export interface MissBatch {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { FairQueue } from '../../../src/resolve/fair-queue.ts';
+import { FairQueue } from '../../../src/resolver/fair-queue.ts';
 import { Lane } from '../../../src/model/port-lane.ts';
 import type { Question } from '../../../src/model/question.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';

@@ -6,7 +6,7 @@ import type { Announcer } from '../entries/announce.ts';
 import type { InstallDeps } from '../entries/install.ts';
 import type { InstallReport } from '../entries/report.ts';
 import type { Admission } from './admission.ts';
-import type { Judge } from './judge.ts';
+import type { Judge } from './select-record.ts';
 
 /** What reading the directory takes. */
 export interface LookupDeps {

@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { NftBusy, ruleset } from '../../../src/kernel/nft.ts';
+import { NftBusy, ruleset } from '../../../src/nft/nft.ts';
 import { Lane } from '../../../src/model/port-lane.ts';
-import { Throttle } from '../../../src/resolve/throttle.ts';
+import { Throttle } from '../../../src/nft/throttle.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { FoldedLog } from '../../../src/base/log.ts';
 import { GUEST, LOOKUP_RATE, World, turns } from '../fake/world.ts';
-import { Asking, l3 } from './asking.ts';
+import { Asking, l3 } from '../resolver/asking.ts';
 
 let world: World;
 let device: ServedDevice;

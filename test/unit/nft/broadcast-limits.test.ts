@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { GROUPS } from '../../../src/broadcast/groups.ts';
-import { BroadcastLimits } from '../../../src/broadcast/limits.ts';
-import { broadcastRuleset, countersIn } from '../../../src/kernel/nft-broadcast.ts';
+import { BroadcastLimits } from '../../../src/nft/broadcast-limits.ts';
+import { broadcastRuleset, countersIn } from '../../../src/nft/broadcast-rules.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { VXLAN, World, vxlanLink } from '../fake/world.ts';
 

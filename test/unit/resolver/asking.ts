@@ -1,6 +1,6 @@
 import { Subject } from 'rxjs';
 import { forgetAbsence } from '../../../src/keep/changes.ts';
-import { type MissBatch, type Settled, resolveMisses } from '../../../src/resolve/pipeline.ts';
+import { type MissBatch, type Settled, resolveMisses } from '../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import type { Asker, Miss } from '../../../src/base/vocabulary.ts';
 import { GUEST, VNI, VXLAN, World, ip, mac, turns, vtep, watch } from '../fake/world.ts';

@@ -2,7 +2,7 @@ import { NEVER, type Observable, catchError, defer, filter, map, of, race, retry
 import { DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
 import { observeWaits } from '../base/histogram.ts';
 import type { LookupDeps } from './deps.ts';
-import { answerL2, answerL3 } from './judge.ts';
+import { answerL2, answerL3 } from './select-record.ts';
 import type { Answer, Question } from '../model/question.ts';
 
 /** The directory's word on a question: an answer, nobody, or no word at all. */

@@ -3,7 +3,7 @@
  * That nobody has an address is not concluded here: a record may be on its way, and the guest would wait for its retry.
  */
 import type { LookupDeps } from './deps.ts';
-import { answerL3 } from './judge.ts';
+import { answerL3 } from './select-record.ts';
 import type { Answered } from './lookup.ts';
 import type { Question } from '../model/question.ts';
 
