@@ -20,7 +20,7 @@ import { type Concerned, heed } from './heed.ts';
 import type { Kernel } from './kernel/kernel.ts';
 import { FoldedLog, type Logger } from './base/log.ts';
 import { Counters } from './model/counters.ts';
-import { Keeper, type OpenJournal } from './keep/keeper.ts';
+import { Keeper, type OpenJournal } from './reconcile/reconciler.ts';
 import { Admission } from './resolver/admission.ts';
 import type { PipelineDeps } from './resolver/deps.ts';
 import { Throttle } from './nft/throttle.ts';

@@ -1,7 +1,7 @@
 /** What the kernel's news of devices, tables and addresses means to each part of the daemon. */
 import type { Ahead } from './ahead/ahead.ts';
 import { type LaneName, attempt } from './base/guarded-lane.ts';
-import type { Keeper } from './keep/keeper.ts';
+import type { Keeper } from './reconcile/reconciler.ts';
 import type { Logger } from './base/log.ts';
 import type { Report } from './report.ts';
 import type { Admission } from './resolver/admission.ts';

@@ -4,7 +4,7 @@
  *
  *   at start, and after every gap of the feed    all records or leases are gone through
  *   a new record or lease                        is written at once
- *   what is held already                         is the keeper's alone (keep/keeper.ts)
+ *   what is held already                         is the keeper's alone (reconcile/reconciler.ts)
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { EMPTY, type Observable, Subject, from, map, merge } from 'rxjs';

@@ -30,7 +30,7 @@ export const isOurNeighbour = (row: Neighbour): boolean =>
   row.protocol === PROTOCOL && (row.state & NUD_NOARP) !== 0 && (row.flags & NTF_EXT_LEARNED) !== 0;
 
 /**
- * Ours, put on probation to see whether it is used (keep/idle.ts). From STALE the kernel moves it on as it pleases; our
+ * Ours, put on probation to see whether it is used (reconcile/aging.ts). From STALE the kernel moves it on as it pleases; our
  * protocol with `extern_learn` is in no other such row.
  */
 export const isOnProbation = (row: Neighbour): boolean =>

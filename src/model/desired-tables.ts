@@ -37,7 +37,7 @@ export class HeldTables {
   /** FDB entries that no held neighbour needs, in order of `checkedAt`. */
   readonly lone: ReadonlyMap<Mac, HeldFdbEntry>;
   readonly shares = new Shares();
-  /** Neighbours rewritten as STALE to see whether they are used, and since when (monotonic ms); see `keep/idle.ts`. */
+  /** Neighbours rewritten as STALE to see whether they are used, and since when (monotonic ms); see `reconcile/aging.ts`. */
   readonly probation = new Map<Ip, number>();
   /** Adopted FDB entries that only their record can show to be ours; see evidence.ts. None of them is ever removed. */
   readonly unproven = new Map<Mac, Doubt>();

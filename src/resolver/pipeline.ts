@@ -11,7 +11,7 @@
  *   5. FDB entry, then neighbour       entries/install.ts    never for what lives here, never over somebody else's
  *   6. announcement to the asker       entries/announce.ts   the packet its guest holds back goes out at once
  *   7. outcome                         below                counted; the address is nobody's in flight any more
- *   8. second look                     keep/second-looks.ts a `mac:` record may know better where the MAC is
+ *   8. second look                     reconcile/mac-record-checks.ts a `mac:` record may know better where the MAC is
  *
  * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
  */

@@ -3,7 +3,7 @@ import { Ahead } from '../../../src/ahead/ahead.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { HERE, ROUTED, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink, watch } from '../fake/world.ts';
-import { Keeping, ipKey, macKey } from '../keep/keeping.ts';
+import { Keeping, ipKey, macKey } from '../reconcile/reconciling.ts';
 
 class Written extends Keeping {
   readonly ahead = new Ahead(

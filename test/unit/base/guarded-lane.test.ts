@@ -8,8 +8,8 @@ import {
   inLane,
   revived,
 } from '../../../src/base/guarded-lane.ts';
-import { RecheckQueue } from '../../../src/keep/recheck-queue.ts';
-import { Blow } from '../../../src/keep/blow.ts';
+import { RecheckQueue } from '../../../src/reconcile/recheck-queue.ts';
+import { Blow } from '../../../src/reconcile/full-resync.ts';
 import { Fifo } from '../../../src/base/batch-while-busy.ts';
 import { World, turns, watch } from '../fake/world.ts';
 

@@ -1,5 +1,5 @@
 import { Subject } from 'rxjs';
-import { forgetAbsence } from '../../../src/keep/changes.ts';
+import { forgetAbsence } from '../../../src/reconcile/changes.ts';
 import { type MissBatch, type Settled, resolveMisses } from '../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import type { Asker, Miss } from '../../../src/base/vocabulary.ts';

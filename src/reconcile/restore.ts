@@ -11,7 +11,7 @@ import { ALL_ZEROS } from '../base/mac.ts';
 import { isOurFdbEntry } from '../entries/ownership.ts';
 import type { Mac } from '../base/vocabulary.ts';
 import { mendFdb } from './audit.ts';
-import type { ChangedRows } from './watch.ts';
+import type { ChangedRows } from './table-monitor.ts';
 
 /** Restored at once on one device in a second, so that one that goes on deleting costs no more; the audit does the rest. */
 const MOST = 1_000;

@@ -6,7 +6,7 @@ import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import { UNKNOWN } from '../../../src/model/port-quotas.ts';
 import { LOOKUP_RATE, VXLAN, ip, mac, vtep } from '../fake/world.ts';
-import { Keeping } from './keeping.ts';
+import { Keeping } from './reconciling.ts';
 
 const A = 11;
 const B = 12;

@@ -3,7 +3,7 @@ import type { ServedDevice } from '../../../src/model/device.ts';
 import { KnownMacs } from '../../../src/model/known-macs.ts';
 import { NUD_STALE } from '../../../src/kernel/netlink.ts';
 import { BRIDGE, GUEST, HERE, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink } from '../fake/world.ts';
-import { Keeping, ipKey } from './keeping.ts';
+import { Keeping, ipKey } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;

@@ -1,4 +1,4 @@
-import { type KeepOptions, Keeper, type OpenJournal } from '../../../src/keep/keeper.ts';
+import { type KeepOptions, Keeper, type OpenJournal } from '../../../src/reconcile/reconciler.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { World, ip, mac, turns, vtep, watch } from '../fake/world.ts';

@@ -3,7 +3,7 @@ import { beforeEach, expect, it } from 'vitest';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { VXLAN, ip, mac, vtep } from '../fake/world.ts';
-import { Keeping } from './keeping.ts';
+import { Keeping } from './reconciling.ts';
 
 const ALL_ZEROS = '00:00:00:00:00:00';
 

@@ -32,10 +32,10 @@ import { ADOPTED } from '../model/port-quotas.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from '../entries/writes.ts';
 import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../entries/remove.ts';
-import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
-import { withdrawIdle } from './idle.ts';
+import { isFdbAsHeld, isNeighbourAsHeld } from './matches.ts';
+import { withdrawIdle } from './aging.ts';
 import type { Recheck } from './recheck.ts';
-import type { Rows } from './watch.ts';
+import type { Rows } from './table-monitor.ts';
 
 /** Differences mended in one go; the event loop turns in between. */
 const AT_ONCE = 500;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { Due } from '../../../src/keep/due.ts';
+import { Due } from '../../../src/reconcile/refresh-queue.ts';
 import { World, ip, mac, vtep } from '../fake/world.ts';
 
 const LIFETIME = 60_000;

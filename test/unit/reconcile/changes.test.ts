@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { rechecksFor } from '../../../src/keep/changes.ts';
+import { rechecksFor } from '../../../src/reconcile/changes.ts';
 import type { DirectoryChange } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import type { Source } from '../../../src/model/desired-tables.ts';
 import { VNI, ip, mac, vtep } from '../fake/world.ts';
-import { Keeping, LIFETIME, ipKey, macKey } from './keeping.ts';
+import { Keeping, LIFETIME, ipKey, macKey } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { BRIDGE, GUEST, VXLAN, mac } from '../fake/world.ts';
-import { Keeping } from './keeping.ts';
+import { Keeping } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;

@@ -9,7 +9,7 @@ import { answerL2, answerL3, fromMacRecord } from '../resolver/select-record.ts'
 import { readPatiently } from '../resolver/lookup.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { Blow } from './blow.ts';
+import { Blow } from './full-resync.ts';
 
 /** Names a held entry. */
 export interface HeldEntry {

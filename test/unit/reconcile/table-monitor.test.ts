@@ -3,7 +3,7 @@ import type { FdbEntry, Neighbour } from '../../../src/base/vocabulary.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { Lane } from '../../../src/model/port-lane.ts';
 import { BRIDGE, GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
-import { Keeping } from './keeping.ts';
+import { Keeping } from './reconciling.ts';
 
 /** More than are read whole every time. */
 const MANY = 5_001;

@@ -25,22 +25,22 @@ import { type Journal, VolatileJournal } from '../entries/journal.ts';
 import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';
 import { audit, withdrawLocal } from './audit.ts';
-import { Blow } from './blow.ts';
+import { Blow } from './full-resync.ts';
 import { Leaks } from './leaks.ts';
 import { UnheldChanges } from './unheld-changes.ts';
 import { forgetAbsence, rechecksFor } from './changes.ts';
-import { Due, heldBy } from './due.ts';
-import { endAllProbation, heedUse } from './idle.ts';
+import { Due, heldBy } from './refresh-queue.ts';
+import { endAllProbation, heedUse } from './aging.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
-import { type ChangedRows, Watch } from './watch.ts';
-import type { WithdrawalGuard } from './guard.ts';
-import { Losses } from './losses.ts';
+import { type ChangedRows, Watch } from './table-monitor.ts';
+import type { WithdrawalGuard } from './withdrawal-guard.ts';
+import { Losses } from './withdrawals.ts';
 import { OwnLeases } from './own-leases.ts';
 import { type Recheck, type Reread, readAgain } from './recheck.ts';
 import { RecheckQueue } from './recheck-queue.ts';
 import { Restorer } from './restore.ts';
 import { hasUntraced, searchLone } from './search-lone.ts';
-import { SecondLooks } from './second-looks.ts';
+import { SecondLooks } from './mac-record-checks.ts';
 
 export interface KeepOptions extends EvictOptions {
   /** Seconds, all of these. */

@@ -9,7 +9,7 @@ import {
 } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { OUR_FDB_ROW, OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
-import { IDLE, Keeping } from './keeping.ts';
+import { IDLE, Keeping } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;

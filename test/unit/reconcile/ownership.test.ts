@@ -5,7 +5,7 @@ import type { ServedDevice } from '../../../src/model/device.ts';
 import { VolatileJournal } from '../../../src/entries/journal.ts';
 import { withdrawNeighbours } from '../../../src/entries/remove.ts';
 import { BRIDGE, OUR_FDB_ROW, OUR_ROW, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
-import { Keeping, ipKey } from './keeping.ts';
+import { Keeping, ipKey } from './reconciling.ts';
 
 /** RTPROT_ZEBRA. */
 const ZEBRA = 11;

@@ -14,7 +14,7 @@ import { isForeignNeighbour, placeOf, readForeignMacs } from '../entries/evidenc
 import { ALL_ZEROS, isGroup } from '../base/mac.ts';
 import { replicasIn } from '../entries/replicas.ts';
 import type { FdbEntry, Ip, Mac, Neighbour } from '../base/vocabulary.ts';
-import { isFdbAsHeld, isNeighbourAsHeld } from './as-held.ts';
+import { isFdbAsHeld, isNeighbourAsHeld } from './matches.ts';
 
 /** Reading whole more than this many entries takes at most one part in so many of the time. */
 const MANY = 5_000;

@@ -3,7 +3,7 @@ import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import { removeNeighbours, withdrawNeighbours } from '../../../src/entries/remove.ts';
 import { VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
-import { GRACE, IDLE, Keeping, ipKey } from './keeping.ts';
+import { GRACE, IDLE, Keeping, ipKey } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { NTF_EXT_LEARNED, NTF_ROUTER, NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { OUR_FDB_ROW, OUR_ROW, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
-import { Keeping } from './keeping.ts';
+import { Keeping } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;

@@ -11,7 +11,7 @@ import type { ServedDevice } from '../model/device.ts';
 import { HEARD_JUST_NOW, bridgeRows, forgetOnBridge } from '../entries/bridge-rows.ts';
 import { isMade } from '../entries/ownership.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
-import type { ChangedRows } from './watch.ts';
+import type { ChangedRows } from './table-monitor.ts';
 
 /** Removals of one MAC in `WHILE` milliseconds; QEMU announces a machine five times within half a second. */
 const MOST_REMOVALS = 8;

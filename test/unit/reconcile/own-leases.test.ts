@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { OwnLeases } from '../../../src/keep/own-leases.ts';
+import { OwnLeases } from '../../../src/reconcile/own-leases.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { HERE, ROUTED, VNI, World, vtep, vxlanLink } from '../fake/world.ts';
 

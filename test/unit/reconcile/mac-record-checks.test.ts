@@ -1,11 +1,11 @@
 import { beforeEach, expect, it } from 'vitest';
-import { SecondLooks } from '../../../src/keep/second-looks.ts';
+import { SecondLooks } from '../../../src/reconcile/mac-record-checks.ts';
 import { Lane } from '../../../src/model/port-lane.ts';
 import type { Settled } from '../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { UNKNOWN } from '../../../src/model/port-quotas.ts';
 import { LOOKUP_RATE, ip, mac, turns, vtep, watch } from '../fake/world.ts';
-import { Keeping } from './keeping.ts';
+import { Keeping } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;

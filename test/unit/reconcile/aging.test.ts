@@ -12,7 +12,7 @@ import { Report } from '../../../src/report.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
-import { IDLE, Keeping } from './keeping.ts';
+import { IDLE, Keeping } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;

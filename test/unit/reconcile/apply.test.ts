@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Lane } from '../../../src/model/port-lane.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { GUEST, HERE, BRIDGE, LOOKUP_RATE, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
-import { Keeping, ipKey, macKey } from './keeping.ts';
+import { Keeping, ipKey, macKey } from './reconciling.ts';
 
 let world: Keeping;
 let device: ServedDevice;
