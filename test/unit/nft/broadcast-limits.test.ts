@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { GROUPS } from '../../../src/broadcast/groups.ts';
+import { GROUPS } from '../../../src/replication/groups.ts';
 import { BroadcastLimits } from '../../../src/nft/broadcast-limits.ts';
 import { broadcastRuleset, countersIn } from '../../../src/nft/broadcast-rules.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';

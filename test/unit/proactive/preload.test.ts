@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Ahead } from '../../../src/ahead/ahead.ts';
+import { Ahead } from '../../../src/proactive/preload.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { HERE, ROUTED, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink, watch } from '../fake/world.ts';

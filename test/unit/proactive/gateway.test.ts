@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { gatewayOf } from '../../../src/ahead/gateway.ts';
+import { gatewayOf } from '../../../src/proactive/gateway.ts';
 import { LeaseTable } from '../../../src/directory/leases.ts';
 import { covers, following, formatPrefix, parseCidr } from '../../../src/base/prefix.ts';
 
