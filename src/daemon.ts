@@ -4,14 +4,14 @@
  */
 import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
 import { monotonic } from './base/clock.ts';
-import { History } from './history/history.ts';
+import { History } from './observe/history/history.ts';
 import type { RunOptions } from './config/options.ts';
 import type { LiveOptions } from './reload.ts';
 import type { Directory, DirectoryChange, DirectoryHealth, DirectoryState } from './directory/directory.ts';
 import { Ahead } from './proactive/preload.ts';
 import { Broadcast } from './replication/replication.ts';
 import { BroadcastLimits } from './nft/broadcast-limits.ts';
-import { Demand } from './demand/demand.ts';
+import { Demand } from './observe/top-addresses/top-addresses.ts';
 import { vtepAllowance } from './directory/vtep-allow.ts';
 import { reasonOf } from './base/errors.ts';
 import type { FlushRequest } from './control/server.ts';

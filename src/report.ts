@@ -3,7 +3,7 @@ import type { MalformedReason } from './directory/record.ts';
 import { reasonOf } from './base/errors.ts';
 import { monotonic } from './base/clock.ts';
 import type { LaneName } from './base/guarded-lane.ts';
-import { type Departure, History } from './history/history.ts';
+import { type Departure, History } from './observe/history/history.ts';
 import type { KernelError, OverrunSocket, ReceivingSocket } from './kernel/kernel.ts';
 import type { FoldedLog } from './base/log.ts';
 import { type Counters, type HttpRefusal, increment } from './model/counters.ts';

@@ -7,7 +7,7 @@ import { type Explanation, explain } from '../explain/explain.ts';
 import { gather } from '../explain/gather.ts';
 import { type Opened, devicesOf } from '../explain/read-device.ts';
 import { screen } from '../explain/screen.ts';
-import type { Status } from '../http/status.ts';
+import type { Status } from '../observe/http/status.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say, sayJson } from '../screen/say.ts';

@@ -1,7 +1,7 @@
 /** A daemon's status for people. Pure: the same status at the same width is the same text. */
-import type { DeviceStatus } from '../http/device-status.ts';
-import type { Distribution, Status } from '../http/status.ts';
-import { quantile } from '../metrics/quantile.ts';
+import type { DeviceStatus } from '../observe/http/device-status.ts';
+import type { Distribution, Status } from '../observe/http/status.ts';
+import { quantile } from '../observe/metrics/quantile.ts';
 import { harmless } from '../screen/columns.ts';
 import { count, megabytes } from '../screen/number.ts';
 import type { Palette } from '../screen/palette.ts';

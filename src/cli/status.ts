@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { catchError, lastValueFrom } from 'rxjs';
 import { declare, resolve } from '../config/options.ts';
 import { RuntimeFailure } from '../base/errors.ts';
-import { askStatus, statusUrl, whySilent } from '../http/ask.ts';
+import { askStatus, statusUrl, whySilent } from '../observe/http/ask.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say } from '../screen/say.ts';
 import { widthOf } from '../screen/size.ts';

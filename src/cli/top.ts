@@ -3,7 +3,7 @@ import { type Observable, filter, lastValueFrom, map, scan, take, takeUntil, tap
 import { declare, resolve } from '../config/options.ts';
 import * as parse from '../config/parse.ts';
 import { RuntimeFailure } from '../base/errors.ts';
-import { statusUrl } from '../http/ask.ts';
+import { statusUrl } from '../observe/http/ask.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say, sayJson } from '../screen/say.ts';
 import { type View, view } from '../top/rates.ts';

@@ -1,8 +1,8 @@
 /** The daemon of this host, if one runs. */
 import { lastValueFrom } from 'rxjs';
 import type { HostPort } from '../config/parse.ts';
-import { askStatus, statusUrl, whySilent } from '../http/ask.ts';
-import type { Status } from '../http/status.ts';
+import { askStatus, statusUrl, whySilent } from '../observe/http/ask.ts';
+import type { Status } from '../observe/http/status.ts';
 import { sh } from '../screen/shell.ts';
 import { VERSION } from '../base/version.ts';
 import { type Finding, of } from './finding.ts';

@@ -1,6 +1,6 @@
 import type { Faults } from '../base/guarded-lane.ts';
 import type { KernelError } from '../kernel/kernel.ts';
-import type { Departure } from '../history/history.ts';
+import type { Departure } from '../observe/history/history.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 

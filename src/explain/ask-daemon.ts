@@ -1,6 +1,6 @@
 import type { HostPort } from '../config/parse.ts';
 import { reasonOf } from '../base/errors.ts';
-import type { Account } from '../history/account.ts';
+import type { Account } from '../observe/history/account.ts';
 import type { Vni } from '../base/vocabulary.ts';
 import type { DaemonFacts } from './facts.ts';
 

@@ -3,7 +3,7 @@
  * here, and nothing that could not be written down in a test.
  */
 import type { MalformedReason } from '../directory/record.ts';
-import type { Account } from '../history/account.ts';
+import type { Account } from '../observe/history/account.ts';
 import type { LinkDetails, Path } from '../inspect/iproute.ts';
 import type { NeighbourDetails } from '../inspect/neighbours.ts';
 import type { Pinged } from '../inspect/ping.ts';

@@ -1,5 +1,5 @@
 /** What several stages ask of the facts, and how they name things. */
-import type { DeviceAccount } from '../history/account.ts';
+import type { DeviceAccount } from '../observe/history/account.ts';
 import { type CommandLine, type Word, blank, extended, remarked, sh, typed } from '../screen/shell.ts';
 import { isPermanent } from '../entries/ownership.ts';
 import { NTF_EXT_LEARNED, NUD_NOARP } from '../kernel/netlink.ts';

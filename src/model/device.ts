@@ -10,7 +10,7 @@ import type { Question } from './question.ts';
 import { HeldTables } from './desired-tables.ts';
 import { familyOf } from './underlay-family.ts';
 import { Settings } from './device-settings.ts';
-import { DeviceDemand } from '../demand/device.ts';
+import { DeviceDemand } from '../observe/top-addresses/device-addresses.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';
 import { interfaceOf } from '../links/vtep-rules.ts';
 import type { Clock } from '../base/clock.ts';

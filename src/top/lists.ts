@@ -1,6 +1,6 @@
 /** The lower part of the screen: devices, and the addresses that are asked for. */
 import { deviceState } from '../cli/show-status.ts';
-import type { AskedFor } from '../demand/report.ts';
+import type { AskedFor } from '../observe/top-addresses/report.ts';
 import { count, rate } from '../screen/number.ts';
 import type { Palette } from '../screen/palette.ts';
 import { duration } from '../screen/span.ts';

@@ -1,8 +1,8 @@
 /** Two looks at a daemon make what went on between them. */
-import type { AskedFor } from '../demand/report.ts';
-import type { DeviceStatus } from '../http/device-status.ts';
-import type { Distribution, Status } from '../http/status.ts';
-import { quantile } from '../metrics/quantile.ts';
+import type { AskedFor } from '../observe/top-addresses/report.ts';
+import type { DeviceStatus } from '../observe/http/device-status.ts';
+import type { Distribution, Status } from '../observe/http/status.ts';
+import { quantile } from '../observe/metrics/quantile.ts';
 import type { Sample } from './sample.ts';
 
 /** What `missd top` shows; as JSON with `--json`. Rates are a second, latencies in seconds. */

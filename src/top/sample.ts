@@ -1,8 +1,8 @@
 /** Looks at a daemon again and again, whether it answers or not. */
 import { type Observable, catchError, exhaustMap, map, of, timer } from 'rxjs';
 import { monotonic } from '../base/clock.ts';
-import { askStatus, whySilent } from '../http/ask.ts';
-import type { Status } from '../http/status.ts';
+import { askStatus, whySilent } from '../observe/http/ask.ts';
+import type { Status } from '../observe/http/status.ts';
 
 /** What a look came to. */
 export type Sample = {

@@ -7,7 +7,7 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { NUD_STALE } from '../../src/kernel/netlink.ts';
 import { Counters } from '../../src/model/counters.ts';
 import { PlainHistogram } from '../../src/base/histogram.ts';
-import { openRegistry } from '../../src/metrics/registry.ts';
+import { openRegistry } from '../../src/observe/metrics/registry.ts';
 import type { Miss } from '../../src/base/vocabulary.ts';
 import { type Crowd, crowd } from '../unit/fake/crowd.ts';
 import type { Field } from './field.ts';

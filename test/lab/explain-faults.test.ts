@@ -1,6 +1,6 @@
 /** Faults of records, hosts and underlay, with a daemon that serves: what `missd explain` makes of each. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Account } from '../../src/history/account.ts';
+import type { Account } from '../../src/observe/history/account.ts';
 import { ipKey, macKey, macRecord } from '../../src/lab/records.ts';
 import { until } from '../../src/lab/wait.ts';
 import { explain, follow } from './explaining.ts';

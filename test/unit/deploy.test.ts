@@ -167,7 +167,7 @@ describe('the Kubernetes manifest', () => {
     const { port } = understood(['--listen', listen ?? '']).listen;
     const probes = [container.startupProbe, container.livenessProbe, container.readinessProbe];
     expect(probes.map(({ httpGet }) => httpGet.port)).toEqual([port, port, port]);
-    const server = read('src/http/server.ts');
+    const server = read('src/observe/http/server.ts');
     const { annotations } = template.metadata;
     for (const path of [
       ...probes.map(({ httpGet }) => httpGet.path),

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { dashboardText } from '../../grafana/dashboard.ts';
 import { ROWS } from '../../grafana/rows.ts';
-import { openRegistry } from '../../src/metrics/registry.ts';
+import { openRegistry } from '../../src/observe/metrics/registry.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
 
 const file = (name: string): string =>

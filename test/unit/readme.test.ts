@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { declare } from '../../src/config/options.ts';
-import { openRegistry } from '../../src/metrics/registry.ts';
+import { openRegistry } from '../../src/observe/metrics/registry.ts';
 import { CONFLICTS } from '../../src/entries/report.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
 

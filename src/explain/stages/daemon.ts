@@ -1,7 +1,7 @@
 /** What a daemon remembers of the address, and whether one serves the device at all. */
 import { sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
-import type { HeldAccount } from '../../history/account.ts';
+import type { HeldAccount } from '../../observe/history/account.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
 import {

@@ -1,5 +1,5 @@
 /** What lately happened to the address, as the daemon remembers it. */
-import type { EventAccount } from '../../history/account.ts';
+import type { EventAccount } from '../../observe/history/account.ts';
 import { type CommandLine, extended, piped, sh } from '../../screen/shell.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { explain } from '../../../src/explain/explain.ts';
 import type { Facts } from '../../../src/explain/facts.ts';
 import { CAUSES, type CauseName } from '../../../src/explain/finding.ts';
-import type { EventAccount } from '../../../src/history/account.ts';
+import type { EventAccount } from '../../../src/observe/history/account.ts';
 import { NUD_FAILED, NUD_PERMANENT, NUD_STALE } from '../../../src/kernel/netlink.ts';
 import { ip, mac, vtep } from '../fake/world.ts';
 import { ADDRESS, MAC, THERE, account, macRecord, record, silent, spoiled, talked } from './facts.ts';

@@ -1,6 +1,6 @@
 /** Facts of a pair that is well, for tests to spoil. */
 import type { Facts, StoredFact } from '../../../src/explain/facts.ts';
-import type { Account } from '../../../src/history/account.ts';
+import type { Account } from '../../../src/observe/history/account.ts';
 import { sh } from '../../../src/screen/shell.ts';
 import { OUR_FDB_ROW, OUR_ROW, VNI, VXLAN, ip, link, mac, vtep, vxlanLink } from '../fake/world.ts';
 

@@ -1,7 +1,7 @@
 /** What a daemon says of itself, as a test wants it. */
-import type { AskedFor } from '../../../src/demand/report.ts';
-import type { DeviceStatus } from '../../../src/http/device-status.ts';
-import type { Distribution, Status } from '../../../src/http/status.ts';
+import type { AskedFor } from '../../../src/observe/top-addresses/report.ts';
+import type { DeviceStatus } from '../../../src/observe/http/device-status.ts';
+import type { Distribution, Status } from '../../../src/observe/http/status.ts';
 
 export const BOUNDS = [0.001, 0.01, 0.1];
 

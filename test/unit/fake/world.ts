@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import type { Observable, Subscription } from 'rxjs';
 import type { Strategy } from '../../../src/model/strategy.ts';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
-import { History } from '../../../src/history/history.ts';
+import { History } from '../../../src/observe/history/history.ts';
 import { FoldedLog, type Logger } from '../../../src/base/log.ts';
 import { Counters } from '../../../src/model/counters.ts';
 import { Report } from '../../../src/report.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Status } from '../../../src/http/status.ts';
+import type { Status } from '../../../src/observe/http/status.ts';
 import { type Frame, view } from '../../../src/top/rates.ts';
 import { BOUNDS, askedLike, deviceLike, distribution, statusLike } from '../fake/status.ts';
 

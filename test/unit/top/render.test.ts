@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import pc from 'picocolors';
 import { showStatus } from '../../../src/cli/show-status.ts';
-import type { Status } from '../../../src/http/status.ts';
+import type { Status } from '../../../src/observe/http/status.ts';
 import { render } from '../../../src/top/render.ts';
 import { type View, view } from '../../../src/top/rates.ts';
 import { askedLike, deviceLike, distribution, statusLike, worst } from '../fake/status.ts';

@@ -1,0 +1,144 @@
+/** What the daemon knows of one address, as `GET /history?vni=&address=` tells it. Seconds and wall-clock times. */
+import type { Daemon } from '../../daemon.ts';
+import { monotonic } from '../../base/clock.ts';
+import type { ServedDevice } from '../../model/device.ts';
+import type { HeldFdbEntry, HeldNeighbour, Source } from '../../model/desired-tables.ts';
+import type { Ip, Mac, Vni } from '../../base/vocabulary.ts';
+import { VERSION } from '../../base/version.ts';
+import type { EventKind } from './history.ts';
+import type { Told } from './ring.ts';
+
+export interface Account {
+  version: string;
+  pid: number;
+  /** Seconds. */
+  uptime: number;
+  vni: Vni;
+  address: string;
+  /** `forSeconds` how long it has been like that. */
+  directory: { up: boolean; reason?: string; forSeconds?: number };
+  /** Entries whose records went at one blow are kept for a while. */
+  withdrawalGuard: boolean;
+  /** Seconds; of the options in force. */
+  audit: number;
+  lifetime: number;
+  devices: DeviceAccount[];
+  events: EventAccount[];
+  /** Older events than this many seconds may be forgotten; absent: none is. */
+  eventsSince?: number;
+}
+
+/** An entry as missd holds it. */
+export interface HeldAccount {
+  source: Source;
+  /** Seconds since its record was read, and since it was last seen to be wanted. */
+  checkedAgo: number;
+  usedAgo: number;
+}
+
+export interface DeviceAccount {
+  name: string;
+  namespace: string;
+  ifindex: number;
+  up: boolean;
+  strategy: string;
+  /** Its entries have been compared with the directory. */
+  verified: boolean;
+  neighbour?: HeldAccount & { mac: Mac };
+  fdb?: HeldAccount & { mac: Mac; vtep: Ip; router: boolean };
+  /** Known to be nobody's, and remembered as such for so many seconds more. */
+  absent?: { ago: number; left: number };
+  /** Found to live on this host. */
+  local?: { ago: number; left: number };
+  /** Being looked up, for so many seconds now. */
+  inFlight?: { ago: number; waiting: boolean; askers: number };
+  /** Addresses known to use the MAC, now or before. */
+  users: Ip[];
+}
+
+export interface EventAccount extends Told {
+  kind: EventKind;
+  /** ISO 8601. */
+  at: string;
+  /** Seconds. */
+  ago: number;
+  address: string;
+}
+
+/** Events told at most. */
+const MOST_EVENTS = 64;
+
+export function accountOf(daemon: Daemon, vni: Vni, address: string): Account {
+  const now = monotonic();
+  const { history, options } = daemon;
+  const state = daemon.readiness.directory;
+  const devices = daemon.host.devices().filter((device) => device.vni === vni);
+  const macs = devices.flatMap(({ tables }) => tables.knownMac(address) ?? []);
+  const events = history.of(vni, address, macs);
+  return {
+    version: VERSION,
+    pid: process.pid,
+    uptime: seconds(now - daemon.startedAt),
+    vni,
+    address,
+    directory: state.up
+      ? { up: true }
+      : { up: false, reason: state.reason, forSeconds: seconds(now - state.since) },
+    withdrawalGuard: daemon.keeper.guard.active.includes(vni),
+    audit: options.audit,
+    lifetime: options.lifetime,
+    devices: devices.map((device) => deviceAccount(device, address, now)),
+    events: events.slice(-MOST_EVENTS).map(({ kind, at, vni: _, ...rest }) => ({
+      kind,
+      at: new Date(Date.now() - (now - at)).toISOString(),
+      ago: seconds(now - at),
+      ...rest,
+    })),
+    ...(history.since !== undefined && { eventsSince: seconds(now - history.since) }),
+  };
+}
+
+function deviceAccount(device: ServedDevice, address: string, now: number): DeviceAccount {
+  const { tables, link, namespace, absent, local, inFlight } = device;
+  const neighbour = tables.neighbours.get(address);
+  const mac = neighbour?.mac ?? address;
+  const fdb = tables.fdb.get(mac);
+  const question = inFlight.get(address);
+  const [absentLeft, localLeft] = [absent.left(address), local.left(address)];
+  return {
+    name: link.name,
+    namespace: namespace.name,
+    ifindex: link.ifindex,
+    up: link.up,
+    strategy: device.strategy,
+    verified: device.verified,
+    ...(neighbour !== undefined && { neighbour: { mac: neighbour.mac, ...held(neighbour, now) } }),
+    ...(fdb !== undefined && {
+      fdb: { mac: fdb.mac, vtep: fdb.vtep, router: fdb.router, ...held(fdb, now) },
+    }),
+    ...(absentLeft !== undefined && { absent: remembered(absentLeft, absent.lifetime) }),
+    ...(localLeft !== undefined && { local: remembered(localLeft, local.lifetime) }),
+    ...(question !== undefined && {
+      inFlight: {
+        ago: seconds(now - question.receivedAt),
+        waiting: question.waiting,
+        askers: question.askers.length,
+      },
+    }),
+    users: [...tables.addressesOf(mac)],
+  };
+}
+
+const held = ({ source, checkedAt, usedAt }: HeldNeighbour | HeldFdbEntry, now: number): HeldAccount => ({
+  source,
+  checkedAgo: seconds(now - checkedAt),
+  usedAgo: seconds(now - usedAt),
+});
+
+const remembered = (left: number, lifetime: number): { ago: number; left: number } => ({
+  ago: seconds(lifetime - left),
+  left: seconds(left),
+});
+
+/** To the millisecond, of milliseconds. */
+const seconds = (milliseconds: number): number => Math.max(0, Math.round(milliseconds)) / 1000;

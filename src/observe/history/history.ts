@@ -1,0 +1,119 @@
+/**
+ * What lately happened to addresses, for whoever asks about one. Each kind has a ring of its own, so that a guest that
+ * scans for addresses nobody has, or an import of a million records, pushes out nothing but its own like.
+ */
+import type { Clock } from '../../base/clock.ts';
+import type { DirectoryChange } from '../../directory/directory.ts';
+import type { Settled } from '../../resolver/pipeline.ts';
+import type { Answer } from '../../model/question.ts';
+import type { ServedDevice } from '../../model/device.ts';
+import type { Conflict, ReconcileAction } from '../../entries/report.ts';
+import type { Vni } from '../../base/vocabulary.ts';
+import { Ring, type RingEvent } from './ring.ts';
+
+/** Why an entry of ours went. */
+export type Departure = 'withdrawn' | 'idle' | 'port_quota' | 'max_entries' | 'moved_here';
+
+/** A question that ended; and what happened without one. */
+const KINDS = [
+  'resolved',
+  'unknown',
+  'failed',
+  'shed',
+  'local',
+  /** A record was set, deleted or expired. */
+  'changed',
+  /** An entry was rewritten because its record says something new. */
+  'rewritten',
+  /** An entry of ours went. */
+  'removed',
+  /** Gone to make room. */
+  'evicted',
+  'conflict',
+  /** The kernel's tables were brought in line. */
+  'mended',
+] as const;
+export type EventKind = (typeof KINDS)[number];
+
+export interface HistoryEvent extends RingEvent {
+  kind: EventKind;
+}
+
+/** Of each kind, some 70 bytes an event. */
+const SIZE = 1024;
+
+export class History {
+  readonly #now: Clock;
+  readonly #rings = Object.fromEntries(KINDS.map((kind) => [kind, new Ring(SIZE)])) as Record<
+    EventKind,
+    Ring
+  >;
+
+  constructor(now: Clock) {
+    this.#now = now;
+  }
+
+  settled(settled: readonly Settled[]): void {
+    const now = this.#now();
+    for (const { question, outcome, answer } of settled) {
+      const { device, address, receivedAt } = question;
+      const took = now - receivedAt;
+      const ring = this.#rings[outcome];
+      if (answer === undefined) ring.add(now, device.vni, address, undefined, undefined, undefined, took);
+      else ring.add(now, device.vni, address, answer.mac, answer.vtep, answer.source.kind, took);
+    }
+  }
+
+  /** Dropped without having been looked up. */
+  shed({ vni }: ServedDevice, address: string): void {
+    this.#rings.shed.add(this.#now(), vni, address);
+  }
+
+  heed(change: DirectoryChange): void {
+    if (change.type !== 'records') return;
+    const now = this.#now();
+    for (const { vni, kind, address } of change.keys)
+      this.#rings.changed.add(now, vni, address, undefined, undefined, kind);
+  }
+
+  rewritten({ vni }: ServedDevice, address: string, { mac, vtep, source }: Answer): void {
+    this.#rings.rewritten.add(this.#now(), vni, address, mac, vtep, source.kind);
+  }
+
+  removed({ vni }: ServedDevice, addresses: Iterable<string>, why: Departure): void {
+    const now = this.#now();
+    const ring = this.#rings[why === 'port_quota' || why === 'max_entries' ? 'evicted' : 'removed'];
+    for (const address of addresses) ring.add(now, vni, address, undefined, undefined, why);
+  }
+
+  /** @param what in words, which begin with the address it is about */
+  conflict({ vni }: ServedDevice, reason: Conflict, what: string): void {
+    this.#rings.conflict.add(this.#now(), vni, firstWord(what), undefined, undefined, `${reason}: ${what}`);
+  }
+
+  mended({ vni }: ServedDevice, action: ReconcileAction, what: string): void {
+    this.#rings.mended.add(this.#now(), vni, firstWord(what), undefined, undefined, action);
+  }
+
+  /**
+   * About an address, be it an entry that named it as its MAC, and about others that go with it; the oldest first.
+   */
+  of(vni: Vni, address: string, others: readonly string[] = []): HistoryEvent[] {
+    const addresses = new Set([address, ...others]);
+    const events: HistoryEvent[] = [];
+    for (const kind of KINDS)
+      for (const event of this.#rings[kind].of(vni, addresses, address)) events.push({ kind, ...event });
+    return events.sort((a, b) => a.at - b.at);
+  }
+
+  /** Before this moment something may have happened that is forgotten, monotonic ms; undefined: nothing is. */
+  get since(): number | undefined {
+    const since = KINDS.map((kind) => this.#rings[kind].since).filter((one) => one !== undefined);
+    return since.length === 0 ? undefined : Math.max(...since);
+  }
+}
+
+const firstWord = (text: string): string => {
+  const space = text.indexOf(' ');
+  return space < 0 ? text : text.slice(0, space);
+};

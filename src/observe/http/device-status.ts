@@ -1,0 +1,60 @@
+import type { Strategy } from '../../model/strategy.ts';
+import type { ServedDevice } from '../../model/device.ts';
+import { type PortStatus, portStatus } from './port-status.ts';
+
+/** A served device, as `/status` says it. */
+export interface DeviceStatus {
+  name: string;
+  namespace: string;
+  ifindex: number;
+  vni: number;
+  local?: string;
+  topology: 'bridged' | 'routed';
+  strategy: Strategy;
+  up: boolean;
+  /** What a predecessor left has been taken over, and compared with the directory. */
+  adopted: boolean;
+  verified: boolean;
+  /** Seconds since its tables were last compared with what is held. */
+  auditedSeconds?: number;
+  /** Counted one by one, or estimated in a storm. */
+  misses: number;
+  neighbours: number;
+  fdb: number;
+  routes: number;
+  absent: number;
+  /** FDB entries of other owners that look like missd's. */
+  foreign: number;
+  /** Where frames to unknown MACs go by somebody's all-zeros entry: there are no L2 misses then. */
+  defaultRemote?: string;
+  inFlight: number;
+  /** Those that have asked. */
+  ports: PortStatus[];
+}
+
+/** @param now monotonic ms */
+export function deviceStatus(device: ServedDevice, now: number): DeviceStatus {
+  const { link, namespace, bridge, strategy, adopted, verified, auditedAt, demand } = device;
+  return {
+    name: link.name,
+    namespace: namespace.name,
+    ifindex: link.ifindex,
+    vni: link.vxlan.vni,
+    ...(link.vxlan.local === undefined ? {} : { local: link.vxlan.local }),
+    topology: bridge === 0 ? 'routed' : 'bridged',
+    strategy,
+    up: link.up,
+    adopted,
+    verified,
+    ...(auditedAt === undefined ? {} : { auditedSeconds: Math.round((now - auditedAt) / 1000) }),
+    misses: demand.misses,
+    neighbours: device.tables.neighbours.size,
+    fdb: device.tables.fdb.size,
+    routes: device.routes.size,
+    absent: device.absent.size,
+    foreign: device.foreign.size,
+    ...(device.defaultRemote === undefined ? {} : { defaultRemote: device.defaultRemote }),
+    inFlight: device.inFlight.size,
+    ports: portStatus(device),
+  };
+}

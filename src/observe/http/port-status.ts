@@ -1,0 +1,25 @@
+import { L2_KNOWN, L2_PORT, UNKNOWN_PORT } from '../../model/port-lane.ts';
+import type { ServedDevice } from '../../model/device.ts';
+
+/** A bridge port that has asked through a device, as `/status` says it. */
+export interface PortStatus {
+  name: string;
+  /** Questions taken to the directory. */
+  lookups: number;
+  /** Questions dropped. */
+  shed: number;
+}
+
+/** No interface can be called so: names have no space (net/core/dev.c, `dev_valid_name`). */
+const OTHERS = new Map([
+  [UNKNOWN_PORT, 'not known'],
+  [L2_PORT, 'of L2 misses'],
+  [L2_KNOWN, 'of L2 misses for known MACs'],
+]);
+
+export const portStatus = ({ lanes, namespace }: ServedDevice): PortStatus[] =>
+  [...lanes.values()].map(({ port, asked, shed }) => ({
+    name: OTHERS.get(port) ?? namespace.portName(port),
+    lookups: asked,
+    shed,
+  }));

@@ -1,0 +1,158 @@
+import { type IncomingMessage, type ServerResponse, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { HostPort } from '../../config/parse.ts';
+import type { Daemon } from '../../daemon.ts';
+import { vni as parseVni } from '../../config/parse.ts';
+import { canonicalIp, canonicalMac } from '../../base/address.ts';
+import { RuntimeFailure, reasonOf } from '../../base/errors.ts';
+import { accountOf } from '../history/account.ts';
+import { CONTENT_TYPE, type Exposition } from '../metrics/exposition.ts';
+import type { Connection } from './connection.ts';
+import { Connections } from './connections.ts';
+import { withoutSteering } from '../../screen/steering.ts';
+import { statusOf } from './status.ts';
+
+/** Before an address that another process has is tried again, ms. */
+const RETRY = 100;
+
+/** What is served, until it is closed. */
+export interface HttpService {
+  /** As bound: a port of 0 asks for any. */
+  readonly port: number;
+  close(): void;
+}
+
+/**
+ * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only. A peer may ask as much
+ * as it likes: its requests are taken one by one, no two answers are made in one turn of the event loop, and all who ask
+ * for the metrics while they are being written get the same text.
+ * @param wait while another process has the address; the service is returned meanwhile
+ * @throws RuntimeFailure when the address cannot be listened on
+ */
+export async function listen(
+  { host, port }: HostPort,
+  daemon: Daemon,
+  registry: Exposition,
+  wait = false,
+): Promise<HttpService> {
+  const rendered = sharing(() => registry.text().then((text) => Buffer.from(text)));
+  const inTurn = oneATurn();
+  const http = createServer((request, response) => {
+    // Its peer is gone, or does not read.
+    response.on('error', () => undefined);
+    response.once('close', () => {
+      // Otherwise it ends with this one.
+      if (response.shouldKeepAlive) connections.answered(request.socket as unknown as Connection);
+    });
+    inTurn()
+      .then(() => answer(request, response, daemon, rendered))
+      .catch((error: unknown) => {
+        if (!response.headersSent) send(response, 500, 'text/plain', `${reasonOf(error)}\n`);
+      });
+  });
+  const connections = new Connections(http, (most) => {
+    daemon.report.refusedPeer('full', `there are ${most}`);
+  });
+  const { server } = connections;
+  let again: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve, reject) => {
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      // No descriptor for a peer that wants to connect: it tries again, and what listens goes on listening.
+      if (server.listening) daemon.report.refusedPeer('error', reasonOf(error));
+      else if (!wait || error.code !== 'EADDRINUSE')
+        reject(new RuntimeFailure(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error }));
+      else {
+        again = setTimeout(() => server.listen(port, host), RETRY);
+        resolve();
+      }
+    });
+    server.listen(port, host, resolve);
+  });
+  return {
+    get port() {
+      return (server.address() as AddressInfo | null)?.port ?? 0;
+    },
+    close: () => {
+      clearTimeout(again);
+      connections.close();
+    },
+  };
+}
+
+/** Whoever wants it while it is being made gets what the others get. */
+function sharing<T>(make: () => Promise<T>): () => Promise<T> {
+  let underWay: Promise<T> | undefined;
+  return () =>
+    (underWay ??= make().finally(() => {
+      underWay = undefined;
+    }));
+}
+
+/** Resolves for one caller in each turn of the event loop, so that misses come in between. */
+function oneATurn(): () => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return () => (last = last.then(() => turn()));
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  daemon: Daemon,
+  metrics: () => Promise<Buffer>,
+): Promise<void> {
+  // What follows the head of a request, as a body, is not read as one.
+  if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
+    response.shouldKeepAlive = false;
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    send(response, 405, 'text/plain', 'only GET\n');
+    return;
+  }
+  const missing = daemon.readiness.missing();
+  switch (request.url?.split('?')[0]) {
+    case '/metrics':
+      send(response, 200, CONTENT_TYPE, await metrics());
+      return;
+    case '/healthz':
+      send(response, 200, 'text/plain', 'ok\n');
+      return;
+    case '/readyz':
+      sendJson(response, missing.length === 0 ? 200 : 503, {
+        ready: missing.length === 0,
+        missing,
+        ...(daemon.keeper.guard.active.length > 0 ? { degraded: 'withdrawal' } : {}),
+      });
+      return;
+    case '/status':
+      sendJson(response, 200, statusOf(daemon));
+      return;
+    case '/history':
+      sendHistory(response, new URL(request.url ?? '', 'http://localhost').searchParams, daemon);
+      return;
+    default:
+      send(response, 404, 'text/plain', '/metrics /healthz /readyz /status /history?vni=&address=\n');
+  }
+}
+
+function sendHistory(response: ServerResponse, asked: URLSearchParams, daemon: Daemon): void {
+  const text = asked.get('address') ?? '';
+  const address = canonicalIp(text) ?? canonicalMac(text);
+  let vni: number | undefined;
+  try {
+    vni = parseVni(asked.get('vni') ?? '');
+  } catch {
+    // Said below.
+  }
+  if (vni === undefined || address === undefined)
+    send(response, 400, 'text/plain', 'expected /history?vni=VNI&address=IP-OR-MAC\n');
+  else sendJson(response, 200, accountOf(daemon, vni, address));
+}
+
+const sendJson = (response: ServerResponse, code: number, body: unknown): void => {
+  send(response, code, 'application/json', `${withoutSteering(JSON.stringify(body, null, 2))}\n`);
+};
+
+function send(response: ServerResponse, code: number, type: string, body: string | Buffer): void {
+  response.writeHead(code, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
+  response.end(body);
+}

@@ -1,0 +1,126 @@
+/** What `/status` says: everything that `missd status` prints and `missd top` follows. Times are in seconds. */
+import { type AskedFor, hottest, longestUnknown } from '../top-addresses/report.ts';
+import type { Daemon } from '../../daemon.ts';
+import { directoryNamed } from '../../directory/named.ts';
+import { monotonic } from '../../base/clock.ts';
+import type { PlainHistogram } from '../../base/histogram.ts';
+import { type Unserved, unserved } from '../../links/unserved.ts';
+import { portStatus } from './port-status.ts';
+import { VERSION } from '../../base/version.ts';
+import { type DeviceStatus, deviceStatus } from './device-status.ts';
+
+export interface Status {
+  version: string;
+  pid: number;
+  uptime: number;
+  ready: boolean;
+  missing: string[];
+  /** Where it is, without credentials; `forSeconds` how long it has been up or down. */
+  directory: { kind: string; address: string; up: boolean; reason?: string; forSeconds: number };
+  devices: DeviceStatus[];
+  /** What is not served, and why. */
+  unserved: Unserved[];
+  misses: Record<string, number>;
+  ignored: Record<string, number>;
+  resolutions: Record<string, Record<string, number>>;
+  inFlight: number;
+  announcements: Record<string, number>;
+  conflicts: Record<string, number>;
+  evictions: Record<string, number>;
+  writeFailures: Record<string, number>;
+  overruns: Record<string, number>;
+  /** Miss received to entry acknowledged, and one round trip to the directory. */
+  latency: { resolution: Distribution; lookup: Distribution };
+  /** Entries held on all devices, of how many at most. */
+  entries: { held: number; most: number };
+  /** Ports with questions dropped so far, those that dropped most first, and whether the kernel holds them back now. */
+  shed: { device: string; port: string; shed: number }[];
+  throttled: { device: string; port: string }[];
+  /** VNIs that lost their records all at once, and whose entries stay for so long. */
+  guard: { vni: number; entries: number; forSeconds: number }[];
+  hottest: AskedFor[];
+  unknown: AskedFor[];
+  /** Resident memory, bytes. */
+  memory: number;
+}
+
+/** A histogram since the start of the daemon; of two of them one makes that of the time between. */
+export interface Distribution {
+  /** Ascending upper bounds of the buckets, seconds; one bucket more is for what is above. */
+  bounds: number[];
+  /** Not cumulative. */
+  counts: number[];
+  sum: number;
+}
+
+/** A scan from every port of a host is told of by its worst. */
+const MOST_PORTS = 20;
+
+export function statusOf(daemon: Daemon): Status {
+  const { counters, host, options, readiness } = daemon;
+  const state = readiness.directory;
+  const now = monotonic();
+  const seconds = (since: number): number => Math.round((now - since) / 1000);
+  const missing = readiness.missing();
+  const devices = host.devices();
+  return {
+    version: VERSION,
+    pid: process.pid,
+    uptime: seconds(daemon.startedAt),
+    ready: missing.length === 0,
+    missing,
+    directory: {
+      ...directoryNamed(options),
+      up: state.up,
+      ...(state.up ? {} : { reason: state.reason }),
+      forSeconds: seconds(readiness.directorySince),
+    },
+    devices: devices.map((device) => deviceStatus(device, now)),
+    unserved: unserved(host, options.device),
+    misses: counters.misses,
+    ignored: counters.ignored,
+    resolutions: counters.resolutions,
+    inFlight: daemon.admission.inFlight,
+    announcements: counters.announcements,
+    conflicts: counters.conflicts,
+    evictions: counters.evictions,
+    writeFailures: counters.writeFailures,
+    overruns: counters.overruns,
+    latency: {
+      resolution: distribution(counters.resolutionSeconds),
+      lookup: distribution(counters.lookupSeconds),
+    },
+    entries: {
+      held: devices.reduce((sum, { tables }) => sum + tables.shares.size, 0),
+      most: options.maxEntries,
+    },
+    shed: devices
+      .flatMap((device) =>
+        portStatus(device).map(({ name, shed }) => ({ device: device.name, port: name, shed })),
+      )
+      .filter(({ shed }) => shed > 0)
+      .sort((one, other) => other.shed - one.shed)
+      .slice(0, MOST_PORTS),
+    throttled: daemon.throttle.held().map(({ device, port }) => ({
+      device: device.name,
+      port: device.namespace.portName(port),
+    })),
+    guard: daemon.keeper.guard.kept().map(({ vni, entries, until }) => ({
+      vni,
+      entries,
+      forSeconds: Math.max(0, -seconds(until)),
+    })),
+    hottest: hottest(devices, now),
+    unknown: longestUnknown(devices, now),
+    memory: process.memoryUsage.rss(),
+  };
+}
+
+function distribution(histogram: PlainHistogram): Distribution {
+  const cumulative = histogram.cumulative().map(({ count }) => count);
+  return {
+    bounds: [...histogram.bounds],
+    counts: cumulative.map((count, bucket) => count - (cumulative[bucket - 1] ?? 0)),
+    sum: histogram.sum,
+  };
+}

@@ -1,0 +1,10 @@
+import { AskedAddresses } from './asked-addresses.ts';
+
+/** What is asked for on one device. */
+export class DeviceDemand {
+  /** All of its misses so far, as counted or estimated. */
+  misses = 0;
+  readonly hot = new AskedAddresses();
+  /** Addresses that nobody has. Their heat does not cool: what is asked for once a minute is as wanting as the rest. */
+  readonly unknown = new AskedAddresses();
+}
