@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The front door: every command, and how errors leave the building. */
-import './hangup.ts';
+import './daemon/hangup.ts';
 import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UsageError, reasonOf } from './base/errors.ts';

@@ -1,7 +1,7 @@
 import { say, sayJson } from '../screen/say.ts';
 import { Command } from 'commander';
 import { type FlushOptions, declare, resolve } from '../config/options.ts';
-import { flushServed } from '../control/client.ts';
+import { flushServed } from './control-client.ts';
 import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import { holdersIn, servesAnything } from '../links/device-lock.ts';

@@ -1,20 +1,20 @@
 import { Command } from 'commander';
 import { type RunOptions, declare, resolve } from '../config/options.ts';
-import { listenControl } from '../control/server.ts';
-import { Daemon } from '../daemon.ts';
+import { listenControl } from '../daemon/control-server.ts';
+import { Daemon } from '../daemon/daemon.ts';
 import { openDirectory, openRedis } from '../directory/open.ts';
 import type { OnMalformed } from '../directory/redis/leases.ts';
 import { RenewableDirectory } from '../directory/renewable.ts';
 import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
-import { onHangup } from '../hangup.ts';
+import { onHangup } from '../daemon/hangup.ts';
 import { listen } from '../observe/http/server.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { openLog } from '../base/log.ts';
 import { openRegistry } from '../observe/metrics/registry.ts';
-import { Reload } from '../reload.ts';
+import { Reload } from '../daemon/reload.ts';
 import { Notifier } from '../service/notify.ts';
 import { supervised } from '../service/supervised.ts';
-import { warmUp } from '../warm-up.ts';
+import { warmUp } from '../daemon/warm-up/warm-up.ts';
 
 const HELP = `
 Every option may also be an environment variable (--key-prefix is MISSD_KEY_PREFIX) or a key of the YAML

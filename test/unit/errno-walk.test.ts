@@ -22,7 +22,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type SchedulerAction, type SchedulerLike, asyncScheduler } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { CONTROL_SUFFIX, listenControl } from '../../src/control/server.ts';
+import { CONTROL_SUFFIX, listenControl } from '../../src/daemon/control-server.ts';
 import { FileDirectory, type FileDirectoryOptions } from '../../src/directory/file/file-directory.ts';
 import { readDirectoryFile } from '../../src/directory/file/records.ts';
 import { redisClient } from '../../src/directory/redis/client.ts';

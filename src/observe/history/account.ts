@@ -1,5 +1,5 @@
 /** What the daemon knows of one address, as `GET /history?vni=&address=` tells it. Seconds and wall-clock times. */
-import type { Daemon } from '../../daemon.ts';
+import type { Daemon } from '../../daemon/daemon.ts';
 import { monotonic } from '../../base/clock.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour, Source } from '../../model/desired-tables.ts';

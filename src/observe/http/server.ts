@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { HostPort } from '../../config/parse.ts';
-import type { Daemon } from '../../daemon.ts';
+import type { Daemon } from '../../daemon/daemon.ts';
 import { vni as parseVni } from '../../config/parse.ts';
 import { canonicalIp, canonicalMac } from '../../base/address.ts';
 import { RuntimeFailure, reasonOf } from '../../base/errors.ts';

@@ -1,6 +1,6 @@
 /** What `/status` says: everything that `missd status` prints and `missd top` follows. Times are in seconds. */
 import { type AskedFor, hottest, longestUnknown } from '../top-addresses/report.ts';
-import type { Daemon } from '../../daemon.ts';
+import type { Daemon } from '../../daemon/daemon.ts';
 import { directoryNamed } from '../../directory/named.ts';
 import { monotonic } from '../../base/clock.ts';
 import type { PlainHistogram } from '../../base/histogram.ts';

@@ -2,7 +2,7 @@
  * What is published of each device. There may be hundreds of them, so it is little, and never a histogram: 15 series
  * each, of which 200 devices make a quarter of a megabyte. Of single ports and addresses `missd top` tells.
  */
-import type { Daemon } from '../../daemon.ts';
+import type { Daemon } from '../../daemon/daemon.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import { LAYERS, OUTCOMES } from '../../model/counters.ts';
 import type { Exposition, Sample } from './exposition.ts';

@@ -1,5 +1,5 @@
 /** What is published, under the names of the public contract. Nothing here runs unless somebody scrapes. */
-import type { Daemon } from '../../daemon.ts';
+import type { Daemon } from '../../daemon/daemon.ts';
 import { DIRECTORY_PARTS } from '../../directory/directory.ts';
 import { MALFORMED_REASONS } from '../../directory/record.ts';
 import { addon } from '../../kernel/addon.ts';

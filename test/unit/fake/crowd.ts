@@ -1,5 +1,5 @@
 /** A daemon that serves very many devices, each with entries, on fakes. */
-import type { Daemon } from '../../../src/daemon.ts';
+import type { Daemon } from '../../../src/daemon/daemon.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { daemonOnFakes } from './daemon.ts';
 import { FakeDirectory } from './directory.ts';

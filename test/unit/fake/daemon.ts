@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { pino } from 'pino';
 import { type RunOptions, declare, resolve } from '../../../src/config/options.ts';
-import { Daemon } from '../../../src/daemon.ts';
+import { Daemon } from '../../../src/daemon/daemon.ts';
 import { FakeDirectory } from './directory.ts';
 import { FakeKernel } from './kernel.ts';
 

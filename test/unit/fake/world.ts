@@ -7,7 +7,7 @@ import { NTF_EXT_LEARNED, NTF_SELF, NUD_NOARP, NUD_REACHABLE } from '../../../sr
 import { History } from '../../../src/observe/history/history.ts';
 import { FoldedLog, type Logger } from '../../../src/base/log.ts';
 import { Counters } from '../../../src/model/counters.ts';
-import { Report } from '../../../src/report.ts';
+import { Report } from '../../../src/daemon/report.ts';
 import { Admission } from '../../../src/resolver/admission.ts';
 import type { PipelineDeps } from '../../../src/resolver/deps.ts';
 import { ServedDevice, type Surroundings, type VxlanLink } from '../../../src/model/device.ts';

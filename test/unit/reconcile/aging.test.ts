@@ -6,9 +6,9 @@ import {
   NUD_REACHABLE,
   NUD_STALE,
 } from '../../../src/kernel/netlink.ts';
-import { type Concerned, heed } from '../../../src/heed.ts';
+import { type Concerned, heed } from '../../../src/daemon/signal-dispatch.ts';
 import { FoldedLog } from '../../../src/base/log.ts';
-import { Report } from '../../../src/report.ts';
+import { Report } from '../../../src/daemon/report.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';

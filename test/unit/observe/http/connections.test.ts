@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { Daemon } from '../../../../src/daemon.ts';
+import type { Daemon } from '../../../../src/daemon/daemon.ts';
 import { type HttpService, listen } from '../../../../src/observe/http/server.ts';
 import { Exposition } from '../../../../src/observe/metrics/exposition.ts';
 import { daemonOnFakes } from '../../fake/daemon.ts';

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
-import { declare, resolve } from '../../src/config/options.ts';
-import { warmUp } from '../../src/warm-up.ts';
+import { declare, resolve } from '../../../src/config/options.ts';
+import { warmUp } from '../../../src/daemon/warm-up/warm-up.ts';
 
 it('answers misses that nobody asked, with neither kernel nor directory, and ends', async () => {
   const words = ['--redis', '/nowhere/redis.sock', '--netns', '/nowhere', '--device', 'nothing'];

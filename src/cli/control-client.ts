@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { RuntimeFailure } from '../base/errors.ts';
 import type { Flushed } from '../entries/flush.ts';
-import { CONTROL_SUFFIX, type FlushRequest } from './server.ts';
+import { CONTROL_SUFFIX, type FlushRequest } from '../daemon/control-server.ts';
 
 /** A daemon with hundreds of thousands of entries takes seconds, ms. */
 const PATIENCE = 30_000;

@@ -1,9 +1,9 @@
 /** The lane of lookups for the warm-up: the real one, to a server in this very process that has each answer ready before it is asked. */
 import { once } from 'node:events';
 import { createServer, Socket } from 'node:net';
-import type { Directory, RecordKey } from './directory/directory.ts';
-import { RedisKeys } from './directory/redis/keys.ts';
-import { RedisLookups } from './directory/redis/lookups.ts';
+import type { Directory, RecordKey } from '../../directory/directory.ts';
+import { RedisKeys } from '../../directory/redis/keys.ts';
+import { RedisLookups } from '../../directory/redis/lookups.ts';
 
 export interface WarmLane {
   read: Directory['read'];

@@ -3,11 +3,11 @@
  * Most options are values that are read where they are used; the rest is said to need a restart.
  */
 import { isDeepStrictEqual } from 'node:util';
-import type { RunOptions } from './config/options.ts';
-import { type RedisTarget, redisTarget } from './directory/redis/url.ts';
-import { vtepAllowance } from './directory/vtep-allow.ts';
-import { reasonOf } from './base/errors.ts';
-import type { Logger } from './base/log.ts';
+import type { RunOptions } from '../config/options.ts';
+import { type RedisTarget, redisTarget } from '../directory/redis/url.ts';
+import { vtepAllowance } from '../directory/vtep-allow.ts';
+import { reasonOf } from '../base/errors.ts';
+import type { Logger } from '../base/log.ts';
 
 /** Options that take effect while the daemon runs. */
 export const LIVE = [

@@ -7,13 +7,13 @@ import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
 import { Subject, defer, merge } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Daemon } from '../../src/daemon.ts';
-import { NUD_INCOMPLETE, NUD_STALE } from '../../src/kernel/netlink.ts';
-import type { Link, Miss } from '../../src/base/vocabulary.ts';
-import { optionsOf } from './fake/daemon.ts';
-import { FakeDirectory } from './fake/directory.ts';
-import { FakeKernel, FakeNamespace } from './fake/kernel.ts';
-import { BRIDGE, GUEST, ROUTED, VXLAN, ip, link, mac, turns, vtep, vxlanLink } from './fake/world.ts';
+import { Daemon } from '../../../src/daemon/daemon.ts';
+import { NUD_INCOMPLETE, NUD_STALE } from '../../../src/kernel/netlink.ts';
+import type { Link, Miss } from '../../../src/base/vocabulary.ts';
+import { optionsOf } from '../fake/daemon.ts';
+import { FakeDirectory } from '../fake/directory.ts';
+import { FakeKernel, FakeNamespace } from '../fake/kernel.ts';
+import { BRIDGE, GUEST, ROUTED, VXLAN, ip, link, mac, turns, vtep, vxlanLink } from '../fake/world.ts';
 
 const FLAGS = [
   '--lifetime=3',

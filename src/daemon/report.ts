@@ -1,17 +1,17 @@
-import type { DirectoryState } from './directory/directory.ts';
-import type { MalformedReason } from './directory/record.ts';
-import { reasonOf } from './base/errors.ts';
-import { monotonic } from './base/clock.ts';
-import type { LaneName } from './base/guarded-lane.ts';
-import { type Departure, History } from './observe/history/history.ts';
-import type { KernelError, OverrunSocket, ReceivingSocket } from './kernel/kernel.ts';
-import type { FoldedLog } from './base/log.ts';
-import { type Counters, type HttpRefusal, increment } from './model/counters.ts';
-import type { Answer } from './model/question.ts';
-import type { ServedDevice } from './model/device.ts';
-import type { JournalFailure } from './entries/journal.ts';
-import type { Family } from './links/full-tables.ts';
-import type { Conflict, Eviction, InstallReport, ReconcileAction } from './entries/report.ts';
+import type { DirectoryState } from '../directory/directory.ts';
+import type { MalformedReason } from '../directory/record.ts';
+import { reasonOf } from '../base/errors.ts';
+import { monotonic } from '../base/clock.ts';
+import type { LaneName } from '../base/guarded-lane.ts';
+import { type Departure, History } from '../observe/history/history.ts';
+import type { KernelError, OverrunSocket, ReceivingSocket } from '../kernel/kernel.ts';
+import type { FoldedLog } from '../base/log.ts';
+import { type Counters, type HttpRefusal, increment } from '../model/counters.ts';
+import type { Answer } from '../model/question.ts';
+import type { ServedDevice } from '../model/device.ts';
+import type { JournalFailure } from '../entries/journal.ts';
+import type { Family } from '../links/full-tables.ts';
+import type { Conflict, Eviction, InstallReport, ReconcileAction } from '../entries/report.ts';
 
 /** gc_thresh1 to 3 with room for 64 thousand neighbours that are asked for; ours do not count. */
 export const ROOM = [16_384, 32_768, 65_536] as const;

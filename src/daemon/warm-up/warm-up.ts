@@ -7,14 +7,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { pino } from 'pino';
 import { NEVER, Subject, of } from 'rxjs';
-import type { RunOptions } from './config/options.ts';
-import { Daemon } from './daemon.ts';
-import type { Directory, RecordKey } from './directory/directory.ts';
-import { LeaseTable } from './directory/leases.ts';
-import { addon } from './kernel/addon.ts';
-import type { Kernel, KernelEvent, Namespace } from './kernel/kernel.ts';
-import { NUD_INCOMPLETE, NUD_STALE } from './kernel/netlink.ts';
-import type { Asker, Link, Miss } from './base/vocabulary.ts';
+import type { RunOptions } from '../../config/options.ts';
+import { Daemon } from '../daemon.ts';
+import type { Directory, RecordKey } from '../../directory/directory.ts';
+import { LeaseTable } from '../../directory/leases.ts';
+import { addon } from '../../kernel/addon.ts';
+import type { Kernel, KernelEvent, Namespace } from '../../kernel/kernel.ts';
+import { NUD_INCOMPLETE, NUD_STALE } from '../../kernel/netlink.ts';
+import type { Asker, Link, Miss } from '../../base/vocabulary.ts';
 import { openWarmLane } from './warm-lane.ts';
 
 /** Misses, one at a time as on a quiet host; V8 has then compiled what it will. */

@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { Tidying } from '../../src/tidying.ts';
+import { Tidying } from '../../../src/daemon/heap-trim.ts';
 
 const MIB = 1024 ** 2;
 const LIVE = 40 * MIB;

@@ -1,17 +1,17 @@
 /** What the kernel's news of devices, tables and addresses means to each part of the daemon. */
-import type { Ahead } from './proactive/preload.ts';
-import { type LaneName, attempt } from './base/guarded-lane.ts';
-import type { Keeper } from './reconcile/reconciler.ts';
-import type { Logger } from './base/log.ts';
+import type { Ahead } from '../proactive/preload.ts';
+import { type LaneName, attempt } from '../base/guarded-lane.ts';
+import type { Keeper } from '../reconcile/reconciler.ts';
+import type { Logger } from '../base/log.ts';
 import type { Report } from './report.ts';
-import type { Admission } from './resolver/admission.ts';
-import type { Throttle } from './nft/throttle.ts';
-import type { ServedDevice } from './model/device.ts';
-import type { Host } from './links/host.ts';
-import { prepare, prepareTopology } from './links/prepare.ts';
-import type { Settings } from './model/device-settings.ts';
-import type { Signal } from './links/namespace-event.ts';
-import type { Wishes } from './links/requested-devices.ts';
+import type { Admission } from '../resolver/admission.ts';
+import type { Throttle } from '../nft/throttle.ts';
+import type { ServedDevice } from '../model/device.ts';
+import type { Host } from '../links/host.ts';
+import { prepare, prepareTopology } from '../links/prepare.ts';
+import type { Settings } from '../model/device-settings.ts';
+import type { Signal } from '../links/namespace-event.ts';
+import type { Wishes } from '../links/requested-devices.ts';
 
 /** Whom signals concern. */
 export interface Concerned {

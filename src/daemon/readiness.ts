@@ -1,7 +1,7 @@
 /** What the daemon waits for before it is ready: its namespaces, what it took over, and the directory. */
-import { monotonic } from './base/clock.ts';
-import type { DirectoryState } from './directory/directory.ts';
-import type { Host } from './links/host.ts';
+import { monotonic } from '../base/clock.ts';
+import type { DirectoryState } from '../directory/directory.ts';
+import type { Host } from '../links/host.ts';
 
 /** A directory lost for less than this is a hiccup, ms (the contract's `/readyz`). */
 const DIRECTORY_GRACE = 10_000;

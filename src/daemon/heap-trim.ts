@@ -5,7 +5,7 @@
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { addon } from './kernel/addon.ts';
+import { addon } from '../kernel/addon.ts';
 
 /** With so few misses between two looks, for so long (ms), it is calm. */
 const FEW = 100;
