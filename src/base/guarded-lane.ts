@@ -9,6 +9,7 @@
  *   inLane         a bounded queue of work in batches: what is done for a batch, and what is concluded from it
  *   revived        a stream from elsewhere that ended with an error: it is subscribed to again
  */
+import type { LaneName } from './outcomes.ts';
 import {
   type MonoTypeOperatorFunction,
   type Observable,
@@ -23,38 +24,6 @@ import {
   timer,
 } from 'rxjs';
 import { type BatchLimits, type Waiting, Fifo, batchWhileBusy } from './batch-while-busy.ts';
-
-/** Parts of the daemon that fail apart from each other; the values of a metric label. */
-export const LANES = [
-  'adopt',
-  'ahead',
-  'announcements',
-  'audit',
-  'broadcast',
-  'changes',
-  'demand',
-  'devices',
-  'directory',
-  'evict',
-  'history',
-  'housekeeping',
-  'idle',
-  'install',
-  'links',
-  'lookups',
-  'misses',
-  'moved_away',
-  'ports',
-  'rechecks',
-  'second_looks',
-  'signals',
-  'stop',
-  'supervision',
-  'throttle',
-  'watch',
-  'withdrawals',
-] as const;
-export type LaneName = (typeof LANES)[number];
 
 /** Who is told. Neither throws. */
 export interface Faults {

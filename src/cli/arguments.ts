@@ -1,9 +1,10 @@
 /** Arguments that are addresses: what people write becomes the canonical form, what cannot be meant is refused. */
+import type { MalformedReason } from '../base/outcomes.ts';
 import { InvalidArgumentError } from 'commander';
 import { canonicalIp, canonicalMac } from '../base/address.ts';
 import { malformedText } from '../directory/format.ts';
 import { canonicalCidr } from '../base/prefix.ts';
-import { judgeCidr, judgeIp, judgeMac, judgeVtep, type MalformedReason } from '../directory/record.ts';
+import { judgeCidr, judgeIp, judgeMac, judgeVtep } from '../directory/record.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 
 const argument =

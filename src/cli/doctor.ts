@@ -9,7 +9,7 @@ import { LinuxKernel } from '../kernel/linux.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say } from '../screen/say.ts';
 import { widthOf } from '../screen/size.ts';
-import { followGiven } from '../service/given.ts';
+import { followGiven } from '../config/given.ts';
 
 const HELP = `
 Takes the options of missd run, and its --config, so as to examine what the daemon would serve. Changes nothing:

@@ -11,7 +11,7 @@ import type { Status } from '../observe/http/status.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
 import { paletteFor } from '../screen/palette.ts';
 import { say, sayJson } from '../screen/say.ts';
-import { followGiven } from '../service/given.ts';
+import { followGiven } from '../config/given.ts';
 import type { Vni } from '../base/vocabulary.ts';
 import { addressArgument } from './arguments.ts';
 

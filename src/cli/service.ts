@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { declare, resolve } from '../config/options.ts';
 import { RuntimeFailure } from '../base/errors.ts';
 import { say } from '../screen/say.ts';
-import { followGiven } from '../service/given.ts';
+import { followGiven } from '../config/given.ts';
 import { mustSuit, removeUnit, unitFor, writeUnit } from '../service/install.ts';
 import { UNIT_FILE } from '../service/unit.ts';
 

@@ -1,6 +1,6 @@
 /** Options as they were given to one command, for the command line of another one that it prints. */
 import type { Command } from 'commander';
-import type { Given } from '../service/given.ts';
+import type { Given } from './given.ts';
 
 const isDirectory = (name: string): boolean =>
   name.startsWith('redis') || name === 'key-prefix' || name === 'config';

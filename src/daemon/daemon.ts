@@ -2,6 +2,7 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
+import type { LaneName } from '../base/outcomes.ts';
 import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
 import { monotonic } from '../base/clock.ts';
 import { History } from '../observe/history/history.ts';
@@ -15,7 +16,7 @@ import { Demand } from '../observe/top-addresses/top-addresses.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { FlushRequest } from './control-server.ts';
-import { type LaneName, attempt, attemptLater, revived } from '../base/guarded-lane.ts';
+import { attempt, attemptLater, revived } from '../base/guarded-lane.ts';
 import { type Concerned, heed } from './signal-dispatch.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { FoldedLog, type Logger } from '../base/log.ts';
@@ -28,7 +29,7 @@ import { resolveMisses } from '../resolver/pipeline.ts';
 import { FullTables } from '../links/full-tables.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { Host } from '../links/host.ts';
-import { Readiness } from './readiness.ts';
+import { Readiness } from '../observe/readiness.ts';
 import { Report } from './report.ts';
 import { Tidying } from './heap-trim.ts';
 import { tellSettled } from '../resolver/log-resolutions.ts';

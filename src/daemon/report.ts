@@ -1,17 +1,26 @@
+import type {
+  Conflict,
+  Departure,
+  Eviction,
+  HttpRefusal,
+  JournalFailure,
+  LaneName,
+  MalformedReason,
+  NeighbourFamily,
+  OverrunSocket,
+  ReceivingSocket,
+  ReconcileAction,
+} from '../base/outcomes.ts';
 import type { DirectoryState } from '../directory/directory.ts';
-import type { MalformedReason } from '../directory/record.ts';
 import { reasonOf } from '../base/errors.ts';
 import { monotonic } from '../base/clock.ts';
-import type { LaneName } from '../base/guarded-lane.ts';
-import { type Departure, History } from '../observe/history/history.ts';
-import type { KernelError, OverrunSocket, ReceivingSocket } from '../kernel/kernel.ts';
+import { History } from '../observe/history/history.ts';
+import type { KernelError } from '../kernel/kernel.ts';
 import type { FoldedLog } from '../base/log.ts';
-import { type Counters, type HttpRefusal, increment } from '../model/counters.ts';
+import { type Counters, increment } from '../model/counters.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-import type { JournalFailure } from '../entries/journal.ts';
-import type { Family } from '../links/full-tables.ts';
-import type { Conflict, Eviction, InstallReport, ReconcileAction } from '../entries/report.ts';
+import type { InstallReport } from '../entries/report.ts';
 
 /** gc_thresh1 to 3 with room for 64 thousand neighbours that are asked for; ours do not count. */
 export const ROOM = [16_384, 32_768, 65_536] as const;
@@ -113,7 +122,7 @@ export class Report implements InstallReport {
   }
 
   /** Counted by the kernel for the whole machine. */
-  tableFull(family: Family, refused: number, limit: number): void {
+  tableFull(family: NeighbourFamily, refused: number, limit: number): void {
     this.#counters.tableFulls[family] += refused;
     const sysctl = `net.${family}.neigh.default.gc_thresh`;
     this.#complaints.warn(

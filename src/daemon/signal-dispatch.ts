@@ -1,6 +1,7 @@
 /** What the kernel's news of devices, tables and addresses means to each part of the daemon. */
+import type { LaneName } from '../base/outcomes.ts';
 import type { Ahead } from '../proactive/preload.ts';
-import { type LaneName, attempt } from '../base/guarded-lane.ts';
+import { attempt } from '../base/guarded-lane.ts';
 import type { Keeper } from '../reconcile/reconciler.ts';
 import type { Logger } from '../base/log.ts';
 import type { Report } from './report.ts';

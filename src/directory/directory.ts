@@ -2,6 +2,7 @@
  * The directory as missd sees it: raw record values by key, leases by longest prefix, and word of changes. Two
  * implementations: `redis.ts` and `file.ts`. Values are returned as written; `record.ts` alone judges them.
  */
+import { DIRECTORY_PARTS } from '../base/outcomes.ts';
 import type { Observable } from 'rxjs';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 
@@ -31,9 +32,6 @@ export type DirectoryChange =
 
 /** `up` answers; `down` does not, with the reason in words and when that began on the clock of `clock.ts`. */
 export type DirectoryState = { up: true } | { up: false; reason: string; since: number };
-
-/** What reading a directory takes: values by key, word of changes, the leases in memory. */
-export const DIRECTORY_PARTS = ['lookups', 'feed', 'leases'] as const;
 
 /** For metrics. */
 export interface DirectoryHealth {

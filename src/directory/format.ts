@@ -2,11 +2,12 @@
  * The directory as a YAML file: what `--directory` reads, `endpoint import` takes and `endpoint export` writes. Every
  * complaint names file and line, because such files are written by people and by templates.
  */
+import type { MalformedReason } from '../base/outcomes.ts';
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { UsageError } from '../base/errors.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
-import { judgeCidr, judgeIp, judgeMac, judgeVtep, type MalformedReason } from './record.ts';
+import { judgeCidr, judgeIp, judgeMac, judgeVtep } from './record.ts';
 
 export interface Endpoint {
   ip: Ip;

@@ -3,6 +3,7 @@
  * what gets past this file ends up in a kernel table: every value is judged here and nowhere else. The canonical form
  * is required, because addresses are compared as strings everywhere.
  */
+import type { MalformedReason } from '../base/outcomes.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import {
   canonicalIp,
@@ -14,24 +15,6 @@ import {
   parseIp6,
 } from '../base/address.ts';
 import { canonicalCidr } from '../base/prefix.ts';
-
-/** Why a record counts as absent; also the values of a metric label, hence few. */
-export const MALFORMED_REASONS = [
-  'syntax',
-  'not_canonical',
-  'mac',
-  'ip',
-  'cidr',
-  'vtep',
-  'vtep_family',
-  'vtep_not_allowed',
-  'vtep_link_local',
-  'vtep_broadcast',
-  'size',
-  'type',
-  'excess',
-] as const;
-export type MalformedReason = (typeof MALFORMED_REASONS)[number];
 
 export interface Malformed {
   malformed: MalformedReason;

@@ -2,7 +2,7 @@
 import type { RedisTarget } from '../directory/redis/url.ts';
 import { sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
-import { redisCli } from './redis-cli.ts';
+import { redisCli } from '../inspect/redis-cli.ts';
 import type { RedisFacts } from './redis.ts';
 
 const say = of('directory');

@@ -1,8 +1,9 @@
 /** What the directory holds, as far as it was looked at, in one shape whether Redis or a file has it. */
+import type { MalformedReason } from '../base/outcomes.ts';
 import { once } from 'node:events';
 import { readText } from '../base/read-text.ts';
 import type { RedisWriter } from '../directory/redis/writer.ts';
-import { judgeIp, judgeMac, type MalformedReason } from '../directory/record.ts';
+import { judgeIp, judgeMac } from '../directory/record.ts';
 import { parseRecords, vtepsByMac } from '../directory/format.ts';
 import { membersOf, scanKeys } from '../directory/redis/scan.ts';
 import type { ChangedKey } from '../directory/redis/keys.ts';

@@ -1,12 +1,13 @@
 /** Records that do not count, or do not say what their writer meant. */
-import { type MalformedReason, parseIpRecord, parseLease, parseMacRecord } from '../directory/record.ts';
+import type { MalformedReason } from '../base/outcomes.ts';
+import { parseIpRecord, parseLease, parseMacRecord } from '../directory/record.ts';
 import type { RedisTarget } from '../directory/redis/url.ts';
 import type { CommandLine } from '../screen/shell.ts';
 import type { VtepRules } from '../links/vtep-rules.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { type Finding, of } from './finding.ts';
 import type { Recorded, VniRecorded } from './recorded.ts';
-import { redisCli } from './redis-cli.ts';
+import { redisCli } from '../inspect/redis-cli.ts';
 
 const say = of('records');
 

@@ -1,10 +1,8 @@
+import type { AnnouncementOutcome } from '../base/outcomes.ts';
 import type { Announcement } from '../kernel/kernel.ts';
 import type { Asker } from '../base/vocabulary.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-
-/** What became of the wish to tell an asker; the values of a metric label. */
-export type AnnouncementOutcome = 'sent' | 'failed' | 'unknown_asker' | 'dad' | 'dropped';
 
 /** A freshly written neighbour, and who asked for it. */
 export interface Told {

@@ -10,9 +10,10 @@
  * Entries are created with EXCL. Where a row stands already it is looked at before it is touched: an operator's
  * permanent entry wins, foreign ones stay, and only our own and the kernel's leftovers are replaced.
  */
+import type { Outcome } from '../base/outcomes.ts';
 import type { Clock } from '../base/clock.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
-import type { Outcome, Placement } from '../model/question.ts';
+import type { Placement } from '../model/question.ts';
 import { type Claim, claimFdb, decider } from './fdb-claims.ts';
 import { refuseLocal } from './local-endpoints.ts';
 import type { MacChanges } from './mac-changes.ts';

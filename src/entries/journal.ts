@@ -13,6 +13,7 @@
  * to wait for, and what was appended outlives a SIGKILL. What cannot be written is counted, and gone on with: those rows
  * then need another evidence.
  */
+import type { JournalFailure } from '../base/outcomes.ts';
 import {
   closeSync,
   constants,
@@ -27,9 +28,6 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { reasonOf } from '../base/errors.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import { isGroup } from '../base/mac.ts';
-
-export const JOURNAL_FAILURES = ['open', 'write', 'corrupt'] as const;
-export type JournalFailure = (typeof JOURNAL_FAILURES)[number];
 
 /** An FDB row, as far as the journal knows it. */
 export interface JournalRow {

@@ -1,4 +1,5 @@
 /** The journals of a daemon's devices, all in one folder on tmpfs, which a container shares with its host. */
+import type { JournalFailure } from '../base/outcomes.ts';
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
@@ -8,7 +9,6 @@ import {
   FileJournal,
   type Journal,
   type JournalContent,
-  type JournalFailure,
   type JournalSource,
   readJournal,
 } from './journal.ts';

@@ -2,7 +2,7 @@
  * What is known of one address on one VXLAN device: gathered by `gather.ts`, judged by the stages. No judgement in
  * here, and nothing that could not be written down in a test.
  */
-import type { MalformedReason } from '../directory/record.ts';
+import type { MalformedReason } from '../base/outcomes.ts';
 import type { Account } from '../observe/history/account.ts';
 import type { LinkDetails, Path } from '../inspect/iproute.ts';
 import type { NeighbourDetails } from '../inspect/neighbours.ts';

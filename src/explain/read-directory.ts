@@ -11,7 +11,7 @@ import {
   parseMacRecord,
 } from '../directory/record.ts';
 import { redisTarget } from '../directory/redis/url.ts';
-import { redisCli } from '../doctor/redis-cli.ts';
+import { redisCli } from '../inspect/redis-cli.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { CommandLine } from '../screen/shell.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';

@@ -1,4 +1,5 @@
 /** The native addon, `addon/src/js_namespace.cc` and `js_codec.cc`, with its JavaScript shapes. */
+import type { ReceivingSocket } from '../base/outcomes.ts';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { RuntimeFailure, reasonOf } from '../base/errors.ts';
@@ -16,7 +17,6 @@ import type {
   Announcement,
   EntryWrite,
   KernelEvent,
-  ReceivingSocket,
   NameKind,
   NamedSocket,
   NeighbourTable,

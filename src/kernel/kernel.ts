@@ -2,9 +2,10 @@
  * The kernel as missd sees it: one `Namespace` per served network namespace. Two implementations: `linux.ts`
  * (the addon) and the tests' fake. Everything batch-shaped; nothing here decides anything.
  */
+import type { OverrunSocket, ReceivingSocket } from '../base/outcomes.ts';
 import type { Observable } from 'rxjs';
-import type { Throttled } from '../nft/nft.ts';
-import type { BroadcastLimit } from '../nft/broadcast-rules.ts';
+import type { Throttled } from './nft/nft.ts';
+import type { BroadcastLimit } from './nft/broadcast-rules.ts';
 import type {
   FdbEntry,
   InterfaceAddress,
@@ -28,14 +29,6 @@ export interface Kernel {
    */
   open(path: string | null, options: OpenOptions): Namespace;
 }
-
-/** `bridge`: bridges learned more in a second than is told of. */
-export const OVERRUN_SOCKETS = ['miss', 'link', 'bridge'] as const;
-export type OverrunSocket = (typeof OVERRUN_SOCKETS)[number];
-
-/** What is read all the time: misses, links and addresses, changes of tables, and the questions of guests. */
-export const RECEIVING_SOCKETS = ['miss', 'link', 'table', 'tap'] as const;
-export type ReceivingSocket = (typeof RECEIVING_SOCKETS)[number];
 
 /** A row as somebody left it, or as it was when it went. */
 export interface RowChange {

@@ -6,15 +6,15 @@ import { Observable } from 'rxjs';
 import type { FdbEntry, InterfaceAddress, Ip, Link, Mac, Neighbour, Route } from '../base/vocabulary.ts';
 import { addon, type NativeError, type NativeEvent, type NativeNamespace, type Take } from './addon.ts';
 import { KernelError } from './kernel.ts';
-import { THROTTLE_TABLE, type Throttled, UNMARKED_THROTTLE, ruleset } from '../nft/nft.ts';
+import { THROTTLE_TABLE, type Throttled, UNMARKED_THROTTLE, ruleset } from './nft/nft.ts';
 import {
   BROADCAST_TABLE,
   type BroadcastLimit,
   UNMARKED_BROADCAST,
   broadcastRuleset,
   countersIn,
-} from '../nft/broadcast-rules.ts';
-import { OwnTable } from '../nft/own-table.ts';
+} from './nft/broadcast-rules.ts';
+import { OwnTable } from './nft/own-table.ts';
 import { packAnnouncements, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,

@@ -1,18 +1,16 @@
 /** The kernel's neighbour tables when they are full: what would be asked for is dropped before it becomes a miss. */
+import { NEIGHBOUR_FAMILIES, type NeighbourFamily } from '../base/outcomes.ts';
 import type { Namespace } from '../kernel/kernel.ts';
-
-export const FAMILIES = ['ipv4', 'ipv6'] as const;
-export type Family = (typeof FAMILIES)[number];
 
 const NUMBER = { ipv4: 4, ipv6: 6 } as const;
 
 interface Full {
-  tableFull(family: Family, refused: number, limit: number): void;
+  tableFull(family: NeighbourFamily, refused: number, limit: number): void;
 }
 
 /** One table is all namespaces', so any of them tells. The kernel counts, and tells nobody. */
 export class FullTables {
-  readonly #before = new Map<Family, number>();
+  readonly #before = new Map<NeighbourFamily, number>();
   readonly #any: () => Namespace | undefined;
   readonly #report: Full;
 
@@ -28,7 +26,7 @@ export class FullTables {
   /** 20 µs a family. @throws KernelError. The first time nothing is told: what was refused before is nobody's news. */
   tick(): void {
     const namespace = this.#any();
-    for (const family of FAMILIES) {
+    for (const family of NEIGHBOUR_FAMILIES) {
       const table = namespace?.getNeighbourTable(NUMBER[family]);
       if (table === undefined) continue;
       const before = this.#before.get(family) ?? table.fulls;

@@ -1,4 +1,5 @@
-import type { KernelError, OverrunSocket, ReceivingSocket, RowChange } from '../kernel/kernel.ts';
+import type { OverrunSocket, ReceivingSocket } from '../base/outcomes.ts';
+import type { KernelError, RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';
 
 /** What a namespace reports upwards. */

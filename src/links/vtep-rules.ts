@@ -3,7 +3,7 @@ import type { RecordContext } from '../directory/record.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { AssignedAddresses } from './assigned-addresses.ts';
 import type { VxlanLink } from '../model/device.ts';
-import { familyOf } from '../model/underlay-family.ts';
+import { familyOf } from '../model/vxlan-link.ts';
 
 export type VtepRules = Required<Pick<RecordContext, 'family' | 'linkLocal' | 'isBroadcast'>>;
 

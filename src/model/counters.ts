@@ -2,49 +2,27 @@
  * What is counted, as plain numbers: a labelled counter of a client library costs 200 ns a time, and a miss passes a
  * dozen of these. `registry.ts` publishes them when somebody asks.
  */
-import { LANES } from '../base/guarded-lane.ts';
-import type { MalformedReason } from '../directory/record.ts';
-import { JOURNAL_FAILURES } from '../entries/journal.ts';
-import { CONFLICTS, EVICTIONS, type ReconcileAction } from '../entries/report.ts';
-import type { AnnouncementOutcome } from '../entries/announce.ts';
-import type { Outcome } from './question.ts';
-import { OVERRUN_SOCKETS, RECEIVING_SOCKETS } from '../kernel/kernel.ts';
-import { FAMILIES } from '../links/full-tables.ts';
+import {
+  ANNOUNCED,
+  CONFLICTS,
+  EVICTIONS,
+  HTTP_REFUSALS,
+  IGNORED,
+  JOURNAL_FAILURES,
+  LANES,
+  LAYERS,
+  type Layer,
+  type MalformedReason,
+  NEIGHBOUR_FAMILIES,
+  OUTCOMES,
+  OVERRUN_SOCKETS,
+  type Outcome,
+  RECEIVING_SOCKETS,
+  type ReconcileAction,
+  STAGES,
+  TABLES,
+} from '../base/outcomes.ts';
 import { PlainHistogram } from '../base/histogram.ts';
-
-export const LAYERS = ['l2', 'l3'] as const;
-export const IGNORED = [
-  'duplicate',
-  'in_flight',
-  'negative',
-  'link_local',
-  'unspecified',
-  'unserved',
-] as const;
-export const OUTCOMES = [
-  'resolved',
-  'unknown',
-  'failed',
-  'shed',
-  'local',
-] as const satisfies readonly Outcome[];
-export const ANNOUNCED = [
-  'sent',
-  'failed',
-  'unknown_asker',
-  'dad',
-  'dropped',
-] as const satisfies readonly AnnouncementOutcome[];
-export const TABLES = ['neighbour', 'fdb', 'bridge', 'route'] as const;
-/** Of the way of a miss, those that take time; see resolver/pipeline.ts. */
-export const STAGES = ['queue', 'lookup', 'write', 'announce'] as const;
-
-/** Why a connection to the HTTP address was refused: too many at once, or what the system said. */
-export const HTTP_REFUSALS = ['full', 'error'] as const;
-
-export type HttpRefusal = (typeof HTTP_REFUSALS)[number];
-export type Layer = (typeof LAYERS)[number];
-export type Ignored = (typeof IGNORED)[number];
 
 const zeros = <K extends string>(keys: readonly K[]): Record<K, number> =>
   Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
@@ -73,7 +51,7 @@ export class Counters {
   readonly writeFailures = zeros(TABLES);
   readonly overruns = zeros(OVERRUN_SOCKETS);
   readonly receiveFailures = zeros(RECEIVING_SOCKETS);
-  readonly tableFulls = zeros(FAMILIES);
+  readonly tableFulls = zeros(NEIGHBOUR_FAMILIES);
   readonly evictions = zeros(EVICTIONS);
   /** What broke and was gone on without, see guard.ts. */
   readonly internalErrors = zeros(LANES);

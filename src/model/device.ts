@@ -8,7 +8,7 @@ import { DeviceCounters } from './counters.ts';
 import type { Lane } from './port-lane.ts';
 import type { Question } from './question.ts';
 import { HeldTables } from './desired-tables.ts';
-import { familyOf } from './underlay-family.ts';
+import { familyOf } from './vxlan-link.ts';
 import { Settings } from './device-settings.ts';
 import { DeviceDemand } from '../observe/top-addresses/device-addresses.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';

@@ -58,9 +58,6 @@ export interface Answer {
   vtepSource?: Source;
 }
 
-/** How a question ended; the values of a metric label. */
-export type Outcome = 'resolved' | 'unknown' | 'failed' | 'shed' | 'local';
-
 /** An answer to be written: with the address of an L3 miss, or the FDB entry alone. */
 export interface Placement {
   device: ServedDevice;

@@ -5,10 +5,10 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
-import { NftBusy } from './nft.ts';
+import { NftBusy } from '../kernel/nft/nft.ts';
 import type { Logger } from '../base/log.ts';
 import type { ServedDevice, Surroundings } from '../model/device.ts';
-import { GROUPS } from '../replication/groups.ts';
+import { GROUPS } from '../model/replicated-groups.ts';
 
 /** One port of a bridge may send a quarter of what its device may, as it may hold a quarter of the entries. */
 const SHARE = 4;

@@ -10,7 +10,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
-import { NftBusy } from './nft.ts';
+import { NftBusy } from '../kernel/nft/nft.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
 import type { ServedDevice, Surroundings } from '../model/device.ts';
 import type { Lane } from '../model/port-lane.ts';

@@ -14,7 +14,7 @@ import { context } from '../resolver/select-record.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { type Replicas, writeReplicas } from '../entries/replicas.ts';
 import type { Ip, Vni } from '../base/vocabulary.ts';
-import { GROUPS } from './groups.ts';
+import { GROUPS } from '../model/replicated-groups.ts';
 import type { BroadcastLimits } from '../nft/broadcast-limits.ts';
 
 /** Between rounds, ms, a fifth more or less, so that the hosts of a fabric do not come in step. */

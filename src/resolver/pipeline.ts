@@ -15,6 +15,7 @@
  *
  * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
  */
+import type { Outcome } from '../base/outcomes.ts';
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
 import { isLinkLocal } from '../base/address.ts';
 import { attempt, inLane } from '../base/guarded-lane.ts';
@@ -29,7 +30,7 @@ import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
 import { fromMemory } from './answer-from-lease.ts';
 import { type Answered, lookup } from './lookup.ts';
-import type { Answer, Outcome, Placement, Question } from '../model/question.ts';
+import type { Answer, Placement, Question } from '../model/question.ts';
 import { Search } from './find-mac-owner.ts';
 
 /** A drain of misses, and how to find the device of each. */

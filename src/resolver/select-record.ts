@@ -1,6 +1,6 @@
+import type { MalformedReason } from '../base/outcomes.ts';
 import {
   type LeaseRecord,
-  type MalformedReason,
   type RecordContext,
   isMalformed,
   parseIpRecord,

@@ -1,7 +1,7 @@
 /** How the daemon stands, in one line for people: what `systemctl status` shows. */
 import type { DirectoryState } from '../directory/directory.ts';
 import { monotonic } from '../base/clock.ts';
-import type { Readiness } from '../daemon/readiness.ts';
+import type { Readiness } from '../observe/readiness.ts';
 
 export interface Condition {
   /** Every namespace is subscribed and its entries are adopted, with or without a directory. */

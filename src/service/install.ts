@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import type { RunOptions } from '../config/options.ts';
 import { redisTarget } from '../directory/redis/url.ts';
 import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
-import type { Given } from './given.ts';
+import type { Given } from '../config/given.ts';
 import { SIGNATURE, credentialPath, renderUnit } from './unit.ts';
 
 /** Files that hold secrets or may: systemd reads them as root and hands the daemon copies. */

@@ -5,7 +5,7 @@ import type { Guest } from '../../src/lab/guest.ts';
 import type { Host } from '../../src/lab/host.ts';
 import { ipKey } from '../../src/lab/records.ts';
 import { until } from '../../src/lab/wait.ts';
-import { GROUPS } from '../../src/replication/groups.ts';
+import { GROUPS } from '../../src/model/replicated-groups.ts';
 import { askDhcp, serveDhcp } from './dhcp.ts';
 import { BEFORE_THE_RETRY, Pair, close, counting, tellOnFailure } from './harness.ts';
 import { UnderlayTap } from './underlay-tap.ts';

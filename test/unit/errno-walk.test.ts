@@ -29,7 +29,7 @@ import { redisClient } from '../../src/directory/redis/client.ts';
 import { RedisFeed } from '../../src/directory/redis/feed.ts';
 import { RedisLookups } from '../../src/directory/redis/lookups.ts';
 import { listen } from '../../src/observe/http/server.ts';
-import { runNft } from '../../src/nft/nft.ts';
+import { runNft } from '../../src/kernel/nft/nft.ts';
 import { openLog } from '../../src/base/log.ts';
 import { LogOutput } from '../../src/base/log-output.ts';
 import { Exposition } from '../../src/observe/metrics/exposition.ts';

@@ -1,10 +1,10 @@
 /** The README makes promises; those that can be held against the code are. */
+import { CONFLICTS } from '../../src/base/outcomes.ts';
 import { existsSync, readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { declare } from '../../src/config/options.ts';
 import { openRegistry } from '../../src/observe/metrics/registry.ts';
-import { CONFLICTS } from '../../src/entries/report.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
 
 const page = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');

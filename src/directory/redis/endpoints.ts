@@ -1,7 +1,8 @@
 /** Endpoint records in Redis: `ip:` and `mac:` keys, written and removed together. */
+import type { MalformedReason } from '../../base/outcomes.ts';
 import type { Ip, Mac, Vni } from '../../base/vocabulary.ts';
 import { type Endpoint, renderEndpoint } from '../format.ts';
-import { judgeIp, judgeMac, judgeVtep, type MalformedReason, parseIpRecord } from '../record.ts';
+import { judgeIp, judgeMac, judgeVtep, parseIpRecord } from '../record.ts';
 import type { RedisWriter } from './writer.ts';
 
 /** What `endpoint ls` tells; a malformed one has its value as written. */

@@ -2,9 +2,10 @@
  * Leases of the followed VNIs, kept in memory. A fabric of a thousand hosts renews a hundred leases a second: a
  * renewed lease is read alone, and only a change of the set of leases reads a VNI anew.
  */
+import type { MalformedReason } from '../../base/outcomes.ts';
 import type { Vni } from '../../base/vocabulary.ts';
 import { LeaseTable } from '../leases.ts';
-import { judgeLease, type MalformedReason } from '../record.ts';
+import { judgeLease } from '../record.ts';
 import type { RedisKeys } from './keys.ts';
 import type { RedisReader } from './reader.ts';
 import { isOversized, isWrongType } from './reason.ts';

@@ -1,7 +1,8 @@
 /** Subnet leases in Redis: the lease keys and the set that says which there are. */
+import type { MalformedReason } from '../../base/outcomes.ts';
 import type { Ip, Mac, Vni } from '../../base/vocabulary.ts';
 import { renderSubnet, type Subnet } from '../format.ts';
-import { judgeLease, type MalformedReason } from '../record.ts';
+import { judgeLease } from '../record.ts';
 import { compareAddresses, milliseconds } from './endpoints.ts';
 import type { RedisWriter } from './writer.ts';
 

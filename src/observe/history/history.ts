@@ -2,17 +2,14 @@
  * What lately happened to addresses, for whoever asks about one. Each kind has a ring of its own, so that a guest that
  * scans for addresses nobody has, or an import of a million records, pushes out nothing but its own like.
  */
+import type { Conflict, Departure, ReconcileAction } from '../../base/outcomes.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { DirectoryChange } from '../../directory/directory.ts';
 import type { Settled } from '../../resolver/pipeline.ts';
 import type { Answer } from '../../model/question.ts';
 import type { ServedDevice } from '../../model/device.ts';
-import type { Conflict, ReconcileAction } from '../../entries/report.ts';
 import type { Vni } from '../../base/vocabulary.ts';
 import { Ring, type RingEvent } from './ring.ts';
-
-/** Why an entry of ours went. */
-export type Departure = 'withdrawn' | 'idle' | 'port_quota' | 'max_entries' | 'moved_here';
 
 /** A question that ended; and what happened without one. */
 const KINDS = [

@@ -2,9 +2,9 @@
  * What is published of each device. There may be hundreds of them, so it is little, and never a histogram: 15 series
  * each, of which 200 devices make a quarter of a megabyte. Of single ports and addresses `missd top` tells.
  */
+import { LAYERS, OUTCOMES } from '../../base/outcomes.ts';
 import type { Daemon } from '../../daemon/daemon.ts';
 import type { ServedDevice } from '../../model/device.ts';
-import { LAYERS, OUTCOMES } from '../../model/counters.ts';
 import type { Exposition, Sample } from './exposition.ts';
 
 export function publishDevices(to: Exposition, { host, broadcast }: Daemon): void {

@@ -1,11 +1,14 @@
 /** What is published, under the names of the public contract. Nothing here runs unless somebody scrapes. */
+import {
+  DIRECTORY_PARTS,
+  LAYERS,
+  MALFORMED_REASONS,
+  RECONCILE_ACTIONS,
+  STAGES,
+} from '../../base/outcomes.ts';
 import type { Daemon } from '../../daemon/daemon.ts';
-import { DIRECTORY_PARTS } from '../../directory/directory.ts';
-import { MALFORMED_REASONS } from '../../directory/record.ts';
 import { addon } from '../../kernel/addon.ts';
 import { linesLost } from '../../base/log.ts';
-import { RECONCILE_ACTIONS } from '../../entries/report.ts';
-import { LAYERS, STAGES } from '../../model/counters.ts';
 import { publishDevices } from './devices.ts';
 import { Exposition, type Sample } from './exposition.ts';
 import { publishProcess } from './process.ts';

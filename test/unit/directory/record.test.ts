@@ -1,10 +1,10 @@
+import { MALFORMED_REASONS } from '../../../src/base/outcomes.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   isServableIp,
   judgeLease,
   judgeMac,
-  MALFORMED_REASONS,
   parseIpRecord,
   parseLease,
   parseMacRecord,

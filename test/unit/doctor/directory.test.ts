@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { judgeClock } from '../../../src/doctor/clock.ts';
 import { judgeRedis } from '../../../src/doctor/directory.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
-import { redisCli } from '../../../src/doctor/redis-cli.ts';
+import { redisCli } from '../../../src/inspect/redis-cli.ts';
 import { type RedisFacts, parseInfo } from '../../../src/doctor/redis.ts';
 import { quoted } from '../../../src/screen/shell.ts';
 import { parseRedisUrl } from '../../../src/directory/redis/url.ts';

@@ -4,8 +4,8 @@
  */
 import { constants } from 'node:os';
 import { Observable, Subject } from 'rxjs';
-import type { Throttled } from '../../../src/nft/nft.ts';
-import type { BroadcastLimit } from '../../../src/nft/broadcast-rules.ts';
+import type { Throttled } from '../../../src/kernel/nft/nft.ts';
+import type { BroadcastLimit } from '../../../src/kernel/nft/broadcast-rules.ts';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import type {
   Announcement,

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { GROUPS } from '../../../src/replication/groups.ts';
+import { GROUPS } from '../../../src/model/replicated-groups.ts';
 import { BroadcastLimits } from '../../../src/nft/broadcast-limits.ts';
-import { broadcastRuleset, countersIn } from '../../../src/nft/broadcast-rules.ts';
+import { broadcastRuleset, countersIn } from '../../../src/kernel/nft/broadcast-rules.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { VXLAN, World, vxlanLink } from '../fake/world.ts';
 

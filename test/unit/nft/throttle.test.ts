@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { NftBusy, ruleset } from '../../../src/nft/nft.ts';
+import { NftBusy, ruleset } from '../../../src/kernel/nft/nft.ts';
 import { Lane } from '../../../src/model/port-lane.ts';
 import { Throttle } from '../../../src/nft/throttle.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';

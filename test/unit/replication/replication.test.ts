@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Broadcast, MOST_REPLICAS } from '../../../src/replication/replication.ts';
 import { BroadcastLimits } from '../../../src/nft/broadcast-limits.ts';
-import { GROUPS } from '../../../src/replication/groups.ts';
+import { GROUPS } from '../../../src/model/replicated-groups.ts';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { replicasIn } from '../../../src/entries/replicas.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { declare, resolve } from '../../../src/config/options.ts';
-import { followGiven } from '../../../src/service/given.ts';
+import { followGiven } from '../../../src/config/given.ts';
 import { mustSuit, removeUnit, unitFor, writeUnit } from '../../../src/service/install.ts';
 import { SIGNATURE } from '../../../src/service/unit.ts';
 

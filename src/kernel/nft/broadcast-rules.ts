@@ -2,7 +2,7 @@
  * The nftables table that limits broadcasts: each of them is copied to every host that takes part, and a guest that
  * sends a thousand a second would have its host send a hundred thousand.
  */
-import type { Mac } from '../base/vocabulary.ts';
+import type { Mac } from '../../base/vocabulary.ts';
 
 export interface BroadcastLimit {
   /** VXLAN devices that are ports of bridges; with `proxy` ARP ends in the device and is copied to nobody. */

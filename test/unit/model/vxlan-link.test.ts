@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { familyOf } from '../../../src/model/underlay-family.ts';
+import { familyOf } from '../../../src/model/vxlan-link.ts';
 import type { Errno } from '../fake/tables.ts';
 import { VXLAN, World, vxlanLink } from '../fake/world.ts';
 
