@@ -1,5 +1,14 @@
 /** Reading a file that others put in place: only a regular one, up to a bound, and never one that blocks the reader. */
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { UsageError } from './errors.ts';
 
 /** Bytes of a directory file: some 400,000 endpoints, which belong into Redis long before. */
@@ -54,4 +63,28 @@ function whyNot(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return 'no such file';
   return code === 'EACCES' ? 'permission denied' : (code ?? message);
+}
+
+/**
+ * A file that missd itself keeps; undefined where there is none. Symbolic links are refused.
+ * @param most bytes
+ * @throws Error where it is no regular file, or larger
+ */
+export function readOwnFile(path: string, most: number): string | undefined {
+  let file: number;
+  try {
+    // A pipe would keep the process waiting for its other end.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const stat = fstatSync(file);
+    if (!stat.isFile() || stat.size > most)
+      throw new Error(`${path} is no regular file of at most ${most} bytes`);
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
 }

@@ -2,6 +2,7 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
+import { VolatileJournal } from '../model/journal.ts';
 import type { LaneName } from '../base/outcomes.ts';
 import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
 import { monotonic } from '../base/clock.ts';
@@ -36,7 +37,6 @@ import { tellSettled } from '../resolver/log-resolutions.ts';
 import { Wishes } from '../links/requested-devices.ts';
 import { Announcer } from '../entries/announce.ts';
 import { type Flushed, flush } from '../entries/flush.ts';
-import { VolatileJournal } from '../entries/journal.ts';
 import { Journals, settingsOf, sourceOf } from '../entries/journals.ts';
 import { MacChanges } from '../entries/mac-changes.ts';
 

@@ -1,10 +1,10 @@
 /** The namespaces to be examined as they are found: read once, judged by the groups. */
+import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { DoctorOptions } from '../config/options.ts';
 import { strategyOf, type Strategy } from '../model/strategy.ts';
 import { reasonOf } from '../base/errors.ts';
 import { type LinkDetails, linkDetails } from '../inspect/iproute.ts';
 import { type Kernel, KernelError, type Namespace } from '../kernel/kernel.ts';
-import type { VxlanLink } from '../model/device.ts';
 import { isVxlan, isWanted } from '../links/servable.ts';
 import type { InterfaceAddress, Ip, Link, Vni } from '../base/vocabulary.ts';
 

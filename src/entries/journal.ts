@@ -13,80 +13,14 @@
  * to wait for, and what was appended outlives a SIGKILL. What cannot be written is counted, and gone on with: those rows
  * then need another evidence.
  */
+import { readOwnFile } from '../base/read-text.ts';
+import { type JournalRow, VolatileJournal, rowKey } from '../model/journal.ts';
 import type { JournalFailure } from '../base/outcomes.ts';
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, renameSync, writeSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { reasonOf } from '../base/errors.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import { isGroup } from '../base/mac.ts';
-
-/** An FDB row, as far as the journal knows it. */
-export interface JournalRow {
-  mac: Mac;
-  vtep: Ip;
-}
-
-export interface Journal {
-  /** There was none before, and what stands has not been adopted yet: whoever wrote it kept no journal. */
-  readonly isNew: boolean;
-  /** Whether missd wrote this row: of an endpoint as the journal had it when it was opened, until `adopted`. */
-  wrote(mac: Mac, vtep: Ip): boolean;
-  /** Whether this row was seen to be somebody else's. */
-  disowned(mac: Mac, vtep: Ip): boolean;
-  /** These are about to be written. */
-  intend(rows: readonly JournalRow[]): void;
-  /** These are removed. */
-  forget(macs: readonly Mac[]): void;
-  /** This is somebody else's. */
-  disown(row: JournalRow): void;
-  /** What was read at the start has been taken over: from now on the held tables say what is ours. */
-  adopted(): void;
-  /** Writes again what could not be written. */
-  tick(): void;
-  close(): void;
-}
-
-/** Where none is kept: what it knows of groups is gone with the process. */
-export class VolatileJournal implements Journal {
-  isNew = true;
-  /** Rows of groups, of which there are few; those of endpoints are in the held tables. */
-  protected readonly groups = new Set<string>();
-
-  wrote(mac: Mac, vtep: Ip): boolean {
-    return this.groups.has(rowKey({ mac, vtep }));
-  }
-  disowned(_mac: Mac, _vtep: Ip): boolean {
-    return false;
-  }
-  intend(rows: readonly JournalRow[]): void {
-    for (const row of rows) if (isGroup(row.mac)) this.groups.add(rowKey(row));
-  }
-  forget(macs: readonly Mac[]): void {
-    for (const mac of macs)
-      if (isGroup(mac)) for (const key of this.groups) if (key.startsWith(mac)) this.groups.delete(key);
-  }
-  disown(_row: JournalRow): void {
-    // The process remembers it itself, see ServedDevice.
-  }
-  adopted(): void {
-    this.isNew = false;
-  }
-  tick(): void {
-    // Nothing is behind.
-  }
-  close(): void {
-    // Nothing is open.
-  }
-}
 
 /** What is ours on the device at this moment, and what is not. */
 export interface JournalSource {
@@ -121,14 +55,12 @@ export interface JournalContent {
   corrupt: number;
 }
 
-export const rowKey = ({ mac, vtep }: JournalRow): string => `${mac} ${vtep}`;
-
 /**
  * @param key of the device: boot, namespace, ifindex, VNI and MAC
  * @returns undefined where there is no such file or it has no head; empty where it is another device's
  */
 export function readJournal(path: string, key: string): JournalContent | undefined {
-  const text = readText(path);
+  const text = readOwnFile(path, LARGEST);
   if (text === undefined) return undefined;
   const [head = '', ...lines] = text.split('\n');
   const content: JournalContent = { ours: new Map(), foreign: new Map(), lines: 0, corrupt: 0 };
@@ -136,25 +68,6 @@ export function readJournal(path: string, key: string): JournalContent | undefin
   if (head !== `${HEAD} ${key}`) return content;
   for (const line of lines) if (line !== '') readLine(line, content);
   return content;
-}
-
-/** @throws where it is no regular file, or larger than any journal */
-export function readText(path: string): string | undefined {
-  let file: number;
-  try {
-    // A pipe would keep the process waiting for its other end.
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const stat = fstatSync(file);
-    if (!stat.isFile() || stat.size > LARGEST) throw new Error(`${path} is no journal`);
-    return readFileSync(file, 'utf8');
-  } finally {
-    closeSync(file);
-  }
 }
 
 function readLine(line: string, content: JournalContent): void {

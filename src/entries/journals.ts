@@ -1,17 +1,13 @@
 /** The journals of a daemon's devices, all in one folder on tmpfs, which a container shares with its host. */
+import type { VxlanLink } from '../model/vxlan-link.ts';
+import type { Journal } from '../model/journal.ts';
 import type { JournalFailure } from '../base/outcomes.ts';
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
-import type { ServedDevice, VxlanLink } from '../model/device.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { Settings } from '../model/device-settings.ts';
-import {
-  FileJournal,
-  type Journal,
-  type JournalContent,
-  type JournalSource,
-  readJournal,
-} from './journal.ts';
+import { FileJournal, type JournalContent, type JournalSource, readJournal } from './journal.ts';
 
 /** Where they are kept unless `--state-dir` says otherwise. */
 export const STATE_DIR = '/run/missd';

@@ -1,15 +1,12 @@
 /** The entries of head-end replication: one per group, with a remote for every host that a broadcast is copied to. */
+import type { Journal } from '../model/journal.ts';
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
-import type { ServedDevice } from '../model/device.ts';
+import type { Replicas, ServedDevice } from '../model/device.ts';
 import type { FdbEntry, Ip, Mac } from '../base/vocabulary.ts';
 import { isGroup } from '../base/mac.ts';
-import type { Journal } from './journal.ts';
 import { OUR_FDB, isOurFdbEntry } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 import { viaOf } from './writes.ts';
-
-/** VTEPs by group. */
-export type Replicas = ReadonlyMap<Mac, ReadonlySet<Ip>>;
 
 /**
  * Those of ours among the rows of a dump, which has one for every remote: those that the journal knows. Where there was

@@ -1,12 +1,9 @@
 /** Routes to leases as missd writes them: `CIDR via GATEWAY dev VXLAN onlink proto 77`. The protocol says whose they are. */
 import { type RouteWrite, isGone, isTaken } from '../kernel/kernel.ts';
-import type { ServedDevice } from '../model/device.ts';
+import type { Routes, ServedDevice } from '../model/device.ts';
 import type { Ip } from '../base/vocabulary.ts';
 import { PROTOCOL } from './ownership.ts';
 import type { InstallReport } from './report.ts';
-
-/** Gateways by CIDR. */
-export type Routes = ReadonlyMap<string, Ip>;
 
 export const routeWrite = (ifindex: number, op: RouteWrite['op'], cidr: string, gateway: Ip): RouteWrite => ({
   op,

@@ -2,13 +2,13 @@
  * What is known of one address on one VXLAN device: gathered by `gather.ts`, judged by the stages. No judgement in
  * here, and nothing that could not be written down in a test.
  */
+import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { MalformedReason } from '../base/outcomes.ts';
 import type { Account } from '../observe/history/account.ts';
 import type { LinkDetails, Path } from '../inspect/iproute.ts';
 import type { NeighbourDetails } from '../inspect/neighbours.ts';
 import type { Pinged } from '../inspect/ping.ts';
 import type { CommandLine } from '../screen/shell.ts';
-import type { VxlanLink } from '../model/device.ts';
 import type { FdbEntry, Ip, Link, Mac, Neighbour, Vni } from '../base/vocabulary.ts';
 
 export interface Facts {

@@ -1,8 +1,8 @@
 /** Gathers the facts about one address: whatever can be seen from here, in the order in which it is least disturbed. */
+import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { DirectoryOptions, ListenOptions } from '../config/options.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { RuntimeFailure, reasonOf } from '../base/errors.ts';
-import type { VxlanLink } from '../model/device.ts';
 import { vtepRules } from '../links/vtep-rules.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { askDaemon } from './ask-daemon.ts';

@@ -1,11 +1,11 @@
 /** The VXLAN device of a VNI, and the kernel's rows about one address. */
+import type { VxlanLink } from '../model/vxlan-link.ts';
 import { RuntimeFailure } from '../base/errors.ts';
 import { inside } from '../inspect/inside.ts';
 import { recreated } from '../inspect/recreate.ts';
 import { neighbourDetails } from '../inspect/neighbours.ts';
 import { underlayPath } from '../inspect/underlay.ts';
 import type { Namespace } from '../kernel/kernel.ts';
-import type { VxlanLink } from '../model/device.ts';
 import { isVxlan, refusal } from '../links/servable.ts';
 import { isPermanent } from '../entries/ownership.ts';
 import type { Ip, Link, Mac, Vni } from '../base/vocabulary.ts';

@@ -1,4 +1,5 @@
 /** The way outside: to the VTEP through the underlay, and from a guest to the address. */
+import type { VxlanLink } from '../model/vxlan-link.ts';
 import { z } from 'zod';
 import { isLinkLocal } from '../base/address.ts';
 import { reasonOf } from '../base/errors.ts';
@@ -7,7 +8,6 @@ import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../i
 import { neighbourDetails } from '../inspect/neighbours.ts';
 import { ping } from '../inspect/ping.ts';
 import { isRefused } from '../inspect/udp.ts';
-import type { VxlanLink } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { GuestFacts, UnderlayFacts } from './facts.ts';
 

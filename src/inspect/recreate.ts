@@ -1,6 +1,6 @@
 /** Commands that make a VXLAN device anew, for what the kernel takes at creation only. */
+import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { Link } from '../base/vocabulary.ts';
-import type { VxlanLink } from '../model/device.ts';
 import { type CommandLine, blank, device, sh, typed } from '../screen/shell.ts';
 
 /**

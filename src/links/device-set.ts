@@ -1,11 +1,12 @@
 /** Which devices of a namespace are served: each begins, goes on and ends with its link, one missd per device. */
+import type { VxlanLink } from '../model/vxlan-link.ts';
 import { Subject } from 'rxjs';
 import { type Faults, attempt, attemptOn } from '../base/guarded-lane.ts';
 import type { NamedSocket, Namespace } from '../kernel/kernel.ts';
 import type { Strategy } from '../model/strategy.ts';
 import type { Link, Vni } from '../base/vocabulary.ts';
 import type { Clock } from '../base/clock.ts';
-import { ServedDevice, type Surroundings, type VxlanLink } from '../model/device.ts';
+import { ServedDevice, type Surroundings } from '../model/device.ts';
 import { type DeviceLock, holdersIn, lockDevice, mayBeFree, unlockDevice } from './device-lock.ts';
 import { LockHolders } from './lock-holder.ts';
 import type { OwnVteps } from './own-vteps.ts';

@@ -1,4 +1,5 @@
 /** This host as missd sees it: the namespaces it serves, as they come and go, and the addresses that are its own. */
+import type { MissBatch } from '../model/question.ts';
 import {
   EMPTY,
   type Observable,
@@ -18,7 +19,6 @@ import { type Strategy, type VniStrategy, strategyOf } from '../model/strategy.t
 import { type Faults, attempt, revived } from '../base/guarded-lane.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
-import type { MissBatch } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ServedNamespace } from './namespace.ts';
 import type { Signal } from './namespace-event.ts';

@@ -2,6 +2,8 @@
  * One served network namespace: its interfaces and addresses followed live, and the VXLAN devices among them that
  * missd serves. Everything the namespace has to say leaves as one stream of signals.
  */
+import { questionsOf } from '../model/device-questions.ts';
+import type { MissBatch } from '../model/question.ts';
 import {
   type Observable,
   Subject,
@@ -16,7 +18,6 @@ import {
 } from 'rxjs';
 import { type Faults, attempt, inLane } from '../base/guarded-lane.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
-import type { MissBatch } from '../resolver/pipeline.ts';
 import type { InterfaceAddress, Ip, Link } from '../base/vocabulary.ts';
 import { AssignedAddresses } from './assigned-addresses.ts';
 import type { ServedDevice, Surroundings } from '../model/device.ts';
@@ -292,7 +293,9 @@ export class ServedNamespace implements Surroundings {
     const ports = askingPorts(this.links.values(), this.devices.values());
     this.kernel.setPorts(ports.filter(({ port }) => !this.#unheard.has(port)));
     const present = new Set(ports.map(({ port }) => port));
-    for (const { lanes } of this.devices.values())
+    for (const device of this.devices.values()) {
+      const { lanes } = questionsOf(device);
       for (const port of lanes.keys()) if (port > 0 && !present.has(port)) lanes.delete(port);
+    }
   }
 }

@@ -1,6 +1,6 @@
+import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { Strategy } from '../model/strategy.ts';
 import type { Link, Vni } from '../base/vocabulary.ts';
-import type { VxlanLink } from '../model/device.ts';
 
 export const isVxlan = (link: Link): link is VxlanLink => link.vxlan !== undefined;
 

@@ -2,14 +2,9 @@
 import type { RecordContext } from '../directory/record.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { AssignedAddresses } from './assigned-addresses.ts';
-import type { VxlanLink } from '../model/device.ts';
-import { familyOf } from '../model/vxlan-link.ts';
+import { type VxlanLink, familyOf, interfaceOf } from '../model/vxlan-link.ts';
 
 export type VtepRules = Required<Pick<RecordContext, 'family' | 'linkLocal' | 'isBroadcast'>>;
-
-/** ifindex of what a link-local VTEP is reached by; undefined where it cannot be named in the device's own namespace. */
-export const interfaceOf = ({ vxlan, linkNetnsid }: VxlanLink): number | undefined =>
-  vxlan.link === 0 || linkNetnsid !== undefined ? undefined : vxlan.link;
 
 /**
  * The rules that a `ServedDevice` would have, read once. Never rejects: where the addresses of the underlay cannot be

@@ -6,7 +6,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isGone, type Namespace } from '../kernel/kernel.ts';
 import type { Link } from '../base/vocabulary.ts';
-import { readText } from '../entries/journal.ts';
+import { MOST_BYTES, readOwnFile } from '../base/read-text.ts';
 
 /** Seconds that the kernel asks missd for, one solicitation each, before it turns to the wire; as Flannel had it. */
 export const APP_SOLICIT = 3;
@@ -110,7 +110,7 @@ function parse(line: string): Setting | undefined {
 /** What cannot be read was not written down. */
 function readIfThere(path: string): string {
   try {
-    return readText(path) ?? '';
+    return readOwnFile(path, MOST_BYTES) ?? '';
   } catch {
     return '';
   }

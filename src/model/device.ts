@@ -1,21 +1,19 @@
+import { type Journal, VolatileJournal } from './journal.ts';
 import type { Strategy } from './strategy.ts';
-import { type Journal, VolatileJournal } from '../entries/journal.ts';
-import type { Replicas } from '../entries/replicas.ts';
-import type { Routes } from '../entries/routes.ts';
-import type { Ip, Link, Mac, Vni, VxlanAttributes } from '../base/vocabulary.ts';
+import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { DeviceCounters } from './counters.ts';
-import type { Lane } from './port-lane.ts';
-import type { Question } from './question.ts';
 import { HeldTables } from './desired-tables.ts';
-import { familyOf } from './vxlan-link.ts';
+import { type VxlanLink, familyOf, interfaceOf } from './vxlan-link.ts';
 import { Settings } from './device-settings.ts';
-import { DeviceDemand } from '../observe/top-addresses/device-addresses.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';
-import { interfaceOf } from '../links/vtep-rules.ts';
 import type { Clock } from '../base/clock.ts';
 
-export type VxlanLink = Link & { vxlan: VxlanAttributes };
+/** VTEPs by group. */
+export type Replicas = ReadonlyMap<Mac, ReadonlySet<Ip>>;
+
+/** Gateways by CIDR. */
+export type Routes = ReadonlyMap<string, Ip>;
 
 /** What a device needs to know of the namespace it is in. */
 export interface Surroundings {
@@ -44,14 +42,6 @@ export class ServedDevice {
   /** As last reported by the kernel. */
   link: VxlanLink;
   readonly namespace: Surroundings;
-  /** Misses being looked up, by address: a second one for the same address joins the first. */
-  readonly inFlight = new Map<string, Question>();
-  /** L2 questions under way that read `ip:` records, by the address: a change of one makes them ask again. */
-  readonly reading = new Map<Ip, Set<Question>>();
-  /** Who asks: by the ifindex of the bridge port, or one of the lanes for whom no port is known. */
-  readonly lanes = new Map<number, Lane>();
-  /** The port that is throttled, of those the last: questions without a known asker are taken for its. */
-  throttled: Lane | undefined;
   /** Addresses that nobody has, as of a moment ago. */
   readonly absent: ExpiringSet;
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */
@@ -90,8 +80,6 @@ export class ServedDevice {
   routes: Routes = new Map();
   /** Broadcast addresses of the subnets of its underlay, where that is another namespace. */
   underlayBroadcasts: ReadonlySet<string> = new Set();
-  /** What is asked for on it. */
-  readonly demand = new DeviceDemand();
   /** When its tables were last compared with what is held, monotonic ms. */
   auditedAt: number | undefined;
 

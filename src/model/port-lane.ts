@@ -1,5 +1,4 @@
 import { Budget } from './budget.ts';
-import type { Question } from './question.ts';
 
 /** The lane of what no port is known to have asked: this host itself, in the routed topology. */
 export const UNKNOWN_PORT = -1;
@@ -17,8 +16,14 @@ const FLOOD = 10;
 /** Questions gone from the front of the queue before its memory is given back. */
 const COMPACT = 4_096;
 
+/** A question, as far as its lane knows it. */
+export interface Queued<Q extends Queued<Q>> {
+  lane: Lane<Q>;
+  waiting: boolean;
+}
+
 /** What one bridge port asks: its questions that wait, in order, and its budget. */
-export class Lane {
+export class Lane<Q extends Queued<Q>> {
   /** ifindex, or one of the above. */
   readonly port: number;
   readonly budget: Budget;
@@ -35,7 +40,7 @@ export class Lane {
   /** It has its place in a queue. */
   queued = false;
   #mostExcess: number;
-  #waiting: Question[] = [];
+  #waiting: Q[] = [];
   // Those before it are gone already: shifting an array that long for every question would cost its square.
   #start = 0;
 
@@ -85,17 +90,17 @@ export class Lane {
     this.excess += count - this.budget.spend(count);
   }
 
-  push(question: Question): void {
+  push(question: Q): void {
     this.#waiting.push(question);
   }
 
-  pushFirst(question: Question): void {
+  pushFirst(question: Q): void {
     if (this.#start > 0) this.#waiting[--this.#start] = question;
     else this.#waiting.unshift(question);
   }
 
   /** The question that waits longest; not one that another lane has taken over meanwhile. */
-  peek(): Question | undefined {
+  peek(): Q | undefined {
     for (; this.#start < this.#waiting.length; this.#start++) {
       const question = this.#waiting[this.#start];
       if (question?.lane === this && question.waiting) return question;

@@ -1,7 +1,11 @@
+import type { Outcome } from '../base/outcomes.ts';
 import type { Asker, Ip, Mac, Miss } from '../base/vocabulary.ts';
 import type { Source } from './desired-tables.ts';
 import type { ServedDevice } from './device.ts';
-import type { Lane } from './port-lane.ts';
+import { Lane } from './port-lane.ts';
+
+/** The lane of a bridge port, or of what no port is known to have asked. */
+export class PortLane extends Lane<Question> {}
 
 /** A miss that is being answered, with everybody who asked meanwhile. */
 export interface Question {
@@ -14,7 +18,7 @@ export interface Question {
   /** Monotonic milliseconds. */
   receivedAt: number;
   /** The port that asked first, or another one that asked while the first had to wait for its budget. */
-  lane: Lane;
+  lane: PortLane;
   /** In its lane; else it is being looked up. */
   waiting: boolean;
   /** Its record changed while it was being looked up: what was read may be old already, so it is asked again. */
@@ -33,7 +37,7 @@ export const newQuestion = (
   { layer, address }: Miss,
   askers: readonly Asker[],
   receivedAt: number,
-  lane: Lane,
+  lane: PortLane,
 ): Question => ({
   device,
   layer,
@@ -65,4 +69,19 @@ export interface Placement {
   answer: Answer;
   /** Of the miss that it answers: the asking port, see model/port-quotas.ts; absent when a record is read again. */
   port?: number;
+}
+
+/** A drain of misses, and how to find the device of each. */
+export interface MissBatch {
+  misses: Miss[];
+  deviceOf: (ifindex: number) => ServedDevice | undefined;
+}
+
+/** How a question ended. */
+export interface Settled {
+  question: Question;
+  outcome: Outcome;
+  answer?: Answer;
+  /** False where the same question of another guest may have another outcome. */
+  remember?: boolean;
 }

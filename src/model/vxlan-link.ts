@@ -1,6 +1,12 @@
 import type { Namespace } from '../kernel/kernel.ts';
 import { NTF_SELF, NUD_REACHABLE } from '../kernel/netlink.ts';
-import type { VxlanLink } from './device.ts';
+import type { Link, VxlanAttributes } from '../base/vocabulary.ts';
+
+export type VxlanLink = Link & { vxlan: VxlanAttributes };
+
+/** ifindex of what a link-local VTEP is reached by; undefined where it cannot be named in the device's own namespace. */
+export const interfaceOf = ({ vxlan, linkNetnsid }: VxlanLink): number | undefined =>
+  vxlan.link === 0 || linkNetnsid !== undefined ? undefined : vxlan.link;
 
 /**
  * The address family of a device's VTEPs, which is for good. The kernel tells it by an address of the device alone; of one

@@ -8,12 +8,13 @@
  *
  * What must be in force is handed to the kernel whole, one change at a time; a word that comes meanwhile is in the next.
  */
+import { questionsOf } from '../model/device-questions.ts';
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import { NftBusy } from '../kernel/nft/nft.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
 import type { ServedDevice, Surroundings } from '../model/device.ts';
-import type { Lane } from '../model/port-lane.ts';
+import type { PortLane } from '../model/question.ts';
 
 /** How long a port is held back at a time, ms, and how long before the end it is decided whether to go on. */
 const DURATION = 10_000;
@@ -27,7 +28,7 @@ const SHARE = 10;
 
 interface Offence {
   device: ServedDevice;
-  lane: Lane;
+  lane: PortLane;
   until: number;
   /** When it was last decided on, and the unknown addresses asked for until then. */
   since: number;
@@ -109,7 +110,7 @@ export class Throttle {
   }
 
   /** A port of a bridge asks for more unknown addresses than it may, again and again. */
-  offend(device: ServedDevice, lane: Lane): void {
+  offend(device: ServedDevice, lane: PortLane): void {
     const place = this.#places.get(device.namespace);
     if (place === undefined || lane.port <= 0 || place.offences.has(lane.port)) return;
     const since = this.#now();
@@ -223,5 +224,6 @@ function passOver(namespace: Surroundings, { devices }: Place, offences: Offence
   } catch {
     // Its sockets are closed already, as at the end of the daemon: it hears nobody any more.
   }
-  for (const device of devices) device.throttled = offences.findLast((one) => one.device === device)?.lane;
+  for (const device of devices)
+    questionsOf(device).throttled = offences.findLast((one) => one.device === device)?.lane;
 }

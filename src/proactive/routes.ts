@@ -8,8 +8,7 @@ import { covers, parseCidr, parsePrefixOrAddress } from '../base/prefix.ts';
 import type { PipelineDeps } from '../resolver/deps.ts';
 import { answerL3 } from '../resolver/select-record.ts';
 import type { Placement } from '../model/question.ts';
-import type { ServedDevice } from '../model/device.ts';
-import type { Routes } from '../entries/routes.ts';
+import type { Routes, ServedDevice } from '../model/device.ts';
 import type { Ip } from '../base/vocabulary.ts';
 import { gatewayOf } from './gateway.ts';
 

@@ -1,3 +1,4 @@
+import { questionsOf } from '../model/device-questions.ts';
 import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Recheck } from './recheck.ts';
@@ -14,9 +15,10 @@ export function forgetAbsence(change: DirectoryChange, devices: readonly ServedD
 export function forget(device: ServedDevice, address: string): void {
   device.absent.delete(address);
   device.local.delete(address);
-  const question = device.inFlight.get(address);
+  const { inFlight, reading } = questionsOf(device);
+  const question = inFlight.get(address);
   if (question !== undefined) question.changed = true;
-  for (const reader of device.reading.get(address) ?? []) reader.changed = true;
+  for (const reader of reading.get(address) ?? []) reader.changed = true;
   // An L2 miss may have been answered by the absence of another record: that of an address with the MAC.
   for (const mac of device.absent.size === 0 ? [] : device.tables.macsOf(address)) device.absent.delete(mac);
 }
@@ -24,7 +26,7 @@ export function forget(device: ServedDevice, address: string): void {
 function forgetAll(device: ServedDevice): void {
   device.absent.clear();
   device.local.clear();
-  for (const question of device.inFlight.values()) question.changed = true;
+  for (const question of questionsOf(device).inFlight.values()) question.changed = true;
 }
 
 /** The held entries that a change of records or leases concerns. @param heardAt monotonic ms */

@@ -6,10 +6,10 @@
  * shows to be talking is passed over, for it would only come back. One that is evicted all the same comes back by its
  * next miss: the guest's ARP cache outlives the entry, so that is an L2 miss, answered from the remembered address.
  */
+import type { Settled } from '../model/question.ts';
 import type { Eviction } from '../base/outcomes.ts';
 import { attemptOn } from '../base/guarded-lane.ts';
 import type { Counters } from '../model/counters.ts';
-import type { Settled } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import type { InstallReport } from '../entries/report.ts';

@@ -2,13 +2,13 @@
  * Answers whose `mac:` record has not been seen: looked for when no guest waits for an answer, since what it rarely
  * corrects is worth less than the answers that it would hold up; in the longest storm every second.
  */
+import type { Settled } from '../model/question.ts';
 import { type Observable, Subject, map } from 'rxjs';
 import { attempt, inLane } from '../base/guarded-lane.ts';
 import type { Values } from '../directory/directory.ts';
 import { fromMacRecord } from '../resolver/select-record.ts';
 import { readPatiently } from '../resolver/lookup.ts';
 import type { LookupDeps } from '../resolver/deps.ts';
-import type { Settled } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Verdict } from './recheck.ts';

@@ -11,6 +11,8 @@
  * and beside it the kernel's tables are compared with what is held                 audit.ts
  * and kept from growing without bound                                              evict.ts
  */
+import type { MissBatch, Settled } from '../model/question.ts';
+import { type Journal, VolatileJournal } from '../model/journal.ts';
 import { type Observable, Subject, from, map, merge, mergeMap } from 'rxjs';
 import type { DirectoryChange } from '../directory/directory.ts';
 import { reasonOf } from '../base/errors.ts';
@@ -19,9 +21,7 @@ import { groupBy } from '../base/group-by.ts';
 import { isGone } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
 import type { PipelineDeps } from '../resolver/deps.ts';
-import type { MissBatch, Settled } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { type Journal, VolatileJournal } from '../entries/journal.ts';
 import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';
 import { audit, withdrawLocal } from './audit.ts';

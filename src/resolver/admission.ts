@@ -1,9 +1,10 @@
+import { questionsOf } from '../model/device-questions.ts';
 import { monotonic, type Clock } from '../base/clock.ts';
 import type { Counters } from '../model/counters.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Asker, Miss } from '../base/vocabulary.ts';
-import { L2_KNOWN, L2_PORT, Lane, UNKNOWN_PORT } from '../model/port-lane.ts';
-import { type Question, newQuestion } from '../model/question.ts';
+import { L2_KNOWN, L2_PORT, UNKNOWN_PORT } from '../model/port-lane.ts';
+import { PortLane, type Question, newQuestion } from '../model/question.ts';
 import { Senders } from './senders.ts';
 
 /**
@@ -27,7 +28,7 @@ export class Admission {
   readonly #now: Clock;
   readonly #senders: Senders;
   /** Called for a port that floods, and again while it does. */
-  onExcess: (device: ServedDevice, lane: Lane) => void = () => undefined;
+  onExcess: (device: ServedDevice, lane: PortLane) => void = () => undefined;
   /** Called for a question dropped for want of budget or room. */
   onShed: (device: ServedDevice, address: string) => void = () => undefined;
   #inFlight = 0;
@@ -48,7 +49,8 @@ export class Admission {
   /** From now on. @param devices whose lanes there are */
   limit(lookupRate: number, devices: Iterable<ServedDevice>): void {
     this.#lookupRate = lookupRate;
-    for (const { lanes } of devices) for (const lane of lanes.values()) lane.limit(lookupRate);
+    for (const device of devices)
+      for (const lane of questionsOf(device).lanes.values()) lane.limit(lookupRate);
   }
 
   /** Questions admitted and not yet settled. */
@@ -70,13 +72,14 @@ export class Admission {
         ignored.unserved++;
         continue;
       }
+      const { inFlight } = questionsOf(device);
       device.counters.misses[miss.layer] += miss.count;
       if (miss.address === '0.0.0.0' || miss.address === '::') {
         ignored.unspecified++;
         const lane = this.#laneOf(device, miss, receivedAt);
         lane.wasted(miss.count, receivedAt);
         if (lane.floods) this.onExcess(device, lane);
-      } else if (device.inFlight.has(miss.address)) {
+      } else if (inFlight.has(miss.address)) {
         ignored.in_flight++;
         const moved = this.#join(device, miss);
         if (moved !== undefined) questions.push(moved);
@@ -91,7 +94,7 @@ export class Admission {
         else {
           if (askers[0] !== asker) askers = asker === undefined ? NOBODY : [asker];
           const question = newQuestion(device, miss, askers, receivedAt, lane);
-          device.inFlight.set(address, question);
+          inFlight.set(address, question);
           lane.inFlight++;
           this.#inFlight++;
           questions.push(question);
@@ -109,22 +112,23 @@ export class Admission {
 
   /** A device is gone and its questions with it; they count as failed. */
   abandon(device: ServedDevice): void {
-    for (const question of device.inFlight.values()) {
+    const { inFlight, reading, lanes } = questionsOf(device);
+    for (const question of inFlight.values()) {
       question.over = true;
       this.#counters.settled(device, question.layer, 'failed');
     }
-    this.#inFlight -= device.inFlight.size;
-    device.inFlight.clear();
-    device.reading.clear();
-    for (const lane of device.lanes.values()) lane.clear();
-    device.lanes.clear();
+    this.#inFlight -= inFlight.size;
+    inFlight.clear();
+    reading.clear();
+    for (const lane of lanes.values()) lane.clear();
+    lanes.clear();
   }
 
   /** A question is over; whoever asks from now on starts a new one. False where it was abandoned, and counted, before. */
   settle(question: Question): boolean {
     if (question.over === true) return false;
     question.over = true;
-    question.device.inFlight.delete(question.address);
+    questionsOf(question.device).inFlight.delete(question.address);
     question.lane.inFlight--;
     this.#inFlight--;
     return true;
@@ -136,7 +140,7 @@ export class Admission {
    * @returns the question if it did, to be queued again
    */
   #join(device: ServedDevice, miss: Miss): Question | undefined {
-    const question = device.inFlight.get(miss.address);
+    const question = questionsOf(device).inFlight.get(miss.address);
     const { asker } = miss;
     if (question === undefined || asker === undefined) return undefined;
     if (question.askers.length < MOST_ASKERS && !question.askers.some((one) => same(one, asker)))
@@ -151,25 +155,25 @@ export class Admission {
     return question;
   }
 
-  #laneOf(device: ServedDevice, miss: Miss, now: number): Lane {
+  #laneOf(device: ServedDevice, miss: Miss, now: number): PortLane {
     const port = this.#portOf(device, miss);
-    let lane = device.lanes.get(port);
-    if (lane === undefined) device.lanes.set(port, (lane = new Lane(port, this.#lookupRate, now)));
-    if (miss.layer === 'l2' && (lane.crowded || port === device.throttled?.port))
-      this.#senders.follow(device);
+    const { lanes, throttled } = questionsOf(device);
+    let lane = lanes.get(port);
+    if (lane === undefined) lanes.set(port, (lane = new PortLane(port, this.#lookupRate, now)));
+    if (miss.layer === 'l2' && (lane.crowded || port === throttled?.port)) this.#senders.follow(device);
     return lane;
   }
 
   #portOf(device: ServedDevice, { layer, address, asker }: Miss): number {
     if (asker !== undefined) return asker.port;
-    const throttled = device.throttled?.port;
+    const throttled = questionsOf(device).throttled?.port;
     if (layer === 'l3') return throttled ?? UNKNOWN_PORT;
     if (device.tables.addressesOf(address).length > 0) return L2_KNOWN;
     // The frames of a throttled port are not read, those of all others are.
     return (this.#senders.follows(device) ? throttled : undefined) ?? L2_PORT;
   }
 
-  #shedOldest(lane: Lane): boolean {
+  #shedOldest(lane: PortLane): boolean {
     const oldest = lane.peek();
     if (oldest === undefined) return false;
     lane.shift();
@@ -178,14 +182,14 @@ export class Admission {
     return true;
   }
 
-  #drop(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
+  #drop(device: ServedDevice, lane: PortLane, layer: Miss['layer'], address: string): void {
     this.onShed(device, address);
     this.#counters.settled(device, layer, 'shed');
     lane.shed++;
   }
 
   /** Dropped for want of budget. */
-  #refuse(device: ServedDevice, lane: Lane, layer: Miss['layer'], address: string): void {
+  #refuse(device: ServedDevice, lane: PortLane, layer: Miss['layer'], address: string): void {
     this.#drop(device, lane, layer, address);
     lane.excess++;
     if (lane.floods) this.onExcess(device, lane.port === L2_PORT ? (loudest(device) ?? lane) : lane);
@@ -196,9 +200,9 @@ export class Admission {
  * The port that most of the L2 misses without a sender are of: under a flood not every frame can be read, and those that
  * were have brought one port into debt by themselves.
  */
-function loudest(device: ServedDevice): Lane | undefined {
-  let found: Lane | undefined;
-  for (const lane of device.lanes.values())
+function loudest(device: ServedDevice): PortLane | undefined {
+  let found: PortLane | undefined;
+  for (const lane of questionsOf(device).lanes.values())
     if (lane.port > 0 && lane.budget.inDebt && lane.unknown > (found?.unknown ?? 0)) found = lane;
   return found;
 }

@@ -1,7 +1,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { Waiting } from '../base/batch-while-busy.ts';
-import type { Lane } from '../model/port-lane.ts';
-import type { Question } from '../model/question.ts';
+import type { PortLane, Question } from '../model/question.ts';
 
 /** A guest asks three times, a second apart (mcast_solicit, retrans_time): then nobody waits for the answer any more, ms. */
 const GIVEN_UP = 3_000;
@@ -15,7 +14,7 @@ const FLOODED = 250;
  */
 export class FairQueue implements Waiting<Question> {
   /** Lanes with something waiting; the one served last is last. */
-  #lanes: Lane[] = [];
+  #lanes: PortLane[] = [];
   readonly #shed: (question: Question) => void;
   readonly #now: Clock;
 
@@ -39,8 +38,8 @@ export class FairQueue implements Waiting<Question> {
   take(size: number): Question[] {
     const now = this.#now();
     const batch: Question[] = [];
-    const idle: Lane[] = [];
-    let sharing: Lane[] = [];
+    const idle: PortLane[] = [];
+    let sharing: PortLane[] = [];
     for (const lane of this.#lanes) {
       if (lane.budget.inDebt) this.#age(lane, now);
       else lane.excess = 0;
@@ -73,7 +72,7 @@ export class FairQueue implements Waiting<Question> {
   }
 
   /** @returns whether the lane may give more */
-  #takeFrom(lane: Lane, share: number, batch: Question[], now: number): boolean {
+  #takeFrom(lane: PortLane, share: number, batch: Question[], now: number): boolean {
     const allowance = Math.min(share, lane.budget.allowance(lane.waiting, now));
     for (let taken = 0; taken < allowance; taken++) {
       const question = lane.peek();
@@ -89,7 +88,7 @@ export class FairQueue implements Waiting<Question> {
     return allowance > 0 && lane.waiting > 0;
   }
 
-  #age(lane: Lane, now: number): void {
+  #age(lane: PortLane, now: number): void {
     const patience = lane.floods ? FLOODED : GIVEN_UP;
     for (let question = lane.peek(); question !== undefined; question = lane.peek()) {
       if (question.asked === true || now - question.receivedAt < patience) return;

@@ -1,6 +1,6 @@
+import type { Settled } from '../model/question.ts';
 import { monotonic } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
-import type { Settled } from './pipeline.ts';
 
 /** One line per settled miss, for whoever asks for that much. */
 export function tellSettled(settled: readonly Settled[], log: Logger): void {

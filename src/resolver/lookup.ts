@@ -1,3 +1,4 @@
+import { questionsOf } from '../model/device-questions.ts';
 import { NEVER, type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
 import { DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
 import { observeWaits } from '../base/histogram.ts';
@@ -63,7 +64,7 @@ function keysOf({ device, layer, address }: Question): RecordKey[] {
 
 /** Of the first key, its own, the device knows by itself who asks: see `inFlight`. */
 function expectChanges(question: Question, [, ...others]: RecordKey[] = []): void {
-  const { reading } = question.device;
+  const { reading } = questionsOf(question.device);
   for (const { address } of others) {
     const readers = reading.get(address);
     if (readers === undefined) reading.set(address, new Set([question]));
@@ -72,7 +73,7 @@ function expectChanges(question: Question, [, ...others]: RecordKey[] = []): voi
 }
 
 function expectNoChanges(question: Question, [, ...others]: RecordKey[] = []): void {
-  const { reading } = question.device;
+  const { reading } = questionsOf(question.device);
   for (const { address } of others) {
     const readers = reading.get(address);
     readers?.delete(question);

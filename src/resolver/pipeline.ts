@@ -15,7 +15,6 @@
  *
  * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
  */
-import type { Outcome } from '../base/outcomes.ts';
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
 import { isLinkLocal } from '../base/address.ts';
 import { attempt, inLane } from '../base/guarded-lane.ts';
@@ -24,29 +23,12 @@ import { observeWaits } from '../base/histogram.ts';
 import { installApart } from '../entries/install-apart.ts';
 import type { Told } from '../entries/announce.ts';
 import { UNKNOWN } from '../model/port-quotas.ts';
-import type { ServedDevice } from '../model/device.ts';
-import type { Miss } from '../base/vocabulary.ts';
 import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
 import { fromMemory } from './answer-from-lease.ts';
 import { type Answered, lookup } from './lookup.ts';
-import type { Answer, Placement, Question } from '../model/question.ts';
+import type { Answer, MissBatch, Placement, Question, Settled } from '../model/question.ts';
 import { Search } from './find-mac-owner.ts';
-
-/** A drain of misses, and how to find the device of each. */
-export interface MissBatch {
-  misses: Miss[];
-  deviceOf: (ifindex: number) => ServedDevice | undefined;
-}
-
-/** How a question ended. */
-export interface Settled {
-  question: Question;
-  outcome: Outcome;
-  answer?: Answer;
-  /** False where the same question of another guest may have another outcome. */
-  remember?: boolean;
-}
 
 /** One that the directory has an answer to. */
 type Resolved = Settled & Required<Pick<Settled, 'answer'>>;

@@ -1,6 +1,7 @@
 /** What the daemon knows of one address, as `GET /history?vni=&address=` tells it. Seconds and wall-clock times. */
 import type { Daemon } from '../../daemon/daemon.ts';
 import { monotonic } from '../../base/clock.ts';
+import { questionsOf } from '../../model/device-questions.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour, Source } from '../../model/desired-tables.ts';
 import type { Ip, Mac, Vni } from '../../base/vocabulary.ts';
@@ -99,11 +100,11 @@ export function accountOf(daemon: Daemon, vni: Vni, address: string): Account {
 }
 
 function deviceAccount(device: ServedDevice, address: string, now: number): DeviceAccount {
-  const { tables, link, namespace, absent, local, inFlight } = device;
+  const { tables, link, namespace, absent, local } = device;
   const neighbour = tables.neighbours.get(address);
   const mac = neighbour?.mac ?? address;
   const fdb = tables.fdb.get(mac);
-  const question = inFlight.get(address);
+  const question = questionsOf(device).inFlight.get(address);
   const [absentLeft, localLeft] = [absent.left(address), local.left(address)];
   return {
     name: link.name,

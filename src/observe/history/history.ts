@@ -5,8 +5,7 @@
 import type { Conflict, Departure, ReconcileAction } from '../../base/outcomes.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { DirectoryChange } from '../../directory/directory.ts';
-import type { Settled } from '../../resolver/pipeline.ts';
-import type { Answer } from '../../model/question.ts';
+import type { Answer, Settled } from '../../model/question.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import type { Vni } from '../../base/vocabulary.ts';
 import { Ring, type RingEvent } from './ring.ts';

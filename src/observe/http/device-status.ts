@@ -1,3 +1,5 @@
+import { addressesOf } from '../top-addresses/device-addresses.ts';
+import { questionsOf } from '../../model/device-questions.ts';
 import type { Strategy } from '../../model/strategy.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import { type PortStatus, portStatus } from './port-status.ts';
@@ -34,7 +36,7 @@ export interface DeviceStatus {
 
 /** @param now monotonic ms */
 export function deviceStatus(device: ServedDevice, now: number): DeviceStatus {
-  const { link, namespace, bridge, strategy, adopted, verified, auditedAt, demand } = device;
+  const { link, namespace, bridge, strategy, adopted, verified, auditedAt } = device;
   return {
     name: link.name,
     namespace: namespace.name,
@@ -47,14 +49,14 @@ export function deviceStatus(device: ServedDevice, now: number): DeviceStatus {
     adopted,
     verified,
     ...(auditedAt === undefined ? {} : { auditedSeconds: Math.round((now - auditedAt) / 1000) }),
-    misses: demand.misses,
+    misses: addressesOf(device).misses,
     neighbours: device.tables.neighbours.size,
     fdb: device.tables.fdb.size,
     routes: device.routes.size,
     absent: device.absent.size,
     foreign: device.foreign.size,
     ...(device.defaultRemote === undefined ? {} : { defaultRemote: device.defaultRemote }),
-    inFlight: device.inFlight.size,
+    inFlight: questionsOf(device).inFlight.size,
     ports: portStatus(device),
   };
 }

@@ -1,3 +1,4 @@
+import { questionsOf } from '../../model/device-questions.ts';
 import { L2_KNOWN, L2_PORT, UNKNOWN_PORT } from '../../model/port-lane.ts';
 import type { ServedDevice } from '../../model/device.ts';
 
@@ -17,9 +18,9 @@ const OTHERS = new Map([
   [L2_KNOWN, 'of L2 misses for known MACs'],
 ]);
 
-export const portStatus = ({ lanes, namespace }: ServedDevice): PortStatus[] =>
-  [...lanes.values()].map(({ port, asked, shed }) => ({
-    name: OTHERS.get(port) ?? namespace.portName(port),
+export const portStatus = (device: ServedDevice): PortStatus[] =>
+  [...questionsOf(device).lanes.values()].map(({ port, asked, shed }) => ({
+    name: OTHERS.get(port) ?? device.namespace.portName(port),
     lookups: asked,
     shed,
   }));

@@ -1,6 +1,7 @@
 /** What is asked for, as `/status` says it: of all devices the addresses that somebody may want to look into. */
 import { L2_PORT, UNKNOWN_PORT } from '../../model/port-lane.ts';
 import type { ServedDevice } from '../../model/device.ts';
+import { addressesOf } from './device-addresses.ts';
 import type { Asked } from './asked-addresses.ts';
 import { HALF_LIFE } from './top-addresses.ts';
 
@@ -29,7 +30,7 @@ const MOST = 20;
 export const hottest = (devices: readonly ServedDevice[], now: number): AskedFor[] =>
   devices
     .flatMap((device) =>
-      [...device.demand.hot.all()].map((asked) => told(device, asked, cooled(asked, now), now)),
+      [...addressesOf(device).hot.all()].map((asked) => told(device, asked, cooled(asked, now), now)),
     )
     .sort((one, other) => other.perSecond - one.perSecond || order(one, other))
     .slice(0, MOST);
@@ -42,7 +43,7 @@ export function longestUnknown(devices: readonly ServedDevice[], now: number): A
   const rounds: AskedFor[][] = [];
   for (const device of devices) {
     const turns = new Map<number, number>();
-    const again = [...device.demand.unknown.all()].filter(({ count }) => count > 1);
+    const again = [...addressesOf(device).unknown.all()].filter(({ count }) => count > 1);
     for (const asked of again.sort((one, other) => one.since - other.since)) {
       const turn = turns.get(asked.owner) ?? 0;
       turns.set(asked.owner, turn + 1);

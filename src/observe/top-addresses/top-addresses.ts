@@ -5,11 +5,12 @@
  * It is told of every batch and must cost next to nothing: of more than a thousand misses a second only some are looked
  * at, each for as many as were passed over.
  */
+import type { MissBatch, Settled } from '../../model/question.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { DirectoryChange } from '../../directory/directory.ts';
 import { L2_PORT, UNKNOWN_PORT } from '../../model/port-lane.ts';
 import { isLinkLocal } from '../../base/address.ts';
-import type { MissBatch, Settled } from '../../resolver/pipeline.ts';
+import { addressesOf } from './device-addresses.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import type { Miss } from '../../base/vocabulary.ts';
 
@@ -42,14 +43,15 @@ export class Demand {
       const miss = misses[at];
       if (miss === undefined) continue;
       const { address, layer, count } = miss;
-      const demand = deviceOf(miss.ifindex)?.demand;
-      if (demand === undefined) continue;
+      const device = deviceOf(miss.ifindex);
+      if (device === undefined) continue;
+      const asked = addressesOf(device);
       const port = portOf(miss);
       const times = count * stride;
-      demand.misses += times;
+      asked.misses += times;
       // What is new stands for itself alone, or one of a storm's addresses would outweigh what is asked for all the time.
-      if (!demand.hot.again(address, port, times, now)) demand.hot.add(address, layer, port, count, now);
-      if (demand.unknown.size > 0) demand.unknown.again(address, port, times, now);
+      if (!asked.hot.again(address, port, times, now)) asked.hot.add(address, layer, port, count, now);
+      if (asked.unknown.size > 0) asked.unknown.again(address, port, times, now);
     }
   }
 
@@ -58,7 +60,7 @@ export class Demand {
     const now = this.#now();
     for (const { question, outcome } of settled) {
       const { device, address, layer, lane } = question;
-      const { unknown } = device.demand;
+      const { unknown } = addressesOf(device);
       if (outcome === 'resolved' || outcome === 'local') {
         if (unknown.size > 0) unknown.delete(address);
       } else if (outcome === 'unknown' && !unknown.has(address) && !isLinkLocal(address))
@@ -69,18 +71,19 @@ export class Demand {
   /** Records changed: whether anybody has these addresses is to be seen when they are asked for again. */
   changed(change: DirectoryChange): void {
     if (change.type !== 'records') return;
-    const wanting = this.#devices().filter(({ demand }) => demand.unknown.size > 0);
+    const wanting = this.#devices().filter((device) => addressesOf(device).unknown.size > 0);
     for (const { vni, address } of change.keys)
-      for (const device of wanting) if (device.vni === vni) device.demand.unknown.delete(address);
+      for (const device of wanting) if (device.vni === vni) addressesOf(device).unknown.delete(address);
   }
 
   /** Every second. */
   tick(): void {
     this.#recent = 0;
     const before = this.#now() - FORGOTTEN;
-    for (const { demand } of this.#devices()) {
-      demand.hot.cool(2 ** (-1 / HALF_LIFE), before);
-      demand.unknown.cool(1, before);
+    for (const device of this.#devices()) {
+      const { hot, unknown } = addressesOf(device);
+      hot.cool(2 ** (-1 / HALF_LIFE), before);
+      unknown.cool(1, before);
     }
   }
 }

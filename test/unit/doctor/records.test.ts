@@ -1,4 +1,5 @@
 /** Records are judged beside the daemon as the daemon judges them. */
+import type { VxlanLink } from '../../../src/model/vxlan-link.ts';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,6 @@ import type { Scene, Subject } from '../../../src/doctor/scene.ts';
 import { type GatherOptions, gather } from '../../../src/explain/gather.ts';
 import { parseIpRecord } from '../../../src/directory/record.ts';
 import { context } from '../../../src/resolver/select-record.ts';
-import type { VxlanLink } from '../../../src/model/device.ts';
 import { optionsOf } from '../fake/daemon.ts';
 import { BRIDGE, VNI, VXLAN, World, ip, link as makeLink, mac, vxlanLink } from '../fake/world.ts';
 

@@ -1,9 +1,10 @@
+import type { JournalRow } from '../../../src/model/journal.ts';
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { FileJournal, type JournalRow, readJournal } from '../../../src/entries/journal.ts';
+import { FileJournal, readJournal } from '../../../src/entries/journal.ts';
 import { mac, vtep } from '../fake/world.ts';
 
 const KEY = 'boot 1 5 100 02:00:00:00:ff:05';

@@ -1,6 +1,7 @@
+import type { VxlanLink } from '../../../src/model/vxlan-link.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NTF_EXT_LEARNED, NTF_SELF, NUD_PERMANENT, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
-import type { ServedDevice, VxlanLink } from '../../../src/model/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { flush, journalEvidence } from '../../../src/entries/flush.ts';
 import { withdrawNeighbours } from '../../../src/entries/remove.ts';
 import { BRIDGE, OUR_FDB_ROW, OUR_ROW, VXLAN, World, ip, mac, vtep, vxlanLink } from '../fake/world.ts';

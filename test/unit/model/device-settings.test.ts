@@ -1,3 +1,4 @@
+import type { VxlanLink } from '../../../src/model/vxlan-link.ts';
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KernelError } from '../../../src/kernel/kernel.ts';
 import { prepare } from '../../../src/links/prepare.ts';
 import { Settings } from '../../../src/model/device-settings.ts';
-import type { ServedDevice, VxlanLink } from '../../../src/model/device.ts';
+import type { ServedDevice } from '../../../src/model/device.ts';
 import { settingsOf } from '../../../src/entries/journals.ts';
 import { BRIDGE, ROUTED, VXLAN, World, vxlanLink } from '../fake/world.ts';
 

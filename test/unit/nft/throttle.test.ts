@@ -1,6 +1,7 @@
+import { PortLane } from '../../../src/model/question.ts';
+import { questionsOf } from '../../../src/model/device-questions.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NftBusy, ruleset } from '../../../src/kernel/nft/nft.ts';
-import { Lane } from '../../../src/model/port-lane.ts';
 import { Throttle } from '../../../src/nft/throttle.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { FoldedLog } from '../../../src/base/log.ts';
@@ -10,12 +11,12 @@ import { Asking, l3 } from '../resolver/asking.ts';
 let world: World;
 let device: ServedDevice;
 let throttle: Throttle;
-let lane: Lane;
+let lane: PortLane;
 beforeEach(async () => {
   world = new World();
   device = world.device();
   throttle = new Throttle(LOOKUP_RATE, world.log, new FoldedLog(world.log, world.now), world.now);
-  lane = new Lane(GUEST, LOOKUP_RATE, world.time);
+  lane = new PortLane(GUEST, LOOKUP_RATE, world.time);
   throttle.begin(device);
   await turns();
 });
@@ -53,12 +54,12 @@ describe('a port that floods', () => {
     await offend();
     expect(ports()).toEqual([GUEST]);
     expect([...world.unheard]).toEqual([GUEST]);
-    expect(device.throttled).toBe(lane);
+    expect(questionsOf(device).throttled).toBe(lane);
     expect(throttle.size).toBe(1);
     await pass(10);
     expect(ports()).toEqual([]);
     expect(world.unheard.size).toBe(0);
-    expect(device.throttled).toBeUndefined();
+    expect(questionsOf(device).throttled).toBeUndefined();
     expect(throttle.count).toBe(1);
   });
 
@@ -76,7 +77,7 @@ describe('a port that floods', () => {
     await pass(60, LOOKUP_RATE / 10);
     expect(throttle.size).toBe(0);
     expect(world.unheard.size).toBe(0);
-    expect(device.throttled).toBeUndefined();
+    expect(questionsOf(device).throttled).toBeUndefined();
   });
 
   it('stays so while it goes on, without a gap', async () => {
@@ -132,7 +133,7 @@ describe('a port that floods', () => {
   });
 
   it('that is not known cannot be held back', async () => {
-    throttle.offend(device, new Lane(-1, LOOKUP_RATE, world.time));
+    throttle.offend(device, new PortLane(-1, LOOKUP_RATE, world.time));
     await turns();
     expect(ports()).toEqual([]);
   });

@@ -1,5 +1,5 @@
+import { PortLane } from '../../../src/model/question.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Lane } from '../../../src/model/port-lane.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { GUEST, HERE, BRIDGE, LOOKUP_RATE, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
 import { Keeping, ipKey, macKey } from './reconciling.ts';
@@ -142,7 +142,7 @@ describe('a mac: record', () => {
 
   it('is seen behind a first answer that came from the ip: record', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(3));
-    const lane = new Lane(GUEST, LOOKUP_RATE, world.time);
+    const lane = new PortLane(GUEST, LOOKUP_RATE, world.time);
     const question = {
       device,
       layer: 'l3' as const,

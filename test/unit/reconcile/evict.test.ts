@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Lane } from '../../../src/model/port-lane.ts';
-import type { Question } from '../../../src/model/question.ts';
+import { PortLane, type Question } from '../../../src/model/question.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import { UNKNOWN } from '../../../src/model/port-quotas.ts';
@@ -32,7 +31,7 @@ function asks(port: number, numbers: readonly number[], lladdr = mac): void {
       source: { kind: 'ip' as const, name: ip(n) },
     };
     const askers = port === UNKNOWN ? [] : [{ port, lladdr: mac(0xff), ip: ip(0xff) }];
-    const lane = new Lane(port, LOOKUP_RATE, world.time);
+    const lane = new PortLane(port, LOOKUP_RATE, world.time);
     const receivedAt = world.time;
     const question: Question = {
       device,

@@ -1,7 +1,6 @@
+import { PortLane, type Settled } from '../../../src/model/question.ts';
 import { beforeEach, expect, it } from 'vitest';
 import { SecondLooks } from '../../../src/reconcile/mac-record-checks.ts';
-import { Lane } from '../../../src/model/port-lane.ts';
-import type { Settled } from '../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { UNKNOWN } from '../../../src/model/port-quotas.ts';
 import { LOOKUP_RATE, ip, mac, turns, vtep, watch } from '../fake/world.ts';
@@ -12,7 +11,7 @@ let device: ServedDevice;
 
 /** An answer from an `ip:` record. */
 function answered(n: number): Settled {
-  const lane = new Lane(UNKNOWN, LOOKUP_RATE, world.time);
+  const lane = new PortLane(UNKNOWN, LOOKUP_RATE, world.time);
   const asked = { device, layer: 'l3', address: ip(n), askers: [], receivedAt: world.time } as const;
   const answer = {
     mac: mac(n),

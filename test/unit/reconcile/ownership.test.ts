@@ -1,8 +1,8 @@
 /** FDB rows with our marks that may be another control plane's: zebra writes the same. */
+import { VolatileJournal } from '../../../src/model/journal.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { NTF_EXT_LEARNED, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { VolatileJournal } from '../../../src/entries/journal.ts';
 import { withdrawNeighbours } from '../../../src/entries/remove.ts';
 import { BRIDGE, OUR_FDB_ROW, OUR_ROW, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
 import { Keeping, ipKey } from './reconciling.ts';

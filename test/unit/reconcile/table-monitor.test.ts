@@ -1,7 +1,7 @@
+import { PortLane } from '../../../src/model/question.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { FdbEntry, Neighbour } from '../../../src/base/vocabulary.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { Lane } from '../../../src/model/port-lane.ts';
 import { BRIDGE, GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
 import { Keeping } from './reconciling.ts';
 
@@ -98,7 +98,7 @@ describe('tables too large to be read whole every time', () => {
   });
 
   it('are not listened to in a storm, and read whole after it', async () => {
-    const lane = new Lane(GUEST, LOOKUP_RATE, world.time);
+    const lane = new PortLane(GUEST, LOOKUP_RATE, world.time);
     const question = {
       device,
       layer: 'l3' as const,

@@ -1,7 +1,8 @@
 /** What is answered without a question to the directory, and what is not. */
+import type { MissBatch } from '../../../src/model/question.ts';
 import { Subject, type Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type MissBatch, resolveMisses } from '../../../src/resolver/pipeline.ts';
+import { resolveMisses } from '../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { NUD_STALE } from '../../../src/kernel/netlink.ts';
 import { ROUTED, VNI, VXLAN, World, ip, mac, turns, vtep, vxlanLink, watch } from '../fake/world.ts';

@@ -1,6 +1,7 @@
+import type { MissBatch, Settled } from '../../../src/model/question.ts';
 import { Subject } from 'rxjs';
 import { forgetAbsence } from '../../../src/reconcile/changes.ts';
-import { type MissBatch, type Settled, resolveMisses } from '../../../src/resolver/pipeline.ts';
+import { resolveMisses } from '../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import type { Asker, Miss } from '../../../src/base/vocabulary.ts';
 import { GUEST, VNI, VXLAN, World, ip, mac, turns, vtep, watch } from '../fake/world.ts';

@@ -1,3 +1,4 @@
+import { questionsOf } from '../../../src/model/device-questions.ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ip, turns } from '../fake/world.ts';
 import { Asking, l3 } from './asking.ts';
@@ -46,7 +47,7 @@ describe('a directory that is away', () => {
     world.raise(l3(1));
     await pass(63_000);
     expect(world.outcomes).toEqual(['failed']);
-    expect(world.served.inFlight.size).toBe(0);
+    expect(questionsOf(world.served).inFlight.size).toBe(0);
     world.directory.recover();
     world.raise(l3(1));
     await turns();

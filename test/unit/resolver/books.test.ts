@@ -1,8 +1,9 @@
+import type { MissBatch } from '../../../src/model/question.ts';
 import fc from 'fast-check';
 import { Subject } from 'rxjs';
 import { expect, it } from 'vitest';
 import { forgetAbsence } from '../../../src/reconcile/changes.ts';
-import { type MissBatch, resolveMisses } from '../../../src/resolver/pipeline.ts';
+import { resolveMisses } from '../../../src/resolver/pipeline.ts';
 import type { Miss } from '../../../src/base/vocabulary.ts';
 import { HERE, VNI, VXLAN, World, ip, mac, turns, vtep, vxlanLink, watch } from '../fake/world.ts';
 

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { FairQueue } from '../../../src/resolver/fair-queue.ts';
-import { Lane } from '../../../src/model/port-lane.ts';
-import type { Question } from '../../../src/model/question.ts';
+import { PortLane, type Question } from '../../../src/model/question.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { LOOKUP_RATE, World, ip } from '../fake/world.ts';
 
@@ -19,8 +18,8 @@ beforeEach(() => {
   queue = new FairQueue((question) => void shed.push(question), world.now);
 });
 
-const lane = (port: number): Lane => new Lane(port, LOOKUP_RATE, world.time);
-const question = (of: Lane, n = 1): Question => ({
+const lane = (port: number): PortLane => new PortLane(port, LOOKUP_RATE, world.time);
+const question = (of: PortLane, n = 1): Question => ({
   device,
   layer: 'l3',
   address: ip(n),
@@ -29,7 +28,7 @@ const question = (of: Lane, n = 1): Question => ({
   lane: of,
   waiting: false,
 });
-const ask = (of: Lane, count: number): Question[] => {
+const ask = (of: PortLane, count: number): Question[] => {
   const asked = Array.from({ length: count }, (_, n) => question(of, n));
   for (const one of asked) queue.push(one);
   return asked;

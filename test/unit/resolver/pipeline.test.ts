@@ -1,3 +1,4 @@
+import { questionsOf } from '../../../src/model/device-questions.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Miss } from '../../../src/base/vocabulary.ts';
 import { GUEST, HERE, LOOKUP_RATE, NEGATIVE_LIFETIME, VNI, ip, mac, turns, vtep } from '../fake/world.ts';
@@ -138,7 +139,7 @@ describe('a miss', () => {
     await world.miss(l3(1, { address: '0.0.0.0', count: 20 * LOOKUP_RATE }));
     expect(floods).toEqual([GUEST]);
     expect(world.counters.ignored.unspecified).toBe(3);
-    expect(world.served.inFlight.size).toBe(0);
+    expect(questionsOf(world.served).inFlight.size).toBe(0);
   });
 
   it('on a device that is not served is ignored, said twice counts as a duplicate', async () => {
@@ -201,18 +202,18 @@ describe('a change while a question is in flight', () => {
     await turns();
     expect(world.fdb(world.served)).toEqual({ [mac(1)]: vtep(3) });
     expect(world.directory.reads).toHaveLength(2);
-    expect(world.served.reading.size).toBe(0);
+    expect(questionsOf(world.served).reading.size).toBe(0);
   });
 
   it('that failed leaves nothing behind of what was read', async () => {
     world.served.tables.remember(mac(1), ip(1));
     world.directory.hold();
     world.raise(l2(1));
-    expect(world.served.reading.size).toBe(1);
+    expect(questionsOf(world.served).reading.size).toBe(1);
     world.admission.abandon(world.served);
     world.directory.release();
     await turns();
-    expect(world.served.reading.size).toBe(0);
+    expect(questionsOf(world.served).reading.size).toBe(0);
   });
 
   it('does not make an absence remembered that is over', async () => {
@@ -239,7 +240,7 @@ describe('a port that asks for what nobody has', () => {
     expect(world.counters.resolutions.l3.unknown).toBe(LOOKUP_RATE / 4);
     await world.miss(greedy(1));
     expect(world.counters.resolutions.l3.shed).toBe(1);
-    expect(world.served.lanes.get(GUEST)?.shed).toBe(1);
+    expect(questionsOf(world.served).lanes.get(GUEST)?.shed).toBe(1);
     world.time += 3_000;
     await world.miss(innocent(9));
     expect(world.counters.resolutions.l3.shed).toBeGreaterThan(2_000);

@@ -1,4 +1,5 @@
 /** L2 misses name no asker: whose they are is looked for while they are too many, and each port has its own lane then. */
+import { questionsOf } from '../../../src/model/device-questions.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { L2_KNOWN, L2_PORT } from '../../../src/model/port-lane.ts';
 import type { Miss } from '../../../src/base/vocabulary.ts';
@@ -43,8 +44,8 @@ describe('while L2 misses for MACs that nobody has are too many', () => {
     record(1);
     await world.miss(from(OTHER, 1));
     expect(world.fdb(world.served)).toEqual({ [mac(1)]: vtep(2) });
-    expect(world.served.lanes.get(GUEST)?.waiting).toBeGreaterThan(1_000);
-    expect(world.served.lanes.get(OTHER)?.waiting).toBe(0);
+    expect(questionsOf(world.served).lanes.get(GUEST)?.waiting).toBeGreaterThan(1_000);
+    expect(questionsOf(world.served).lanes.get(OTHER)?.waiting).toBe(0);
   });
 
   it('the second packet is answered where the first was not known to be its port’s', async () => {
@@ -62,8 +63,8 @@ describe('while L2 misses for MACs that nobody has are too many', () => {
     world.record(1);
     await world.miss(l2(1));
     expect(world.fdb(world.served)).toEqual({ [mac(1)]: vtep(2) });
-    expect(world.served.lanes.get(L2_KNOWN)?.asked).toBe(1);
-    expect(world.served.lanes.get(L2_PORT)?.waiting).toBeGreaterThan(1_000);
+    expect(questionsOf(world.served).lanes.get(L2_KNOWN)?.asked).toBe(1);
+    expect(questionsOf(world.served).lanes.get(L2_PORT)?.waiting).toBeGreaterThan(1_000);
   });
 
   it('the port that sends them is named, so that it can be held back', async () => {
@@ -84,10 +85,10 @@ describe('while L2 misses for MACs that nobody has are too many', () => {
   it('those whose sender is not known are the throttled port’s, and of no other', async () => {
     await flood(l2);
     await world.miss(l2(1));
-    world.served.throttled = world.served.lanes.get(GUEST);
+    questionsOf(world.served).throttled = questionsOf(world.served).lanes.get(GUEST);
     await world.miss(from(GUEST, 2));
-    world.served.throttled = world.served.lanes.get(GUEST);
+    questionsOf(world.served).throttled = questionsOf(world.served).lanes.get(GUEST);
     await world.miss(l2(3));
-    expect(world.served.lanes.get(GUEST)?.asked).toBe(2);
+    expect(questionsOf(world.served).lanes.get(GUEST)?.asked).toBe(2);
   });
 });

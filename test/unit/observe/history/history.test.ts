@@ -1,8 +1,8 @@
+import type { Settled } from '../../../../src/model/question.ts';
 import type { Outcome } from '../../../../src/base/outcomes.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { History } from '../../../../src/observe/history/history.ts';
 import { Ring } from '../../../../src/observe/history/ring.ts';
-import type { Settled } from '../../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../../src/model/device.ts';
 import { World, ip, mac, vtep } from '../../fake/world.ts';
 

@@ -1,8 +1,10 @@
+import { addressesOf } from '../../../../src/observe/top-addresses/device-addresses.ts';
+import type { MissBatch } from '../../../../src/model/question.ts';
 import { describe, expect, test } from 'vitest';
 import { Subject } from 'rxjs';
 import { Demand } from '../../../../src/observe/top-addresses/top-addresses.ts';
 import { hottest, longestUnknown } from '../../../../src/observe/top-addresses/report.ts';
-import { type MissBatch, resolveMisses } from '../../../../src/resolver/pipeline.ts';
+import { resolveMisses } from '../../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../../src/model/device.ts';
 import type { Miss } from '../../../../src/base/vocabulary.ts';
 import { asker, l2, l3 } from '../../resolver/asking.ts';
@@ -63,7 +65,7 @@ describe('hottest', () => {
       [ip(2), 'l3', 2, 'port6'],
       [mac(3), 'l2', 1, undefined],
     ]);
-    expect(world.served.demand.misses).toBe(7);
+    expect(addressesOf(world.served).misses).toBe(7);
   });
 
   test('is who asks now: what was asked for much an hour ago is not', async () => {
@@ -99,8 +101,8 @@ describe('hottest', () => {
     expect(first?.asked).toBeLessThan(6_000);
     // A single one of them is no more than that.
     expect(world.hot[1]?.asked).toBe(1);
-    expect(world.served.demand.misses).toBeGreaterThan(9_000);
-    expect(world.served.demand.misses).toBeLessThan(11_000);
+    expect(addressesOf(world.served).misses).toBeGreaterThan(9_000);
+    expect(addressesOf(world.served).misses).toBeLessThan(11_000);
   });
 });
 
