@@ -1,6 +1,7 @@
 /** The Redis directory that a command's options name. */
+import type { DirectoryOptions } from '../directory/options.ts';
 import type { Command } from 'commander';
-import { type DirectoryOptions, resolve } from '../config/options.ts';
+import { resolve } from '../config/options.ts';
 import { redisTarget } from '../directory/redis/url.ts';
 import { RedisWriter } from '../directory/redis/writer.ts';
 

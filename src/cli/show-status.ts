@@ -1,11 +1,12 @@
 /** A daemon's status for people. Pure: the same status at the same width is the same text. */
+import { audited, deviceState, latencyOf } from '../top/status-words.ts';
 import type { DeviceStatus } from '../observe/http/device-status.ts';
 import type { Distribution, Status } from '../observe/http/status.ts';
 import { quantile } from '../observe/metrics/quantile.ts';
 import { harmless } from '../screen/columns.ts';
 import { count, megabytes } from '../screen/number.ts';
 import type { Palette } from '../screen/palette.ts';
-import { duration, ms } from '../screen/span.ts';
+import { duration } from '../screen/span.ts';
 import { type Column, type Paint, table } from '../screen/table.ts';
 import { wrapped } from '../screen/wrap.ts';
 
@@ -153,9 +154,6 @@ function few(of: readonly string[]): string[] {
   return of.length <= MOST_NAMED ? [...of] : [...of.slice(0, MOST_NAMED), `${of.length - MOST_NAMED} more`];
 }
 
-export const audited = (seconds: number): string =>
-  seconds === Infinity ? 'tables not compared yet' : `tables compared ${duration(seconds)} ago`;
-
 function deviceRow(one: DeviceStatus, palette: Palette): (string | [string, Paint])[] {
   const { name, namespace, vni, neighbours, fdb, routes, absent, local } = one;
   return [
@@ -171,23 +169,10 @@ function deviceRow(one: DeviceStatus, palette: Palette): (string | [string, Pain
   ];
 }
 
-/** How a device is: with its topology and, where it is not the usual, its strategy. */
-export function deviceState(one: DeviceStatus, { green, yellow, red }: Palette): [string, Paint] {
-  const { topology, strategy, up, adopted, verified } = one;
-  const how = strategy === 'miss' ? topology : `${topology}, ${strategy}`;
-  if (!up) return [`down, ${how}`, red];
-  if (!adopted) return [`adopting, ${how}`, yellow];
-  return verified ? [how, green] : [`unverified, ${how}`, yellow];
-}
-
 function percentiles({ bounds, counts: observed }: Distribution): string {
   const at = (share: number): string => latencyOf(quantile(share, bounds, observed), bounds);
   return `p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}`;
 }
-
-/** Seconds as `ms` says them; what is above every bucket is not known better. */
-export const latencyOf = (seconds: number | undefined, bounds: readonly number[]): string =>
-  seconds === undefined ? '-' : `${seconds === bounds.at(-1) ? '>' : ''}${ms(seconds * 1000)}`;
 
 const happened = (of: Record<string, number>): boolean => Object.values(of).some((number) => number > 0);
 

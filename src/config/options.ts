@@ -3,21 +3,10 @@
  * (`MISSD_` and the name in capitals), else the YAML file of `--config` (keys are the long names), else the default.
  */
 import { Command, Option } from 'commander';
+import type { DirectoryOptions } from '../directory/options.ts';
 import type { VniStrategy } from '../model/strategy.ts';
 import { applyFile } from './file.ts';
-import { STATE_DIR } from '../entries/journals.ts';
 import * as parse from './parse.ts';
-
-export interface DirectoryOptions {
-  redis: string;
-  redisPasswordFile?: string;
-  redisSentinelUser?: string;
-  redisSentinelPasswordFile?: string;
-  redisCa?: string;
-  redisCert?: string;
-  redisKey?: string;
-  keyPrefix: string;
-}
 
 export interface ListenOptions {
   listen: parse.HostPort;
@@ -70,6 +59,9 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, FlushOption
   logLevel: string;
   logFormat?: 'json' | 'pretty';
 }
+
+/** Where the journals and the control socket are unless `--state-dir` says otherwise. */
+const STATE_DIR = '/run/missd';
 
 /** Options that may be given several times; their value is a list, empty when they are not given. */
 const LISTS = new Set(['netns', 'device', 'local', 'vtep-allow', 'strategy', 'broadcast']);

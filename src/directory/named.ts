@@ -1,4 +1,4 @@
-import type { DirectoryOptions } from '../config/options.ts';
+import type { DirectoryOptions } from './options.ts';
 import { type RedisTarget, parseRedisUrl } from './redis/url.ts';
 
 const KINDS: Record<RedisTarget['where']['kind'], string> = {
@@ -9,7 +9,7 @@ const KINDS: Record<RedisTarget['where']['kind'], string> = {
 };
 
 /** Which directory the options ask for, for people: without credentials. */
-export function directoryNamed({ directory, redis }: DirectoryOptions & { directory?: string }): {
+export function directoryNamed({ directory, redis }: DirectoryOptions): {
   kind: string;
   address: string;
 } {

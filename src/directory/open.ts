@@ -1,5 +1,5 @@
 /** The directory that the options ask for. */
-import type { RunOptions } from '../config/options.ts';
+import type { DirectoryOptions } from './options.ts';
 import type { Logger } from '../base/log.ts';
 import type { Directory } from './directory.ts';
 import type { OnMalformed } from './redis/leases.ts';
@@ -16,7 +16,7 @@ export function openRedis(target: RedisTarget, keyPrefix: string, onMalformed: O
  * @throws UsageError for an address that cannot be meant and for a file that is not valid
  */
 export async function openDirectory(
-  options: RunOptions,
+  options: DirectoryOptions,
   onMalformed: OnMalformed,
   log: Logger,
 ): Promise<Directory> {

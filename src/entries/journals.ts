@@ -9,9 +9,6 @@ import type { ServedDevice } from '../model/device.ts';
 import { Settings } from '../model/device-settings.ts';
 import { FileJournal, type JournalContent, type JournalSource, readJournal } from './journal.ts';
 
-/** Where they are kept unless `--state-dir` says otherwise. */
-export const STATE_DIR = '/run/missd';
-
 /**
  * Journals kept in the folder. One of a device that is gone stays, since only the next start could tell; with so many
  * the oldest go.

@@ -1,6 +1,7 @@
 /** Gathers the facts about one address: whatever can be seen from here, in the order in which it is least disturbed. */
+import type { DirectoryOptions } from '../directory/options.ts';
 import type { VxlanLink } from '../model/vxlan-link.ts';
-import type { DirectoryOptions, ListenOptions } from '../config/options.ts';
+import type { ListenOptions } from '../config/options.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { RuntimeFailure, reasonOf } from '../base/errors.ts';
 import { vtepRules } from '../links/vtep-rules.ts';

@@ -1,5 +1,5 @@
 /** The directory as one reads it once, Redis or file: values as written, with what is left of their lives. */
-import type { DirectoryOptions } from '../config/options.ts';
+import type { DirectoryOptions } from '../directory/options.ts';
 import type { RecordKey, StoredRecord } from '../directory/directory.ts';
 import { readDirectoryFile } from '../directory/file/records.ts';
 import { redisTarget } from '../directory/redis/url.ts';

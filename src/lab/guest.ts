@@ -1,6 +1,6 @@
 /** A guest: a namespace with one interface on a host's bridge, as a container or virtual machine would be. */
 import { type Namespace, type Words, ip } from './namespace.ts';
-import type { Segment } from './segment.ts';
+import type { GuestSegment } from './guest-plan.ts';
 import { guestIp4, guestIp6, macOf } from './address.ts';
 import { parsePing, pingArgv, type Pinged, type PingOptions } from './ping.ts';
 import { until } from './wait.ts';
@@ -27,7 +27,7 @@ export interface GuestOptions {
 
 export class Guest {
   readonly n: number;
-  readonly segment: Segment;
+  readonly segment: GuestSegment;
   readonly namespace: Namespace;
   readonly ip4: string | undefined;
   readonly ip6: string | undefined;
@@ -36,7 +36,7 @@ export class Guest {
   readonly port: string;
   readonly #options: GuestOptions;
 
-  constructor(segment: Segment, options: GuestOptions) {
+  constructor(segment: GuestSegment, options: GuestOptions) {
     this.n = options.n;
     this.segment = segment;
     this.namespace = segment.host.name(`g${options.n}`);

@@ -4,14 +4,14 @@
  *
  *   guest ── port ── br0 ── vxlan100 (all three in hNoVNI) ┄┄ eth0 of the host
  */
-import type { Host } from './host.ts';
+import type { SegmentHost } from './guest-plan.ts';
 import { type Namespace, ip } from './namespace.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
 
 export class OverlaySegment extends Segment {
   readonly #namespace: Namespace;
 
-  constructor(host: Host, options: SegmentOptions = {}) {
+  constructor(host: SegmentHost, options: SegmentOptions = {}) {
     super(host, options);
     this.#namespace = host.name(`h${host.n}o${this.vni}`);
   }

@@ -5,8 +5,9 @@
  *   guest ── port ── br0 (10.20.N.254/24) ── host N routes ── vxlan100: 10.20.0.0/16, address 10.20.N.0/32
  */
 import { hostMac, subnetIp4, subnetIp6 } from './address.ts';
-import type { Host } from './host.ts';
-import { type GuestPlan, Segment, type SegmentOptions } from './segment.ts';
+import type { SegmentHost } from './guest-plan.ts';
+import type { GuestPlan } from './guest-plan.ts';
+import { Segment, type SegmentOptions } from './segment.ts';
 
 /** Every host's subnet is in these. */
 const OVERLAY = ['10.20.0.0/16', 'fd20::/48'] as const;
@@ -20,7 +21,7 @@ export class RoutedSegment extends Segment {
   /** MAC of the VXLAN device, by which leases name the host. */
   readonly mac: string;
 
-  constructor(host: Host, options: SegmentOptions = {}) {
+  constructor(host: SegmentHost, options: SegmentOptions = {}) {
     const gateway = [`${subnetIp4(host.n, GATEWAY)}/24`, `${subnetIp6(host.n, GATEWAY)}/64`];
     super(host, { gateway, ...options });
     this.subnets = [`${subnetIp4(host.n, 0)}/24`, `${subnetIp6(host.n, 0)}/64`];

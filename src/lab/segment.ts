@@ -1,6 +1,6 @@
 /** One VNI on one host: a bridge with the VXLAN device as a port, and the guests' ports beside it. */
 import { guestIp4, guestIp6 } from './address.ts';
-import type { Host } from './host.ts';
+import type { GuestPlan, GuestSegment, SegmentHost } from './guest-plan.ts';
 import type { Namespace, Words } from './namespace.ts';
 import type { FdbRow, NeighbourRow } from './rows.ts';
 import { Guest, type GuestOptions } from './guest.ts';
@@ -33,16 +33,8 @@ export interface SegmentOptions {
   bridge?: readonly (string | number)[];
 }
 
-/** What a segment gives to one of its guests; addresses with prefix length. */
-export interface GuestPlan {
-  ip4: string;
-  ip6: string;
-  /** Routers of last resort, where guests leave their own subnet. */
-  gateways: readonly string[];
-}
-
-export class Segment {
-  readonly host: Host;
+export class Segment implements GuestSegment {
+  readonly host: SegmentHost;
   readonly vni: number;
   /** Name of the bridge: `br0` for VNI 100, `br200` for 200. */
   readonly bridge: string;
@@ -51,7 +43,7 @@ export class Segment {
   readonly mtu: number;
   protected readonly options: SegmentOptions;
 
-  constructor(host: Host, options: SegmentOptions = {}) {
+  constructor(host: SegmentHost, options: SegmentOptions = {}) {
     this.host = host;
     this.vni = options.vni ?? 100;
     this.bridge = this.vni === 100 ? 'br0' : `br${this.vni}`;

@@ -1,4 +1,5 @@
 /** Brings held entries in line with what their records say now. */
+import type { Recheck } from './full-resync.ts';
 import { groupBy } from '../base/group-by.ts';
 import type { PipelineDeps } from '../resolver/deps.ts';
 import type { Answer, Placement } from '../model/question.ts';
@@ -7,7 +8,7 @@ import { disownAll } from '../entries/disown.ts';
 import { install } from '../entries/install.ts';
 import { forgetBehindTunnel } from '../entries/bridge-rows.ts';
 import { withdrawFdb, withdrawNeighbours } from '../entries/remove.ts';
-import type { Recheck, Verdict } from './recheck.ts';
+import type { Verdict } from './recheck.ts';
 
 /** What applying verdicts leaves to do. */
 export interface Applied {

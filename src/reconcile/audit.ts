@@ -12,6 +12,7 @@
  *
  * What was read is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
  */
+import type { Recheck } from './full-resync.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NTF_ROUTER } from '../kernel/netlink.ts';
@@ -34,7 +35,6 @@ import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 import { withdrawFdb, withdrawNeighbours } from '../entries/remove.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './matches.ts';
 import { withdrawIdle } from './aging.ts';
-import type { Recheck } from './recheck.ts';
 import type { Rows } from './table-monitor.ts';
 
 /** Differences mended in one go; the event loop turns in between. */

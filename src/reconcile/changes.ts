@@ -1,7 +1,7 @@
+import type { Recheck } from './full-resync.ts';
 import { questionsOf } from '../model/device-questions.ts';
 import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
 import type { ServedDevice } from '../model/device.ts';
-import type { Recheck } from './recheck.ts';
 
 /** A new record ends the memory of its absence at once, and one being looked up is looked up again. */
 export function forgetAbsence(change: DirectoryChange, devices: readonly ServedDevice[]): void {

@@ -1,6 +1,23 @@
 import type { ServedDevice } from '../model/device.ts';
 import type { Vni } from '../base/vocabulary.ts';
-import type { HeldEntry, Recheck } from './recheck.ts';
+
+/** Names a held entry. */
+export interface HeldEntry {
+  device: ServedDevice;
+  table: 'neighbour' | 'fdb';
+  /** IP of a neighbour, MAC of an FDB entry. */
+  key: string;
+  /** When word came that its record has changed, monotonic ms. */
+  heardAt?: number;
+}
+
+/** A held entry whose record is to be read again. */
+export interface Recheck extends HeldEntry {
+  /**
+   * Why: its record changed, or may have; its answer is old; or everything is read again at one blow.
+   */
+  cause: 'change' | 'lifetime' | Blow;
+}
 
 /**
  * Everything held, read again at one blow: after a gap in the feed, a flush, or at start. What is lost is judged when

@@ -1,8 +1,7 @@
 import type { Waiting } from '../base/batch-while-busy.ts';
 import { Fifo } from '../base/batch-while-busy.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { Blow } from './full-resync.ts';
-import type { Recheck } from './recheck.ts';
+import { Blow, type Recheck } from './full-resync.ts';
 
 /** Waiting rechecks looked through for those that are overtaken once there are twice as many, and never below this many. */
 const LEAST_PRUNED = 16_384;

@@ -8,26 +8,7 @@ import type { LookupDeps, PipelineDeps } from '../resolver/deps.ts';
 import { answerL2, answerL3, fromMacRecord } from '../resolver/select-record.ts';
 import { readPatiently } from '../resolver/lookup.ts';
 import type { Answer } from '../model/question.ts';
-import type { ServedDevice } from '../model/device.ts';
-import { Blow } from './full-resync.ts';
-
-/** Names a held entry. */
-export interface HeldEntry {
-  device: ServedDevice;
-  table: 'neighbour' | 'fdb';
-  /** IP of a neighbour, MAC of an FDB entry. */
-  key: string;
-  /** When word came that its record has changed, monotonic ms. */
-  heardAt?: number;
-}
-
-/** A held entry whose record is to be read again. */
-export interface Recheck extends HeldEntry {
-  /**
-   * Why: its record changed, or may have; its answer is old; or everything is read again at one blow.
-   */
-  cause: 'change' | 'lifetime' | Blow;
-}
+import { Blow, type Recheck } from './full-resync.ts';
 
 type RecheckDeps = Pick<PipelineDeps, keyof LookupDeps | 'isOwnVtep'>;
 

@@ -1,7 +1,7 @@
 /** Which held entries are to be read again, and in what order. */
+import type { HeldEntry, Recheck } from './full-resync.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ServedDevice } from '../model/device.ts';
-import type { HeldEntry, Recheck } from './recheck.ts';
 
 /** Entries whose answers are checked again in one go of the clock, which comes every second. */
 const MOST_DUE = 5_000;

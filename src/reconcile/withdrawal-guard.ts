@@ -1,8 +1,7 @@
 import type { Vni } from '../base/vocabulary.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
-import type { Blow } from './full-resync.ts';
-import type { HeldEntry, Recheck } from './recheck.ts';
+import type { Blow, HeldEntry, Recheck } from './full-resync.ts';
 
 /** Losses up to this many are taken as meant, whatever share they are. */
 const FEW = 10;

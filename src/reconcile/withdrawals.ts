@@ -11,11 +11,10 @@ import { attempt, attemptLater } from '../base/guarded-lane.ts';
 import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { withdrawLost } from './apply.ts';
-import { Blow } from './full-resync.ts';
+import { Blow, type Recheck } from './full-resync.ts';
 import { heldBy } from './refresh-queue.ts';
 import { WithdrawalGuard } from './withdrawal-guard.ts';
 import { observeChanges } from './observe-changes.ts';
-import type { Recheck } from './recheck.ts';
 import { hasUntraced, searchPatiently } from './search-lone.ts';
 
 export class Losses {

@@ -1,5 +1,5 @@
 /** The lower part of the screen: devices, and the addresses that are asked for. */
-import { deviceState } from '../cli/show-status.ts';
+import { deviceState } from './status-words.ts';
 import type { AskedFor } from '../observe/top-addresses/report.ts';
 import { count, rate } from '../screen/number.ts';
 import type { Palette } from '../screen/palette.ts';

@@ -1,5 +1,5 @@
 /** The upper part of the screen: is it healthy, is it fast, is it full. */
-import { audited, latencyOf } from '../cli/show-status.ts';
+import { audited, latencyOf } from './status-words.ts';
 import { harmless } from '../screen/columns.ts';
 import { cut } from '../screen/cut.ts';
 import { fields } from '../screen/fields.ts';

@@ -1,4 +1,5 @@
 /** Endpoints that move between hosts while others talk to them. */
+import type { SegmentHost } from '../../src/lab/guest-plan.ts';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { macOf } from '../../src/lab/address.ts';
@@ -25,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => pair.close());
 
-const records = (host: Host, mac: boolean): Entry[] => [
+const records = (host: SegmentHost, mac: boolean): Entry[] => [
   ...(mac ? [[macKey(100, MAC), host.vtep] as const] : []),
   [ipKey(100, IP), `${MAC} ${host.vtep}`],
 ];

@@ -1,6 +1,6 @@
 /** `--redis` and what goes with it, as a target to connect to. Nothing here connects. */
 import { readFileSync } from 'node:fs';
-import type { DirectoryOptions } from '../../config/options.ts';
+import type { DirectoryOptions } from '../options.ts';
 import { UsageError } from '../../base/errors.ts';
 
 export interface RedisAddress {

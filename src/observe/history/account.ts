@@ -1,5 +1,5 @@
 /** What the daemon knows of one address, as `GET /history?vni=&address=` tells it. Seconds and wall-clock times. */
-import type { Daemon } from '../../daemon/daemon.ts';
+import type { Observed } from '../observed.ts';
 import { monotonic } from '../../base/clock.ts';
 import { questionsOf } from '../../model/device-questions.ts';
 import type { ServedDevice } from '../../model/device.ts';
@@ -69,7 +69,7 @@ export interface EventAccount extends Told {
 /** Events told at most. */
 const MOST_EVENTS = 64;
 
-export function accountOf(daemon: Daemon, vni: Vni, address: string): Account {
+export function accountOf(daemon: Observed, vni: Vni, address: string): Account {
   const now = monotonic();
   const { history, options } = daemon;
   const state = daemon.readiness.directory;

@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { HostPort } from '../../config/parse.ts';
-import type { Daemon } from '../../daemon/daemon.ts';
+import type { Observed } from '../observed.ts';
 import { vni as parseVni } from '../../config/parse.ts';
 import { canonicalIp, canonicalMac } from '../../base/address.ts';
 import { RuntimeFailure, reasonOf } from '../../base/errors.ts';
@@ -32,7 +32,7 @@ export interface HttpService {
  */
 export async function listen(
   { host, port }: HostPort,
-  daemon: Daemon,
+  daemon: Observed,
   registry: Exposition,
   wait = false,
 ): Promise<HttpService> {
@@ -98,7 +98,7 @@ function oneATurn(): () => Promise<void> {
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  daemon: Daemon,
+  daemon: Observed,
   metrics: () => Promise<Buffer>,
 ): Promise<void> {
   // What follows the head of a request, as a body, is not read as one.
@@ -134,7 +134,7 @@ async function answer(
   }
 }
 
-function sendHistory(response: ServerResponse, asked: URLSearchParams, daemon: Daemon): void {
+function sendHistory(response: ServerResponse, asked: URLSearchParams, daemon: Observed): void {
   const text = asked.get('address') ?? '';
   const address = canonicalIp(text) ?? canonicalMac(text);
   let vni: number | undefined;

@@ -1,6 +1,6 @@
 /** What `/status` says: everything that `missd status` prints and `missd top` follows. Times are in seconds. */
 import { type AskedFor, hottest, longestUnknown } from '../top-addresses/report.ts';
-import type { Daemon } from '../../daemon/daemon.ts';
+import type { Observed } from '../observed.ts';
 import { directoryNamed } from '../../directory/named.ts';
 import { monotonic } from '../../base/clock.ts';
 import type { PlainHistogram } from '../../base/histogram.ts';
@@ -56,7 +56,7 @@ export interface Distribution {
 /** A scan from every port of a host is told of by its worst. */
 const MOST_PORTS = 20;
 
-export function statusOf(daemon: Daemon): Status {
+export function statusOf(daemon: Observed): Status {
   const { counters, host, options, readiness } = daemon;
   const state = readiness.directory;
   const now = monotonic();

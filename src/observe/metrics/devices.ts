@@ -3,11 +3,11 @@
  * each, of which 200 devices make a quarter of a megabyte. Of single ports and addresses `missd top` tells.
  */
 import { LAYERS, OUTCOMES } from '../../base/outcomes.ts';
-import type { Daemon } from '../../daemon/daemon.ts';
+import type { Observed } from '../observed.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import type { Exposition, Sample } from './exposition.ts';
 
-export function publishDevices(to: Exposition, { host, broadcast }: Daemon): void {
+export function publishDevices(to: Exposition, { host, broadcast }: Observed): void {
   const each = (sample: (device: ServedDevice, name: string) => Sample[]) => (): Sample[] =>
     host.devices().flatMap((device) => sample(device, device.name));
 

@@ -6,7 +6,7 @@ import {
   RECONCILE_ACTIONS,
   STAGES,
 } from '../../base/outcomes.ts';
-import type { Daemon } from '../../daemon/daemon.ts';
+import type { Observed } from '../observed.ts';
 import { addon } from '../../kernel/addon.ts';
 import { linesLost } from '../../base/log.ts';
 import { publishDevices } from './devices.ts';
@@ -23,7 +23,7 @@ const known = <K extends string>(
   counts: ReadonlyMap<K, number>,
 ): Sample[] => values.map((value) => [{ [label]: value }, counts.get(value) ?? 0]);
 
-export function openRegistry(daemon: Daemon): Exposition {
+export function openRegistry(daemon: Observed): Exposition {
   const to = new Exposition();
   publishMisses(to, daemon);
   to.pause();
@@ -36,7 +36,7 @@ export function openRegistry(daemon: Daemon): Exposition {
 }
 
 /** The books and the times: read at one moment, so that misses = resolutions + ignored + in flight. */
-function publishMisses(to: Exposition, { counters, admission }: Daemon): void {
+function publishMisses(to: Exposition, { counters, admission }: Observed): void {
   to.counter('missd_misses_total', 'Misses received from the kernel', () => of('layer', counters.misses));
   to.counter('missd_misses_ignored_total', 'Misses that needed no resolution, by reason', () =>
     of('reason', counters.ignored),
@@ -62,7 +62,7 @@ function publishMisses(to: Exposition, { counters, admission }: Daemon): void {
   );
 }
 
-function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Daemon): void {
+function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Observed): void {
   to.gauge('missd_entries', 'Entries held, by kernel table', () => {
     const held = { neighbour: 0, fdb: 0, route: 0 };
     for (const { tables, routes } of host.devices()) {
@@ -138,7 +138,7 @@ function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Da
   );
 }
 
-function publishDirectory(to: Exposition, daemon: Daemon): void {
+function publishDirectory(to: Exposition, daemon: Observed): void {
   const { counters } = daemon;
   to.gauge('missd_directory_up', 'Whether the directory answers', () =>
     daemon.readiness.directory.up ? 1 : 0,
@@ -174,7 +174,7 @@ function publishDirectory(to: Exposition, daemon: Daemon): void {
   );
 }
 
-function publishService(to: Exposition, daemon: Daemon): void {
+function publishService(to: Exposition, daemon: Observed): void {
   const { counters, throttle } = daemon;
   to.gauge('missd_ready', 'What /readyz says', () => (daemon.readiness.missing().length === 0 ? 1 : 0));
   to.gauge('missd_devices', 'VXLAN devices served', () => daemon.host.devices().length);

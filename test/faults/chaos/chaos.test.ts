@@ -2,13 +2,13 @@
  * Four networks on three hosts. A random mix of faults is done to one of them; guests of the other three talk all the
  * time and lose nothing. Two minutes of it; an hour at full length. `MISSD_CHAOS_SEED=N` repeats a run.
  */
+import type { SegmentHost } from '../../../src/lab/guest-plan.ts';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest';
 import { run } from '../../../src/lab/command.ts';
 import { Daemon } from '../../../src/lab/daemon.ts';
 import type { Guest } from '../../../src/lab/guest.ts';
-import type { Host } from '../../../src/lab/host.ts';
 import { Lab } from '../../../src/lab/lab.ts';
 import { addressRecords, ipKey } from '../../../src/lab/records.ts';
 import { RedisServer } from '../../../src/lab/redis-server.ts';
@@ -64,7 +64,7 @@ beforeEach(() => {
   });
 });
 
-const guestOf = (host: Host, vni: number): Guest => {
+const guestOf = (host: SegmentHost, vni: number): Guest => {
   const found = guests.find(({ segment }) => segment.host === host && segment.vni === vni);
   if (found === undefined) throw new Error(`host ${host.n} has no guest of VNI ${vni}`);
   return found;

@@ -1,0 +1,28 @@
+/** The parts of the daemon that observers read. The daemon has them all; nothing here is written to. */
+import type { RunOptions } from '../config/options.ts';
+import type { DirectoryHealth } from '../directory/directory.ts';
+import type { Host } from '../links/host.ts';
+import type { Counters } from '../model/counters.ts';
+import type { Throttle } from '../nft/throttle.ts';
+import type { Keeper } from '../reconcile/reconciler.ts';
+import type { Broadcast } from '../replication/replication.ts';
+import type { Admission } from '../resolver/admission.ts';
+import type { HttpRefusal } from '../base/outcomes.ts';
+import type { History } from './history/history.ts';
+import type { Readiness } from './readiness.ts';
+
+export interface Observed {
+  /** Monotonic ms. */
+  readonly startedAt: number;
+  readonly options: RunOptions;
+  readonly counters: Counters;
+  readonly host: Host;
+  readonly readiness: Readiness;
+  readonly admission: Admission;
+  readonly throttle: Throttle;
+  readonly keeper: Keeper;
+  readonly broadcast: Broadcast;
+  readonly history: History;
+  readonly report: { refusedPeer(reason: HttpRefusal, example: string): void };
+  directoryHealth(): DirectoryHealth;
+}

@@ -1,0 +1,21 @@
+/** What `missd status` and `missd top` say in the same words. */
+import type { DeviceStatus } from '../observe/http/device-status.ts';
+import type { Palette } from '../screen/palette.ts';
+import { duration, ms } from '../screen/span.ts';
+import type { Paint } from '../screen/table.ts';
+
+export const audited = (seconds: number): string =>
+  seconds === Infinity ? 'tables not compared yet' : `tables compared ${duration(seconds)} ago`;
+
+/** How a device is: with its topology and, where it is not the usual, its strategy. */
+export function deviceState(one: DeviceStatus, { green, yellow, red }: Palette): [string, Paint] {
+  const { topology, strategy, up, adopted, verified } = one;
+  const how = strategy === 'miss' ? topology : `${topology}, ${strategy}`;
+  if (!up) return [`down, ${how}`, red];
+  if (!adopted) return [`adopting, ${how}`, yellow];
+  return verified ? [how, green] : [`unverified, ${how}`, yellow];
+}
+
+/** Seconds as `ms` says them; what is above every bucket is not known better. */
+export const latencyOf = (seconds: number | undefined, bounds: readonly number[]): string =>
+  seconds === undefined ? '-' : `${seconds === bounds.at(-1) ? '>' : ''}${ms(seconds * 1000)}`;
