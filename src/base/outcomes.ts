@@ -13,7 +13,6 @@ export const IGNORED = [
   'unspecified',
   'unserved',
 ] as const;
-export type Ignored = (typeof IGNORED)[number];
 
 /** How a question ended. */
 export const OUTCOMES = ['resolved', 'unknown', 'failed', 'shed', 'local'] as const;

@@ -1,3 +1,4 @@
+import { ROOM } from '../links/full-tables.ts';
 import type {
   Conflict,
   Departure,
@@ -21,9 +22,6 @@ import { type Counters, increment } from '../model/counters.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { InstallReport } from '../entries/report.ts';
-
-/** gc_thresh1 to 3 with room for 64 thousand neighbours that are asked for; ours do not count. */
-export const ROOM = [16_384, 32_768, 65_536] as const;
 
 /** What does not go as the directory has it: counted every time, said once a minute, and told to whoever asks about the address. */
 export class Report implements InstallReport {

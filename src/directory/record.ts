@@ -5,15 +5,7 @@
  */
 import type { MalformedReason } from '../base/outcomes.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
-import {
-  canonicalIp,
-  canonicalMac,
-  type Family,
-  formatIp6,
-  isLinkLocal,
-  parseIp4,
-  parseIp6,
-} from '../base/address.ts';
+import { canonicalMac, type Family, formatIp6, isLinkLocal, parseIp4, parseIp6 } from '../base/address.ts';
 import { canonicalCidr } from '../base/prefix.ts';
 
 export interface Malformed {
@@ -157,10 +149,4 @@ function classify(text: string): Family | 'refused' | 'not_canonical' {
   if (groups.slice(0, 5).every((group) => group === 0) && (groups[5] === 0 || groups[5] === 0xffff))
     return 'refused';
   return formatIp6(groups) === text ? 6 : 'not_canonical';
-}
-
-/** For people's input: the canonical form of a servable address, or nothing. */
-export function servableIp(text: string): Ip | undefined {
-  const ip = canonicalIp(text);
-  return ip !== undefined && isServableIp(ip) ? ip : undefined;
 }

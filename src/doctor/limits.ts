@@ -1,6 +1,6 @@
 /** Limits of the kernel that make misses vanish. */
+import { ROOM } from '../links/full-tables.ts';
 import type { NeighbourTable } from '../kernel/kernel.ts';
-import { ROOM } from '../daemon/report.ts';
 import { type CommandLine, sh, typed } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 

@@ -254,5 +254,3 @@ export const isGone = (error: unknown): boolean =>
  */
 export const isBridgeGone = (error: unknown): boolean =>
   error instanceof KernelError && (error.code === 'EINVAL' || error.code === 'EOPNOTSUPP' || isGone(error));
-/** The neighbour table is at gc_thresh3 (net/core/neighbour.c, `neigh_alloc`). */
-export const isTableFull = (error: KernelError): boolean => error.code === 'ENOBUFS';

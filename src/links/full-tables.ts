@@ -4,6 +4,9 @@ import type { Namespace } from '../kernel/kernel.ts';
 
 const NUMBER = { ipv4: 4, ipv6: 6 } as const;
 
+/** gc_thresh1 to 3 with room for 64 thousand neighbours that are asked for; ours do not count. */
+export const ROOM = [16_384, 32_768, 65_536] as const;
+
 interface Full {
   tableFull(family: NeighbourFamily, refused: number, limit: number): void;
 }
