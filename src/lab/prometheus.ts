@@ -99,6 +99,12 @@ export class Prometheus {
     );
   }
 
+  /** Types of the metrics that it has scraped, by the names that the format of the scrape gave them. */
+  async types(): Promise<Record<string, string | undefined>> {
+    const metadata = await this.#get<Record<string, { type: string }[]>>('metadata', {});
+    return Object.fromEntries(Object.entries(metadata).map(([name, [first]]) => [name, first?.type]));
+  }
+
   stop(): Promise<number | string> {
     return this.#program.stop();
   }

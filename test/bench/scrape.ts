@@ -7,6 +7,7 @@ import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { NUD_STALE } from '../../src/kernel/netlink.ts';
 import { Counters } from '../../src/model/counters.ts';
 import { PlainHistogram } from '../../src/base/histogram.ts';
+import { TEXT } from '../../src/observe/metrics/metrics.ts';
 import { openRegistry } from '../../src/observe/metrics/registry.ts';
 import type { Miss } from '../../src/base/vocabulary.ts';
 import { type Crowd, crowd } from '../unit/fake/crowd.ts';
@@ -27,7 +28,7 @@ const AIM = { took: 100, size: 1_000_000, p99: 2, share: 0.05 };
 
 export async function scrape(_field: Field, { repetitions, quick }: BenchOptions): Promise<Findings> {
   const all = await crowd(DEVICES, ENTRIES);
-  const registry = openRegistry(all.daemon);
+  const metrics = openRegistry(all.daemon);
   let asked = 0;
   const next = (): Miss => {
     const device = all.devices[asked % DEVICES];
@@ -40,13 +41,13 @@ export async function scrape(_field: Field, { repetitions, quick }: BenchOptions
   };
   const misses = quick ? 1_000 : 5_000;
   await paced(all, next, misses, () => undefined);
-  for (let at = 0; at < 50; at += 1) await registry.text();
+  for (let at = 0; at < 50; at += 1) await metrics.render(TEXT);
 
   const took: number[] = [];
   let size = 0;
   const scraping = async (): Promise<void> => {
     const started = performance.now();
-    size = (await registry.text()).length;
+    size = (await metrics.render(TEXT)).length;
     took.push(performance.now() - started);
   };
   const latency: Record<'without' | 'with', number[]> = { without: [], with: [] };

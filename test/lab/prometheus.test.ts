@@ -130,6 +130,16 @@ test('a daemon that is gone is an alert', async () => {
   await until('the alert', down);
 });
 
+test('what Prometheus asks for, and gets, is OpenMetrics', async () => {
+  // The text format calls the counter by the name of its samples.
+  expect(await prometheus.types()).toMatchObject({
+    missd_misses: 'counter',
+    missd_resolution_seconds: 'histogram',
+    process_cpu_seconds: 'counter',
+    nodejs_gc_duration_seconds: 'histogram',
+  });
+});
+
 test.each([
   { what: 'metrics', argv: ['check', 'metrics'] },
   { what: 'rules', argv: ['check', 'rules', new URL('alerts.yaml', GRAFANA).pathname] },

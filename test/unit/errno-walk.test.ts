@@ -32,7 +32,7 @@ import { listen } from '../../src/observe/http/server.ts';
 import { runNft } from '../../src/kernel/nft/nft.ts';
 import { openLog } from '../../src/base/log.ts';
 import { LogOutput } from '../../src/base/log-output.ts';
-import { Exposition } from '../../src/observe/metrics/exposition.ts';
+import { Metrics } from '../../src/observe/metrics/metrics.ts';
 import { identify } from '../../src/links/netns-watch.ts';
 import { Notifier } from '../../src/service/notify.ts';
 import { daemonOnFakes } from './fake/daemon.ts';
@@ -232,7 +232,7 @@ const PLACES: Record<string, (error: Failure, errno: string) => Promise<void> | 
 
   'the HTTP address, that takes no connection': async (error) => {
     const daemon = daemonOnFakes();
-    const service = await listen({ host: '127.0.0.1', port: 0 }, daemon, new Exposition());
+    const service = await listen({ host: '127.0.0.1', port: 0 }, daemon, new Metrics());
     endings.push(() => {
       service.close();
     });
@@ -244,7 +244,7 @@ const PLACES: Record<string, (error: Failure, errno: string) => Promise<void> | 
   },
 
   'a connection to the HTTP address': async (error) => {
-    const service = await listen({ host: '127.0.0.1', port: 0 }, daemonOnFakes(), new Exposition());
+    const service = await listen({ host: '127.0.0.1', port: 0 }, daemonOnFakes(), new Metrics());
     endings.push(() => {
       service.close();
     });

@@ -7,7 +7,8 @@ import { vni as parseVni } from '../../config/parse.ts';
 import { canonicalIp, canonicalMac } from '../../base/address.ts';
 import { RuntimeFailure, reasonOf } from '../../base/errors.ts';
 import { accountOf } from '../history/account.ts';
-import { CONTENT_TYPE, type Exposition } from '../metrics/exposition.ts';
+import { type ContentType, type Metrics, OPEN_METRICS, TEXT } from '../metrics/metrics.ts';
+import { metricsTypeOf } from './accept.ts';
 import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
 import { withoutSteering } from '../../screen/steering.ts';
@@ -26,17 +27,19 @@ export interface HttpService {
 /**
  * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only. A peer may ask as much
  * as it likes: its requests are taken one by one, no two answers are made in one turn of the event loop, and all who ask
- * for the metrics while they are being written get the same text.
+ * for the metrics in one format while they are being written get the same text.
  * @param wait while another process has the address; the service is returned meanwhile
  * @throws RuntimeFailure when the address cannot be listened on
  */
 export async function listen(
   { host, port }: HostPort,
   daemon: Observed,
-  registry: Exposition,
+  metrics: Metrics,
   wait = false,
 ): Promise<HttpService> {
-  const rendered = sharing(() => registry.text().then((text) => Buffer.from(text)));
+  const sharedAs = (type: ContentType): (() => Promise<Buffer>) =>
+    sharing(() => metrics.render(type).then((text) => Buffer.from(text)));
+  const rendered = { [TEXT]: sharedAs(TEXT), [OPEN_METRICS]: sharedAs(OPEN_METRICS) };
   const inTurn = oneATurn();
   const http = createServer((request, response) => {
     // Its peer is gone, or does not read.
@@ -99,7 +102,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   daemon: Observed,
-  metrics: () => Promise<Buffer>,
+  rendered: Record<ContentType, () => Promise<Buffer>>,
 ): Promise<void> {
   // What follows the head of a request, as a body, is not read as one.
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
@@ -110,9 +113,11 @@ async function answer(
   }
   const missing = daemon.readiness.missing();
   switch (request.url?.split('?')[0]) {
-    case '/metrics':
-      send(response, 200, CONTENT_TYPE, await metrics());
+    case '/metrics': {
+      const type = metricsTypeOf(request.headers.accept);
+      send(response, 200, type, await rendered[type]());
       return;
+    }
     case '/healthz':
       send(response, 200, 'text/plain', 'ok\n');
       return;

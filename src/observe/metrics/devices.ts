@@ -5,13 +5,13 @@
 import { LAYERS, OUTCOMES } from '../../base/outcomes.ts';
 import type { Observed } from '../observed.ts';
 import type { ServedDevice } from '../../model/device.ts';
-import type { Exposition, Sample } from './exposition.ts';
+import type { Metrics } from './metrics.ts';
+import type { Sample } from './read-metric.ts';
 
-export function publishDevices(to: Exposition, { host, broadcast }: Observed): void {
+export function publishDevices(to: Metrics, { host, broadcast }: Observed): void {
   const each = (sample: (device: ServedDevice, name: string) => Sample[]) => (): Sample[] =>
     host.devices().flatMap((device) => sample(device, device.name));
 
-  to.pause();
   to.gauge(
     'missd_device_info',
     'Always 1; which VNI a device has and how its entries come about',
@@ -19,19 +19,16 @@ export function publishDevices(to: Exposition, { host, broadcast }: Observed): v
       [{ device, vni: String(vni), strategy, topology: bridge === 0 ? 'routed' : 'bridged' }, 1],
     ]),
   );
-  to.pause();
   to.gauge(
     'missd_device_up',
     'Whether a device is up',
     each(({ link }, device) => [[{ device }, link.up ? 1 : 0]]),
   );
-  to.pause();
   to.counter(
     'missd_device_misses_total',
     'Misses received of a device',
     each(({ counters }, device) => LAYERS.map((layer) => [{ device, layer }, counters.misses[layer]])),
   );
-  to.pause();
   to.counter(
     'missd_device_resolutions_total',
     'Misses of a device that were looked into, by how that ended',
@@ -39,13 +36,11 @@ export function publishDevices(to: Exposition, { host, broadcast }: Observed): v
       OUTCOMES.map((outcome) => [{ device, outcome }, counters.outcomes[outcome]]),
     ),
   );
-  to.pause();
   to.counter(
     'missd_device_lookups_total',
     'Questions of a device taken to the directory',
     each(({ counters }, device) => [[{ device }, counters.lookups]]),
   );
-  to.pause();
   to.gauge(
     'missd_device_entries',
     'Entries held of a device, by kernel table',
@@ -55,7 +50,6 @@ export function publishDevices(to: Exposition, { host, broadcast }: Observed): v
       [{ device, table: 'route' }, routes.size],
     ]),
   );
-  to.pause();
   to.gauge(
     'missd_device_default_remote',
     'Whether somebody’s all-zeros FDB entry keeps a device with l2miss from raising L2 misses',
@@ -63,7 +57,6 @@ export function publishDevices(to: Exposition, { host, broadcast }: Observed): v
       [{ device }, defaultRemote !== undefined && link.vxlan.l2miss ? 1 : 0],
     ]),
   );
-  to.pause();
   to.counter(
     'missd_broadcasts_dropped_total',
     'Broadcasts above the limit, copied to no other host',

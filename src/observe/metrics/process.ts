@@ -1,22 +1,49 @@
-/** The process under the names that every Prometheus client uses, and what is Node's of it. */
-import { readFileSync, readdirSync } from 'node:fs';
-import { getHeapStatistics } from 'node:v8';
-import { monotonic } from '../../base/clock.ts';
+/** What is known of the process, whatever it serves: prom-client's metrics under their usual names, and what they lack. */
+import { type Metric, Registry, collectDefaultMetrics } from 'prom-client';
+import { PlainHistogram } from '../../base/histogram.ts';
 import { VERSION } from '../../base/version.ts';
-import type { Exposition } from './exposition.ts';
-import { Runtime } from './runtime.ts';
+import { addon } from '../../kernel/addon.ts';
+import type { Metrics } from './metrics.ts';
 
-/** @param dumpSeconds processor time that reading tables whole has taken */
-export function publishProcess(to: Exposition, dumpSeconds: () => number): void {
-  const runtime = new Runtime();
-  const startedAt = (Date.now() - monotonic()) / 1000;
+/** Between two looks at the clock, ms. */
+const INTERVAL = 100;
+
+/** Upper bounds in seconds. A timer is late by up to a millisecond at any time. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/**
+ * prom-client times the event loop with a timer of its own, and by default 100 times a second: 0.4 % of a core while nothing
+ * happens, and the interval of the timer is contained in what it says. `missd_event_loop_delay_seconds` says the same.
+ */
+const MONITOR_INTERVAL = 60_000;
+const OF_THE_MONITOR = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
+  (what) => `nodejs_eventloop_lag_${what}_seconds`,
+);
+
+/**
+ * Gauges with the suffix of a counter, to which promtool objects. Each is the sum over the types of `nodejs_active_handles`,
+ * `nodejs_active_requests` or `nodejs_active_resources`.
+ */
+const MISNAMED = ['handles', 'requests', 'resources'].map((what) => `nodejs_active_${what}_total`);
+
+interface Watched {
+  readonly metrics: readonly Metric[];
+  /** How late a timer was that fires ten times a second: how long a miss would have waited at that moment. */
+  readonly loopDelay: PlainHistogram;
+}
+
+/** Once for the process: prom-client has no way to stop what it watches the collector of garbage and the event loop with. */
+let watched: Watched | undefined;
+
+export function publishProcess(to: Metrics): void {
+  const { metrics, loopDelay } = (watched ??= watch());
   to.gauge('missd_build_info', 'Always 1; what runs here', () => [
     [{ version: VERSION, node: process.versions.node }, 1],
   ]);
   to.histogram(
     'missd_event_loop_delay_seconds',
     'How late a timer was that fires ten times a second',
-    () => runtime.loopDelay,
+    () => loopDelay,
   );
   to.counter(
     'missd_event_loop_active_seconds_total',
@@ -26,49 +53,26 @@ export function publishProcess(to: Exposition, dumpSeconds: () => number): void 
   to.counter(
     'missd_table_dump_cpu_seconds_total',
     'Processor time of reading kernel tables whole, nearly all of it the kernel’s; contained in process_cpu_seconds_total',
-    dumpSeconds,
+    () => addon.dumpSeconds(),
   );
-  to.histogram('nodejs_gc_duration_seconds', 'Collections of garbage, by kind', () =>
-    runtime.collections.map(({ kind, seconds }) => [{ kind }, seconds]),
-  );
-  to.gauge('nodejs_heap_size_used_bytes', 'Heap in use', () => getHeapStatistics().used_heap_size);
-  to.gauge('nodejs_heap_size_total_bytes', 'Heap taken', () => getHeapStatistics().total_heap_size);
-  to.gauge(
-    'nodejs_external_memory_bytes',
-    'Memory of buffers and the addon',
-    () => getHeapStatistics().external_memory,
-  );
-  to.counter('process_cpu_seconds_total', 'Processor time, user and system', () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1e6;
+  for (const metric of metrics) to.add(metric);
+}
+
+/** Keeps nothing alive. */
+function watch(): Watched {
+  const register = new Registry();
+  collectDefaultMetrics({
+    register,
+    gcDurationBuckets: BUCKETS,
+    eventLoopMonitoringPrecision: MONITOR_INTERVAL,
   });
-  to.gauge('process_resident_memory_bytes', 'Resident memory', () => process.memoryUsage.rss());
-  to.gauge('process_virtual_memory_bytes', 'Virtual memory', virtualMemory);
-  to.gauge('process_start_time_seconds', 'Start of the process, seconds since the epoch', () => startedAt);
-  const most = mostFiles();
-  to.gauge('process_open_fds', 'Open file descriptors', () => openFiles(most));
-  to.gauge('process_max_fds', 'File descriptors that may be open', () => most);
-}
-
-/** To count them takes one: where there is none left, all are open. */
-function openFiles(most: number): number {
-  try {
-    return readdirSync('/proc/self/fd').length;
-  } catch {
-    return most;
-  }
-}
-
-/** Bytes (proc_pid_status(5)); not a number where no descriptor is left to read it with. */
-function virtualMemory(): number {
-  try {
-    return Number(/^VmSize:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0) * 1024;
-  } catch {
-    return NaN;
-  }
-}
-
-function mostFiles(): number {
-  const most = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
-  return most === 'unlimited' ? Infinity : Number(most);
+  for (const name of [...OF_THE_MONITOR, ...MISNAMED]) register.removeSingleMetric(name);
+  const loopDelay = new PlainHistogram(BUCKETS);
+  let due = performance.now() + INTERVAL;
+  setInterval(() => {
+    const now = performance.now();
+    loopDelay.observe(Math.max(0, now - due) / 1000);
+    due = now + INTERVAL;
+  }, INTERVAL).unref();
+  return { metrics: register.getMetricsAsArray() as unknown as Metric[], loopDelay };
 }

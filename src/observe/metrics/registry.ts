@@ -7,11 +7,11 @@ import {
   STAGES,
 } from '../../base/outcomes.ts';
 import type { Observed } from '../observed.ts';
-import { addon } from '../../kernel/addon.ts';
 import { linesLost } from '../../base/log.ts';
 import { publishDevices } from './devices.ts';
-import { Exposition, type Sample } from './exposition.ts';
+import { Metrics } from './metrics.ts';
 import { publishProcess } from './process.ts';
+import type { Sample } from './read-metric.ts';
 
 const of = (label: string, counts: Readonly<Record<string, number>>): Sample[] =>
   Object.entries(counts).map(([value, count]) => [{ [label]: value }, count]);
@@ -23,20 +23,21 @@ const known = <K extends string>(
   counts: ReadonlyMap<K, number>,
 ): Sample[] => values.map((value) => [{ [label]: value }, counts.get(value) ?? 0]);
 
-export function openRegistry(daemon: Observed): Exposition {
-  const to = new Exposition();
-  publishMisses(to, daemon);
-  to.pause();
+export function openRegistry(daemon: Observed): Metrics {
+  const to = new Metrics();
+  to.together(() => {
+    publishMisses(to, daemon);
+  });
   publishTables(to, daemon);
   publishDirectory(to, daemon);
   publishService(to, daemon);
   publishDevices(to, daemon);
-  publishProcess(to, () => addon.dumpSeconds());
+  publishProcess(to);
   return to;
 }
 
 /** The books and the times: read at one moment, so that misses = resolutions + ignored + in flight. */
-function publishMisses(to: Exposition, { counters, admission }: Observed): void {
+function publishMisses(to: Metrics, { counters, admission }: Observed): void {
   to.counter('missd_misses_total', 'Misses received from the kernel', () => of('layer', counters.misses));
   to.counter('missd_misses_ignored_total', 'Misses that needed no resolution, by reason', () =>
     of('reason', counters.ignored),
@@ -62,7 +63,7 @@ function publishMisses(to: Exposition, { counters, admission }: Observed): void 
   );
 }
 
-function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Observed): void {
+function publishTables(to: Metrics, { counters, host, keeper, broadcast }: Observed): void {
   to.gauge('missd_entries', 'Entries held, by kernel table', () => {
     const held = { neighbour: 0, fdb: 0, route: 0 };
     for (const { tables, routes } of host.devices()) {
@@ -138,7 +139,7 @@ function publishTables(to: Exposition, { counters, host, keeper, broadcast }: Ob
   );
 }
 
-function publishDirectory(to: Exposition, daemon: Observed): void {
+function publishDirectory(to: Metrics, daemon: Observed): void {
   const { counters } = daemon;
   to.gauge('missd_directory_up', 'Whether the directory answers', () =>
     daemon.readiness.directory.up ? 1 : 0,
@@ -174,7 +175,7 @@ function publishDirectory(to: Exposition, daemon: Observed): void {
   );
 }
 
-function publishService(to: Exposition, daemon: Observed): void {
+function publishService(to: Metrics, daemon: Observed): void {
   const { counters, throttle } = daemon;
   to.gauge('missd_ready', 'What /readyz says', () => (daemon.readiness.missing().length === 0 ? 1 : 0));
   to.gauge('missd_devices', 'VXLAN devices served', () => daemon.host.devices().length);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { PlainHistogram } from '../../../src/base/histogram.ts';
+import { PlainHistogram, observeWaits } from '../../../src/base/histogram.ts';
 
 it('counts by upper bound, cumulatively, as Prometheus has it', () => {
   const histogram = new PlainHistogram([0.1, 1, 10]);
@@ -11,4 +11,13 @@ it('counts by upper bound, cumulatively, as Prometheus has it', () => {
     { le: '+Inf', count: 6 },
   ]);
   expect(histogram.sum).toBeCloseTo(106.65);
+});
+
+it('takes the waits of those that came together as one observation of so many', () => {
+  const histogram = new PlainHistogram([0.01, 0.1]);
+  observeWaits(histogram, [{ receivedAt: 1000 }, { receivedAt: 1000 }, { receivedAt: 1050 }], 1060);
+  expect(histogram.cumulative().map(({ count }) => count)).toEqual([1, 3, 3]);
+  expect(histogram.sum).toBeCloseTo(0.13);
+  observeWaits(histogram, [], 2000);
+  expect(histogram.cumulative().at(-1)?.count).toBe(3);
 });

@@ -4,14 +4,14 @@ import { type Socket, connect } from 'node:net';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Daemon } from '../../../../src/daemon/daemon.ts';
 import { type HttpService, listen } from '../../../../src/observe/http/server.ts';
-import { Exposition } from '../../../../src/observe/metrics/exposition.ts';
+import { Metrics } from '../../../../src/observe/metrics/metrics.ts';
 import { daemonOnFakes } from '../../fake/daemon.ts';
 
 const HOST = '127.0.0.1';
 const ask = (path: string, more = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 
 let daemon: Daemon;
-let registry: Exposition;
+let metrics: Metrics;
 let service: HttpService;
 let peers: Socket[];
 /** Renderings of the metrics: begun, and how to end the one under way. */
@@ -20,13 +20,13 @@ let finish: (text: string) => void;
 
 beforeEach(async () => {
   daemon = daemonOnFakes();
-  registry = new Exposition();
+  metrics = new Metrics();
   renderings = 0;
-  vi.spyOn(registry, 'text').mockImplementation(() => {
+  vi.spyOn(metrics, 'render').mockImplementation(() => {
     renderings++;
     return new Promise((resolve) => (finish = resolve));
   });
-  service = await listen({ host: HOST, port: 0 }, daemon, registry);
+  service = await listen({ host: HOST, port: 0 }, daemon, metrics);
   peers = [];
 });
 afterEach(() => {
