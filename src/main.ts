@@ -4,22 +4,9 @@ import './daemon/hangup.ts';
 import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UsageError, reasonOf } from './base/errors.ts';
+import { COMMANDS } from './cli/commands.ts';
 import { onOneLine } from './screen/steering.ts';
 import { VERSION } from './base/version.ts';
-
-/** Loaded when asked for: the daemon, which is the one that stays, needs little of what the others do. */
-const COMMANDS = new Map<string, () => Promise<() => Command>>([
-  ['run', async () => (await import('./cli/run.ts')).runCommand],
-  ['endpoint', async () => (await import('./cli/endpoint.ts')).endpointCommand],
-  ['subnet', async () => (await import('./cli/subnet.ts')).subnetCommand],
-  ['explain', async () => (await import('./cli/explain.ts')).explainCommand],
-  ['status', async () => (await import('./cli/status.ts')).statusCommand],
-  ['top', async () => (await import('./cli/top.ts')).topCommand],
-  ['doctor', async () => (await import('./cli/doctor.ts')).doctorCommand],
-  ['service', async () => (await import('./cli/service.ts')).serviceCommand],
-  ['flush', async () => (await import('./cli/flush.ts')).flushCommand],
-  ['lab', async () => (await import('./cli/lab.ts')).labCommand],
-]);
 
 const USAGE = 2;
 const FAILURE = 1;

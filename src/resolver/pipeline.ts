@@ -1,19 +1,19 @@
 /**
- * The way of a miss, top to bottom:
+ * The path of a miss, top to bottom:
  *
- *   1. the kernel raises it            kernel/linux.ts      batches of misses, each paired with its asker
- *   2. admission                       admission.ts         joins what is in flight, drops what is known to be nobody's
+ *   1. the kernel raises the miss      kernel/linux.ts      batches of misses, each paired with its asker
+ *   2. admission                       admission.ts         joins a question in flight, drops addresses in the negative cache
  *                                      fair-queue.ts        a lane per asking port, and a budget for unknown addresses
- *                                      memory.ts            a lease that no record overrides answers at once
- *   3. lookup                          lookup.ts            all that waits in one MGET, two under way
- *   4. judgement                       judge.ts             record, else lease; malformed counts as absent
- *                                      search.ts            a MAC that nobody remembers is searched for, once, and looked up again
- *   5. FDB entry, then neighbour       entries/install.ts    never for what lives here, never over somebody else's
- *   6. announcement to the asker       entries/announce.ts   the packet its guest holds back goes out at once
- *   7. outcome                         below                counted; the address is nobody's in flight any more
- *   8. second look                     reconcile/mac-record-checks.ts a `mac:` record may know better where the MAC is
+ *                                      answer-from-lease.ts a lease that no record overrides answers at once
+ *   3. lookup                          lookup.ts            all waiting questions in one MGET, two MGETs in flight
+ *   4. selection of the record         select-record.ts     record, else lease; a malformed record counts as absent
+ *                                      find-mac-owner.ts    finds an `ip:` record of a MAC that has no `mac:` record
+ *   5. FDB entry, then neighbour       entries/install.ts   never for local addresses, never over foreign entries
+ *   6. announcement to the asker       entries/announce.ts  the guest then sends the packet that it holds back
+ *   7. outcome                         below                counted; the question is no longer in flight
+ *   8. check of the `mac:` record      reconcile/mac-record-checks.ts  the `mac:` record may name another VTEP
  *
- * Between the stages travel arrays. An error is a value by the time it gets here, so this stream never dies.
+ * Arrays travel between the stages. An error is a value before it reaches this stream, so the stream never ends.
  */
 import { type Observable, Subject, filter, map, merge } from 'rxjs';
 import { isLinkLocal } from '../base/address.ts';

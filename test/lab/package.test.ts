@@ -1,6 +1,6 @@
 /** What is published works where there is no compiler, and with no more rights than its service has. */
-import { chmodSync, chownSync, mkdirSync, existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, mkdirSync, existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { attempt, run } from '../../src/lab/command.ts';
 import { RedisServer } from '../../src/lab/redis-server.ts';
@@ -53,6 +53,16 @@ test('it has what an operator needs besides', () => {
   for (const file of ['README.md', 'LICENSE', 'deploy/Dockerfile', 'deploy/kubernetes.yaml'])
     expect(existsSync(join(root, file)), file).toBe(true);
   expect(readdirSync(join(root, 'dist')).filter((name) => name.endsWith('.map'))).toEqual([]);
+});
+
+test('the links of its documentation lead to files that it has', () => {
+  const { root } = there();
+  const docs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md'));
+  for (const page of ['README.md', 'CHANGELOG.md', ...docs.map((name) => join('docs', name))]) {
+    const links = [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#\s]+)(?:#[^)\s]*)?\)/g)];
+    for (const [, to = ''] of links.filter(([, to = '']) => !to.includes('://')))
+      expect(existsSync(join(root, dirname(page), to)), `${page}: ${to}`).toBe(true);
+  }
 });
 
 /** Nobody's user and group. */

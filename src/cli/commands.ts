@@ -1,0 +1,15 @@
+/** Every command of missd. Each is loaded when it is asked for: the daemon, which stays, needs little of the others. */
+import type { Command } from 'commander';
+
+export const COMMANDS = new Map<string, () => Promise<() => Command>>([
+  ['run', async () => (await import('./run.ts')).runCommand],
+  ['endpoint', async () => (await import('./endpoint.ts')).endpointCommand],
+  ['subnet', async () => (await import('./subnet.ts')).subnetCommand],
+  ['explain', async () => (await import('./explain.ts')).explainCommand],
+  ['status', async () => (await import('./status.ts')).statusCommand],
+  ['top', async () => (await import('./top.ts')).topCommand],
+  ['doctor', async () => (await import('./doctor.ts')).doctorCommand],
+  ['service', async () => (await import('./service.ts')).serviceCommand],
+  ['flush', async () => (await import('./flush.ts')).flushCommand],
+  ['lab', async () => (await import('./lab.ts')).labCommand],
+]);
