@@ -115,9 +115,9 @@ function graph({ unit, stacked, place }: ReadPanel, all: Drawn['lines']): string
   const x = (at: number): number => PAD.left + ((at - from) / (to - from)) * (width - PAD.left - PAD.right);
   const y = (value: number): number => height - PAD.bottom - (value / top) * (height - PAD.top - PAD.bottom);
   const grid = [0, 0.5, 1].map(
-    (share) =>
-      `<line class="g" x1="${PAD.left}" x2="${width - PAD.right}" y1="${y(top * share).toFixed(0)}" y2="${y(top * share).toFixed(0)}"/>` +
-      text(PAD.left - 5, y(top * share) + 4, printed(top * share, unit), 'a', ' text-anchor="end"'),
+    (quota) =>
+      `<line class="g" x1="${PAD.left}" x2="${width - PAD.right}" y1="${y(top * quota).toFixed(0)}" y2="${y(top * quota).toFixed(0)}"/>` +
+      text(PAD.left - 5, y(top * quota) + 4, printed(top * quota, unit), 'a', ' text-anchor="end"'),
   );
   const line = (points: readonly (readonly [at: number, value: number])[], move = 'M'): string =>
     points

@@ -9,8 +9,8 @@ export const rate = (metric: string, labels = ''): string =>
   `rate(${metric}{${labels === '' ? DAEMONS : labels}}[$__rate_interval])`;
 export const rateBy = (label: string, metric: string, labels = ''): string =>
   `sum by (${label}) (${rate(metric, labels)})`;
-const quantile = (share: number, histogram: string): string =>
-  `histogram_quantile(${share}, ${rateBy('le', `${histogram}_bucket`)})`;
-export const quantiles = (histogram: string, shares: readonly number[]): Query[] =>
-  shares.map((share) => ({ expr: quantile(share, histogram), legend: `p${share * 100}` }));
+const quantile = (quota: number, histogram: string): string =>
+  `histogram_quantile(${quota}, ${rateBy('le', `${histogram}_bucket`)})`;
+export const quantiles = (histogram: string, quotas: readonly number[]): Query[] =>
+  quotas.map((quota) => ({ expr: quantile(quota, histogram), legend: `p${quota * 100}` }));
 export const one = (expr: string, legend = '{{instance}}'): Query[] => [{ expr, legend }];

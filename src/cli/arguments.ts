@@ -8,10 +8,10 @@ import { judgeCidr, judgeIp, judgeMac, judgeVtep } from '../directory/record.ts'
 import type { Ip, Mac } from '../base/vocabulary.ts';
 
 const argument =
-  (canonical: (text: string) => string | undefined, judge: (text: string) => MalformedReason | undefined) =>
+  (canonical: (text: string) => string | undefined, policy: (text: string) => MalformedReason | undefined) =>
   (text: string): string => {
     const address = canonical(text.trim()) ?? text;
-    const reason = judge(address);
+    const reason = policy(address);
     if (reason !== undefined) throw new InvalidArgumentError(`${malformedText(text, reason)}.`);
     return address;
   };

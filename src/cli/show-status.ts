@@ -170,7 +170,7 @@ function deviceRow(one: DeviceStatus, palette: Palette): (string | [string, Pain
 }
 
 function percentiles({ bounds, counts: observed }: Distribution): string {
-  const at = (share: number): string => latencyOf(quantile(share, bounds, observed), bounds);
+  const at = (quota: number): string => latencyOf(quantile(quota, bounds, observed), bounds);
   return `p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}`;
 }
 

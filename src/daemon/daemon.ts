@@ -10,19 +10,19 @@ import { History } from '../observe/history/history.ts';
 import type { RunOptions } from '../config/options.ts';
 import type { LiveOptions } from './reload.ts';
 import type { Directory, DirectoryChange, DirectoryHealth, DirectoryState } from '../directory/directory.ts';
-import { Ahead } from '../proactive/preload.ts';
-import { Broadcast } from '../replication/replication.ts';
+import { Preload } from '../proactive/preload.ts';
+import { Replication } from '../replication/replication.ts';
 import { BroadcastLimits } from '../nft/broadcast-limits.ts';
-import { Demand } from '../observe/top-addresses/top-addresses.ts';
+import { TopAddresses } from '../observe/top-addresses/top-addresses.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { FlushRequest } from './control-server.ts';
 import { attempt, attemptLater, revived } from '../base/guarded-lane.ts';
-import { type Concerned, heed } from './signal-dispatch.ts';
+import { type Concerned, dispatch } from './event-dispatch.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { FoldedLog, type Logger } from '../base/log.ts';
 import { Counters } from '../model/counters.ts';
-import { Keeper, type OpenJournal } from '../reconcile/reconciler.ts';
+import { Reconciler, type OpenJournal } from '../reconcile/reconciler.ts';
 import { Admission } from '../resolver/admission.ts';
 import type { PipelineDeps } from '../resolver/deps.ts';
 import { Throttle } from '../nft/throttle.ts';
@@ -32,9 +32,9 @@ import type { ServedDevice } from '../model/device.ts';
 import { Host } from '../links/host.ts';
 import { Readiness } from '../observe/readiness.ts';
 import { Report } from './report.ts';
-import { Tidying } from './heap-trim.ts';
-import { tellSettled } from '../resolver/log-resolutions.ts';
-import { Wishes } from '../links/requested-devices.ts';
+import { HeapTrim } from './heap-trim.ts';
+import { logResolutions } from '../resolver/log-resolutions.ts';
+import { RequestedDevices } from '../links/requested-devices.ts';
 import { Announcer } from '../entries/announce.ts';
 import { type Flushed, flush } from '../entries/flush.ts';
 import { Journals, settingsOf, sourceOf } from '../entries/journals.ts';
@@ -54,10 +54,10 @@ export class Daemon {
   readonly readiness: Readiness;
   readonly admission: Admission;
   readonly throttle: Throttle;
-  readonly keeper: Keeper;
-  readonly ahead: Ahead;
-  readonly broadcast: Broadcast;
-  readonly demand = new Demand(() => this.host.devices(), monotonic);
+  readonly reconciler: Reconciler;
+  readonly preload: Preload;
+  readonly replication: Replication;
+  readonly topAddresses = new TopAddresses(() => this.host.devices(), monotonic);
   readonly report: Report;
   readonly history = new History(monotonic);
   readonly options: RunOptions;
@@ -65,7 +65,7 @@ export class Daemon {
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
   readonly #fullTables: FullTables;
-  readonly #tidying = new Tidying(monotonic);
+  readonly #heapTrim = new HeapTrim(monotonic);
   readonly #deps: PipelineDeps;
   /** All that writes; it ends before the sockets close. */
   readonly #working = new Subscription();
@@ -74,7 +74,7 @@ export class Daemon {
   readonly #stateDir: string | undefined;
   #vtepAllow: (vtep: string) => boolean;
   /** Why devices are not served, by name. */
-  readonly #wishes: Wishes;
+  readonly #requestedDevices: RequestedDevices;
   #fail: (reason: string) => void = () => undefined;
 
   /** @param stateDir where journals of the entries, and what was set besides, are kept; none are without it */
@@ -98,7 +98,7 @@ export class Daemon {
     this.admission.onExcess = (device, lane) => {
       this.throttle.offend(device, lane);
     };
-    this.#wishes = new Wishes(
+    this.#requestedDevices = new RequestedDevices(
       () => options.device,
       this.host,
       log,
@@ -108,15 +108,21 @@ export class Daemon {
     );
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
     this.#deps = this.#dependencies();
-    this.keeper = new Keeper(this.#deps, options, () => this.host.devices(), log, this.#journals(stateDir));
+    this.reconciler = new Reconciler(
+      this.#deps,
+      options,
+      () => this.host.devices(),
+      log,
+      this.#journals(stateDir),
+    );
     const limits = new BroadcastLimits(options.broadcastRate, log, monotonic);
-    this.broadcast = new Broadcast(options.broadcast, this.#deps, () => this.host.devices(), log, limits);
-    this.ahead = new Ahead(
+    this.replication = new Replication(options.broadcast, this.#deps, () => this.host.devices(), log, limits);
+    this.preload = new Preload(
       this.#deps,
       () => this.host.devices(),
       log,
       (change) => {
-        this.keeper.heed(change);
+        this.reconciler.onChange(change);
       },
     );
   }
@@ -133,13 +139,13 @@ export class Daemon {
       this.#fail(`internal error: ${reasonOf(reason)}`);
     };
     this.#working.add(merge(...this.#work(concerned)).subscribe({ error }));
-    const signals$ = this.host.signals$().pipe(
-      map((signal) => {
-        this.#attempt('signals', () => heed(signal, concerned));
+    const events$ = this.host.events$().pipe(
+      map((event) => {
+        this.#attempt('events', () => dispatch(event, concerned));
       }),
-      revived('signals', this.report),
+      revived('events', this.report),
     );
-    this.#listening.add(signals$.subscribe({ error }));
+    this.#listening.add(events$.subscribe({ error }));
     this.#directory.start();
     if (this.host.namespaces.size === 0 && this.options.wait !== true)
       this.#fail(this.host.troubles.join('; '));
@@ -152,7 +158,7 @@ export class Daemon {
   reload(live: LiveOptions, changed: ReadonlySet<keyof LiveOptions>): void {
     const vtepAllow = vtepAllowance(live.vtepAllow);
     Object.assign(this.options, live);
-    this.keeper.reload(this.options);
+    this.reconciler.reload(this.options);
     if (changed.has('audit')) this.#audit$.next(live.audit);
     if (changed.has('lookupRate')) {
       this.admission.limit(live.lookupRate, this.host.devices());
@@ -163,30 +169,30 @@ export class Daemon {
         for (const memory of [absent, local]) memory.keepFor(live.negativeLifetime * 1000);
     if (changed.has('vtepAllow')) {
       this.#vtepAllow = vtepAllow;
-      this.keeper.readAll();
-      this.ahead.renew(this.host.devices());
+      this.reconciler.readAll();
+      this.preload.renew(this.host.devices());
     }
     if (changed.has('device')) {
       const concerned = this.#concerned();
-      for (const signal of this.host.review()) this.#attempt('signals', () => heed(signal, concerned));
+      for (const event of this.host.review()) this.#attempt('events', () => dispatch(event, concerned));
     }
   }
 
   /** All that goes on, each part by itself: what breaks in one of them is no other's. */
   #work(concerned: Concerned): Observable<unknown>[] {
-    const { report, host, keeper, ahead, broadcast, demand } = this;
+    const { report, host, reconciler, preload, replication, topAddresses } = this;
     const misses$ = host.misses$.pipe(
       tap((batch) => {
-        this.#attempt('idle', () => keeper.heedUse(batch));
-        this.#attempt('demand', () => demand.heed(batch));
+        this.#attempt('idle', () => reconciler.onMisses(batch));
+        this.#attempt('top_addresses', () => topAddresses.onMisses(batch));
       }),
     );
     const resolving$ = resolveMisses(misses$, this.#deps).pipe(
       map((settled) => {
-        keeper.settled(settled);
+        reconciler.settled(settled);
         this.#attempt('history', () => this.history.settled(settled));
-        this.#attempt('demand', () => demand.settled(settled));
-        this.#attempt('history', () => tellSettled(settled, this.#log));
+        this.#attempt('top_addresses', () => topAddresses.settled(settled));
+        this.#attempt('history', () => logResolutions(settled, this.#log));
       }),
     );
     const changes$ = this.#directory.changes$.pipe(
@@ -208,30 +214,30 @@ export class Daemon {
         }),
       ),
       state$.pipe(revived('directory', report)),
-      keeper.work$().pipe(revived('rechecks', report)),
-      ahead.work$().pipe(revived('ahead', report)),
-      broadcast.work$().pipe(revived('broadcast', report)),
+      reconciler.work$().pipe(revived('rechecks', report)),
+      preload.work$().pipe(revived('proactive', report)),
+      replication.work$().pipe(revived('replication', report)),
       this.#every(SECOND, [
-        ['rechecks', () => keeper.tick()],
+        ['rechecks', () => reconciler.tick()],
         ['misses', () => this.admission.tick()],
         ['throttle', () => this.throttle.tick()],
         ['housekeeping', () => this.#fullTables.tick()],
-        ['ahead', () => ahead.tick()],
-        ['demand', () => demand.tick()],
+        ['proactive', () => preload.tick()],
+        ['top_addresses', () => topAddresses.tick()],
       ]),
       this.#every(this.options.wait === true ? CLAIM : SECOND, [['devices', () => this.#claim(concerned)]]),
       this.#audit$.pipe(
         switchMap((seconds) =>
           this.#every(seconds * 1000, [
-            ['audit', () => keeper.auditChanges(host.devices())],
-            ['ahead', () => ahead.audit()],
+            ['audit', () => reconciler.auditChanges(host.devices())],
+            ['proactive', () => preload.audit()],
           ]),
         ),
       ),
       this.#every(HOUSEKEEPING, [
         ['housekeeping', () => this.#complaints.flush()],
         ['links', () => host.refresh()],
-        ['housekeeping', () => this.#tidying.tick(this.counters.misses.l2 + this.counters.misses.l3)],
+        ['housekeeping', () => this.#heapTrim.tick(this.counters.misses.l2 + this.counters.misses.l3)],
       ]),
     ];
   }
@@ -250,19 +256,19 @@ export class Daemon {
   }
 
   #claim(concerned: Concerned): void {
-    for (const signal of this.host.claim()) this.#attempt('signals', () => heed(signal, concerned));
+    for (const event of this.host.claim()) this.#attempt('events', () => dispatch(event, concerned));
   }
 
   #heedChange(change: DirectoryChange): void {
-    const { history, keeper, ahead, demand, host } = this;
+    const { history, reconciler, preload, topAddresses, host } = this;
     const parts: readonly (readonly [LaneName, () => void])[] = [
-      ['history', () => history.heed(change)],
-      ['changes', () => keeper.heed(change)],
-      ['ahead', () => ahead.heed(change)],
-      ['demand', () => demand.changed(change)],
+      ['history', () => history.onChange(change)],
+      ['changes', () => reconciler.onChange(change)],
+      ['proactive', () => preload.onChange(change)],
+      ['top_addresses', () => topAddresses.changed(change)],
     ];
     for (const [lane, part] of parts) this.#attempt(lane, part);
-    if (change.type === 'gap') this.#attempt('audit', () => keeper.audit(host.devices()));
+    if (change.type === 'gap') this.#attempt('audit', () => reconciler.audit(host.devices()));
   }
 
   /** Ends all work and removes what it wrote, while the devices are still locked against a successor. */
@@ -323,7 +329,7 @@ export class Daemon {
     this.#working.unsubscribe();
     this.#listening.unsubscribe();
     for (const end of [
-      () => this.broadcast.leave(),
+      () => this.replication.leave(),
       () => this.throttle.stop(),
       () => this.#directory.close(),
     ])
@@ -347,7 +353,7 @@ export class Daemon {
       isOwnVtep: this.host.isOwnVtep,
       announcer,
       macChanges: new MacChanges(announcer, this.report, monotonic),
-      judge: {
+      policy: {
         leases: (vni) => this.#directory.leases(vni),
         vtepAllow: (vtep) => this.#vtepAllow(vtep),
         malformed: (device, reason, example) => {
@@ -370,9 +376,18 @@ export class Daemon {
   }
 
   #concerned(): Concerned {
-    const { host, admission, throttle, keeper, ahead, report } = this;
+    const { host, admission, throttle, reconciler, preload, report } = this;
     return {
-      ...{ host, admission, throttle, keeper, ahead, report, wishes: this.#wishes, log: this.#log },
+      ...{
+        host,
+        admission,
+        throttle,
+        reconciler,
+        preload,
+        report,
+        requestedDevices: this.#requestedDevices,
+        log: this.#log,
+      },
       wait: this.options.wait === true,
       settings: (device) =>
         settingsOf(this.#stateDir, { link: device.link, namespace: device.namespace.kernel.inode }),
@@ -387,8 +402,8 @@ export class Daemon {
 
   #heedDirectory(state: DirectoryState): void {
     const before = this.readiness.directory;
-    this.readiness.heed(state);
+    this.readiness.onState(state);
     this.#attempt('directory', () => this.report.directory(state, before));
-    this.#attempt('rechecks', () => this.keeper.directory(state.up));
+    this.#attempt('rechecks', () => this.reconciler.directory(state.up));
   }
 }

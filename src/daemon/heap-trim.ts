@@ -13,7 +13,7 @@ const CALM = 30_000;
 /** Growth of the heap that is worth a collection, bytes. What a start leaves is more. */
 const WORTH = 24 * 1024 ** 2;
 
-export class Tidying {
+export class HeapTrim {
   readonly #now: () => number;
   readonly #heap: () => number;
   readonly #collect: () => void;

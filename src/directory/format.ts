@@ -51,9 +51,9 @@ export function malformedText(text: string, reason: MalformedReason): string {
   return `"${text.slice(0, 60)}" ${WORDS[reason]}`;
 }
 
-const judged = (judge: (text: string) => MalformedReason | undefined) =>
+const judged = (policy: (text: string) => MalformedReason | undefined) =>
   z.string().superRefine((text, context) => {
-    const reason = judge(text);
+    const reason = policy(text);
     if (reason !== undefined) context.addIssue({ code: 'custom', message: malformedText(text, reason) });
   });
 const ip = judged(judgeIp);

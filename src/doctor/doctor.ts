@@ -128,11 +128,11 @@ async function limits(scene: Scene, devices: readonly Subject[]): Promise<LimitF
 
 function examineDevices(scene: Scene, devices: readonly Subject[], daemon: DaemonFacts): Finding[] {
   const findings = judgeAbsence(devices, scene.missing, scene.places, scene.options.device);
-  if (scene.blind !== undefined)
+  if (scene.missedEvents !== undefined)
     findings.push(
       of('devices').note(
         'iproute2',
-        `what iproute2 knows could not be seen: ${scene.blind}`,
+        `what iproute2 knows could not be seen: ${scene.missedEvents}`,
         'Carrier, isolation, spanning tree, MLD queriers and the MTU of the underlay are left out.',
         sh`apt-get install iproute2`,
       ),

@@ -30,7 +30,7 @@ export interface Scene {
   /** What was asked for and could not be opened. `denied`: for want of privilege. */
   missing: readonly { name: string; reason: string; denied: boolean }[];
   /** Why iproute2 said nothing. */
-  blind: string | undefined;
+  missedEvents: string | undefined;
   strategyOf: (vni: Vni) => Strategy;
 }
 
@@ -50,12 +50,12 @@ export async function openScene(kernel: Kernel, options: DoctorOptions): Promise
   const asked: (string | null)[] = options.netns.length === 0 ? [null] : options.netns;
   const places: Place[] = [];
   const missing: Scene['missing'][number][] = [];
-  let blind: string | undefined;
+  let missedEvents: string | undefined;
   let own: Place | undefined;
   for (const path of new Set([...asked, null])) {
     try {
       const place = await openPlace(kernel, path, options.receiveBuffer);
-      blind ??= place.blind;
+      missedEvents ??= place.missedEvents;
       if (asked.includes(path)) places.push(place);
       if (path === null) own = place;
     } catch (error) {
@@ -64,7 +64,7 @@ export async function openScene(kernel: Kernel, options: DoctorOptions): Promise
     }
   }
   return {
-    ...{ options, places, own, missing, blind },
+    ...{ options, places, own, missing, missedEvents },
     strategyOf: (vni) => strategyOf(options.strategy, vni),
   };
 }
@@ -79,7 +79,7 @@ async function openPlace(
   kernel: Kernel,
   path: string | null,
   receiveBuffer: number,
-): Promise<Place & { blind?: string }> {
+): Promise<Place & { missedEvents?: string }> {
   const namespace = kernel.open(path, { receiveBuffer });
   const [links, addresses, details] = await Promise.all([
     namespace.links(),
@@ -91,7 +91,7 @@ async function openPlace(
     links: new Map(links.map((link) => [link.ifindex, link])),
   };
   return typeof details === 'string'
-    ? { ...place, details: new Map(), blind: details }
+    ? { ...place, details: new Map(), missedEvents: details }
     : { ...place, details };
 }
 

@@ -32,7 +32,7 @@ export interface Tunnel {
   dev?: LinkDetails;
   ways: readonly Way[];
   /** Why ways could not be looked at. */
-  blind?: string;
+  missedEvents?: string;
 }
 
 /** @param vteps other hosts of its VNI, as the directory has them */
@@ -55,7 +55,7 @@ export async function tunnel(subject: Subject, scene: Scene, vteps: readonly Ip[
     );
     return { ...found, ways, underlay, ...(dev !== undefined && { dev }) };
   } catch (error) {
-    return { ...found, underlay: undefined, blind: reasonOf(error) };
+    return { ...found, underlay: undefined, missedEvents: reasonOf(error) };
   }
 }
 

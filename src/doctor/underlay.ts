@@ -5,7 +5,15 @@ import type { Tunnel } from './tunnel.ts';
 
 const say = of('underlay');
 
-export function judgeUnderlay({ subject, underlay, addresses, dev, ways, blind, family }: Tunnel): Finding[] {
+export function judgeUnderlay({
+  subject,
+  underlay,
+  addresses,
+  dev,
+  ways,
+  missedEvents,
+  family,
+}: Tunnel): Finding[] {
   const { name, link } = subject;
   const { local } = link.vxlan;
   const findings: Finding[] = [];
@@ -26,7 +34,7 @@ export function judgeUnderlay({ subject, underlay, addresses, dev, ways, blind, 
       ...findings,
       say.note(
         'unseen',
-        `routes and MTU of the underlay of ${name} could not be seen: ${blind ?? 'its packets leave from a namespace that has no name here'}`,
+        `routes and MTU of the underlay of ${name} could not be seen: ${missedEvents ?? 'its packets leave from a namespace that has no name here'}`,
         'Look from there.',
         sh`missd doctor --netns NAME`,
       ),

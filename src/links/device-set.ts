@@ -10,7 +10,7 @@ import { ServedDevice, type Surroundings } from '../model/device.ts';
 import { type DeviceLock, holdersIn, lockDevice, mayBeFree, unlockDevice } from './device-lock.ts';
 import { LockHolders } from './lock-holder.ts';
 import type { OwnVteps } from './own-vteps.ts';
-import type { Signal } from './namespace-event.ts';
+import type { NamespaceEvent } from './namespace-event.ts';
 import { followUnderlay, forgetUnderlay } from './underlay.ts';
 import { isVxlan, refusal } from './servable.ts';
 
@@ -25,9 +25,9 @@ export interface RosterOptions {
   faults: Faults;
 }
 
-export class Roster {
+export class DeviceSet {
   readonly devices = new Map<number, ServedDevice>();
-  readonly #later$ = new Subject<Signal[]>();
+  readonly #later$ = new Subject<NamespaceEvent[]>();
   /** What comes to light outside of an event. */
   readonly later$ = this.#later$.asObservable();
   readonly #namespace: Surroundings;
@@ -50,32 +50,32 @@ export class Roster {
   }
 
   /** Begins, goes on or ends serving one link. @param links all of the namespace */
-  serve(link: Link, removed: boolean, links: ReadonlyMap<number, Link>): Signal[] {
+  serve(link: Link, removed: boolean, links: ReadonlyMap<number, Link>): NamespaceEvent[] {
     const { name } = this.#namespace;
     if (removed) this.#taken.delete(link.ifindex);
     const known = this.devices.get(link.ifindex);
     // Word of its end was lost: an ifindex is used again, a VNI is for good (drivers/net/vxlan, vxlan_changelink).
     const device = known === undefined || isSame(known, link) ? known : undefined;
-    const replaced: Signal[] = known === device || known === undefined ? [] : [this.#leave(known)];
+    const replaced: NamespaceEvent[] = known === device || known === undefined ? [] : [this.#leave(known)];
     const wanted = !removed && this.#options.isWanted(link);
     const reason = wanted ? refusal(link, links, this.#options.strategyOf) : undefined;
     if (!wanted || reason !== undefined || !isVxlan(link)) {
-      const signals: Signal[] = device === undefined ? replaced : [this.#leave(device)];
+      const events: NamespaceEvent[] = device === undefined ? replaced : [this.#leave(device)];
       if (reason === undefined) this.#refused.delete(link.ifindex);
       else {
         const said = this.#refused.get(link.ifindex);
         this.#refused.set(link.ifindex, { name: link.name, reason });
         if (said?.reason !== reason || said.name !== link.name)
-          signals.push({ type: 'refused', name: `${link.name}@${name}`, reason });
+          events.push({ type: 'refused', name: `${link.name}@${name}`, reason });
       }
-      return signals;
+      return events;
     }
     this.#refused.delete(link.ifindex);
     return [...replaced, ...(device === undefined ? this.#begin(link) : this.#renew(device, link))];
   }
 
   /** After the sockets were closed, and with them the locks. */
-  close(): Signal[] {
+  close(): NamespaceEvent[] {
     return [...this.devices.values()].map((device) => this.#forget(device));
   }
 
@@ -92,7 +92,7 @@ export class Roster {
   }
 
   /** Asks again for what another missd served a moment ago. */
-  claim(links: ReadonlyMap<number, Link>): Signal[] {
+  claim(links: ReadonlyMap<number, Link>): NamespaceEvent[] {
     if (this.#taken.size === 0) return [];
     const sockets = holdersIn(this.#kernel);
     return [...this.#taken.keys()].flatMap((ifindex) => {
@@ -109,7 +109,7 @@ export class Roster {
       attemptOn(device, 'devices', () => this.#followUnderlay(device), this.#options.faults);
   }
 
-  #begin(link: VxlanLink): Signal[] {
+  #begin(link: VxlanLink): NamespaceEvent[] {
     const name = `${link.name}@${this.#namespace.name}`;
     const lock = lockDevice(this.#kernel, link.ifindex, this.#holders.isMissd);
     if (lock.names === undefined) {
@@ -128,28 +128,29 @@ export class Roster {
       throw error;
     }
     this.devices.set(link.ifindex, device);
-    const signals: Signal[] = [...this.#followUnderlay(device), { type: 'served', device }];
+    const events: NamespaceEvent[] = [...this.#followUnderlay(device), { type: 'served', device }];
     return lock.by === undefined
-      ? signals
-      : [{ type: 'squatted', name, ...this.#describe(lock.by) }, ...signals];
+      ? events
+      : [{ type: 'squatted', name, ...this.#describe(lock.by) }, ...events];
   }
 
   #describe(by: NamedSocket | undefined): { by: string } {
     return { by: by === undefined ? 'another one that begins' : this.#holders.describe(by) };
   }
 
-  #renew(device: ServedDevice, link: VxlanLink): Signal[] {
+  #renew(device: ServedDevice, link: VxlanLink): NamespaceEvent[] {
     const { link: before, bridge } = device;
     device.link = link;
-    const signals: Signal[] = before.vxlan.local === link.vxlan.local ? [] : this.#followUnderlay(device);
-    if (device.bridge !== bridge) signals.push({ type: 'bridged', device });
+    const events: NamespaceEvent[] =
+      before.vxlan.local === link.vxlan.local ? [] : this.#followUnderlay(device);
+    if (device.bridge !== bridge) events.push({ type: 'bridged', device });
     // Down empties both tables, a new MAC the neighbours (drivers/net/vxlan vxlan_stop; net/core neigh_changeaddr).
-    if ((before.up && !link.up) || before.lladdr !== link.lladdr) signals.push({ type: 'emptied', device });
-    else if (!before.up && link.up) signals.push({ type: 'up', device });
-    return signals;
+    if ((before.up && !link.up) || before.lladdr !== link.lladdr) events.push({ type: 'emptied', device });
+    else if (!before.up && link.up) events.push({ type: 'up', device });
+    return events;
   }
 
-  #leave(device: ServedDevice): Signal {
+  #leave(device: ServedDevice): NamespaceEvent {
     this.#unlock(device.link);
     return this.#forget(device);
   }
@@ -160,7 +161,7 @@ export class Roster {
     attempt('devices', () => unlockDevice(this.#kernel, lock), this.#options.faults);
   }
 
-  #forget(device: ServedDevice): Signal {
+  #forget(device: ServedDevice): NamespaceEvent {
     this.devices.delete(device.ifindex);
     device.gone = true;
     this.#locks.delete(device.ifindex);
@@ -168,7 +169,7 @@ export class Roster {
     return { type: 'gone', device };
   }
 
-  #followUnderlay(device: ServedDevice): Signal[] {
+  #followUnderlay(device: ServedDevice): NamespaceEvent[] {
     const isServed = (): boolean => this.devices.get(device.ifindex) === device;
     const changed = followUnderlay(device, this.#own, isServed, () => {
       this.#later$.next([{ type: 'addresses' }]);

@@ -21,7 +21,7 @@ import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ServedNamespace } from './namespace.ts';
-import type { Signal } from './namespace-event.ts';
+import type { NamespaceEvent } from './namespace-event.ts';
 import { OwnVteps } from './own-vteps.ts';
 import { presence$ } from './netns-watch.ts';
 import { isWanted } from './servable.ts';
@@ -88,12 +88,12 @@ export class Host {
       .map(nameOf);
   }
 
-  signals$(): Observable<Signal> {
+  events$(): Observable<NamespaceEvent> {
     return merge(...this.#paths().map((path) => this.#serve(path)), this.#followOwnAddresses());
   }
 
   /** Other devices are asked for by name. */
-  review(): Signal[] {
+  review(): NamespaceEvent[] {
     return [...this.namespaces.values()].flatMap((namespace) => namespace.review());
   }
 
@@ -115,7 +115,7 @@ export class Host {
   }
 
   /** Asks again for the devices that another missd serves. */
-  claim(): Signal[] {
+  claim(): NamespaceEvent[] {
     return [...this.namespaces.values()].flatMap(
       (namespace) => attempt('devices', () => namespace.claim(), this.#faults) ?? [],
     );
@@ -126,7 +126,7 @@ export class Host {
   }
 
   /** Serves one namespace for as long as it is there, and again when it comes back. */
-  #serve(path: string): Observable<Signal> {
+  #serve(path: string): Observable<NamespaceEvent> {
     return presence$(path).pipe(
       switchMap(({ identity, reason }) => {
         const gone = this.#leave(path, 'is no longer there');
@@ -166,7 +166,7 @@ export class Host {
   }
 
   /** The sockets into a namespace that went away are closed by now; its devices are gone. */
-  #leave(path: string, why: string): Signal[] {
+  #leave(path: string, why: string): NamespaceEvent[] {
     const namespace = this.namespaces.get(path);
     if (namespace === undefined) return [];
     this.namespaces.delete(path);
@@ -174,7 +174,7 @@ export class Host {
     return namespace.close();
   }
 
-  #open(path: string): Observable<Signal> {
+  #open(path: string): Observable<NamespaceEvent> {
     const options = this.#options;
     const { receiveBuffer, strategy } = options;
     const chosen = (vni: number): Strategy => strategyOf(strategy, vni);
@@ -204,11 +204,11 @@ export class Host {
       this.#log.warn(
         'no packet socket (CAP_NET_RAW): guests are not told of answers and wait for their own retry',
       );
-    return namespace.signals$();
+    return namespace.events$();
   }
 
   /** The daemon's own addresses are this host's, too, wherever it serves. */
-  #followOwnAddresses(): Observable<Signal> {
+  #followOwnAddresses(): Observable<NamespaceEvent> {
     if (this.#options.netns.length === 0) return EMPTY;
     return defer(() => {
       const kernel = this.#kernel.open(null, { receiveBuffer: 0 });
@@ -220,7 +220,7 @@ export class Host {
         now: monotonic,
         faults: this.#faults,
       });
-      return own.signals$().pipe(filter((signal) => signal.type === 'addresses'));
+      return own.events$().pipe(filter((event) => event.type === 'addresses'));
     }).pipe(
       catchError((error: unknown, again) => {
         const what = "the daemon's own addresses cannot be followed";

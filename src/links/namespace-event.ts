@@ -3,7 +3,7 @@ import type { KernelError, RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';
 
 /** What a namespace reports upwards. */
-export type Signal =
+export type NamespaceEvent =
   | { type: 'loaded' }
   | { type: 'overrun'; socket: OverrunSocket | 'table' }
   /** Rows that changed, by whomever, and how to find the device of each. */

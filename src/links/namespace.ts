@@ -23,8 +23,8 @@ import { AssignedAddresses } from './assigned-addresses.ts';
 import type { ServedDevice, Surroundings } from '../model/device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import { askingPorts, guestPorts } from './ports.ts';
-import { Roster, type RosterOptions } from './device-set.ts';
-import type { Signal } from './namespace-event.ts';
+import { DeviceSet, type RosterOptions } from './device-set.ts';
+import type { NamespaceEvent } from './namespace-event.ts';
 import { isVxlan } from './servable.ts';
 
 /** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
@@ -44,18 +44,18 @@ export class ServedNamespace implements Surroundings {
   readonly links = new Map<number, Link>();
   readonly #assigned = new AssignedAddresses();
   readonly #own: OwnVteps;
-  readonly #roster: Roster;
+  readonly #deviceSet: DeviceSet;
   readonly #options: ServeOptions;
   readonly #faults: Faults;
   readonly #reload$ = new Subject<'reload'[]>();
-  readonly #later$ = new Subject<Signal[]>();
+  readonly #later$ = new Subject<NamespaceEvent[]>();
   /** Links that could not be served for a fault, and ports that could not be mapped: tried again now and then. */
   readonly #unsettled = new Set<number>();
   #portsDue = false;
   /** Events that came while the tables were being read; they are newer than what is read. */
   #backlog: KernelEvent[] | undefined = [];
   /** Ports whose questions the asker tap passes over. */
-  #unheard: ReadonlySet<number> = new Set();
+  #mutedTaps: ReadonlySet<number> = new Set();
   loaded = false;
 
   constructor(name: string, kernel: Namespace, own: OwnVteps, options: ServeOptions) {
@@ -64,8 +64,8 @@ export class ServedNamespace implements Surroundings {
     this.#own = own;
     this.#options = options;
     this.#faults = options.faults;
-    this.#roster = new Roster(this, own, options);
-    this.devices = this.#roster.devices;
+    this.#deviceSet = new DeviceSet(this, own, options);
+    this.devices = this.#deviceSet.devices;
   }
 
   isAssigned(ip: Ip): boolean {
@@ -84,8 +84,8 @@ export class ServedNamespace implements Surroundings {
     return guestPorts(this.links.values(), device.bridge);
   }
 
-  unhear(ports: ReadonlySet<number>): void {
-    this.#unheard = ports;
+  muteTap(ports: ReadonlySet<number>): void {
+    this.#mutedTaps = ports;
     this.#mapPorts();
   }
 
@@ -94,28 +94,28 @@ export class ServedNamespace implements Surroundings {
   }
 
   /** Subscribing opens the sockets, unsubscribing closes them. */
-  signals$(): Observable<Signal> {
+  events$(): Observable<NamespaceEvent> {
     const told$ = this.kernel.events$.pipe(
       map((event) => attempt('links', () => this.#hear(event), this.#faults) ?? []),
-      filter((signals) => signals.length > 0),
+      filter((events) => events.length > 0),
     );
     const read$ = this.#reload$.pipe(
       startWith(['reload'] as 'reload'[]),
       inLane(
         'links',
-        { work: () => this.#loadPatiently(), conclude: (signals) => signals },
+        { work: () => this.#loadPatiently(), conclude: (events) => events },
         RELOADS,
         this.#faults,
       ),
     );
-    return merge(told$, read$, this.#later$, this.#roster.later$).pipe(mergeAll());
+    return merge(told$, read$, this.#later$, this.#deviceSet.later$).pipe(mergeAll());
   }
 
   /** After the sockets were closed, and with them the locks: nothing here is this host's any more. */
-  close(): Signal[] {
-    const signals = this.#roster.close();
+  close(): NamespaceEvent[] {
+    const events = this.#deviceSet.close();
     this.#own.set(`namespace ${this.name}`, []);
-    return signals;
+    return events;
   }
 
   readonly #deviceOf = (ifindex: number): ServedDevice | undefined => this.devices.get(ifindex);
@@ -125,7 +125,7 @@ export class ServedNamespace implements Surroundings {
     return undefined;
   };
 
-  #hear(event: KernelEvent): Signal[] {
+  #hear(event: KernelEvent): NamespaceEvent[] {
     switch (event.type) {
       case 'misses':
         this.#options.misses({ misses: event.misses, deviceOf: this.#deviceOf });
@@ -147,7 +147,7 @@ export class ServedNamespace implements Surroundings {
   }
 
   /** What was read; nothing where that failed, and is tried again after a while. */
-  #loadPatiently(): Observable<Signal[]> {
+  #loadPatiently(): Observable<NamespaceEvent[]> {
     return from(this.#load()).pipe(
       catchError((error: unknown) => {
         this.#faults.broken('links', error);
@@ -161,114 +161,114 @@ export class ServedNamespace implements Surroundings {
     );
   }
 
-  async #load(): Promise<Signal[]> {
+  async #load(): Promise<NamespaceEvent[]> {
     this.#backlog = [];
     const [links, addresses] = await Promise.all([this.kernel.links(), this.kernel.addresses()]);
-    const signals: Signal[] = [];
+    const events: NamespaceEvent[] = [];
     const present = new Set(links.map((link) => link.ifindex));
     for (const link of [...this.links.values()])
-      if (!present.has(link.ifindex)) signals.push(...this.#apply({ type: 'link', removed: true, link }));
+      if (!present.has(link.ifindex)) events.push(...this.#apply({ type: 'link', removed: true, link }));
     // Bridges before their ports, since whether a device can be served depends on its bridge.
     for (const link of links) this.links.set(link.ifindex, link);
-    for (const link of links) signals.push(...this.#apply({ type: 'link', removed: false, link }));
+    for (const link of links) events.push(...this.#apply({ type: 'link', removed: false, link }));
     this.#assigned.clear();
     for (const address of addresses) this.#assigned.add(address);
-    signals.push(...this.#shareAddresses());
+    events.push(...this.#shareAddresses());
     const newer = this.#backlog;
     this.#backlog = undefined;
-    for (const event of newer) signals.push(...this.#apply(event));
+    for (const event of newer) events.push(...this.#apply(event));
     this.loaded = true;
-    return [...signals, { type: 'loaded' }];
+    return [...events, { type: 'loaded' }];
   }
 
-  #apply(event: KernelEvent): Signal[] {
+  #apply(event: KernelEvent): NamespaceEvent[] {
     if (event.type === 'address') {
       if (event.removed) this.#assigned.delete(event.address);
       else this.#assigned.add(event.address);
       const shared = this.#shareAddresses();
-      const signals: Signal[] =
+      const events: NamespaceEvent[] =
         shared.length === 0 && this.#concerns(event.address.ip) ? [{ type: 'addresses' }] : shared;
-      return event.removed ? [...signals, ...this.#unassigned(event.address)] : signals;
+      return event.removed ? [...events, ...this.#unassigned(event.address)] : events;
     }
     if (event.type !== 'link') return [];
     const { link, removed } = event;
     const before = this.links.get(link.ifindex);
     if (removed) this.links.delete(link.ifindex);
     else this.links.set(link.ifindex, link);
-    const signals = this.#serve(link, removed, before);
+    const events = this.#serve(link, removed, before);
     // Which interfaces' link-local addresses are this host's as VTEPs depends on the devices.
-    if (isVxlan(link)) signals.push(...this.#shareAddresses());
+    if (isVxlan(link)) events.push(...this.#shareAddresses());
     this.#tryToMapPorts();
-    return signals;
+    return events;
   }
 
   /** Guests behind a bridge know the MAC of its interface for an address that it had. */
-  #unassigned({ ip, ifindex }: InterfaceAddress): Signal[] {
+  #unassigned({ ip, ifindex }: InterfaceAddress): NamespaceEvent[] {
     const link = this.links.get(ifindex);
     if (link === undefined || this.#assigned.has(ip)) return [];
-    const signals: Signal[] = [];
+    const events: NamespaceEvent[] = [];
     for (const device of this.devices.values()) {
       if (device.bridge === 0 || (ifindex !== device.bridge && link.master !== device.bridge)) continue;
       device.tables.known.note(ip, link.lladdr);
-      signals.push({ type: 'unassigned', device, ip });
+      events.push({ type: 'unassigned', device, ip });
     }
-    return signals;
+    return events;
   }
 
   /** Another link's change may free a device that was refused: its bridge, or its rival on the bridge. */
-  #serve(link: Link, removed: boolean, before: Link | undefined): Signal[] {
+  #serve(link: Link, removed: boolean, before: Link | undefined): NamespaceEvent[] {
     const { links } = this;
-    const signals = this.#serveOne(link, removed);
+    const events = this.#serveOne(link, removed);
     if (link.kind === 'bridge' || isVxlan(link) || before?.master !== link.master)
       for (const other of links.values())
-        if (isVxlan(other) && other.ifindex !== link.ifindex) signals.push(...this.#serveOne(other, false));
-    return signals;
+        if (isVxlan(other) && other.ifindex !== link.ifindex) events.push(...this.#serveOne(other, false));
+    return events;
   }
 
   /** Looks at every link again: another one may be wanted. */
-  review(): Signal[] {
-    const signals = [...this.links.values()].flatMap((link) => this.#serveOne(link, false));
+  review(): NamespaceEvent[] {
+    const events = [...this.links.values()].flatMap((link) => this.#serveOne(link, false));
     this.#tryToMapPorts();
-    return signals;
+    return events;
   }
 
   /** A link that breaks something costs no other its place. */
-  #serveOne(link: Link, removed: boolean): Signal[] {
-    const signals = attempt('devices', () => this.#roster.serve(link, removed, this.links), this.#faults);
-    if (signals === undefined && !removed) this.#unsettled.add(link.ifindex);
+  #serveOne(link: Link, removed: boolean): NamespaceEvent[] {
+    const events = attempt('devices', () => this.#deviceSet.serve(link, removed, this.links), this.#faults);
+    if (events === undefined && !removed) this.#unsettled.add(link.ifindex);
     else this.#unsettled.delete(link.ifindex);
-    return signals ?? [];
+    return events ?? [];
   }
 
   /** What no event tells, every few seconds. */
   refresh(): void {
-    this.#roster.refresh();
+    this.#deviceSet.refresh();
     const links = [...this.#unsettled].flatMap((ifindex) => this.links.get(ifindex) ?? []);
     this.#unsettled.clear();
-    const signals = links.flatMap((link) => this.#serveOne(link, false));
-    if (signals.length > 0 || this.#portsDue) this.#tryToMapPorts();
-    if (signals.length > 0) this.#later$.next(signals);
+    const events = links.flatMap((link) => this.#serveOne(link, false));
+    if (events.length > 0 || this.#portsDue) this.#tryToMapPorts();
+    if (events.length > 0) this.#later$.next(events);
   }
 
   /** Names of the devices that another missd serves. */
   get taken(): string[] {
-    return this.#roster.taken;
+    return this.#deviceSet.taken;
   }
 
   /** Why wanted devices are not served, by name. */
   get refusals(): ReadonlyMap<string, string> {
-    return this.#roster.refusals;
+    return this.#deviceSet.refusals;
   }
 
   /** Asks again for what another missd served a moment ago. */
-  claim(): Signal[] {
-    const signals = this.#roster.claim(this.links);
-    if (signals.length > 0) this.#tryToMapPorts();
-    return signals;
+  claim(): NamespaceEvent[] {
+    const events = this.#deviceSet.claim(this.links);
+    if (events.length > 0) this.#tryToMapPorts();
+    return events;
   }
 
   /** Without a namespace of its own for the underlay, a device's packets leave from here. */
-  #shareAddresses(): Signal[] {
+  #shareAddresses(): NamespaceEvent[] {
     const underlays = new Set([...this.devices.values()].map(({ underlay }) => underlay ?? 0));
     const reachable = this.#assigned.reachable(underlays);
     return this.#own.set(`namespace ${this.name}`, reachable) ? [{ type: 'addresses' }] : [];
@@ -291,7 +291,7 @@ export class ServedNamespace implements Surroundings {
 
   #mapPorts(): void {
     const ports = askingPorts(this.links.values(), this.devices.values());
-    this.kernel.setPorts(ports.filter(({ port }) => !this.#unheard.has(port)));
+    this.kernel.setPorts(ports.filter(({ port }) => !this.#mutedTaps.has(port)));
     const present = new Set(ports.map(({ port }) => port));
     for (const device of this.devices.values()) {
       const { lanes } = questionsOf(device);

@@ -11,8 +11,8 @@ import { APP_SOLICIT, PERMANENT_ROUTER_PORT, type Setting } from '../model/devic
 export function prepare(device: ServedDevice, devices: readonly ServedDevice[], log: Logger): void {
   const { link, name } = device;
   const { vni, local } = link.vxlan;
-  const ahead = device.strategy === 'miss' ? '' : `, strategy ${device.strategy}`;
-  log.info(`serving ${name}, VNI ${vni}${local === undefined ? '' : `, local ${local}`}${ahead}`);
+  const preload = device.strategy === 'miss' ? '' : `, strategy ${device.strategy}`;
+  log.info(`serving ${name}, VNI ${vni}${local === undefined ? '' : `, local ${local}`}${preload}`);
   for (const caution of cautions(link, device.strategy)) log.warn(`${name} ${caution}`);
   const twin = devices.find((one) => one !== device && one.vni === vni);
   if (twin !== undefined)

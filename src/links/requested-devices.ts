@@ -2,7 +2,7 @@ import type { Logger } from '../base/log.ts';
 import type { Host } from './host.ts';
 
 /** What the operator asked to be served, and what of it cannot be had. */
-export class Wishes {
+export class RequestedDevices {
   readonly #names: () => readonly string[];
   readonly #host: Host;
   readonly #log: Logger;

@@ -11,8 +11,8 @@ import {
   withUser,
 } from './held-entry.ts';
 import { KnownMacs } from './known-macs.ts';
-import { MOST_PER_MAC, RememberedAddresses } from './mac-history.ts';
-import { Shares, UNKNOWN } from './port-quotas.ts';
+import { MOST_PER_MAC, MacHistory } from './mac-history.ts';
+import { PortQuotas, UNKNOWN } from './port-quotas.ts';
 
 export type { HeldFdbEntry, HeldNeighbour, Source } from './held-entry.ts';
 
@@ -30,13 +30,13 @@ export type Doubt = 'upgrade' | 'found';
  * milliseconds, which V8 keeps without a box of their own. In a storm every Map of that size costs a miss two cache
  * misses and its share of growing, so there are two: addresses and MACs.
  */
-export class HeldTables {
+export class DesiredTables {
   /** In order of `checkedAt`, the longest unread first. */
   readonly neighbours: ReadonlyMap<Ip, HeldNeighbour>;
   readonly fdb: ReadonlyMap<Mac, HeldFdbEntry>;
   /** FDB entries that no held neighbour needs, in order of `checkedAt`. */
   readonly lone: ReadonlyMap<Mac, HeldFdbEntry>;
-  readonly shares = new Shares();
+  readonly quotas = new PortQuotas();
   /** Neighbours rewritten as STALE to see whether they are used, and since when (monotonic ms); see `reconcile/aging.ts`. */
   readonly probation = new Map<Ip, number>();
   /** Adopted FDB entries that only their record can show to be ours; see evidence.ts. None of them is ever removed. */
@@ -52,7 +52,7 @@ export class HeldTables {
   readonly #unplaced = new Map<Mac, Ip | Set<Ip>>();
   /** FDB entries written from the `ip:` record of an address that is not held, or has another MAC by now. */
   readonly #bySource = new Map<Ip, Mac>();
-  readonly #remembered = new RememberedAddresses();
+  readonly #remembered = new MacHistory();
 
   constructor() {
     this.neighbours = this.#neighbours;
@@ -74,25 +74,25 @@ export class HeldTables {
         source,
         checkedAt: Math.trunc(checkedAt),
         usedAt: Math.trunc(usedAt),
-        share: undefined,
+        quota: undefined,
         older: undefined,
         newer: undefined,
       };
       this.#neighbours.set(ip, made);
       if (this.known.size > 0) this.known.hold(ip, mac);
-      this.shares.add(made, port ?? UNKNOWN);
+      this.quotas.add(made, port ?? UNKNOWN);
       this.#use(mac, ip);
       return;
     }
     if (held.mac !== mac) {
       const before = held.mac;
       held.mac = mac;
-      this.#disuse(before, ip, held.share?.port ?? UNKNOWN);
+      this.#disuse(before, ip, held.quota?.port ?? UNKNOWN);
       this.#use(mac, ip);
     }
     held.usedAt = Math.trunc(usedAt);
     this.checkNeighbour(held, source, checkedAt);
-    if (port !== undefined) this.shares.renew(held, port);
+    if (port !== undefined) this.quotas.renew(held, port);
   }
 
   /** Its record was read and says the same, be it another record than before. */
@@ -106,9 +106,9 @@ export class HeldTables {
   deleteNeighbour(ip: Ip): void {
     const held = this.#neighbours.get(ip);
     if (held === undefined) return;
-    const port = held.share?.port ?? UNKNOWN;
+    const port = held.quota?.port ?? UNKNOWN;
     this.#neighbours.delete(ip);
-    this.shares.delete(held);
+    this.quotas.delete(held);
     this.probation.delete(ip);
     this.known.note(ip, held.mac);
     this.#disuse(held.mac, ip, port);
@@ -127,7 +127,7 @@ export class HeldTables {
         checkedAt: Math.trunc(checkedAt),
         usedAt: Math.trunc(usedAt),
         users,
-        share: undefined,
+        quota: undefined,
         older: undefined,
         newer: undefined,
       };
@@ -141,7 +141,7 @@ export class HeldTables {
     held.router = router;
     held.usedAt = Math.trunc(usedAt);
     this.checkFdb(held, source, checkedAt);
-    if (port !== undefined && held.share !== undefined) this.shares.renew(held, port);
+    if (port !== undefined && held.quota !== undefined) this.quotas.renew(held, port);
   }
 
   checkFdb(held: HeldFdbEntry, source: Source, at: number): void {
@@ -159,7 +159,7 @@ export class HeldTables {
     this.#fdb.delete(mac);
     this.#lone.delete(mac);
     this.unproven.delete(mac);
-    this.shares.delete(held);
+    this.quotas.delete(held);
     if (held.users !== undefined) this.#unplaced.set(mac, held.users);
     if (this.#bySource.get(held.source.name) === mac) this.#bySource.delete(held.source.name);
   }
@@ -172,7 +172,7 @@ export class HeldTables {
     this.unproven.clear();
     this.#unplaced.clear();
     this.#bySource.clear();
-    this.shares.clear();
+    this.quotas.clear();
     this.probation.clear();
     this.known.clear();
   }
@@ -252,7 +252,7 @@ export class HeldTables {
   /** No neighbour needs it: it is an entry of its own, of whoever had the last one. */
   #leave(held: HeldFdbEntry, port: number): void {
     this.#lone.set(held.mac, held);
-    this.shares.add(held, port);
+    this.quotas.add(held, port);
   }
 
   #use(mac: Mac, ip: Ip): void {
@@ -262,7 +262,7 @@ export class HeldTables {
       return;
     }
     fdb.users = withUser(fdb.users, ip);
-    if (this.#lone.delete(mac)) this.shares.delete(fdb);
+    if (this.#lone.delete(mac)) this.quotas.delete(fdb);
   }
 
   #disuse(mac: Mac, ip: Ip, port: number): void {

@@ -3,7 +3,7 @@ import type { Strategy } from './strategy.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { DeviceCounters } from './counters.ts';
-import { HeldTables } from './desired-tables.ts';
+import { DesiredTables } from './desired-tables.ts';
 import { type VxlanLink, familyOf, interfaceOf } from './vxlan-link.ts';
 import { Settings } from './device-settings.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';
@@ -29,7 +29,7 @@ export interface Surroundings {
   /** Ports of the device's bridge with a guest of this host behind them. */
   guestPorts(device: ServedDevice): number[];
   /** Tells the asker tap to leave these ports alone. */
-  unhear(ports: ReadonlySet<number>): void;
+  muteTap(ports: ReadonlySet<number>): void;
   /** For logs. */
   portName(ifindex: number): string;
 }
@@ -46,7 +46,7 @@ export class ServedDevice {
   readonly absent: ExpiringSet;
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */
   readonly local: ExpiringSet;
-  readonly tables = new HeldTables();
+  readonly tables = new DesiredTables();
   readonly counters = new DeviceCounters();
   /** No longer served: whatever is under way leaves it alone. */
   gone = false;
@@ -73,7 +73,7 @@ export class ServedDevice {
   /** How its entries come about. */
   readonly strategy: Strategy;
   /** What the strategy writes ahead has been written once. */
-  ahead = false;
+  preload = false;
   /** Hosts that its broadcasts are copied to, as last seen. */
   replicas: Replicas = new Map();
   /** Routes of ours through it, as last seen. */

@@ -9,7 +9,7 @@ const GENERATION = 32_768;
  * Addresses that a MAC was last known to have, newest first. They outlive the entries, for the L2 miss that comes after.
  * Two generations: what was not looked for or told again while the younger filled up is forgotten, in one step.
  */
-export class RememberedAddresses {
+export class MacHistory {
   #young = new Map<Mac, Ip | Ip[]>();
   #old = new Map<Mac, Ip | Ip[]>();
 

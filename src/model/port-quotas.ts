@@ -8,13 +8,13 @@ export const ADOPTED = -1;
 /** An entry in its share's queue: linked, not listed, so that it costs no object and is taken out in one step. */
 export interface Member {
   usedAt: number;
-  share: Share | undefined;
+  quota: PortQuota | undefined;
   older: Member | undefined;
   newer: Member | undefined;
 }
 
 /** The entries of one asking port (its ifindex, or one of the above), the longest unasked for first. */
-export class Share {
+export class PortQuota {
   readonly port: number;
   size = 0;
   oldest: Member | undefined;
@@ -25,7 +25,7 @@ export class Share {
   }
 
   push(member: Member): void {
-    member.share = this;
+    member.quota = this;
     member.older = this.newest;
     if (this.newest === undefined) this.oldest = member;
     else this.newest.newer = member;
@@ -39,14 +39,14 @@ export class Share {
     else older.newer = newer;
     if (newer === undefined) this.newest = older;
     else newer.older = older;
-    member.share = member.older = member.newer = undefined;
+    member.quota = member.older = member.newer = undefined;
     this.size--;
   }
 }
 
 /** The shares of one device. */
-export class Shares {
-  readonly #byPort = new Map<number, Share>();
+export class PortQuotas {
+  readonly #byPort = new Map<number, PortQuota>();
   #size = 0;
 
   /** Entries of all shares. */
@@ -54,32 +54,32 @@ export class Shares {
     return this.#size;
   }
 
-  all(): Iterable<Share> {
+  all(): Iterable<PortQuota> {
     return this.#byPort.values();
   }
 
-  of(port: number): Share | undefined {
+  of(port: number): PortQuota | undefined {
     return this.#byPort.get(port);
   }
 
   add(member: Member, port: number): void {
-    let share = this.#byPort.get(port);
-    if (share === undefined) this.#byPort.set(port, (share = new Share(port)));
-    share.push(member);
+    let quota = this.#byPort.get(port);
+    if (quota === undefined) this.#byPort.set(port, (quota = new PortQuota(port)));
+    quota.push(member);
     this.#size++;
   }
 
   delete(member: Member): void {
-    const { share } = member;
-    if (share === undefined) return;
-    share.take(member);
-    if (share.size === 0) this.#byPort.delete(share.port);
+    const { quota } = member;
+    if (quota === undefined) return;
+    quota.take(member);
+    if (quota.size === 0) this.#byPort.delete(quota.port);
     this.#size--;
   }
 
   /** It was asked for again, and is the newest. It stays the first asker's, but what is nobody's can be had. */
   renew(member: Member, port: number): void {
-    const owner = member.share?.port;
+    const owner = member.quota?.port;
     this.delete(member);
     this.add(member, owner === undefined || owner <= UNKNOWN ? port : owner);
   }

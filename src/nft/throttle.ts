@@ -220,7 +220,7 @@ export class Throttle {
 
 function passOver(namespace: Surroundings, { devices }: Place, offences: Offence[]): void {
   try {
-    namespace.unhear(new Set(offences.map(({ lane }) => lane.port)));
+    namespace.muteTap(new Set(offences.map(({ lane }) => lane.port)));
   } catch {
     // Its sockets are closed already, as at the end of the daemon: it hears nobody any more.
   }

@@ -25,7 +25,7 @@ export class Readiness {
     return this.#directorySince;
   }
 
-  heed(state: DirectoryState): void {
+  onState(state: DirectoryState): void {
     if (state.up !== this.#directory.up) this.#directorySince = monotonic();
     this.#directory = state;
     this.#everUp ||= state.up;
@@ -53,7 +53,7 @@ export class Readiness {
       if (!device.adopted) continue;
       else if (!device.verified && state.up)
         missing.push(`entries of ${device.name} compared with the directory`);
-      else if (!device.ahead && device.strategy !== 'miss' && state.up)
+      else if (!device.preload && device.strategy !== 'miss' && state.up)
         missing.push(`entries of ${device.name} written ahead`);
     return missing;
   }

@@ -38,7 +38,7 @@ interface Changed {
   key: RecordKey;
 }
 
-export class Ahead {
+export class Preload {
   readonly #deps: PipelineDeps;
   readonly #devices: () => ServedDevice[];
   readonly #log: Logger;
@@ -66,7 +66,7 @@ export class Ahead {
     return merge(
       this.#due$.pipe(
         inLane(
-          'ahead',
+          'proactive',
           {
             work: ([device]) => (device === undefined ? EMPTY : from(this.#write(device))),
             conclude: () => undefined,
@@ -77,7 +77,7 @@ export class Ahead {
       ),
       this.#changed$.pipe(
         inLane(
-          'ahead',
+          'proactive',
           {
             work: (batch) => this.#read(batch),
             conclude: (read) => {
@@ -99,7 +99,7 @@ export class Ahead {
     );
   }
 
-  heed(change: DirectoryChange): void {
+  onChange(change: DirectoryChange): void {
     const devices = this.#devices().filter(({ strategy }) => strategy !== 'miss');
     if (change.type === 'records') {
       const changed = devices
@@ -146,12 +146,12 @@ export class Ahead {
     try {
       if (device.strategy === 'preload') await this.#preload(device);
       await this.#routes(device);
-      device.ahead = true;
+      device.preload = true;
     } catch (error) {
       this.#done.delete(device);
       if (error instanceof DirectoryError || isGone(error) || device.gone)
         this.#log.debug(`${device.name}: writing ahead broken off: ${reasonOf(error)}`);
-      else this.#deps.report.broken('ahead', error);
+      else this.#deps.report.broken('proactive', error);
     } finally {
       this.#underWay.delete(device);
     }
@@ -172,7 +172,7 @@ export class Ahead {
 
   /** Also where the strategy was `routes` in another life: then they go. */
   async #routes(device: ServedDevice): Promise<void> {
-    const leases = this.#deps.judge.leases(device.vni);
+    const leases = this.#deps.policy.leases(device.vni);
     const stand = await ourRoutes(device);
     if (device.strategy === 'routes') {
       this.#install(gatewaysToWrite(device, this.#deps));
@@ -205,12 +205,12 @@ export class Ahead {
   }
 
   #judged(device: ServedDevice, { kind, address }: RecordKey, value: string): Placement | undefined {
-    const { judge, isOwnVtep } = this.#deps;
+    const { policy, isOwnVtep } = this.#deps;
     if (kind === 'mac') {
-      const answer = fromMacRecord(judge, device, address, value);
+      const answer = fromMacRecord(policy, device, address, value);
       return answer === undefined || isOwnVtep(answer.vtep) ? undefined : { device, answer };
     }
-    const answer = answerL3(judge, device, address, value);
+    const answer = answerL3(policy, device, address, value);
     return answer === undefined || isOwnVtep(answer.vtep) ? undefined : { device, ip: address, answer };
   }
 

@@ -14,11 +14,11 @@ import { gatewayOf } from './gateway.ts';
 
 /** Gateways of the leases that name other hosts and are not held yet. */
 export function gatewaysToWrite(device: ServedDevice, deps: PipelineDeps): Placement[] {
-  const leases = deps.judge.leases(device.vni);
+  const leases = deps.policy.leases(device.vni);
   return leases.all().flatMap(({ cidr }) => {
     const ip = gatewayOf(cidr, leases);
     if (ip === undefined || device.tables.neighbours.has(ip)) return [];
-    const answer = answerL3(deps.judge, device, ip, null);
+    const answer = answerL3(deps.policy, device, ip, null);
     if (answer?.source.name !== cidr || deps.isOwnVtep(answer.vtep)) return [];
     const here = coveredHere(device, cidr, answer.vtep);
     if (here === undefined) return [{ device, ip, answer }];

@@ -87,7 +87,7 @@ function notForwarding<T extends HeldNeighbour | HeldFdbEntry>(
 }
 
 /** The kernel asks for a neighbour that is on probation: it is used. Answered from what is held, so also without a directory. */
-export function heedUse({ misses, deviceOf }: MissBatch, deps: PipelineDeps): void {
+export function onMisses({ misses, deviceOf }: MissBatch, deps: PipelineDeps): void {
   for (const { layer, ifindex, address } of misses) {
     const device = layer === 'l3' ? deviceOf(ifindex) : undefined;
     const held = device?.tables.probation.has(address) ? device.tables.neighbours.get(address) : undefined;

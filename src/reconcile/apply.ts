@@ -32,7 +32,7 @@ export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied
     if (answer === undefined && table === 'fdb' && device.tables.unproven.has(key)) unowned.push(recheck);
     else if (answer === undefined) lost.push(recheck);
     else if (answer === 'as_held') confirm(recheck, deps.now());
-    else if (deps.isOwnVtep(answer.vtep)) again.push(...comeHome(device, recheck, answer, deps));
+    else if (deps.isOwnVtep(answer.vtep)) again.push(...becameLocal(device, recheck, answer, deps));
     else if (!isAsHeld(device, recheck, answer)) {
       release(device, answer);
       placements.push(table === 'neighbour' ? { device, ip: key, answer } : { device, answer });
@@ -143,7 +143,7 @@ function change(device: ServedDevice, placements: Placement[], deps: PipelineDep
 }
 
 /** The endpoint is on this host now: its entries go, and what the bridge learned of it from the tunnel. */
-function comeHome(
+function becameLocal(
   device: ServedDevice,
   { table, key }: Recheck,
   answer: Answer,

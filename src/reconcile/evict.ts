@@ -13,11 +13,11 @@ import type { Counters } from '../model/counters.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import type { InstallReport } from '../entries/report.ts';
-import { ADOPTED, type Share } from '../model/port-quotas.ts';
+import { ADOPTED, type PortQuota } from '../model/port-quotas.ts';
 import { withdrawFdb, withdrawNeighbours } from '../entries/remove.ts';
 
 export interface EvictOptions {
-  /** Entries held on all devices together, see `HeldTables`. */
+  /** Entries held on all devices together, see `DesiredTables`. */
   maxEntries: number;
 }
 
@@ -35,7 +35,7 @@ interface EvictDeps {
 
 interface Owned {
   device: ServedDevice;
-  share: Share;
+  quota: PortQuota;
 }
 
 export class Evictor {
@@ -62,52 +62,52 @@ export class Evictor {
   }
 
   /** Answers were just written, and stay: the first packet of each is on its way. */
-  heed(settled: readonly Settled[]): void {
-    const fresh = new Map<Share, { device: ServedDevice; count: number }>();
+  onChange(settled: readonly Settled[]): void {
+    const fresh = new Map<PortQuota, { device: ServedDevice; count: number }>();
     for (const { question, outcome } of settled) {
       if (outcome !== 'resolved') continue;
       const { device, layer, address } = question;
       const { neighbours, lone } = device.tables;
-      const share = (layer === 'l3' ? neighbours.get(address) : lone.get(address))?.share;
-      if (share === undefined) continue;
-      const known = fresh.get(share);
-      if (known === undefined) fresh.set(share, { device, count: 1 });
+      const quota = (layer === 'l3' ? neighbours.get(address) : lone.get(address))?.quota;
+      if (quota === undefined) continue;
+      const known = fresh.get(quota);
+      if (known === undefined) fresh.set(quota, { device, count: 1 });
       else known.count++;
       this.#room--;
     }
-    for (const [share, { device, count }] of fresh)
-      attemptOn(device, 'evict', () => this.#keepToQuota({ device, share }, count), this.#deps.report);
-    if (this.#room < 0) this.#keepToMaximum((share) => fresh.get(share)?.count ?? 0);
+    for (const [quota, { device, count }] of fresh)
+      attemptOn(device, 'evict', () => this.#keepToQuota({ device, quota }, count), this.#deps.report);
+    if (this.#room < 0) this.#keepToMaximum((quota) => fresh.get(quota)?.count ?? 0);
   }
 
   /** Every second: what came otherwise than by misses, and what a batch larger than its quota has left. */
   tick(): void {
-    for (const owned of this.#shares())
+    for (const owned of this.#quotas())
       attemptOn(owned.device, 'evict', () => this.#keepToQuota(owned, 0), this.#deps.report);
     this.#keepToMaximum(() => 0);
   }
 
   #keepToQuota(owned: Owned, fresh: number): void {
-    const { share } = owned;
-    const over = share.size - this.#quota;
+    const { quota } = owned;
+    const over = quota.size - this.#quota;
     // A predecessor's askers are not known: they are many, and one quota is not for them all.
-    if (over <= 0 || share.port === ADOPTED) return;
-    this.#evict(owned, Math.min(over + this.#spare, share.size - fresh), 'port_quota');
+    if (over <= 0 || quota.port === ADOPTED) return;
+    this.#evict(owned, Math.min(over + this.#spare, quota.size - fresh), 'port_quota');
   }
 
-  #keepToMaximum(fresh: (share: Share) => number): void {
-    const held = this.#devices().reduce((sum, { tables }) => sum + tables.shares.size, 0);
+  #keepToMaximum(fresh: (quota: PortQuota) => number): void {
+    const held = this.#devices().reduce((sum, { tables }) => sum + tables.quotas.size, 0);
     this.#room = this.#max - held;
     if (this.#room >= 0) return;
     // The next greediest where the kernel does not answer for a device.
-    const left = this.#shares();
+    const left = this.#quotas();
     while (left.length > 0) {
       const greediest = left.reduce((most, one) =>
-        this.#greed(one.share) > this.#greed(most.share) ? one : most,
+        this.#greed(one.quota) > this.#greed(most.quota) ? one : most,
       );
-      const { device, share } = greediest;
+      const { device, quota } = greediest;
       const evict = (): true => {
-        this.#evict(greediest, Math.min(this.#spare - this.#room, share.size - fresh(share)), 'max_entries');
+        this.#evict(greediest, Math.min(this.#spare - this.#room, quota.size - fresh(quota)), 'max_entries');
         return true;
       };
       if (attemptOn(device, 'evict', evict, this.#deps.report) === true) return;
@@ -116,25 +116,25 @@ export class Evictor {
   }
 
   /** What nobody here asked for goes before what somebody within its quota did, and after what fills its quota. */
-  #greed({ port, size }: Share): number {
+  #greed({ port, size }: PortQuota): number {
     return port === ADOPTED ? Math.min(size, this.#quota - 0.5) : size;
   }
 
-  #shares(): Owned[] {
+  #quotas(): Owned[] {
     return this.#devices().flatMap((device) =>
-      [...device.tables.shares.all()].map((share) => ({ device, share })),
+      [...device.tables.quotas.all()].map((quota) => ({ device, quota })),
     );
   }
 
-  #evict({ device, share }: Owned, wanted: number, reason: Eviction): void {
+  #evict({ device, quota }: Owned, wanted: number, reason: Eviction): void {
     const going: (HeldNeighbour | HeldFdbEntry)[] = [];
     const count = Math.min(wanted, AT_ONCE);
-    for (let one = share.oldest; one !== undefined && going.length < count; one = one.newer)
+    for (let one = quota.oldest; one !== undefined && going.length < count; one = one.newer)
       going.push(one as HeldNeighbour | HeldFdbEntry);
     const talking = new Set(this.#talking(device, going));
     // Where all talk somebody has to go.
     const quiet = talking.size > going.length / 2 ? going : going.filter((one) => !talking.has(one));
-    for (const one of talking) if (quiet !== going) device.tables.shares.renew(one, share.port);
+    for (const one of talking) if (quiet !== going) device.tables.quotas.renew(one, quota.port);
     const ips: string[] = [];
     const macs: string[] = [];
     for (const one of quiet) {
@@ -146,7 +146,7 @@ export class Evictor {
     this.#deps.counters.evictions[reason] += quiet.length;
     this.#room += quiet.length;
     if (quiet.length === 0) return;
-    this.#deps.report.evicted(device, share.port, reason);
+    this.#deps.report.evicted(device, quota.port, reason);
     this.#deps.report.removed(device, ips, reason);
     this.#deps.report.removed(device, macs, reason);
   }

@@ -16,14 +16,14 @@ export interface Recheck extends HeldEntry {
   /**
    * Why: its record changed, or may have; its answer is old; or everything is read again at one blow.
    */
-  cause: 'change' | 'lifetime' | Blow;
+  cause: 'change' | 'lifetime' | FullResync;
 }
 
 /**
  * Everything held, read again at one blow: after a gap in the feed, a flush, or at start. What is lost is judged when
  * all of it has been read, because only together do losses tell a mass withdrawal from single deletions.
  */
-export class Blow {
+export class FullResync {
   readonly reason: 'gap' | 'flush' | 'start' | 'last_look' | 'grace_over';
   /** Everything these held was read, so they are verified when it is over. */
   readonly devices: readonly ServedDevice[];
@@ -37,7 +37,7 @@ export class Blow {
   /** A later blow reads everything again: this one concludes nothing. */
   overtaken = false;
 
-  constructor(reason: Blow['reason'], devices: readonly ServedDevice[], entries: readonly HeldEntry[]) {
+  constructor(reason: FullResync['reason'], devices: readonly ServedDevice[], entries: readonly HeldEntry[]) {
     this.reason = reason;
     this.devices = devices;
     this.entries = entries;

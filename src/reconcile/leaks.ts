@@ -32,7 +32,7 @@ export class Leaks {
   }
 
   /** Rows that bridges have just learned. */
-  heed({ changes, behindBridge }: ChangedRows): void {
+  onChange({ changes, behindBridge }: ChangedRows): void {
     const leaked = new Map<ServedDevice, Mac[]>();
     for (const { removed, row } of changes) {
       if (removed || !('master' in row) || row.master === 0) continue;

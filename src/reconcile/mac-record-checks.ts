@@ -30,7 +30,7 @@ const REST = 20;
 /** How long a batch waits for a directory that does not answer before it makes room, ms. */
 const PATIENCE = 60_000;
 
-export class SecondLooks {
+export class MacRecordChecks {
   readonly #deps: LookupDeps;
   readonly #due$ = new Subject<Look[]>();
   #waiting: Look[] = [];
@@ -69,7 +69,7 @@ export class SecondLooks {
   verdicts$(): Observable<Verdict[]> {
     return this.#due$.pipe(
       inLane(
-        'second_looks',
+        'mac_records',
         { work: (batch) => this.#read(batch), conclude: (read) => this.#verdicts(read) },
         LOOKS,
         this.#deps.report,
@@ -91,7 +91,7 @@ export class SecondLooks {
     values?.forEach((value, index) => {
       const look = batch[index];
       if (value === null || look === undefined) return;
-      const verdict = attempt('second_looks', () => this.#judged(look, value), this.#deps.report);
+      const verdict = attempt('mac_records', () => this.#judged(look, value), this.#deps.report);
       if (verdict !== undefined) verdicts.push(verdict);
     });
     return verdicts.length > 0 ? verdicts : undefined;
@@ -100,7 +100,7 @@ export class SecondLooks {
   /** Its own record was read a moment ago; this one says where the MAC is. */
   #judged({ device, ip, mac }: Look, value: string): Verdict | undefined {
     const held = device.tables.neighbours.get(ip);
-    const named = fromMacRecord(this.#deps.judge, device, mac, value);
+    const named = fromMacRecord(this.#deps.policy, device, mac, value);
     if (named === undefined || held?.mac !== mac) return undefined;
     const router = device.tables.fdb.get(mac)?.router ?? false;
     const { vtep, source: vtepSource } = named;

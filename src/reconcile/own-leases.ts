@@ -51,7 +51,7 @@ export class OwnLeases {
   }
 
   #find(device: ServedDevice): Finding[] {
-    const leases = this.#deps.judge.leases(device.vni);
+    const leases = this.#deps.policy.leases(device.vni);
     const owned = leases.all().flatMap((lease) => this.#owned(device, lease));
     const covered = new Map<string, string>();
     for (const ip of device.namespace.assigned()) {

@@ -1,7 +1,7 @@
 import type { Waiting } from '../base/batch-while-busy.ts';
 import { Fifo } from '../base/batch-while-busy.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { Blow, type Recheck } from './full-resync.ts';
+import { FullResync, type Recheck } from './full-resync.ts';
 
 /** Waiting rechecks looked through for those that are overtaken once there are twice as many, and never below this many. */
 const LEAST_PRUNED = 16_384;
@@ -23,7 +23,7 @@ export class RecheckQueue implements Waiting<Recheck> {
 
   push(recheck: Recheck): void {
     const { device, cause } = recheck;
-    if (!(cause instanceof Blow)) {
+    if (!(cause instanceof FullResync)) {
       let known = this.#known.get(device);
       if (known === undefined) this.#known.set(device, (known = new Set()));
       const name = nameOf(recheck);
@@ -53,7 +53,7 @@ export class RecheckQueue implements Waiting<Recheck> {
   }
 }
 
-const isOvertaken = ({ cause }: Recheck): boolean => cause instanceof Blow && cause.overtaken;
+const isOvertaken = ({ cause }: Recheck): boolean => cause instanceof FullResync && cause.overtaken;
 
 const nameOf = ({ cause, table, key }: Recheck): string =>
-  `${cause instanceof Blow ? cause.reason : cause} ${table} ${key}`;
+  `${cause instanceof FullResync ? cause.reason : cause} ${table} ${key}`;

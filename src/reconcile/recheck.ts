@@ -8,7 +8,7 @@ import type { LookupDeps, PipelineDeps } from '../resolver/deps.ts';
 import { answerL2, answerL3, fromMacRecord } from '../resolver/select-record.ts';
 import { readPatiently } from '../resolver/lookup.ts';
 import type { Answer } from '../model/question.ts';
-import { Blow, type Recheck } from './full-resync.ts';
+import { FullResync, type Recheck } from './full-resync.ts';
 
 type RecheckDeps = Pick<PipelineDeps, keyof LookupDeps | 'isOwnVtep'>;
 
@@ -28,7 +28,7 @@ export interface Reread {
 }
 
 export function readAgain(queued: Recheck[], deps: RecheckDeps): Observable<Reread> {
-  const batch = queued.filter(({ cause }) => !(cause instanceof Blow && cause.overtaken));
+  const batch = queued.filter(({ cause }) => !(cause instanceof FullResync && cause.overtaken));
   if (batch.length === 0) return EMPTY;
   const asked = batch.map((recheck) => keysOf(recheck));
   return readPatiently(asked.flat(), deps.now() + PATIENCE, deps).pipe(
@@ -69,13 +69,13 @@ function keysOf({ device, table, key }: Recheck): RecordKey[] {
 function saysAsHeld(
   { device, table, key }: Recheck,
   [own, named]: (string | null)[],
-  { isOwnVtep, judge }: RecheckDeps,
+  { isOwnVtep, policy }: RecheckDeps,
 ): boolean {
   if (table !== 'neighbour' || own === null || own === undefined) return false;
   const held = device.tables.neighbours.get(key);
   const fdb = held && device.tables.fdb.get(held.mac);
   if (fdb === undefined || held?.source.kind !== 'ip' || isOwnVtep(fdb.vtep)) return false;
-  if (!judge.vtepAllow(fdb.vtep)) return false;
+  if (!policy.vtepAllow(fdb.vtep)) return false;
   const { kind } = fdb.source;
   if (named === null ? kind !== 'ip' : kind !== 'mac' || named !== fdb.vtep) return false;
   return own === `${held.mac} ${fdb.vtep}${fdb.router ? ' router' : ''}`;
@@ -85,15 +85,15 @@ function judged(
   { device, table, key }: Recheck,
   keys: RecordKey[],
   [first = null, ...rest]: (string | null)[],
-  { judge }: LookupDeps,
+  { policy }: LookupDeps,
 ): Answer | undefined {
   if (table === 'fdb') {
     const addresses = keys.slice(1).map(({ address }) => address);
-    return answerL2(judge, device, key, first, addresses, rest);
+    return answerL2(policy, device, key, first, addresses, rest);
   }
-  const answer = answerL3(judge, device, key, first);
+  const answer = answerL3(policy, device, key, first);
   const mac = keys[1]?.address;
   if (answer === undefined || mac !== answer.mac) return answer;
-  const named = fromMacRecord(judge, device, mac, rest[0] ?? null);
+  const named = fromMacRecord(policy, device, mac, rest[0] ?? null);
   return named === undefined ? answer : { ...answer, vtep: named.vtep, vtepSource: named.source };
 }

@@ -25,22 +25,22 @@ import type { ServedDevice } from '../model/device.ts';
 import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';
 import { audit, withdrawLocal } from './audit.ts';
-import { Blow, type Recheck } from './full-resync.ts';
+import { FullResync, type Recheck } from './full-resync.ts';
 import { Leaks } from './leaks.ts';
 import { UnheldChanges } from './unheld-changes.ts';
 import { forgetAbsence, rechecksFor } from './changes.ts';
-import { Due, heldBy } from './refresh-queue.ts';
-import { endAllProbation, heedUse } from './aging.ts';
+import { RefreshQueue, heldBy } from './refresh-queue.ts';
+import { endAllProbation, onMisses } from './aging.ts';
 import { type EvictOptions, Evictor } from './evict.ts';
-import { type ChangedRows, Watch } from './table-monitor.ts';
+import { type ChangedRows, TableMonitor } from './table-monitor.ts';
 import type { WithdrawalGuard } from './withdrawal-guard.ts';
-import { Losses } from './withdrawals.ts';
+import { Withdrawals } from './withdrawals.ts';
 import { OwnLeases } from './own-leases.ts';
 import { type Reread, readAgain } from './recheck.ts';
 import { RecheckQueue } from './recheck-queue.ts';
 import { Restorer } from './restore.ts';
 import { hasUntraced, searchLone } from './search-lone.ts';
-import { SecondLooks } from './mac-record-checks.ts';
+import { MacRecordChecks } from './mac-record-checks.ts';
 
 export interface KeepOptions extends EvictOptions {
   /** Seconds, all of these. */
@@ -58,8 +58,8 @@ const ONE_BY_ONE = { size: 1, underWay: 1, most: Infinity };
 /** Fewer losses than this among checks by lifetime are single records that vanished without a word. */
 const SUSPICIOUS = 10;
 
-export class Keeper {
-  readonly #losses: Losses;
+export class Reconciler {
+  readonly #withdrawals: Withdrawals;
   readonly #deps: PipelineDeps;
   #options: KeepOptions;
   readonly #devices: () => ServedDevice[];
@@ -70,14 +70,14 @@ export class Keeper {
   readonly #auditing = new Set<ServedDevice>();
   readonly #unheld: UnheldChanges;
   readonly #leaks: Leaks;
-  readonly #secondLooks: SecondLooks;
+  readonly #macRecordChecks: MacRecordChecks;
   readonly #ownLeases: OwnLeases;
   readonly #evictor: Evictor;
-  readonly #watch: Watch;
+  readonly #monitor: TableMonitor;
   readonly #restorer: Restorer;
   /** Of those to be audited, the ones whose tables are to be read whole. */
   readonly #whole = new WeakSet<ServedDevice>();
-  readonly due: Due;
+  readonly due: RefreshQueue;
   /** Devices with adopted entries whose VNI could not be searched. */
   readonly #unsearched = new Set<ServedDevice>();
   readonly #openJournal: OpenJournal;
@@ -95,17 +95,17 @@ export class Keeper {
     this.#options = options;
     this.#devices = devices;
     this.#log = log;
-    this.#losses = new Losses(deps, options.withdrawalGrace, devices, log, (rechecks) => {
+    this.#withdrawals = new Withdrawals(deps, options.withdrawalGrace, devices, log, (rechecks) => {
       this.#rechecks$.next(rechecks);
     });
-    this.#secondLooks = new SecondLooks(deps);
+    this.#macRecordChecks = new MacRecordChecks(deps);
     this.#unheld = new UnheldChanges(deps);
     this.#leaks = new Leaks(deps);
     this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
-    this.#watch = new Watch(devices, deps.now, deps.report);
+    this.#monitor = new TableMonitor(devices, deps.now, deps.report);
     this.#restorer = new Restorer(deps);
-    this.due = new Due(devices, options.lifetime * 1000, deps.now);
+    this.due = new RefreshQueue(devices, options.lifetime * 1000, deps.now);
   }
 
   /** Everything that goes on by itself; nothing does until it is subscribed to. */
@@ -129,9 +129,9 @@ export class Keeper {
           report,
         ),
       ),
-      this.#secondLooks
+      this.#macRecordChecks
         .verdicts$()
-        .pipe(map((verdicts) => attempt('second_looks', () => conclude({ batch: [], verdicts }), report))),
+        .pipe(map((verdicts) => attempt('mac_records', () => conclude({ batch: [], verdicts }), report))),
       this.#served$.pipe(mergeMap(({ device, leasesRead }) => from(this.#begin(device, leasesRead)))),
       this.#audits$.pipe(
         inLane(
@@ -163,48 +163,48 @@ export class Keeper {
   }
 
   /** Misses just heard. */
-  heedUse(batch: MissBatch): void {
-    heedUse(batch, this.#deps);
+  onMisses(batch: MissBatch): void {
+    onMisses(batch, this.#deps);
     this.#unheld.hear(batch);
   }
 
   /** What keeps entries whose records are gone all at once. */
   get guard(): WithdrawalGuard {
-    return this.#losses.guard;
+    return this.#withdrawals.guard;
   }
 
   /** Answers just written. */
   settled(settled: readonly Settled[]): void {
     const { report, admission } = this.#deps;
-    attempt('evict', () => this.#evictor.heed(settled), report);
-    attempt('watch', () => this.#watch.wrote(settled.length), report);
-    attempt('second_looks', () => this.#secondLooks.after(settled, admission.inFlight === 0), report);
+    attempt('evict', () => this.#evictor.onChange(settled), report);
+    attempt('table_monitor', () => this.#monitor.wrote(settled.length), report);
+    attempt('mac_records', () => this.#macRecordChecks.after(settled, admission.inFlight === 0), report);
   }
 
-  heed(change: DirectoryChange): void {
+  onChange(change: DirectoryChange): void {
     const devices = this.#devices();
     const { report } = this.#deps;
     attempt('changes', () => forgetAbsence(change, devices), report);
     if (change.type !== 'records') this.#ownLeases.stale();
-    attempt('moved_away', () => this.#unheld.look(change, devices), report);
+    attempt('bridge_entries', () => this.#unheld.look(change, devices), report);
     if (change.type === 'gap' || change.type === 'flushed') {
       this.#directoryUp = true;
-      this.#losses.readAll(change.type === 'gap' ? 'gap' : 'flush');
+      this.#withdrawals.readAll(change.type === 'gap' ? 'gap' : 'flush');
       return;
     }
     attempt('changes', () => this.#rechecks$.next(rechecksFor(change, devices, this.#deps.now())), report);
   }
 
   /** Rows changed, by whomever. */
-  heedRows(changed: ChangedRows): void {
-    this.#watch.heed(changed);
-    this.#restorer.heed(changed);
-    this.#leaks.heed(changed);
+  onRows(changed: ChangedRows): void {
+    this.#monitor.onRows(changed);
+    this.#restorer.onChange(changed);
+    this.#leaks.onChange(changed);
   }
 
   /** Changes of rows went unheard. */
   missRows(): void {
-    this.#watch.lose();
+    this.#monitor.lose();
   }
 
   directory(up: boolean): void {
@@ -257,13 +257,13 @@ export class Keeper {
     const { report } = this.#deps;
     attempt('evict', () => this.#evictor.tick(), report);
     for (const device of this.#devices()) this.#bound(device);
-    attempt('second_looks', () => this.#secondLooks.look(), report);
+    attempt('mac_records', () => this.#macRecordChecks.look(), report);
     attempt('withdrawals', () => this.guard.prune(), report);
     if (!this.#directoryUp) return;
     attempt('rechecks', () => this.#searchAgain(), report);
     attempt('housekeeping', () => this.#ownLeases.look(this.#devices()), report);
     attempt('rechecks', () => this.#rechecks$.next(this.due.take()), report);
-    attempt('withdrawals', () => this.#losses.tick(this.#deps.now()), report);
+    attempt('withdrawals', () => this.#withdrawals.tick(this.#deps.now()), report);
   }
 
   /** It is a port of another bridge than before, or of none: what is on probation is judged otherwise from now on. */
@@ -327,7 +327,7 @@ export class Keeper {
       this.#rechecks$.next(
         [...device.tables.unproven.keys()].map((key) => ({ device, table: 'fdb', key, cause: 'change' })),
       );
-    this.#losses.read('start', devices);
+    this.#withdrawals.read('start', devices);
   }
 
   /** Searches again what could not be searched. */
@@ -353,18 +353,20 @@ export class Keeper {
       again.push(...(applied?.again ?? []));
     }
     for (const { recheck, answer } of verdicts) if (answer !== undefined) this.guard.release(recheck);
-    const single = lost.filter((recheck) => !(recheck.cause instanceof Blow) && !this.guard.keeps(recheck));
+    const single = lost.filter(
+      (recheck) => !(recheck.cause instanceof FullResync) && !this.guard.keeps(recheck),
+    );
     const silent = single.filter(({ cause }) => cause === 'lifetime').length;
-    if (silent > SUSPICIOUS && silent > batch.length / 2) this.#losses.readAll('gap');
-    else this.#losses.lookOnceMore(single);
-    this.#losses.followUp(again);
-    this.#losses.note(batch, lost);
+    if (silent > SUSPICIOUS && silent > batch.length / 2) this.#withdrawals.readAll('gap');
+    else this.#withdrawals.checkOnceMore(single);
+    this.#withdrawals.followUp(again);
+    this.#withdrawals.note(batch, lost);
   }
 
   /** What was read could not be made anything of: nothing is lost by it, and the next check reads it again. */
   #giveUp(batch: readonly Recheck[]): void {
     this.due.read(batch);
-    this.#losses.note(batch, []);
+    this.#withdrawals.note(batch, []);
   }
 
   async #audit(devices: readonly ServedDevice[]): Promise<void> {
@@ -372,8 +374,8 @@ export class Keeper {
       if (!this.#auditing.delete(device)) continue;
       try {
         const idleBefore = this.#deps.now() - this.#options.idle * 1000;
-        const whole = this.#whole.delete(device) || this.#watch.isDue(device);
-        const rows = whole ? await this.#watch.readWhole(device) : this.#watch.readChanged(device);
+        const whole = this.#whole.delete(device) || this.#monitor.isDue(device);
+        const rows = whole ? await this.#monitor.readWhole(device) : this.#monitor.readChanged(device);
         this.#rechecks$.next(await audit(device, rows, idleBefore, this.#deps));
         await this.#leaks.audit(device);
         device.auditedAt = this.#deps.now();

@@ -16,7 +16,7 @@ export function heldBy(device: ServedDevice): HeldEntry[] {
 }
 
 /** Held entries whose records were read longest ago. */
-export class Due {
+export class RefreshQueue {
   readonly #devices: () => ServedDevice[];
   /** How old an answer may become, ms. */
   lifetime: number;

@@ -26,7 +26,7 @@ export class Restorer {
     this.#deps = deps;
   }
 
-  heed({ changes, deviceOf }: ChangedRows): void {
+  onChange({ changes, deviceOf }: ChangedRows): void {
     const gone: { device: ServedDevice; mac: Mac }[] = [];
     for (const { removed, row } of changes) {
       if ('ip' in row) continue;
@@ -43,7 +43,7 @@ export class Restorer {
     }
     for (const [device, rows] of groupBy(gone, (one) => one.device))
       attempt(
-        'watch',
+        'table_monitor',
         () => {
           mendFdb(
             device,

@@ -43,9 +43,9 @@ export interface Rows {
   ips: ReadonlySet<Ip>;
 }
 
-interface Sight {
+interface Monitored {
   /** What changed meanwhile has not been heard. */
-  blind: boolean;
+  missedEvents: boolean;
   /** Rows that differ from what is held, or differed a moment ago. */
   macs: Set<Mac>;
   ips: Set<Ip>;
@@ -54,11 +54,11 @@ interface Sight {
   cost: number;
 }
 
-export class Watch {
+export class TableMonitor {
   readonly #devices: () => ServedDevice[];
   readonly #now: () => number;
   readonly #faults: Faults;
-  readonly #sights = new WeakMap<ServedDevice, Sight>();
+  readonly #monitored = new WeakMap<ServedDevice, Monitored>();
   #written = 0;
   #since = -Infinity;
 
@@ -70,9 +70,9 @@ export class Watch {
 
   /** Whether it is time to read a device's tables whole. */
   isDue(device: ServedDevice): boolean {
-    const { blind, readAt, cost } = this.#of(device);
-    if (device.tables.shares.size <= MANY) return true;
-    return this.#now() - readAt >= (blind ? SELDOM : RARELY) * cost;
+    const { missedEvents, readAt, cost } = this.#of(device);
+    if (device.tables.quotas.size <= MANY) return true;
+    return this.#now() - readAt >= (missedEvents ? SELDOM : RARELY) * cost;
   }
 
   /** So many answers were just written. */
@@ -88,22 +88,22 @@ export class Watch {
   /** Changes have been missed, or will be. */
   lose(): void {
     for (const device of this.#devices()) {
-      const sight = this.#of(device);
-      if (sight.blind) continue;
-      sight.blind = true;
+      const monitored = this.#of(device);
+      if (monitored.missedEvents) continue;
+      monitored.missedEvents = true;
       // Where that breaks there is more to hear, and it is not listened to.
-      attemptOn(device, 'watch', () => device.namespace.kernel.watchTables([]), this.#faults);
+      attemptOn(device, 'table_monitor', () => device.namespace.kernel.watchTables([]), this.#faults);
     }
   }
 
-  heed({ changes, deviceOf }: ChangedRows): void {
+  onRows({ changes, deviceOf }: ChangedRows): void {
     for (const { removed, row } of changes) {
       // What a bridge has learned, see leaks.ts.
       if ('master' in row && row.master !== 0) continue;
       const device = deviceOf(row.ifindex);
       if (device === undefined) continue;
-      const { macs, ips, blind } = this.#of(device);
-      if (blind) continue;
+      const { macs, ips, missedEvents } = this.#of(device);
+      if (missedEvents) continue;
       if ('ip' in row) {
         if (isNeighbourSuspect(device, row, removed)) ips.add(row.ip);
       } else if (isFdbSuspect(device, row, removed)) macs.add(row.lladdr);
@@ -112,12 +112,12 @@ export class Watch {
 
   /** @throws KernelError when a table cannot be dumped */
   async readWhole(device: ServedDevice): Promise<Rows> {
-    const sight = this.#of(device);
+    const monitored = this.#of(device);
     const { ifindex, namespace, tables } = device;
     const { kernel } = namespace;
-    sight.blind = false;
-    sight.macs.clear();
-    sight.ips.clear();
+    monitored.missedEvents = false;
+    monitored.macs.clear();
+    monitored.ips.clear();
     try {
       // Listening comes first: what changes while it is read is heard of.
       kernel.watchTables(this.#sighted(device));
@@ -140,8 +140,8 @@ export class Watch {
         return isForeignNeighbour(row);
       });
       device.foreignMacs = await readForeignMacs(placeOf(device), neighbours);
-      sight.readAt = this.#now();
-      sight.cost = sight.readAt - started;
+      monitored.readAt = this.#now();
+      monitored.cost = monitored.readAt - started;
       return {
         fdb: new Map(fdb.map((row) => [row.lladdr, row])),
         neighbours: new Map(neighbours.map((row) => [row.ip, row])),
@@ -149,17 +149,17 @@ export class Watch {
         ips,
       };
     } catch (error) {
-      sight.blind = true;
+      monitored.missedEvents = true;
       throw error;
     }
   }
 
   /** Reads what has changed since. @throws KernelError */
   readChanged(device: ServedDevice): Rows {
-    const sight = this.#of(device);
-    const { macs, ips } = sight;
-    sight.macs = new Set();
-    sight.ips = new Set();
+    const monitored = this.#of(device);
+    const { macs, ips } = monitored;
+    monitored.macs = new Set();
+    monitored.ips = new Set();
     const { namespace, ifindex } = device;
     const fdb = new Map<Mac, FdbEntry>();
     const neighbours = new Map<Ip, Neighbour>();
@@ -172,19 +172,19 @@ export class Watch {
     return { fdb, neighbours, macs, ips };
   }
 
-  #of(device: ServedDevice): Sight {
-    let sight = this.#sights.get(device);
-    if (sight === undefined) {
-      sight = { blind: true, macs: new Set(), ips: new Set(), readAt: -Infinity, cost: 0 };
-      this.#sights.set(device, sight);
+  #of(device: ServedDevice): Monitored {
+    let monitored = this.#monitored.get(device);
+    if (monitored === undefined) {
+      monitored = { missedEvents: true, macs: new Set(), ips: new Set(), readAt: -Infinity, cost: 0 };
+      this.#monitored.set(device, monitored);
     }
-    return sight;
+    return monitored;
   }
 
   /** Devices of the same namespace that are listened for. */
   #sighted({ namespace }: ServedDevice): number[] {
     return this.#devices()
-      .filter((device) => device.namespace === namespace && !this.#of(device).blind)
+      .filter((device) => device.namespace === namespace && !this.#of(device).missedEvents)
       .flatMap(({ ifindex, bridge }) => (bridge === 0 ? [ifindex] : [ifindex, bridge]));
   }
 }

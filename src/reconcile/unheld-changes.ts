@@ -11,7 +11,7 @@ import { type Observable, Subject, map } from 'rxjs';
 import type { DirectoryChange, RecordKey, Values } from '../directory/directory.ts';
 import { attemptOn, inLane } from '../base/guarded-lane.ts';
 import type { PipelineDeps } from '../resolver/deps.ts';
-import { type Judge, answerL3, fromMacRecord } from '../resolver/select-record.ts';
+import { type RecordPolicy, answerL3, fromMacRecord } from '../resolver/select-record.ts';
 import { readPatiently } from '../resolver/lookup.ts';
 import type { Answer, MissBatch } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
@@ -59,7 +59,7 @@ export class UnheldChanges {
   work$(): Observable<unknown> {
     return this.#changed$.pipe(
       inLane(
-        'moved_away',
+        'bridge_entries',
         {
           work: (batch) => this.#read(batch),
           conclude: (read) => {
@@ -152,10 +152,10 @@ export class UnheldChanges {
 
   /** What another lease speaks for now, unless a record does. */
   #ofLeases(device: ServedDevice): Changed[] {
-    const judge = this.#quietly();
+    const policy = this.#quietly();
     const changed: Changed[] = [];
     for (const ip of device.tables.known.all()) {
-      const answer = answerL3(judge, device, ip, null);
+      const answer = answerL3(policy, device, ip, null);
       if (answer !== undefined && answer.mac !== device.tables.known.of(ip)?.mac)
         changed.push(changeOf(device, ip));
     }
@@ -163,8 +163,8 @@ export class UnheldChanges {
   }
 
   /** Nobody asked: whoever does will hear that the record is malformed. */
-  #quietly(): Judge {
-    return { ...this.#deps.judge, malformed: () => undefined };
+  #quietly(): RecordPolicy {
+    return { ...this.#deps.policy, malformed: () => undefined };
   }
 
   #read(batch: Changed[]): Observable<Reading> {
@@ -176,23 +176,23 @@ export class UnheldChanges {
 
   /** What went away while its records were read has no bridge to look into. */
   #conclude({ batch, values }: Reading): void {
-    const judge = this.#quietly();
+    const policy = this.#quietly();
     batch.forEach(({ device, key }, index) => {
       const value = values?.[index];
       if (value === undefined) return;
-      const heed = (): void => {
+      const onChange = (): void => {
         const answer =
           key.kind === 'ip'
-            ? answerL3(judge, device, key.address, value)
-            : fromMacRecord(judge, device, key.address, value);
-        if (answer !== undefined) this.#heed(device, key, answer);
+            ? answerL3(policy, device, key.address, value)
+            : fromMacRecord(policy, device, key.address, value);
+        if (answer !== undefined) this.#onChange(device, key, answer);
         else if (key.kind === 'ip') this.#deps.macChanges.cancel(device, key.address);
       };
-      attemptOn(device, 'moved_away', heed, this.#deps.report);
+      attemptOn(device, 'bridge_entries', onChange, this.#deps.report);
     });
   }
 
-  #heed(device: ServedDevice, { kind, address }: RecordKey, answer: Answer): void {
+  #onChange(device: ServedDevice, { kind, address }: RecordKey, answer: Answer): void {
     const { isOwnVtep, report, macChanges } = this.#deps;
     const { tables, namespace } = device;
     // An L2 miss for it was answered by the absence of this very record, or by what it said before.

@@ -1,7 +1,7 @@
 import type { Vni } from '../base/vocabulary.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
-import type { Blow, HeldEntry, Recheck } from './full-resync.ts';
+import type { FullResync, HeldEntry, Recheck } from './full-resync.ts';
 
 /** Losses up to this many are taken as meant, whatever share they are. */
 const FEW = 10;
@@ -49,11 +49,11 @@ export class WithdrawalGuard {
   }
 
   /** Whether these losses of a blow are too many to be believed. */
-  isMass(blow: Blow, vni: Vni): boolean {
-    const held = blow.held.get(vni) ?? 0;
-    const missing = blow.lost.get(vni)?.length ?? 0;
+  isMass(resync: FullResync, vni: Vni): boolean {
+    const held = resync.held.get(vni) ?? 0;
+    const missing = resync.lost.get(vni)?.length ?? 0;
     // A flush took them all; those that are there have been written again, and the rest may be on its way.
-    const lost = blow.reason === 'flush' && missing > 0 ? held : missing;
+    const lost = resync.reason === 'flush' && missing > 0 ? held : missing;
     return this.grace > 0 && lost > FEW && lost > held / 2;
   }
 

@@ -11,20 +11,20 @@ import { attempt, attemptLater } from '../base/guarded-lane.ts';
 import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { withdrawLost } from './apply.ts';
-import { Blow, type Recheck } from './full-resync.ts';
+import { FullResync, type Recheck } from './full-resync.ts';
 import { heldBy } from './refresh-queue.ts';
 import { WithdrawalGuard } from './withdrawal-guard.ts';
 import { observeChanges } from './observe-changes.ts';
 import { hasUntraced, searchPatiently } from './search-lone.ts';
 
-export class Losses {
+export class Withdrawals {
   readonly guard: WithdrawalGuard;
   readonly #deps: PipelineDeps;
   /** Seconds. */
   readonly #devices: () => ServedDevice[];
   readonly #log: Logger;
   readonly #enqueue: (rechecks: Recheck[]) => void;
-  readonly #blows = new Set<Blow>();
+  readonly #blows = new Set<FullResync>();
 
   /** @param grace seconds */
   constructor(
@@ -49,7 +49,7 @@ export class Losses {
       this.#deps,
     );
     for (const [cause, read] of groupBy(batch, (recheck) => recheck.cause)) {
-      if (!(cause instanceof Blow)) continue;
+      if (!(cause instanceof FullResync)) continue;
       const mine = lost.filter((recheck) => recheck.cause === cause);
       if (cause.note(read, mine)) this.#conclusion(cause);
     }
@@ -60,16 +60,16 @@ export class Losses {
     const over = this.guard.expire(now);
     if (over.length === 0) return;
     this.#log.warn(`the grace for ${over.length} entries without records is over`);
-    this.#readTogether(new Blow('grace_over', [], over));
+    this.#readTogether(new FullResync('grace_over', [], over));
   }
 
   /** Reads every held entry again and judges the losses together. What of it was under way is overtaken. */
   readAll(reason: 'gap' | 'flush'): void {
-    for (const blow of this.#blows) {
+    for (const resync of this.#blows) {
       // Its entries have had their grace: a blow that comes now gives them no other.
-      if (blow.reason === 'grace_over') continue;
-      blow.overtaken = true;
-      this.#blows.delete(blow);
+      if (resync.reason === 'grace_over') continue;
+      resync.overtaken = true;
+      this.#blows.delete(resync);
     }
     this.read(
       reason,
@@ -78,9 +78,9 @@ export class Losses {
   }
 
   /** The same for some devices. */
-  read(reason: Blow['reason'], devices: readonly ServedDevice[]): void {
+  read(reason: FullResync['reason'], devices: readonly ServedDevice[]): void {
     this.#readTogether(
-      new Blow(
+      new FullResync(
         reason,
         devices,
         devices.flatMap((device) => heldBy(device)),
@@ -88,58 +88,58 @@ export class Losses {
     );
   }
 
-  #readTogether(blow: Blow): void {
-    this.#blows.add(blow);
-    if (blow.entries.length === 0) this.#conclusion(blow);
-    this.#enqueue(blow.entries.map((entry) => ({ ...entry, cause: blow })));
+  #readTogether(resync: FullResync): void {
+    this.#blows.add(resync);
+    if (resync.entries.length === 0) this.#conclusion(resync);
+    this.#enqueue(resync.entries.map((entry) => ({ ...entry, cause: resync })));
   }
 
   /** All of a blow has been read: what was lost stays for the grace, or is looked at once more and goes. */
-  #conclusion(blow: Blow): void {
-    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
-    if (blow.reason === 'grace_over') this.guard.end(blow.entries);
+  #conclusion(resync: FullResync): void {
+    const last = resync.reason === 'last_look' || resync.reason === 'grace_over';
+    if (resync.reason === 'grace_over') this.guard.end(resync.entries);
     const going: Recheck[] = [];
     const judged: Promise<Recheck[]>[] = [];
-    for (const [vni, lost] of blow.lost) {
-      const starting = blow.devices.some((device) => device.vni === vni && !device.verified);
-      if (last || !this.guard.isMass(blow, vni)) going.push(...lost);
+    for (const [vni, lost] of resync.lost) {
+      const starting = resync.devices.some((device) => device.vni === vni && !device.verified);
+      if (last || !this.guard.isMass(resync, vni)) going.push(...lost);
       else if (!starting) this.#keep(vni, lost);
-      else judged.push(this.#keepIfEmpty(blow, vni, lost));
+      else judged.push(this.#keepIfEmpty(resync, vni, lost));
     }
     if (last) this.#enqueue(this.#withdraw(going));
-    if (judged.length === 0) this.#end(blow, going);
+    if (judged.length === 0) this.#end(resync, going);
     else
       void attemptLater(
         'withdrawals',
         async () => {
           const more = await Promise.all(judged);
-          if (!blow.overtaken) this.#end(blow, [...going, ...more.flat()]);
+          if (!resync.overtaken) this.#end(resync, [...going, ...more.flat()]);
         },
         this.#deps.report,
       );
   }
 
   /** It took a while, and what was lost when it was read may be back. */
-  #end(blow: Blow, going: Recheck[]): void {
-    this.#blows.delete(blow);
-    const last = blow.reason === 'last_look' || blow.reason === 'grace_over';
-    if (!last && going.length > 0) this.#lookLast(new Blow('last_look', blow.devices, going));
+  #end(resync: FullResync, going: Recheck[]): void {
+    this.#blows.delete(resync);
+    const last = resync.reason === 'last_look' || resync.reason === 'grace_over';
+    if (!last && going.length > 0) this.#lookLast(new FullResync('last_look', resync.devices, going));
     const pending = new Set([...this.#blows].flatMap(({ devices }) => devices));
-    for (const device of blow.devices) device.verified ||= !pending.has(device);
+    for (const device of resync.devices) device.verified ||= !pending.has(device);
   }
 
   /**
    * At start only a VNI without any record looks like a directory that lost its memory.
    * @returns other orphans, which go
    */
-  async #keepIfEmpty(blow: Blow, vni: number, lost: Recheck[]): Promise<Recheck[]> {
+  async #keepIfEmpty(resync: FullResync, vni: number, lost: Recheck[]): Promise<Recheck[]> {
     try {
       if (!(await this.#deps.directory.isEmpty(vni))) return lost;
     } catch (error) {
       if (!(error instanceof DirectoryError)) this.#deps.report.broken('withdrawals', error);
     }
     // What overtook it reads everything again, and judges for itself.
-    if (blow.overtaken) return [];
+    if (resync.overtaken) return [];
     this.#keep(vni, lost);
     return [];
   }
@@ -161,24 +161,24 @@ export class Losses {
    * Single losses go after a second look. The word of a flush or a gap comes on another connection than what is read:
    * it may be on its way, and if it comes first these are judged with everything else.
    */
-  lookOnceMore(lost: readonly Recheck[]): void {
-    if (lost.length > 0) this.#lookLast(new Blow('last_look', unverified(lost), lost));
+  checkOnceMore(lost: readonly Recheck[]): void {
+    if (lost.length > 0) this.#lookLast(new FullResync('last_look', unverified(lost), lost));
   }
 
   /** Behind a search for the records of adopted FDB entries, where nobody knows an address of their MACs. */
-  #lookLast(blow: Blow): void {
-    const devices = [...new Set(blow.entries.map(({ device }) => device))].filter(hasUntraced);
+  #lookLast(resync: FullResync): void {
+    const devices = [...new Set(resync.entries.map(({ device }) => device))].filter(hasUntraced);
     if (devices.length === 0) {
-      this.#readTogether(blow);
+      this.#readTogether(resync);
       return;
     }
     // Until it is read its devices are not verified.
-    this.#blows.add(blow);
+    this.#blows.add(resync);
     void attemptLater(
       'withdrawals',
       async () => {
         await Promise.all(devices.map((device) => searchPatiently(device, this.#deps.directory)));
-        if (!blow.overtaken) this.#readTogether(blow);
+        if (!resync.overtaken) this.#readTogether(resync);
       },
       this.#deps.report,
     );
@@ -188,7 +188,7 @@ export class Losses {
   followUp(again: readonly Recheck[]): void {
     const devices = unverified(again);
     if (devices.length === 0) this.#enqueue([...again]);
-    else this.#readTogether(new Blow('last_look', devices, again));
+    else this.#readTogether(new FullResync('last_look', devices, again));
   }
 
   /** Takes entries out, but for those that are kept. @returns what has to be read again because of it */

@@ -28,7 +28,7 @@ const SETTLING = 10_000;
 /** Copies of a broadcast: the host sends each of them. */
 export const MOST_REPLICAS = 128;
 
-export class Broadcast {
+export class Replication {
   readonly #vnis: ReadonlySet<Vni>;
   readonly #deps: PipelineDeps;
   readonly #devices: () => ServedDevice[];
@@ -58,7 +58,7 @@ export class Broadcast {
 
   /** Rounds, without end. */
   work$(): Observable<unknown> {
-    return defer(() => from(attemptLater('broadcast', () => this.round(), this.#deps.report))).pipe(
+    return defer(() => from(attemptLater('replication', () => this.round(), this.#deps.report))).pipe(
       repeat({
         delay: () => {
           const wait = this.#isAlone() ? SHORT_ROUND : ROUND;
@@ -98,7 +98,7 @@ export class Broadcast {
   async round(): Promise<void> {
     const all = this.#devices();
     const replicating = all.filter(({ vni }) => this.#vnis.has(vni));
-    await attemptLater('broadcast', () => this.limits.keep(replicating, all), this.#deps.report);
+    await attemptLater('replication', () => this.limits.keep(replicating, all), this.#deps.report);
     const devices = all.filter(({ adopted, link }) => adopted && link.up);
     for (const vni of this.#vnis) {
       const together = devices.filter((device) => device.vni === vni);
@@ -119,7 +119,7 @@ export class Broadcast {
       members = await directory.takePart(vni, [...own], MEMBERSHIP);
     } catch (error) {
       this.#steadySince.delete(vni);
-      if (!(error instanceof DirectoryError)) this.#deps.report.broken('broadcast', error);
+      if (!(error instanceof DirectoryError)) this.#deps.report.broken('replication', error);
       this.#once(`VNI ${vni}: who takes part in broadcast cannot be read: ${reasonOf(error)}`);
       return;
     }
@@ -144,14 +144,14 @@ export class Broadcast {
     const groups = this.#vnis.has(device.vni) ? GROUPS : [];
     const wanted = new Set(vteps.slice(0, MOST_REPLICAS));
     const write = (): Replicas => writeReplicas(device, groups, wanted, report);
-    device.replicas = attemptOn(device, 'broadcast', write, report) ?? device.replicas;
+    device.replicas = attemptOn(device, 'replication', write, report) ?? device.replicas;
   }
 
   #isUsable(device: ServedDevice, vtep: Ip): boolean {
-    const { judge } = this.#deps;
-    const record = parseMacRecord(vtep, context(judge, device));
+    const { policy } = this.#deps;
+    const record = parseMacRecord(vtep, context(policy, device));
     if (!isMalformed(record)) return true;
-    judge.malformed(device, record.malformed, `vteps: ${vtep}`);
+    policy.malformed(device, record.malformed, `vteps: ${vtep}`);
     return false;
   }
 

@@ -7,16 +7,16 @@ import { answerL3 } from './select-record.ts';
 import type { Answered } from './lookup.ts';
 import type { Question } from '../model/question.ts';
 
-export function fromMemory(
+export function answerFromLease(
   questions: Question[],
-  { directory, judge }: LookupDeps,
+  { directory, policy }: LookupDeps,
 ): { known: Answered[]; open: Question[] } {
   const known: Answered[] = [];
   const open: Question[] = [];
   for (const question of questions) {
     const { device, layer, address, waiting } = question;
     const knows = layer === 'l3' && !waiting && directory.lacksRecord(device.vni, address);
-    const result = knows ? answerL3(judge, device, address, null) : undefined;
+    const result = knows ? answerL3(policy, device, address, null) : undefined;
     if (result === undefined) open.push(question);
     else known.push({ question, result });
   }

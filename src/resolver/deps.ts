@@ -6,13 +6,13 @@ import type { Announcer } from '../entries/announce.ts';
 import type { InstallDeps } from '../entries/install.ts';
 import type { InstallReport } from '../entries/report.ts';
 import type { Admission } from './admission.ts';
-import type { Judge } from './select-record.ts';
+import type { RecordPolicy } from './select-record.ts';
 
 /** What reading the directory takes. */
 export interface LookupDeps {
   report: Faults;
   directory: Directory;
-  judge: Judge;
+  policy: RecordPolicy;
   counters: Counters;
   now: Clock;
 }

@@ -49,9 +49,9 @@ export class FairQueue implements Waiting<Question> {
     }
     const served = sharing;
     while (batch.length < size && sharing.length > 0) {
-      const share = Math.max(1, Math.floor((size - batch.length) / sharing.length));
+      const quota = Math.max(1, Math.floor((size - batch.length) / sharing.length));
       sharing = sharing.filter((lane) =>
-        this.#takeFrom(lane, Math.min(share, size - batch.length), batch, now),
+        this.#takeFrom(lane, Math.min(quota, size - batch.length), batch, now),
       );
     }
     // More lanes than a batch has room for: those that had to stay behind are first next time.
@@ -72,8 +72,8 @@ export class FairQueue implements Waiting<Question> {
   }
 
   /** @returns whether the lane may give more */
-  #takeFrom(lane: PortLane, share: number, batch: Question[], now: number): boolean {
-    const allowance = Math.min(share, lane.budget.allowance(lane.waiting, now));
+  #takeFrom(lane: PortLane, quota: number, batch: Question[], now: number): boolean {
+    const allowance = Math.min(quota, lane.budget.allowance(lane.waiting, now));
     for (let taken = 0; taken < allowance; taken++) {
       const question = lane.peek();
       if (question === undefined) return false;

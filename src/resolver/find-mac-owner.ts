@@ -20,7 +20,7 @@ const REST = 100;
 const FRUITLESS = 600_000;
 const MOST_FRUITLESS = 65_536;
 
-export class Search {
+export class MacOwnerSearch {
   readonly #deps: LookupDeps;
   readonly #sought$ = new Subject<Question[]>();
   /** By VNI and MAC. */

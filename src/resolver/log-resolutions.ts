@@ -3,7 +3,7 @@ import { monotonic } from '../base/clock.ts';
 import type { Logger } from '../base/log.ts';
 
 /** One line per settled miss, for whoever asks for that much. */
-export function tellSettled(settled: readonly Settled[], log: Logger): void {
+export function logResolutions(settled: readonly Settled[], log: Logger): void {
   if (!log.isLevelEnabled('debug')) return;
   for (const { question, outcome, answer } of settled) {
     const { device, layer, address, askers, receivedAt } = question;

@@ -86,14 +86,14 @@ function judged(
   question: Question,
   keys: RecordKey[],
   values: (string | null)[],
-  { judge, report }: LookupDeps,
+  { policy, report }: LookupDeps,
 ): Answered['result'] {
   const { device, layer, address } = question;
   const [first = null, ...rest] = values;
   try {
-    if (layer === 'l3') return answerL3(judge, device, address, first) ?? 'absent';
+    if (layer === 'l3') return answerL3(policy, device, address, first) ?? 'absent';
     const addresses = keys.slice(1).map((key) => key.address);
-    return answerL2(judge, device, address, first, addresses, rest) ?? 'absent';
+    return answerL2(policy, device, address, first, addresses, rest) ?? 'absent';
   } catch (error) {
     report.broken('lookups', error);
     return 'failed';

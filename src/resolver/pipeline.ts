@@ -25,10 +25,10 @@ import type { Told } from '../entries/announce.ts';
 import { UNKNOWN } from '../model/port-quotas.ts';
 import type { PipelineDeps } from './deps.ts';
 import { FairQueue } from './fair-queue.ts';
-import { fromMemory } from './answer-from-lease.ts';
+import { answerFromLease } from './answer-from-lease.ts';
 import { type Answered, lookup } from './lookup.ts';
 import type { Answer, MissBatch, Placement, Question, Settled } from '../model/question.ts';
-import { Search } from './find-mac-owner.ts';
+import { MacOwnerSearch } from './find-mac-owner.ts';
 
 /** One that the directory has an answer to. */
 type Resolved = Settled & Required<Pick<Settled, 'answer'>>;
@@ -37,7 +37,7 @@ const QUESTIONS = { size: 256, underWay: 2 };
 
 export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDeps): Observable<Settled[]> {
   const again$ = new Subject<Question[]>();
-  const search = new Search(deps);
+  const search = new MacOwnerSearch(deps);
   const queue = new FairQueue(deps.admission.shed, deps.now);
   const asked$ = new Subject<Question[]>();
   const lookedUp$ = merge(asked$, again$, search.found$()).pipe(
@@ -71,7 +71,7 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
   const remembered$ = batches$.pipe(
     map(({ misses, deviceOf }) => {
       const questions = deps.admission.admit(misses, deviceOf);
-      const { known, open } = attempt('misses', () => fromMemory(questions, deps), deps.report) ?? {
+      const { known, open } = attempt('misses', () => answerFromLease(questions, deps), deps.report) ?? {
         known: [],
         open: questions,
       };

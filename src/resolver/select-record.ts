@@ -13,7 +13,7 @@ import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Answer } from '../model/question.ts';
 
 /** What judging a record needs besides the device. */
-export interface Judge {
+export interface RecordPolicy {
   leases: Directory['leases'];
   vtepAllow: (vtep: Ip) => boolean;
   malformed: (device: ServedDevice, reason: MalformedReason, example: string) => void;
@@ -21,14 +21,14 @@ export interface Judge {
 
 /** Turns record values into answers; malformed ones count as absent. */
 export function answerL3(
-  judge: Judge,
+  policy: RecordPolicy,
   device: ServedDevice,
   ip: Ip,
   value: string | null,
 ): Answer | undefined {
   return (
-    fromIpRecord(judge, device, ip, value) ??
-    fromLease(judge, device, (accept) => judge.leases(device.vni).covering(ip, accept))
+    fromIpRecord(policy, device, ip, value) ??
+    fromLease(policy, device, (accept) => policy.leases(device.vni).covering(ip, accept))
   );
 }
 
@@ -37,44 +37,49 @@ export function answerL3(
  * @param addresses what `ipValues` are the records of, in the same order
  */
 export function answerL2(
-  judge: Judge,
+  policy: RecordPolicy,
   device: ServedDevice,
   mac: Mac,
   macValue: string | null,
   addresses: readonly Ip[],
   ipValues: readonly (string | null)[],
 ): Answer | undefined {
-  const named = fromMacRecord(judge, device, mac, macValue);
+  const named = fromMacRecord(policy, device, mac, macValue);
   if (named !== undefined) return named;
-  const lease = fromLease(judge, device, (accept) => judge.leases(device.vni).withMac(mac, accept));
+  const lease = fromLease(policy, device, (accept) => policy.leases(device.vni).withMac(mac, accept));
   if (lease !== undefined) return lease;
   for (const [index, ip] of addresses.entries()) {
-    const answer = fromIpRecord(judge, device, ip, ipValues[index] ?? null);
+    const answer = fromIpRecord(policy, device, ip, ipValues[index] ?? null);
     if (answer?.mac === mac) return answer;
   }
   return undefined;
 }
 
 export function fromMacRecord(
-  judge: Judge,
+  policy: RecordPolicy,
   device: ServedDevice,
   mac: Mac,
   value: string | null,
 ): Answer | undefined {
   if (value === null) return undefined;
-  const record = parseMacRecord(value, context(judge, device));
+  const record = parseMacRecord(value, context(policy, device));
   if (isMalformed(record)) {
-    judge.malformed(device, record.malformed, `mac:${mac} = ${value}`);
+    policy.malformed(device, record.malformed, `mac:${mac} = ${value}`);
     return undefined;
   }
   return { mac, vtep: record.vtep, router: false, source: { kind: 'mac', name: mac } };
 }
 
-function fromIpRecord(judge: Judge, device: ServedDevice, ip: Ip, value: string | null): Answer | undefined {
+function fromIpRecord(
+  policy: RecordPolicy,
+  device: ServedDevice,
+  ip: Ip,
+  value: string | null,
+): Answer | undefined {
   if (value === null) return undefined;
-  const record = parseIpRecord(value, context(judge, device));
+  const record = parseIpRecord(value, context(policy, device));
   if (isMalformed(record)) {
-    judge.malformed(device, record.malformed, `ip:${ip} = ${value}`);
+    policy.malformed(device, record.malformed, `ip:${ip} = ${value}`);
     return undefined;
   }
   const { mac, vtep, router } = record;
@@ -83,14 +88,14 @@ function fromIpRecord(judge: Judge, device: ServedDevice, ip: Ip, value: string 
 
 /** A lease that this device cannot use counts as absent, so that a shorter prefix may answer. */
 function fromLease(
-  judge: Judge,
+  policy: RecordPolicy,
   device: ServedDevice,
   find: (accept: (lease: Lease) => boolean) => Lease | undefined,
 ): Answer | undefined {
   let usable: LeaseRecord | undefined;
   const lease = find(({ cidr, value }) => {
-    const record = parseLease(value, context(judge, device));
-    if (isMalformed(record)) judge.malformed(device, record.malformed, `subnet:${cidr} = ${value}`);
+    const record = parseLease(value, context(policy, device));
+    if (isMalformed(record)) policy.malformed(device, record.malformed, `subnet:${cidr} = ${value}`);
     else usable = record;
     return usable !== undefined;
   });
@@ -99,7 +104,10 @@ function fromLease(
 }
 
 /** What a record for this device may say. */
-export const context = ({ vtepAllow }: Pick<Judge, 'vtepAllow'>, device: ServedDevice): RecordContext => ({
+export const context = (
+  { vtepAllow }: Pick<RecordPolicy, 'vtepAllow'>,
+  device: ServedDevice,
+): RecordContext => ({
   family: device.family,
   vtepAllow,
   linkLocal: device.underlay !== undefined,

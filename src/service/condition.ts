@@ -13,7 +13,7 @@ export interface Condition {
 export interface Standing {
   readiness: Pick<Readiness, 'unserved' | 'directory'>;
   host: { devices: () => readonly { name: string }[] };
-  keeper: { guard: { active: readonly number[] } };
+  reconciler: { guard: { active: readonly number[] } };
 }
 
 /** Named up to this many, counted beyond. */
@@ -24,7 +24,7 @@ export function conditionOf(daemon: Standing): Condition {
   const words = [
     unserved.length === 0 ? served(daemon) : `waiting for ${unserved.join('; ')}`,
     ...directory(daemon.readiness.directory),
-    ...guard(daemon.keeper.guard.active),
+    ...guard(daemon.reconciler.guard.active),
   ];
   return { serving: unserved.length === 0, words: words.join('; ') };
 }

@@ -93,7 +93,7 @@ function known(
 
 export function percentiles(now: Distribution, before?: Distribution): Percentiles {
   const counts = now.counts.map((count, bucket) => count - (before?.counts[bucket] ?? 0));
-  const at = (share: number): number | undefined => quantile(share, now.bounds, counts);
+  const at = (quota: number): number | undefined => quantile(quota, now.bounds, counts);
   return {
     count: counts.reduce((total, one) => total + one, 0),
     p50: at(0.5),

@@ -53,7 +53,7 @@ function lists(all: readonly List[], { width, height }: Size, palette: Palette):
   const wide = width >= WIDE && asked.length > 1;
   const groups = wide ? [[first], asked] : [first, ...asked].map((list) => [list]);
   const needs = groups.map((group) => Math.max(...group.map(({ rows }) => rows.length)));
-  const room = shares(needs, height - 2 * groups.length);
+  const room = quotas(needs, height - 2 * groups.length);
   return groups.flatMap((group, at) => {
     const rows = room[at] ?? 0;
     if (rows <= 0) return [];
@@ -71,7 +71,7 @@ function some({ columns, rows }: List, room: number, width: number, palette: Pal
 }
 
 /** Everybody what he needs, as far as there is: those who need much share what the others leave. */
-function shares(needs: readonly number[], room: number): number[] {
+function quotas(needs: readonly number[], room: number): number[] {
   if (room === Infinity) return needs.map((need) => Math.min(need, MOST_ROWS));
   const given = needs.map(() => 0);
   for (let left = room; left > 0;) {

@@ -68,7 +68,7 @@ export async function idle(field: Field, { quick }: BenchOptions): Promise<Findi
   await sleep(seconds * 1000);
   const took = (performance.now() - began) / 1000;
   const after = timesOf(pid);
-  const share = (cpuOf(pid) - cpu) / 1e6 / took;
+  const quota = (cpuOf(pid) - cpu) / 1e6 / took;
   const [user, system] = [(after.user - before.user) / took, (after.system - before.system) / took];
   const shown = (value: number): string => `${(value * 100).toFixed(1)} %`;
   return {
@@ -77,15 +77,15 @@ export async function idle(field: Field, { quick }: BenchOptions): Promise<Findi
         what: `idle, ${count} entries held, ${seconds} s`,
         contender: 'missd',
         figures: {
-          'of a core': shown(share),
+          'of a core': shown(quota),
           'in the kernel (dumps)': shown(system),
           'its own': shown(user),
         },
         target: '≤ 2 %, kernel dumps told apart',
-        met: share - system <= 0.02,
+        met: quota - system <= 0.02,
       },
     ],
-    raw: { count, seconds: took, share, user, system },
+    raw: { count, seconds: took, quota, user, system },
   };
 }
 

@@ -85,9 +85,9 @@ export async function stages(field: Field, { quick }: BenchOptions): Promise<Fin
       what: `${topology}: ${stage}`,
       contender: name,
       figures: Object.fromEntries(
-        ([0.5, 0.9] as const).map((share) => [
-          `p${share * 100}`,
-          microseconds(percentile(took[index] ?? [], share)),
+        ([0.5, 0.9] as const).map((quota) => [
+          `p${quota * 100}`,
+          microseconds(percentile(took[index] ?? [], quota)),
         ]),
       ),
     }));

@@ -1,9 +1,9 @@
 /** Figures out of samples. */
 
-/** The value below which a `share` of the samples lies; NaN of none. */
-export function percentile(samples: readonly number[], share: number): number {
+/** The value below which a `quota` of the samples lies; NaN of none. */
+export function percentile(samples: readonly number[], quota: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN;
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quota))] ?? NaN;
 }
 
 export const median = (samples: readonly number[]): number => percentile(samples, 0.5);

@@ -41,7 +41,7 @@ export const machine = (): Machine => ({
 });
 
 export const microseconds = (value: number): string => `${value.toFixed(0)} µs`;
-export const percent = (share: number): string => `${(share * 100).toFixed(0)} %`;
+export const percent = (quota: number): string => `${(quota * 100).toFixed(0)} %`;
 
 const HEADER = ['what', 'contender', 'figures', 'spread', 'ratio', 'target', 'met'];
 

@@ -40,12 +40,12 @@ async function twin(host: Host, n: number): Promise<Guest> {
 }
 
 /** What the kernel tells of the MAC on the VXLAN device, and when it did. */
-class Watch {
+class TableMonitor {
   readonly #program: Program;
 
-  static async start(host: Host): Promise<Watch> {
+  static async start(host: Host): Promise<TableMonitor> {
     const argv = ['stdbuf', '-oL', 'bridge', '-t', 'monitor', 'fdb'];
-    return new Watch(await pair.lab.start(host.namespace.inside(argv), { TZ: 'UTC', LC_ALL: 'C' }));
+    return new TableMonitor(await pair.lab.start(host.namespace.inside(argv), { TZ: 'UTC', LC_ALL: 'C' }));
   }
 
   private constructor(program: Program) {
@@ -80,7 +80,7 @@ test(
     await pair.publish(...records(host2, false));
     await pair.serve(host3);
     const client = new Redis({ path: redis.socket });
-    const watch = await Watch.start(host1);
+    const watch = await TableMonitor.start(host1);
     const traffic = await Traffic.start(lab, guest1, IP);
     const took: number[] = [];
     try {
@@ -110,7 +110,7 @@ test(
     }
     const { sent, lost } = await traffic.stop();
     const sorted = took.sort((a, b) => a - b);
-    const at = (share: number): number => sorted[Math.ceil(sorted.length * share) - 1] ?? NaN;
+    const at = (quota: number): number => sorted[Math.ceil(sorted.length * quota) - 1] ?? NaN;
     console.info(
       `${MOVES} moves, SET to kernel: median ${at(0.5).toFixed(1)} ms, 99 % ${at(0.99).toFixed(1)} ms, ` +
         `worst ${at(1).toFixed(1)} ms; ${lost} of ${sent} packets lost`,

@@ -16,7 +16,7 @@ const HUGE = 12 * 1024 * 1024;
 const READ_WITHIN = 5000;
 const CONTEXT: RecordContext = { family: 4, vtepAllow: () => true };
 
-const judge = (value: string | null): unknown => (value === null ? null : parseIpRecord(value, CONTEXT));
+const policy = (value: string | null): unknown => (value === null ? null : parseIpRecord(value, CONTEXT));
 
 /** How each value is judged, as soon as they are answered. */
 async function judged(directory: RedisDirectory, keys: RecordKey[]): Promise<unknown[]> {
@@ -24,7 +24,7 @@ async function judged(directory: RedisDirectory, keys: RecordKey[]): Promise<unk
   for (;;) {
     try {
       const values = await directory.read(keys);
-      return values.map(judge);
+      return values.map(policy);
     } catch (error) {
       if (Date.now() > until) throw error;
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -60,7 +60,7 @@ export async function meetsHugeValue(
   // Now it is known which of them it is: nothing is late any more, together or alone.
   for (let reads = 0; reads < 20; reads++) {
     const values = await directory.read([huge, other]);
-    expect(values.map(judge)).toEqual([size, record]);
+    expect(values.map(policy)).toEqual([size, record]);
     expect(await directory.read([other])).toEqual([VALUE]);
   }
   expect(directory.health().up).toEqual({ lookups: true, feed: true, leases: true });

@@ -87,13 +87,13 @@ describe('three on one host, one of them kept by a process alone', () => {
   test('by name and by path, all at once, each with its own tables', async () => {
     const { lab } = pair;
     const kept = segmentOf(300).namespace;
-    const keeper = await lab.start(kept.inside(['sleep', '600']));
+    const reconciler = await lab.start(kept.inside(['sleep', '600']));
     await until('the process to be inside', async () =>
-      (await lab.underlay.namespace.attempt(['ip', 'netns', 'identify', String(keeper.pid)])).stdout.includes(
-        kept.name,
-      ),
+      (
+        await lab.underlay.namespace.attempt(['ip', 'netns', 'identify', String(reconciler.pid)])
+      ).stdout.includes(kept.name),
     );
-    const path = `/proc/${keeper.pid}/ns/net`;
+    const path = `/proc/${reconciler.pid}/ns/net`;
     const daemon = await Daemon.start(lab, {
       netns: [segmentOf(100).namespace.name, segmentOf(200).namespace.name, path],
       redis: pair.redis.socket,
@@ -109,7 +109,7 @@ describe('three on one host, one of them kept by a process alone', () => {
       expect(rows.filter(({ protocol }) => protocol === 77).map(({ lladdr }) => lladdr)).toEqual([mac, mac]);
     }
 
-    await keeper.kill();
+    await reconciler.kill();
     await released(pairOf(300).near);
     await served(2);
     await booksBalance(pair.daemon);

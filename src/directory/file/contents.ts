@@ -49,13 +49,13 @@ export interface Difference {
   /** VNIs whose leases differ. */
   leases: Vni[];
   /** More than half of a VNI's records, and more than ten, are gone. */
-  blow: boolean;
+  resync: boolean;
 }
 
 export function difference(before: FileContents, after: FileContents, vnis: ReadonlySet<Vni>): Difference {
   const keys: RecordKey[] = [];
   const leases: Vni[] = [];
-  let blow = false;
+  let resync = false;
   for (const vni of vnis) {
     const old = before.get(vni) ?? NOTHING;
     const now = after.get(vni) ?? NOTHING;
@@ -67,10 +67,10 @@ export function difference(before: FileContents, after: FileContents, vnis: Read
       const kind = key.startsWith('ip:') ? 'ip' : 'mac';
       keys.push({ vni, kind, address: key.slice(kind.length + 1) });
     }
-    if (gone > 10 && gone * 2 > old.values.size) blow = true;
+    if (gone > 10 && gone * 2 > old.values.size) resync = true;
     if (!now.leases.equals(old.leases)) leases.push(vni);
   }
-  return { keys, leases, blow };
+  return { keys, leases, resync };
 }
 
 const NOTHING: FileVni = { values: new Map(), leases: LeaseTable.EMPTY, vteps: [] };

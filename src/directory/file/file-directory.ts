@@ -239,11 +239,11 @@ export class FileDirectory implements Directory {
   #take(contents: FileContents): void {
     const before = this.#contents;
     this.#contents = contents;
-    const { keys, leases, blow } = difference(before ?? new Map(), contents, this.#followed);
+    const { keys, leases, resync } = difference(before ?? new Map(), contents, this.#followed);
     for (const vni of leases) this.#changes.next({ type: 'leases', vni });
     if (before === undefined) this.#state.next({ up: true });
     // A file emptied by mistake is like a Redis that came back empty: whoever holds entries decides what to believe.
-    if (before === undefined || blow) this.#changes.next({ type: 'gap' });
+    if (before === undefined || resync) this.#changes.next({ type: 'gap' });
     else if (keys.length > 0) this.#changes.next({ type: 'records', keys });
   }
 }

@@ -85,7 +85,7 @@ export function accountOf(daemon: Observed, vni: Vni, address: string): Account 
     directory: state.up
       ? { up: true }
       : { up: false, reason: state.reason, forSeconds: seconds(now - state.since) },
-    withdrawalGuard: daemon.keeper.guard.active.includes(vni),
+    withdrawalGuard: daemon.reconciler.guard.active.includes(vni),
     audit: options.audit,
     lifetime: options.lifetime,
     devices: devices.map((device) => deviceAccount(device, address, now)),

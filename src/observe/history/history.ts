@@ -65,7 +65,7 @@ export class History {
     this.#rings.shed.add(this.#now(), vni, address);
   }
 
-  heed(change: DirectoryChange): void {
+  onChange(change: DirectoryChange): void {
     if (change.type !== 'records') return;
     const now = this.#now();
     for (const { vni, kind, address } of change.keys)

@@ -125,7 +125,7 @@ async function answer(
       sendJson(response, missing.length === 0 ? 200 : 503, {
         ready: missing.length === 0,
         missing,
-        ...(daemon.keeper.guard.active.length > 0 ? { degraded: 'withdrawal' } : {}),
+        ...(daemon.reconciler.guard.active.length > 0 ? { degraded: 'withdrawal' } : {}),
       });
       return;
     case '/status':

@@ -91,7 +91,7 @@ export function statusOf(daemon: Observed): Status {
       lookup: distribution(counters.lookupSeconds),
     },
     entries: {
-      held: devices.reduce((sum, { tables }) => sum + tables.shares.size, 0),
+      held: devices.reduce((sum, { tables }) => sum + tables.quotas.size, 0),
       most: options.maxEntries,
     },
     shed: devices
@@ -105,7 +105,7 @@ export function statusOf(daemon: Observed): Status {
       device: device.name,
       port: device.namespace.portName(port),
     })),
-    guard: daemon.keeper.guard.kept().map(({ vni, entries, until }) => ({
+    guard: daemon.reconciler.guard.kept().map(({ vni, entries, until }) => ({
       vni,
       entries,
       forSeconds: Math.max(0, -seconds(until)),

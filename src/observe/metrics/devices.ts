@@ -8,7 +8,7 @@ import type { ServedDevice } from '../../model/device.ts';
 import type { Metrics } from './metrics.ts';
 import type { Sample } from './read-metric.ts';
 
-export function publishDevices(to: Metrics, { host, broadcast }: Observed): void {
+export function publishDevices(to: Metrics, { host, replication }: Observed): void {
   const each = (sample: (device: ServedDevice, name: string) => Sample[]) => (): Sample[] =>
     host.devices().flatMap((device) => sample(device, device.name));
 
@@ -61,6 +61,6 @@ export function publishDevices(to: Metrics, { host, broadcast }: Observed): void
     'missd_broadcasts_dropped_total',
     'Broadcasts above the limit, copied to no other host',
     async () =>
-      (await broadcast.limits.dropped()).map<Sample>(([{ name }, count]) => [{ device: name }, count]),
+      (await replication.limits.dropped()).map<Sample>(([{ name }, count]) => [{ device: name }, count]),
   );
 }

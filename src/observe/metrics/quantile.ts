@@ -6,7 +6,7 @@
  * @returns undefined where nothing was observed
  */
 export function quantile(
-  share: number,
+  quota: number,
   bounds: readonly number[],
   counts: readonly number[],
 ): number | undefined {
@@ -16,8 +16,8 @@ export function quantile(
   let lower = 0;
   for (const [bucket, upper] of bounds.entries()) {
     const here = counts[bucket] ?? 0;
-    if (here > 0 && below + here >= share * total)
-      return lower + ((upper - lower) * (share * total - below)) / here;
+    if (here > 0 && below + here >= quota * total)
+      return lower + ((upper - lower) * (quota * total - below)) / here;
     below += here;
     lower = upper;
   }

@@ -63,7 +63,7 @@ function publishMisses(to: Metrics, { counters, admission }: Observed): void {
   );
 }
 
-function publishTables(to: Metrics, { counters, host, keeper, broadcast }: Observed): void {
+function publishTables(to: Metrics, { counters, host, reconciler, replication }: Observed): void {
   to.gauge('missd_entries', 'Entries held, by kernel table', () => {
     const held = { neighbour: 0, fdb: 0, route: 0 };
     for (const { tables, routes } of host.devices()) {
@@ -79,7 +79,7 @@ function publishTables(to: Metrics, { counters, host, keeper, broadcast }: Obser
   to.gauge(
     'missd_oldest_check_seconds',
     'Since the record of the entry longest unread was read: how long an entry could be wrong, if the feed were',
-    () => keeper.due.oldest / 1000,
+    () => reconciler.due.oldest / 1000,
   );
   to.histogram(
     'missd_change_seconds',
@@ -114,7 +114,7 @@ function publishTables(to: Metrics, { counters, host, keeper, broadcast }: Obser
   to.gauge(
     'missd_withdrawal_guard',
     'VNIs whose entries are kept although their records are gone',
-    () => keeper.guard.active.length,
+    () => reconciler.guard.active.length,
   );
   to.gauge(
     'missd_broadcast_replicas',
@@ -130,12 +130,12 @@ function publishTables(to: Metrics, { counters, host, keeper, broadcast }: Obser
   to.gauge(
     'missd_broadcast_left_out',
     'Hosts that take part and get no copies, because they are too many',
-    () => broadcast.leftOut,
+    () => replication.leftOut,
   );
   to.gauge(
     'missd_broadcast_unlimited',
     'Devices whose broadcasts are copied without a limit',
-    () => broadcast.limits.unlimited,
+    () => replication.limits.unlimited,
   );
 }
 

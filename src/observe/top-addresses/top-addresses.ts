@@ -20,7 +20,7 @@ const ONE_BY_ONE = 1_000;
 export const HALF_LIFE = 60;
 const FORGOTTEN = 600_000;
 
-export class Demand {
+export class TopAddresses {
   readonly #devices: () => ServedDevice[];
   readonly #now: Clock;
   readonly #random: () => number;
@@ -34,7 +34,7 @@ export class Demand {
   }
 
   /** Misses just heard. */
-  heed({ misses, deviceOf }: MissBatch): void {
+  onMisses({ misses, deviceOf }: MissBatch): void {
     const now = this.#now();
     this.#recent += misses.length;
     const stride = 1 + Math.floor(this.#recent / ONE_BY_ONE);

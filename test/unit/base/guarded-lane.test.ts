@@ -9,7 +9,7 @@ import {
   revived,
 } from '../../../src/base/guarded-lane.ts';
 import { RecheckQueue } from '../../../src/reconcile/recheck-queue.ts';
-import { Blow } from '../../../src/reconcile/full-resync.ts';
+import { FullResync } from '../../../src/reconcile/full-resync.ts';
 import { Fifo } from '../../../src/base/batch-while-busy.ts';
 import { World, turns, watch } from '../fake/world.ts';
 
@@ -62,7 +62,7 @@ describe('a lane', () => {
     const items = new Subject<string[]>();
     const ended: unknown[] = [];
     const lane = inLane<string, string, string>(
-      'moved_away',
+      'bridge_entries',
       {
         work: ([item = '']) =>
           item === 'work' ? fail(item) : item === 'stream' ? throwError(() => new Error(item)) : item,
@@ -76,7 +76,7 @@ describe('a lane', () => {
     items.next(['a', 'work', 'b', 'stream', 'c', 'conclusion', 'd']);
     expect(ended).toEqual(['a', 'no work', 'b', 'c', 'no conclusion', 'd']);
     expect(faults.broke).toEqual(
-      ['work', 'stream', 'instead', 'conclusion'].map((one) => `moved_away: ${one}`),
+      ['work', 'stream', 'instead', 'conclusion'].map((one) => `bridge_entries: ${one}`),
     );
   });
 
@@ -84,7 +84,7 @@ describe('a lane', () => {
     const items = new Subject<number[]>();
     const dropped: number[] = [];
     const limits = { size: 1, underWay: 1, most: 2, dropped: (item: number) => dropped.push(item) };
-    watch(items.pipe(inLane('ahead', { work: () => NEVER, conclude: () => undefined }, limits, faults)));
+    watch(items.pipe(inLane('proactive', { work: () => NEVER, conclude: () => undefined }, limits, faults)));
     items.next([1, 2, 3]);
     items.next([4, 5]);
     // One is under way. The first burst had all its room before any of it went.
@@ -134,15 +134,15 @@ describe('a queue', () => {
     const world = new World();
     const device = world.device();
     const queue = new RecheckQueue();
-    const recheck = (key: string, cause: 'change' | Blow) =>
+    const recheck = (key: string, cause: 'change' | FullResync) =>
       ({ device, table: 'neighbour', key, cause }) as const;
     for (let n = 0; n < 100_000; n++) queue.push(recheck(String(n % 10), 'change'));
     expect(queue.size).toBe(10);
     // A feed that breaks again and again while the directory does not answer.
     for (let gap = 0; gap < 20; gap++) {
-      const blow = new Blow('gap', [device], []);
-      for (let n = 0; n < 5_000; n++) queue.push(recheck(String(n), blow));
-      blow.overtaken = true;
+      const resync = new FullResync('gap', [device], []);
+      for (let n = 0; n < 5_000; n++) queue.push(recheck(String(n), resync));
+      resync.overtaken = true;
     }
     expect(queue.size).toBeLessThan(40_000);
     expect(queue.take(10)).toHaveLength(10);

@@ -28,7 +28,7 @@ const AHEAD = 12;
 
 /** Methods of an interface, as its source has them: each throws, and rejects where it promises something. */
 function methodsOf(file: string, name: string): [method: string, how: 'throws' | 'rejects'][] {
-  const source = readFileSync(new URL(`../../src/${file}`, import.meta.url), 'utf8');
+  const source = readFileSync(new URL(`../../../src/${file}`, import.meta.url), 'utf8');
   const [, body = ''] = new RegExp(`export interface ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
   return [...body.matchAll(/^ {2}(\w+)\(.*?\): (.*);$/gm)].flatMap(([, method = '', returns = '']) => [
     [method, 'throws'],

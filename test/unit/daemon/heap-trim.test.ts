@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from 'vitest';
-import { Tidying } from '../../../src/daemon/heap-trim.ts';
+import { HeapTrim } from '../../../src/daemon/heap-trim.ts';
 
 const MIB = 1024 ** 2;
 const LIVE = 40 * MIB;
@@ -8,11 +8,11 @@ let time: number;
 let heap: number;
 let collected: number;
 let misses: number;
-let tidying: Tidying;
+let heapTrim: HeapTrim;
 
 beforeEach(() => {
   [time, heap, collected, misses] = [1_000_000, 100 * MIB, 0, 0];
-  tidying = new Tidying(
+  heapTrim = new HeapTrim(
     () => time,
     () => heap,
     () => {
@@ -26,7 +26,7 @@ beforeEach(() => {
 function pass(more = 0): void {
   time += 10_000;
   misses += more;
-  tidying.tick(misses);
+  heapTrim.tick(misses);
 }
 
 it('collects once after a storm, when it has been calm for half a minute', () => {
@@ -52,7 +52,7 @@ it('collects again where there is something to be had', () => {
 });
 
 it('finds V8’s own collector', () => {
-  const big = new Tidying(() => time);
+  const big = new HeapTrim(() => time);
   expect(() => {
     for (let i = 0; i < 4; i++) {
       time += 10_000;

@@ -93,7 +93,7 @@ export class World {
   /** Broadcast addresses of the underlay's subnets. */
   readonly broadcasts = new Set<string>();
   readonly devices: ServedDevice[] = [];
-  unheard: ReadonlySet<number> = new Set();
+  mutedTaps: ReadonlySet<number> = new Set();
   readonly admission = new Admission(this.counters, LOOKUP_RATE, this.now);
   readonly deps: PipelineDeps;
 
@@ -110,7 +110,7 @@ export class World {
       isBroadcast: (address) => this.broadcasts.has(address),
       assigned: () => this.assigned,
       guestPorts: () => [GUEST],
-      unhear: (ports) => void (this.unheard = ports),
+      muteTap: (ports) => void (this.mutedTaps = ports),
       portName: (ifindex) => `port${ifindex}`,
     };
     const report = new Report(this.counters, new FoldedLog(this.log, this.now), this.history);
@@ -125,7 +125,7 @@ export class World {
       isOwnVtep: (one) => this.own.has(one),
       announcer,
       macChanges: new MacChanges(announcer, report, this.now),
-      judge: {
+      policy: {
         leases: (vni) => this.directory.leases(vni),
         vtepAllow: () => true,
         malformed: (device, reason, example) => {

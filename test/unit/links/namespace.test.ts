@@ -1,8 +1,8 @@
 import { Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Host } from '../../../src/links/host.ts';
-import { Wishes } from '../../../src/links/requested-devices.ts';
-import type { Signal } from '../../../src/links/namespace-event.ts';
+import { RequestedDevices } from '../../../src/links/requested-devices.ts';
+import type { NamespaceEvent } from '../../../src/links/namespace-event.ts';
 import type { Link } from '../../../src/base/vocabulary.ts';
 import { FakeKernel, type FakeNamespace } from '../fake/kernel.ts';
 import {
@@ -22,7 +22,7 @@ import {
 let world: World;
 let namespace: FakeNamespace;
 let host: Host;
-let signals: Signal[];
+let events: NamespaceEvent[];
 let following: Subscription;
 let wait: boolean;
 
@@ -41,17 +41,17 @@ async function serve(...links: Link[]): Promise<void> {
     wait,
   };
   host = new Host(options, kernel, world.log, world.deps.report);
-  following = watch(host.signals$(), (signal) => signals.push(signal));
+  following = watch(host.events$(), (event) => events.push(event));
   await turns();
 }
 
-const types = (): string[] => signals.map(({ type }) => type);
+const types = (): string[] => events.map(({ type }) => type);
 const names = (): string[] => host.devices().map(({ link: { name } }) => name);
 
 beforeEach(() => {
   world = new World();
   namespace = world.kernel;
-  signals = [];
+  events = [];
   wait = false;
 });
 
@@ -90,7 +90,7 @@ describe('a host', () => {
     namespace.names.bind(`missd/device/${VXLAN}`, 'datagram', 65_534);
     await serve(vxlanLink(VXLAN, true));
     expect(names()).toEqual(['vx']);
-    expect(signals).toContainEqual(
+    expect(events).toContainEqual(
       expect.objectContaining({ type: 'squatted', by: expect.stringContaining('uid 65534') as string }),
     );
   });
@@ -153,7 +153,7 @@ describe('a host', () => {
     const failures: string[] = [];
     const bad = { ...vxlanLink(VXLAN, true), vxlan: { ...vxlanLink(VXLAN, true).vxlan, external: true } };
     await serve(bad);
-    new Wishes(
+    new RequestedDevices(
       () => [],
       host,
       world.log,
@@ -166,16 +166,16 @@ describe('a host', () => {
     namespace.removeLink(VXLAN);
     expect([...(host.namespaces.values().next().value?.refusals ?? [])]).toEqual([]);
     namespace.setLink(vxlanLink(VXLAN, true));
-    const wishes = new Wishes(
+    const requestedDevices = new RequestedDevices(
       () => [],
       host,
       world.log,
       (reason) => failures.push(reason),
     );
-    wishes.check();
+    requestedDevices.check();
     namespace.setLink(bad);
     expect(host.devices()).toEqual([]);
-    wishes.check();
+    requestedDevices.check();
     expect(failures).toHaveLength(1);
   });
 
@@ -192,7 +192,7 @@ describe('a host', () => {
   it('says when the kernel emptied a device, and when it can be written to again', async () => {
     const served = vxlanLink(VXLAN, true);
     await serve(served);
-    signals = [];
+    events = [];
     namespace.setLink({ ...served, up: false });
     namespace.setLink(served);
     namespace.setLink({ ...served, lladdr: '02:00:00:00:00:99' });
@@ -202,7 +202,7 @@ describe('a host', () => {
   it('says when a device becomes the port of another bridge, or of none', async () => {
     const served = vxlanLink(VXLAN, true);
     await serve(served);
-    signals = [];
+    events = [];
     namespace.setLink(vxlanLink(VXLAN, false));
     namespace.setLink(served);
     expect(types()).toEqual(['bridged', 'bridged']);
@@ -233,7 +233,7 @@ describe('a host', () => {
     const [under, other] = [40, 41];
     const vxlan = vxlanLink(VXLAN, true);
     await serve({ ...vxlan, vxlan: { ...vxlan.vxlan, link: under } });
-    signals.length = 0;
+    events.length = 0;
     const tell = (ifindex: number, address: string, removed = false): void => {
       namespace.tell({ type: 'address', removed, address: { ifindex, ip: address, prefixLength: 64 } });
     };
@@ -266,7 +266,7 @@ describe('a host', () => {
       },
       1,
     );
-    signals.length = 0;
+    events.length = 0;
     namespace.tell({ type: 'address', removed: false, address: { ifindex: 50, ip: 'fe80::77' } });
     expect(types()).toEqual(['addresses']);
   });

@@ -39,17 +39,17 @@ describe('the budget of a port', () => {
 
   it('keeps to that whatever the rate, the pace and the share of unknown ones', () => {
     const rate = fc.integer({ min: 4, max: 100_000 });
-    const share = fc.integer({ min: 1, max: 10 });
+    const quota = fc.integer({ min: 1, max: 10 });
     fc.assert(
-      fc.property(rate, share, fc.integer({ min: 1, max: 300 }), (rate, share, step) => {
+      fc.property(rate, quota, fc.integer({ min: 1, max: 300 }), (rate, quota, step) => {
         const unknown: number[] = [];
         const budget = new Budget(rate, 0);
         for (let now = 0; now < 5_000; now += step) {
           const allowed = budget.allowance(256, now);
           for (let n = 0; n < allowed; n++) budget.hold();
           for (let n = 0; n < allowed; n++) {
-            if (n % share === 0) unknown.push(now);
-            budget.answered(n % share === 0);
+            if (n % quota === 0) unknown.push(now);
+            budget.answered(n % quota === 0);
           }
         }
         expect(busiest(unknown)).toBeLessThanOrEqual(rate);

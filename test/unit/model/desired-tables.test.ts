@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HeldTables, type Source } from '../../../src/model/desired-tables.ts';
+import { DesiredTables, type Source } from '../../../src/model/desired-tables.ts';
 import { ip, mac, vtep } from '../fake/world.ts';
 
 const number = fc.integer({ min: 1, max: 5 });
@@ -16,7 +16,7 @@ describe('HeldTables', () => {
   it('knows users and sources as a model does that looks everything up', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const tables = new HeldTables();
+        const tables = new DesiredTables();
         const neighbours = new Map<string, string>();
         const sources = new Map<string, Source>();
         for (const one of steps) {
@@ -54,7 +54,7 @@ describe('HeldTables', () => {
   });
 
   it('keeps neighbours in the order they were checked in', () => {
-    const tables = new HeldTables();
+    const tables = new DesiredTables();
     const set = (n: number): void => {
       tables.setNeighbour({
         ip: ip(n),
@@ -69,14 +69,14 @@ describe('HeldTables', () => {
   });
 
   it('remembers the last addresses of a MAC past their entries, newest first', () => {
-    const tables = new HeldTables();
+    const tables = new DesiredTables();
     for (const n of [1, 2, 3, 4, 5, 2]) tables.remember(mac(1), ip(n));
     expect(tables.addressesOf(mac(1))).toEqual([ip(2), ip(5), ip(4), ip(3)]);
     expect(tables.addressesOf(mac(2))).toEqual([]);
   });
 
   it('forgets a probation with the neighbour, not with its being checked', () => {
-    const tables = new HeldTables();
+    const tables = new DesiredTables();
     const neighbour = { ip: ip(1), mac: mac(1), source: { kind: 'ip' as const, name: ip(1) } };
     tables.setNeighbour({ ...neighbour, checkedAt: 0, usedAt: 0 });
     tables.probation.set(ip(1), 5);

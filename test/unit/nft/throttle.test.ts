@@ -53,22 +53,22 @@ describe('a port that floods', () => {
   it('is held back in the kernel for seconds, unheard by the tap meanwhile', async () => {
     await offend();
     expect(ports()).toEqual([GUEST]);
-    expect([...world.unheard]).toEqual([GUEST]);
+    expect([...world.mutedTaps]).toEqual([GUEST]);
     expect(questionsOf(device).throttled).toBe(lane);
     expect(throttle.size).toBe(1);
     await pass(10);
     expect(ports()).toEqual([]);
-    expect(world.unheard.size).toBe(0);
+    expect(world.mutedTaps.size).toBe(0);
     expect(questionsOf(device).throttled).toBeUndefined();
     expect(throttle.count).toBe(1);
   });
 
   it('is passed over before the kernel holds it back and until it does not any more', async () => {
-    const unheard: number[][] = [];
-    world.kernel.onThrottle = () => void unheard.push([...world.unheard]);
+    const mutedTaps: number[][] = [];
+    world.kernel.onThrottle = () => void mutedTaps.push([...world.mutedTaps]);
     await offend();
     await pass(10);
-    expect(unheard).toEqual([[GUEST], [GUEST]]);
+    expect(mutedTaps).toEqual([[GUEST], [GUEST]]);
   });
 
   it('is heard again where the kernel could, and cannot any more', async () => {
@@ -76,7 +76,7 @@ describe('a port that floods', () => {
     world.kernel.throttleFailure = 'nft: killed';
     await pass(60, LOOKUP_RATE / 10);
     expect(throttle.size).toBe(0);
-    expect(world.unheard.size).toBe(0);
+    expect(world.mutedTaps.size).toBe(0);
     expect(questionsOf(device).throttled).toBeUndefined();
   });
 
@@ -103,7 +103,7 @@ describe('a port that floods', () => {
 
   it('is let go of by the kernel after the sockets of the namespace were closed, too', async () => {
     await offend();
-    device.namespace.unhear = () => {
+    device.namespace.muteTap = () => {
       throw new Error('the namespace is closed');
     };
     await throttle.stop();
@@ -116,7 +116,7 @@ describe('a port that floods', () => {
     await offend();
     await pass(3);
     expect(throttle.size).toBe(0);
-    expect(world.unheard.size).toBe(0);
+    expect(world.mutedTaps.size).toBe(0);
     expect(world.lines.filter((line) => line.includes('nft: not found'))).toHaveLength(1);
   });
 

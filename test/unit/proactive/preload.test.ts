@@ -1,40 +1,40 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Ahead } from '../../../src/proactive/preload.ts';
+import { Preload } from '../../../src/proactive/preload.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { HERE, ROUTED, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink, watch } from '../fake/world.ts';
 import { Keeping, ipKey, macKey } from '../reconcile/reconciling.ts';
 
 class Written extends Keeping {
-  readonly ahead = new Ahead(
+  readonly preload = new Preload(
     this.deps,
     () => this.devices,
     this.log,
     (change) => {
-      this.keeper.heed(change);
+      this.reconciler.onChange(change);
     },
   );
 
   constructor() {
     super();
-    watch(this.ahead.work$());
+    watch(this.preload.work$());
   }
 
   async tick(): Promise<void> {
-    this.ahead.tick();
+    this.preload.tick();
     await turns(20);
   }
 
   /** Word of changes, to everybody who is told in the daemon. */
   override async changed(...keys: RecordKey[]): Promise<void> {
-    this.keeper.heed({ type: 'records', keys });
-    this.ahead.heed({ type: 'records', keys });
+    this.reconciler.onChange({ type: 'records', keys });
+    this.preload.onChange({ type: 'records', keys });
     await turns(20);
   }
 
   async leasesChanged(): Promise<void> {
-    this.keeper.heed({ type: 'leases', vni: VNI });
-    this.ahead.heed({ type: 'leases', vni: VNI });
+    this.reconciler.onChange({ type: 'leases', vni: VNI });
+    this.preload.onChange({ type: 'leases', vni: VNI });
     await turns(20);
   }
 }
@@ -62,7 +62,7 @@ describe('preload', () => {
     world.directory.set(VNI + 1, 'ip', ip(800), `${mac(800)} ${vtep(2)}`);
     await world.tick();
     await turns(40);
-    expect(device.ahead).toBe(true);
+    expect(device.preload).toBe(true);
     expect(device.tables.neighbours.size).toBe(600);
     expect(Object.keys(world.fdb(device))).toHaveLength(601);
     expect(world.fdb(device)[mac(700)]).toBe(vtep(3));
@@ -89,7 +89,7 @@ describe('preload', () => {
     device.verified = true;
     world.directory.fail('gone');
     await world.tick();
-    expect(device.ahead).toBe(false);
+    expect(device.preload).toBe(false);
     world.directory.recover();
     await world.tick();
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
@@ -124,7 +124,7 @@ describe('preload', () => {
     endpoint(1);
     await world.tick();
     endpoint(2);
-    world.ahead.heed({ type: 'gap' });
+    world.preload.onChange({ type: 'gap' });
     await turns(20);
     expect(Object.keys(world.neighbours(device))).toEqual([ip(1), ip(2)]);
     world.time += 100 * 3_600_000;
@@ -176,11 +176,11 @@ describe('routes', () => {
     await world.tick();
     expect(Object.keys(routes())).toHaveLength(20);
     for (let n = 1; n <= 20; n++) world.directory.lease(VNI, `10.21.${n}.0/24`, undefined);
-    world.keeper.heed({ type: 'gap' });
-    world.ahead.heed({ type: 'gap' });
+    world.reconciler.onChange({ type: 'gap' });
+    world.preload.onChange({ type: 'gap' });
     await turns(40);
     await world.tick();
-    expect(world.keeper.guard.active).toEqual([VNI]);
+    expect(world.reconciler.guard.active).toEqual([VNI]);
     expect(Object.keys(routes())).toHaveLength(20);
   });
 
@@ -190,7 +190,7 @@ describe('routes', () => {
     world.kernel.routeTable.push({ ifindex: 3, cidr: '10.20.3.0/24', protocol: 4 });
     await world.tick();
     world.kernel.routeTable.splice(1, 1);
-    world.ahead.audit();
+    world.preload.audit();
     await turns(20);
     expect(routes()).toEqual({ [NET]: GATEWAY, '10.20.3.0/24': undefined });
     expect(world.counters.conflicts.foreign_route).toBe(2);

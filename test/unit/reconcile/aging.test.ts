@@ -6,7 +6,7 @@ import {
   NUD_REACHABLE,
   NUD_STALE,
 } from '../../../src/kernel/netlink.ts';
-import { type Concerned, heed } from '../../../src/daemon/signal-dispatch.ts';
+import { type Concerned, dispatch } from '../../../src/daemon/event-dispatch.ts';
 import { FoldedLog } from '../../../src/base/log.ts';
 import { Report } from '../../../src/daemon/report.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
@@ -91,9 +91,9 @@ describe('routed addresses that share a MAC', () => {
   const joinBridge = (): void => {
     device.link = vxlanLink(ROUTED, true);
     world.kernel.setLink(device.link);
-    const { keeper, log, counters, history, now } = world;
+    const { reconciler, log, counters, history, now } = world;
     const report = new Report(counters, new FoldedLog(log, now), history);
-    heed({ type: 'bridged', device }, { keeper, log, report } as Concerned);
+    dispatch({ type: 'bridged', device }, { reconciler, log, report } as Concerned);
   };
 
   beforeEach(async () => {
@@ -147,7 +147,7 @@ describe('routed addresses that share a MAC', () => {
       state: NUD_PROBE,
       count: 1,
     }));
-    world.keeper.heedUse({ misses, deviceOf: () => device });
+    world.reconciler.onMisses({ misses, deviceOf: () => device });
     expect([1, 2, 3].map(state)).toEqual([OUR_ROW.state, NUD_STALE, NUD_STALE]);
     expect(device.tables.neighbours.get(ip(1))?.usedAt).toBe(world.time);
   });
@@ -191,7 +191,7 @@ describe('routed addresses that share a MAC', () => {
     const successor = world.device(vxlanLink(ROUTED, false));
     world.devices.shift();
     successor.adopted = false;
-    world.keeper.begin(successor, Promise.resolve());
+    world.reconciler.begin(successor, Promise.resolve());
     await auditAfter(10);
     expect([...successor.tables.neighbours.keys()]).toEqual([ip(1), ip(2), ip(3)]);
     expect([1, 2, 3].map(state)).toEqual([OUR_ROW.state, OUR_ROW.state, OUR_ROW.state]);

@@ -158,7 +158,7 @@ describe('a mac: record', () => {
       router: false,
       source: { kind: 'ip' as const, name: ip(1) },
     };
-    world.keeper.settled([{ question, outcome: 'resolved', answer }]);
+    world.reconciler.settled([{ question, outcome: 'resolved', answer }]);
     await turns();
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
   });
@@ -207,11 +207,11 @@ describe('a device that went away', () => {
     world.directory.hold();
     await world.gap();
     world.devices.length = 0;
-    world.keeper.forget(device);
+    world.reconciler.forget(device);
     world.directory.release();
     await turns();
     expect(world.kernel.written).toEqual([]);
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
   });
 
   it('while its records were applied costs the other devices nothing', async () => {

@@ -23,7 +23,7 @@ async function unsay(...numbers: number[]): Promise<void> {
 const asks = (n: number, lladdr: string, port = GUEST): void => {
   const asker = { port, lladdr, ip: ip(n) };
   const miss = { layer: 'l3' as const, ifindex: VXLAN, address: ip(99), state: NUD_STALE, count: 1, asker };
-  world.keeper.heedUse({ misses: [miss], deviceOf: world.deviceOf });
+  world.reconciler.onMisses({ misses: [miss], deviceOf: world.deviceOf });
 };
 
 beforeEach(() => {
@@ -45,9 +45,9 @@ describe('an address that comes with another MAC', () => {
       'was held on a device that was made again',
       async () => {
         world.devices.splice(0);
-        world.keeper.forget(device);
+        world.reconciler.forget(device);
         device = world.device();
-        world.keeper.begin(device, Promise.resolve());
+        world.reconciler.begin(device, Promise.resolve());
         await turns();
       },
     ],

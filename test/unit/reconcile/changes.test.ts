@@ -71,13 +71,13 @@ describe('what nobody has', () => {
   it.each<DirectoryChange>([{ type: 'leases', vni: VNI }, { type: 'gap' }, { type: 'flushed' }])(
     'is forgotten altogether after $type',
     (change) => {
-      world.keeper.heed(change);
+      world.reconciler.onChange(change);
       expect(device.absent.size + device.local.size).toBe(0);
     },
   );
 
   it('is not forgotten for another VNI', () => {
-    world.keeper.heed({ type: 'leases', vni: 200 });
+    world.reconciler.onChange({ type: 'leases', vni: 200 });
     expect(device.absent.size).toBe(2);
   });
 });
@@ -133,7 +133,7 @@ describe('an answer', () => {
   });
 
   it('is left alone while the directory is down', async () => {
-    world.keeper.directory(false);
+    world.reconciler.directory(false);
     await world.pass(LIFETIME * 3);
     expect(read()).toBe(0);
     expect(Object.keys(world.fdb(device))).toHaveLength(2);

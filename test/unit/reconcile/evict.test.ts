@@ -46,7 +46,7 @@ function asks(port: number, numbers: readonly number[], lladdr = mac): void {
   });
   const placements = asked.map(({ question, answer }) => ({ device, ip: question.address, answer, port }));
   const outcomes = install(placements, world.deps);
-  world.keeper.settled(asked.map((one, index) => ({ ...one, outcome: outcomes[index] ?? 'failed' })));
+  world.reconciler.settled(asked.map((one, index) => ({ ...one, outcome: outcomes[index] ?? 'failed' })));
 }
 
 const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, n) => from + n);
@@ -60,7 +60,7 @@ describe('a port at its quota', () => {
     expect(range(1, QUOTA).every(has)).toBe(true);
     expect(has(1099)).toBe(true);
     expect(has(1000)).toBe(false);
-    expect(device.tables.shares.of(A)?.size).toBeLessThanOrEqual(QUOTA);
+    expect(device.tables.quotas.of(A)?.size).toBeLessThanOrEqual(QUOTA);
     expect(
       world.kernel
         .fdbOf(VXLAN)
@@ -78,7 +78,7 @@ describe('a port at its quota', () => {
   it('keeps a batch that was just written, larger than the quota, until its packets are out', () => {
     asks(A, range(1, QUOTA + 5));
     expect(count()).toBe(QUOTA + 5);
-    world.keeper.tick();
+    world.reconciler.tick();
     expect(count()).toBeLessThanOrEqual(QUOTA);
     expect(has(QUOTA + 5)).toBe(true);
   });
@@ -95,7 +95,7 @@ describe('a port at its quota', () => {
   it('keeps the FDB entry that another neighbour needs', () => {
     asks(B, [1], () => mac(1));
     asks(A, range(1000, QUOTA + 10), () => mac(1));
-    world.keeper.tick();
+    world.reconciler.tick();
     expect(has(1000)).toBe(false);
     expect(has(1)).toBe(true);
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
@@ -124,7 +124,7 @@ describe('a port at its quota', () => {
     asks(B, [1]);
     asks(A, [1, ...range(1000, QUOTA - 1)]);
     asks(A, [1000]);
-    expect(device.tables.shares.of(B)?.size).toBe(1);
+    expect(device.tables.quotas.of(B)?.size).toBe(1);
     asks(A, [2000, 2001]);
     expect([has(1), has(1000), has(1001)]).toEqual([true, true, false]);
   });
@@ -149,7 +149,7 @@ describe('the maximum', () => {
     }
     await world.audit();
     expect(device.tables.lone.size).toBe(MAX + 8);
-    world.keeper.tick();
+    world.reconciler.tick();
     expect(world.kernel.fdbOf(VXLAN).length).toBeLessThanOrEqual(MAX);
     expect(world.kernel.fdbOf(VXLAN).length).toBeGreaterThan(QUOTA);
   });
@@ -174,11 +174,11 @@ it('whatever is asked for, by whom: nobody below the quota loses an entry, and n
         asked.set(port, mine);
         expect(numbers.every(has)).toBe(true);
         for (const [one, all] of asked) {
-          expect(device.tables.shares.of(one)?.size).toBeLessThanOrEqual(QUOTA + size);
+          expect(device.tables.quotas.of(one)?.size).toBeLessThanOrEqual(QUOTA + size);
           if (all.size <= QUOTA) expect([...all].every(has)).toBe(true);
         }
-        const { shares, neighbours, lone } = device.tables;
-        expect(shares.size).toBe(neighbours.size + lone.size);
+        const { quotas, neighbours, lone } = device.tables;
+        expect(quotas.size).toBe(neighbours.size + lone.size);
         expect(count()).toBe(neighbours.size);
       }
     }),

@@ -13,7 +13,7 @@ function learns(n: number, port = GUEST, state = NUD_REACHABLE): void {
   const row = world.kernel.bridgeFdbEntry(BRIDGE, mac(n));
   if (row === undefined) throw new Error('no row');
   const behindBridge = (bridge: number): ServedDevice | undefined => (bridge === BRIDGE ? device : undefined);
-  world.keeper.heedRows({ changes: [{ removed: false, row }], deviceOf: world.deviceOf, behindBridge });
+  world.reconciler.onRows({ changes: [{ removed: false, row }], deviceOf: world.deviceOf, behindBridge });
 }
 const known = (): string[] => world.kernel.bridgeFdbOf(BRIDGE).map(({ lladdr }) => lladdr);
 

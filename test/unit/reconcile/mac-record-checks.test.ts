@@ -1,6 +1,6 @@
 import { PortLane, type Settled } from '../../../src/model/question.ts';
 import { beforeEach, expect, it } from 'vitest';
-import { SecondLooks } from '../../../src/reconcile/mac-record-checks.ts';
+import { MacRecordChecks } from '../../../src/reconcile/mac-record-checks.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { UNKNOWN } from '../../../src/model/port-quotas.ts';
 import { LOOKUP_RATE, ip, mac, turns, vtep, watch } from '../fake/world.ts';
@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 
 it('second looks come behind the answers that guests wait for, all of them and once', async () => {
-  const seconds = new SecondLooks(world.deps);
+  const seconds = new MacRecordChecks(world.deps);
   watch(seconds.verdicts$());
   seconds.after([answered(1), answered(2)], false);
   await turns();
@@ -47,7 +47,7 @@ it('second looks come behind the answers that guests wait for, all of them and o
 });
 
 it('a stream of misses with a pause after each is not one of second looks', async () => {
-  const seconds = new SecondLooks(world.deps);
+  const seconds = new MacRecordChecks(world.deps);
   watch(seconds.verdicts$());
   for (let n = 1; n <= 30; n++) {
     seconds.after([answered(n)], true);
@@ -65,7 +65,7 @@ it('a second look is taken within a second however long guests wait', async () =
   world.directory.set(device.vni, 'mac', mac(1), vtep(3));
   const miss = { layer: 'l3', ifindex: device.ifindex, address: ip(9), state: 0, count: 1 } as const;
   world.deps.admission.admit([miss], () => device);
-  world.keeper.settled([answered(1)]);
+  world.reconciler.settled([answered(1)]);
   await turns();
   expect(device.tables.fdb.get(mac(1))?.vtep).toBe(vtep(2));
   await world.pass(1);

@@ -56,7 +56,7 @@ const zebra = (n: number, ifindex = BRIDGE): void => {
   });
 };
 const begin = async (): Promise<void> => {
-  world.keeper.begin(device, Promise.resolve());
+  world.reconciler.begin(device, Promise.resolve());
   await turns(64);
 };
 const held = (): string[] => [...device.tables.fdb.keys()];
@@ -92,11 +92,11 @@ describe('a row with our marks, found at the start', () => {
   });
 
   it('is searched for, too, when all is read again for another reason before that', async () => {
-    world.keeper.directory(false);
+    world.reconciler.directory(false);
     stand(1);
     journal.add(`${mac(1)} ${vtep(2)}`);
     record(1);
-    world.keeper.begin(device, new Promise(() => undefined));
+    world.reconciler.begin(device, new Promise(() => undefined));
     await turns(64);
     // The feed of a directory that has just been connected to begins with a gap.
     await world.gap();
@@ -162,12 +162,12 @@ describe('a row with our marks, found at the start', () => {
   });
 
   it('concludes nothing while the directory is down', async () => {
-    world.keeper.directory(false);
+    world.reconciler.directory(false);
     stand(1);
     await begin();
     expect(device.foreign.size).toBe(0);
     record(1);
-    world.keeper.directory(true);
+    world.reconciler.directory(true);
     await turns(64);
     expect(held()).toEqual([mac(1)]);
     expect(device.tables.unproven.size).toBe(0);
@@ -203,7 +203,7 @@ describe('a row of ours that another owner has signed meanwhile', () => {
 });
 
 it('an unproven row that its owner removes is not restored', async () => {
-  world.keeper.directory(false);
+  world.reconciler.directory(false);
   stand(1);
   await begin();
   world.kernel.removeFdb(VXLAN, mac(1));

@@ -1,4 +1,4 @@
-import { type KeepOptions, Keeper, type OpenJournal } from '../../../src/reconcile/reconciler.ts';
+import { type KeepOptions, Reconciler, type OpenJournal } from '../../../src/reconcile/reconciler.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { World, ip, mac, turns, vtep, watch } from '../fake/world.ts';
@@ -9,14 +9,14 @@ export const GRACE = 300;
 
 /** A keeper at work in a world of its own, the directory up. */
 export class Keeping extends World {
-  readonly keeper: Keeper;
+  readonly reconciler: Reconciler;
 
   constructor(options: Partial<KeepOptions> = {}, openJournal?: OpenJournal) {
     super();
     const all = { lifetime: LIFETIME, idle: IDLE, withdrawalGrace: GRACE, maxEntries: 200_000, ...options };
-    this.keeper = new Keeper(this.deps, all, () => this.devices, this.log, openJournal);
-    watch(this.keeper.work$());
-    this.keeper.directory(true);
+    this.reconciler = new Reconciler(this.deps, all, () => this.devices, this.log, openJournal);
+    watch(this.reconciler.work$());
+    this.reconciler.directory(true);
   }
 
   /** `count` endpoints with records, each with a MAC of its own, all behind the second host. */
@@ -26,12 +26,12 @@ export class Keeping extends World {
 
   /** Word of changed records, and what follows from it. */
   async changed(...keys: RecordKey[]): Promise<void> {
-    this.keeper.heed({ type: 'records', keys });
+    this.reconciler.onChange({ type: 'records', keys });
     await turns();
   }
 
   async gap(): Promise<void> {
-    this.keeper.heed({ type: 'gap' });
+    this.reconciler.onChange({ type: 'gap' });
     await turns();
   }
 
@@ -39,14 +39,14 @@ export class Keeping extends World {
   async pass(seconds: number): Promise<void> {
     for (let second = 0; second < seconds; second++) {
       this.time += 1_000;
-      this.keeper.tick();
+      this.reconciler.tick();
       await turns(2);
     }
     await turns();
   }
 
   async audit(): Promise<void> {
-    this.keeper.audit(this.devices);
+    this.reconciler.audit(this.devices);
     await turns();
   }
 

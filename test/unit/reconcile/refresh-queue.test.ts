@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import { Due } from '../../../src/reconcile/refresh-queue.ts';
+import { RefreshQueue } from '../../../src/reconcile/refresh-queue.ts';
 import { World, ip, mac, vtep } from '../fake/world.ts';
 
 const LIFETIME = 60_000;
 
 test('an answer that is being read again is as old as it was, until it has been read', () => {
   const world = new World();
-  const due = new Due(() => world.devices, LIFETIME, world.now);
+  const due = new RefreshQueue(() => world.devices, LIFETIME, world.now);
   expect(due.oldest).toBe(0);
   world.endpoint(world.device(), ip(1), mac(1), vtep(2));
   world.time += LIFETIME - 1;

@@ -21,7 +21,7 @@ const come = (): void => {
   world.kernel.putFdb({ ...row, vtep: vtep(9) });
   const standing = world.kernel.fdbEntry(VXLAN, ALL_ZEROS);
   if (standing === undefined) throw new Error('no row');
-  world.keeper.heedRows({
+  world.reconciler.onRows({
     changes: [{ removed: false, row: standing }],
     deviceOf: world.deviceOf,
     behindBridge: () => undefined,
@@ -35,7 +35,7 @@ const lose = (): void => {
   const row = world.kernel.fdbEntry(VXLAN, mac(1));
   if (row === undefined) throw new Error('no row');
   world.kernel.removeFdb(VXLAN, mac(1));
-  world.keeper.heedRows({
+  world.reconciler.onRows({
     changes: [{ removed: true, row }],
     deviceOf: world.deviceOf,
     behindBridge: () => undefined,

@@ -16,7 +16,7 @@ function leave(n: number, options: { record?: string | null; behind?: string } =
 }
 
 async function begin(read: Promise<void> = Promise.resolve()): Promise<void> {
-  world.keeper.begin(device, read);
+  world.reconciler.begin(device, read);
   await turns(12);
 }
 
@@ -45,7 +45,7 @@ describe('a start', () => {
       }
       say(true);
       await turns(12);
-      expect(world.keeper.guard.active).toEqual(guarded);
+      expect(world.reconciler.guard.active).toEqual(guarded);
       expect(device.tables.neighbours.size).toBe(20);
     },
   );
@@ -145,14 +145,14 @@ describe('a start', () => {
   });
 
   it('waits with its conclusions for a directory that is down', async () => {
-    world.keeper.directory(false);
+    world.reconciler.directory(false);
     leave(1);
     leave(2, { record: null });
     await begin();
     expect(device.adopted).toBe(true);
     expect(device.verified).toBe(false);
     expect(Object.keys(world.neighbours(device))).toHaveLength(2);
-    world.keeper.directory(true);
+    world.reconciler.directory(true);
     await turns(12);
     expect(device.verified).toBe(true);
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
@@ -174,7 +174,7 @@ describe('many orphans at start', () => {
   it('stay for the grace where the VNI has none', async () => {
     await begin();
     expect(Object.keys(world.neighbours(device))).toHaveLength(20);
-    expect(world.keeper.guard.active).toEqual([VNI]);
+    expect(world.reconciler.guard.active).toEqual([VNI]);
     expect(device.verified).toBe(true);
   });
 

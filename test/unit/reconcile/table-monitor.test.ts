@@ -32,14 +32,14 @@ beforeEach(async () => {
 
 async function auditSoon(): Promise<void> {
   world.time += 10_000;
-  world.keeper.auditChanges(world.devices);
+  world.reconciler.auditChanges(world.devices);
   await world.settled();
 }
 
 const neighbour = (n: number): Neighbour | undefined => world.kernel.neighbour(VXLAN, ip(n));
 const told = (row: Neighbour | FdbEntry | undefined, removed = false): void => {
   if (row === undefined) throw new Error('no row to tell of');
-  world.keeper.heedRows({
+  world.reconciler.onRows({
     changes: [{ removed, row }],
     deviceOf: world.deviceOf,
     behindBridge: () => undefined,
@@ -109,9 +109,9 @@ describe('tables too large to be read whole every time', () => {
       waiting: false,
     };
     const settled = Array.from({ length: 1_001 }, () => ({ question, outcome: 'failed' as const }));
-    world.keeper.settled(settled);
+    world.reconciler.settled(settled);
     expect(world.kernel.watched).toEqual([VXLAN, BRIDGE]);
-    world.keeper.settled(settled);
+    world.reconciler.settled(settled);
     expect(world.kernel.watched).toEqual([]);
     world.kernel.removeNeighbour(VXLAN, ip(1));
     await auditSoon();
@@ -121,7 +121,7 @@ describe('tables too large to be read whole every time', () => {
   });
 
   it('are read whole, too, where changes went unheard, and again where they could not be read', async () => {
-    world.keeper.missRows();
+    world.reconciler.missRows();
     world.kernel.dumpFailure = 'EINTR';
     await auditSoon();
     world.kernel.dumpFailure = undefined;

@@ -34,7 +34,7 @@ describe('a blow', () => {
     lose(1, lost);
     await world.gap();
     expect(held()).toBe(stay);
-    expect(world.keeper.guard.active).toEqual(stay === records ? [VNI] : []);
+    expect(world.reconciler.guard.active).toEqual(stay === records ? [VNI] : []);
   });
 
   it.each([
@@ -47,10 +47,10 @@ describe('a blow', () => {
   ])('that is a flush $what', async ({ missing, stay }) => {
     world.hold(device, 20);
     lose(1, missing);
-    world.keeper.heed({ type: 'flushed' });
+    world.reconciler.onChange({ type: 'flushed' });
     await turns();
     expect(held()).toBe(stay);
-    expect(world.keeper.guard.active).toEqual(missing > 0 ? [VNI] : []);
+    expect(world.reconciler.guard.active).toEqual(missing > 0 ? [VNI] : []);
   });
 
   it('counts each VNI for itself', async () => {
@@ -64,7 +64,7 @@ describe('a blow', () => {
     for (let n = 1; n <= 100; n++) world.endpoint(other, ip(n), mac(n), vtep(2));
     lose(1, 20);
     await world.gap();
-    expect(world.keeper.guard.active).toEqual([VNI]);
+    expect(world.reconciler.guard.active).toEqual([VNI]);
     expect(held()).toBe(20);
     expect(Object.keys(world.neighbours(other))).toHaveLength(100);
   });
@@ -77,7 +77,7 @@ describe('a blow', () => {
     lose(1, 499);
     restore(500, 1_000);
     await world.gap();
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
     expect(held()).toBe(501);
   });
 
@@ -88,7 +88,7 @@ describe('a blow', () => {
     await world.gap();
     world.directory.release(1);
     restore(1, 100);
-    world.keeper.heed({ type: 'records', keys: Array.from({ length: 100 }, (_, n) => ipKey(n + 1)) });
+    world.reconciler.onChange({ type: 'records', keys: Array.from({ length: 100 }, (_, n) => ipKey(n + 1)) });
     await turns();
     world.kernel.written.length = 0;
     world.directory.release();
@@ -146,7 +146,7 @@ describe('the grace', () => {
     await world.pass(1);
     expect(held()).toBe(0);
     expect(world.fdb(device)).toEqual({});
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
   });
 
   it('is not extended by another blow', async () => {
@@ -179,10 +179,10 @@ describe('the grace', () => {
   it('is ended by the records coming back, one by one', async () => {
     restore(1, 19);
     await world.changed(...Array.from({ length: 19 }, (_, n) => ipKey(n + 1)));
-    expect(world.keeper.guard.active).toEqual([VNI]);
+    expect(world.reconciler.guard.active).toEqual([VNI]);
     restore(20, 20);
     await world.changed(ipKey(20));
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
     await world.pass(GRACE + 1);
     expect(held()).toBe(20);
   });
@@ -190,7 +190,7 @@ describe('the grace', () => {
   it('is ended by the records coming back without a word of each', async () => {
     restore(1, 20);
     await world.gap();
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
     expect(held()).toBe(20);
   });
 
@@ -202,8 +202,8 @@ describe('the grace', () => {
   });
 
   it('ends for a device that goes away', () => {
-    world.keeper.forget(device);
-    expect(world.keeper.guard.active).toEqual([]);
+    world.reconciler.forget(device);
+    expect(world.reconciler.guard.active).toEqual([]);
   });
 
   it('is not cut short by checks of old answers', async () => {
@@ -212,7 +212,7 @@ describe('the grace', () => {
   });
 
   it('waits for a directory that is down', async () => {
-    world.keeper.directory(false);
+    world.reconciler.directory(false);
     await world.pass(GRACE + 100);
     expect(held()).toBe(20);
   });
@@ -226,7 +226,7 @@ describe('what is kept and then held no more, or otherwise', () => {
       install([{ device, answer: { mac: mac(n), vtep: vtep(2), router: false, source } }], world.deps);
     }
   };
-  const kept = (): number => world.keeper.guard.kept().reduce((sum, { entries }) => sum + entries, 0);
+  const kept = (): number => world.reconciler.guard.kept().reduce((sum, { entries }) => sum + entries, 0);
 
   it('is not kept by its MAC when a neighbour needs the FDB entry', async () => {
     lone(1, 20);
@@ -235,7 +235,7 @@ describe('what is kept and then held no more, or otherwise', () => {
     expect(kept()).toBe(20);
     for (let n = 1; n <= 20; n++) world.endpoint(device, ip(n), mac(n), vtep(2));
     await world.pass(1);
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
     lose(1, 1);
     await world.changed(ipKey(1));
     expect(world.neighbours(device)).not.toHaveProperty([ip(1)]);
@@ -253,9 +253,9 @@ describe('what is kept and then held no more, or otherwise', () => {
       Array.from({ length: 20 }, (_, n) => ip(n + 1)),
       world.deps.report,
     );
-    world.keeper.directory(false);
+    world.reconciler.directory(false);
     await world.pass(1);
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
   });
 
   it('and is held anew goes with its record, even before the next look', async () => {
@@ -281,7 +281,7 @@ describe('what is kept and then held no more, or otherwise', () => {
     expect(world.fdb(device)).toHaveProperty([mac(1)], vtep(2));
     await world.pass(GRACE - 131);
     expect(world.fdb(device)).toEqual({});
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
   });
 
   it('is let go when it went idle, FDB entry and all', async () => {
@@ -295,7 +295,7 @@ describe('what is kept and then held no more, or otherwise', () => {
     await world.settled();
     expect(world.kernel.neighboursOf(VXLAN)).toEqual([]);
     await world.pass(1);
-    expect(world.keeper.guard.active).toEqual([]);
+    expect(world.reconciler.guard.active).toEqual([]);
   });
 });
 
@@ -305,7 +305,7 @@ describe('old answers', () => {
     lose(1, 30);
     await world.pass(61);
     expect(held()).toBe(30);
-    expect(world.keeper.guard.active).toEqual([VNI]);
+    expect(world.reconciler.guard.active).toEqual([VNI]);
   });
 
   it('that turn out lost singly go', async () => {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Broadcast, MOST_REPLICAS } from '../../../src/replication/replication.ts';
+import { Replication, MOST_REPLICAS } from '../../../src/replication/replication.ts';
 import { BroadcastLimits } from '../../../src/nft/broadcast-limits.ts';
 import { GROUPS } from '../../../src/model/replicated-groups.ts';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
@@ -9,11 +9,11 @@ import { HERE, OUR_FDB_ROW, VNI, VXLAN, World, mac, vtep } from '../fake/world.t
 
 let world: World;
 let device: ServedDevice;
-let broadcast: Broadcast;
+let replication: Replication;
 let members: Set<string>;
 
-const open = (...vnis: number[]): Broadcast =>
-  new Broadcast(
+const open = (...vnis: number[]): Replication =>
+  new Replication(
     vnis,
     world.deps,
     () => world.devices,
@@ -24,7 +24,7 @@ const open = (...vnis: number[]): Broadcast =>
 beforeEach(() => {
   world = new World();
   device = world.device();
-  broadcast = open(VNI);
+  replication = open(VNI);
   members = new Set();
   world.directory.members.set(VNI, members);
 });
@@ -42,7 +42,7 @@ const all = (...vteps: string[]): Record<string, string[]> =>
 
 async function round(after = 0): Promise<void> {
   world.time += after;
-  await broadcast.round();
+  await replication.round();
 }
 
 describe('replication', () => {
@@ -52,7 +52,7 @@ describe('replication', () => {
     expect([...members].sort()).toEqual([HERE, vtep(2), vtep(3)]);
     expect(replicas()).toEqual(all(vtep(2), vtep(3)));
     for (const { flags, state } of world.kernel.fdbOf(VXLAN)) expect({ flags, state }).toEqual(OUR_FDB_ROW);
-    await broadcast.leave();
+    await replication.leave();
     expect([...members]).toEqual([vtep(2), vtep(3)]);
   });
 
@@ -100,7 +100,7 @@ describe('replication', () => {
     for (let n = 2; n < MOST_REPLICAS + 12; n++) members.add(vtep(n));
     await round();
     expect(replicas()[GROUPS[0] ?? '']).toHaveLength(MOST_REPLICAS);
-    expect(broadcast.leftOut).toBe(10);
+    expect(replication.leftOut).toBe(10);
     expect(world.lines.filter((line) => line.includes('138 hosts take part'))).toHaveLength(1);
     const before = replicas();
     await round(60_000);
@@ -134,7 +134,7 @@ describe('replication', () => {
     members.add(vtep(2));
     await round();
     world.place(device, '20.0.0.9', mac(9), vtep(2));
-    broadcast = open();
+    replication = open();
     await round();
     expect(replicas()).toEqual({ [mac(9)]: [vtep(2)] });
   });

@@ -13,7 +13,7 @@ let daemon: {
     devices: () => { name: string }[];
     namespaces: Map<string, { name: string; kernel: World['kernel'] }>;
   };
-  keeper: { guard: { active: number[] } };
+  reconciler: { guard: { active: number[] } };
 };
 let sent: string[];
 let telling: Subscription;
@@ -29,7 +29,7 @@ beforeEach(() => {
       devices: () => [{ name: 'vxlan100@own' }],
       namespaces: new Map([['own', { name: 'own', kernel: world.kernel }]]),
     },
-    keeper: { guard: { active: [] } },
+    reconciler: { guard: { active: [] } },
   };
 });
 afterEach(() => {
@@ -76,11 +76,11 @@ it('says what changes, and nothing as long as nothing does', () => {
   daemon.readiness.directory = { up: false, reason: 'gone', since: performance.now() };
   expect(after(10_000)).toHaveLength(1);
   daemon.readiness.directory = { up: true };
-  daemon.keeper.guard.active = [100, 200, 300];
+  daemon.reconciler.guard.active = [100, 200, 300];
   expect(after(10_000)).toEqual([
     'STATUS=ready, serving vxlan100@own; withdrawal guard: most records of VNI 100, 200, … (3) went at once, entries stay for now',
   ]);
-  daemon.keeper.guard.active = [];
+  daemon.reconciler.guard.active = [];
   daemon.host.devices = () => [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
   expect(after(10_000)).toEqual(['STATUS=ready, serving 3 VXLAN devices']);
   daemon.host.devices = () => [];

@@ -33,7 +33,7 @@ describe('the history of an address', () => {
   it('tells in order what happened to it, and to nobody else', () => {
     history.settled([settled(ip(1), 'unknown'), settled(ip(2), 'resolved')]);
     world.time += 10;
-    history.heed({ type: 'records', keys: [{ vni: VNI, kind: 'ip', address: ip(1) }] });
+    history.onChange({ type: 'records', keys: [{ vni: VNI, kind: 'ip', address: ip(1) }] });
     world.time += 10;
     history.settled([settled(ip(1), 'resolved', 7)]);
     world.time += 10;

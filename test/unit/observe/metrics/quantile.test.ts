@@ -10,8 +10,8 @@ test.each([
   ['past an empty one', 0.6, [5, 0, 5, 0], 2.4],
   ['all of it', 1, [5, 5, 0, 0], 2],
   ['above every bound: the highest', 0.99, [1, 0, 0, 99], 4],
-])('%s', (_, share, counts, expected) => {
-  const value = quantile(share, BOUNDS, counts);
+])('%s', (_, quota, counts, expected) => {
+  const value = quantile(quota, BOUNDS, counts);
   if (expected === undefined) expect(value).toBeUndefined();
   else expect(value).toBeCloseTo(expected);
 });

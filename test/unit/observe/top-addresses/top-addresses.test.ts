@@ -2,7 +2,7 @@ import { addressesOf } from '../../../../src/observe/top-addresses/device-addres
 import type { MissBatch } from '../../../../src/model/question.ts';
 import { describe, expect, test } from 'vitest';
 import { Subject } from 'rxjs';
-import { Demand } from '../../../../src/observe/top-addresses/top-addresses.ts';
+import { TopAddresses } from '../../../../src/observe/top-addresses/top-addresses.ts';
 import { hottest, longestUnknown } from '../../../../src/observe/top-addresses/report.ts';
 import { resolveMisses } from '../../../../src/resolver/pipeline.ts';
 import type { ServedDevice } from '../../../../src/model/device.ts';
@@ -15,7 +15,7 @@ const SCANNER = 9;
 /** Misses on their way to the directory, and what is asked for noted beside, as in the daemon. */
 class Wanting extends World {
   readonly served: ServedDevice = this.device();
-  readonly demand = new Demand(
+  readonly topAddresses = new TopAddresses(
     () => this.devices,
     this.now,
     () => 0,
@@ -25,13 +25,13 @@ class Wanting extends World {
   constructor() {
     super();
     watch(resolveMisses(this.#batches, this.deps), (settled) => {
-      this.demand.settled(settled);
+      this.topAddresses.settled(settled);
     });
   }
 
   async miss(...misses: Miss[]): Promise<void> {
     const batch = { misses, deviceOf: this.deviceOf };
-    this.demand.heed(batch);
+    this.topAddresses.onMisses(batch);
     this.#batches.next(batch);
     await turns();
   }
@@ -39,7 +39,7 @@ class Wanting extends World {
   seconds(count: number): void {
     for (let n = 0; n < count; n++) {
       this.time += 1_000;
-      this.demand.tick();
+      this.topAddresses.tick();
     }
   }
 
@@ -156,7 +156,7 @@ describe('longest unknown', () => {
     await world.miss(l3(1), l3(2));
     await world.miss(l3(1), l3(2));
     const key = (n: number, vni = VNI) => ({ vni, kind: 'ip' as const, address: ip(n) });
-    world.demand.changed({ type: 'records', keys: [key(1), key(2, VNI + 1)] });
+    world.topAddresses.changed({ type: 'records', keys: [key(1), key(2, VNI + 1)] });
     expect(world.unknown.map(({ address }) => address)).toEqual([ip(2)]);
   });
 

@@ -1,8 +1,8 @@
 /** What the kernel's news of devices, tables and addresses means to each part of the daemon. */
 import type { LaneName } from '../base/outcomes.ts';
-import type { Ahead } from '../proactive/preload.ts';
+import type { Preload } from '../proactive/preload.ts';
 import { attempt } from '../base/guarded-lane.ts';
-import type { Keeper } from '../reconcile/reconciler.ts';
+import type { Reconciler } from '../reconcile/reconciler.ts';
 import type { Logger } from '../base/log.ts';
 import type { Report } from './report.ts';
 import type { Admission } from '../resolver/admission.ts';
@@ -11,18 +11,18 @@ import type { ServedDevice } from '../model/device.ts';
 import type { Host } from '../links/host.ts';
 import { prepare, prepareTopology } from '../links/prepare.ts';
 import type { Settings } from '../model/device-settings.ts';
-import type { Signal } from '../links/namespace-event.ts';
-import type { Wishes } from '../links/requested-devices.ts';
+import type { NamespaceEvent } from '../links/namespace-event.ts';
+import type { RequestedDevices } from '../links/requested-devices.ts';
 
 /** Whom signals concern. */
 export interface Concerned {
   host: Host;
   admission: Admission;
   throttle: Throttle;
-  keeper: Keeper;
-  ahead: Ahead;
+  reconciler: Reconciler;
+  preload: Preload;
   report: Report;
-  wishes: Wishes;
+  requestedDevices: RequestedDevices;
   log: Logger;
   /** Whether devices that another missd serves are waited for. */
   wait: boolean;
@@ -33,32 +33,32 @@ export interface Concerned {
 }
 
 /** Each part of the daemon hears of it, whatever became of it in another. */
-export function heed(signal: Signal, concerned: Concerned): void {
-  for (const [lane, part] of partsOf(signal, concerned)) attempt(lane, part, concerned.report);
+export function dispatch(event: NamespaceEvent, concerned: Concerned): void {
+  for (const [lane, part] of partsOf(event, concerned)) attempt(lane, part, concerned.report);
 }
 
 type Part = readonly [lane: LaneName, part: () => void];
 
-function partsOf(signal: Signal, concerned: Concerned): Part[] {
-  const { host, admission, throttle, keeper, ahead, report, wishes, log } = concerned;
-  const audit = (devices: () => ServedDevice[]): Part => ['audit', () => keeper.audit(devices())];
-  switch (signal.type) {
+function partsOf(event: NamespaceEvent, concerned: Concerned): Part[] {
+  const { host, admission, throttle, reconciler, preload, report, requestedDevices, log } = concerned;
+  const audit = (devices: () => ServedDevice[]): Part => ['audit', () => reconciler.audit(devices())];
+  switch (event.type) {
     case 'overrun': {
-      const { socket } = signal;
+      const { socket } = event;
       // Nothing is lost with changes that went unheard: the tables are read whole.
-      if (socket === 'table') return [['watch', () => keeper.missRows()]];
+      if (socket === 'table') return [['table_monitor', () => reconciler.missRows()]];
       // The next audit reads what bridges have learned.
-      if (socket === 'bridge') return [['signals', () => report.overrun(socket)]];
-      return [['signals', () => report.overrun(socket)], audit(() => host.devices())];
+      if (socket === 'bridge') return [['events', () => report.overrun(socket)]];
+      return [['events', () => report.overrun(socket)], audit(() => host.devices())];
     }
     case 'rows':
-      return [['watch', () => keeper.heedRows(signal)]];
+      return [['table_monitor', () => reconciler.onRows(event)]];
     case 'malformed':
-      return [['signals', () => report.malformedMessages(signal.count)]];
+      return [['events', () => report.malformedMessages(event.count)]];
     case 'failed':
-      return [['signals', () => report.receiveFailed(signal.socket, signal.error)]];
+      return [['events', () => report.receiveFailed(event.socket, event.error)]];
     case 'served': {
-      const { device } = signal;
+      const { device } = event;
       return [
         [
           'devices',
@@ -68,51 +68,51 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
           },
         ],
         ['throttle', () => throttle.begin(device)],
-        ['adopt', () => keeper.begin(device, concerned.follow())],
+        ['adopt', () => reconciler.begin(device, concerned.follow())],
       ];
     }
     case 'gone': {
-      const { device } = signal;
+      const { device } = event;
       return [
         ['misses', () => admission.abandon(device)],
         ['throttle', () => throttle.forget(device)],
-        ['rechecks', () => keeper.forget(device)],
-        ['signals', () => log.info(`${device.name} is no longer served`)],
+        ['rechecks', () => reconciler.forget(device)],
+        ['events', () => log.info(`${device.name} is no longer served`)],
         ['directory', () => void concerned.follow()],
       ];
     }
     case 'emptied': {
-      const { device } = signal;
+      const { device } = event;
       const why = device.link.up ? 'has another MAC' : 'went down';
       return [
-        ['signals', () => log.info(`${device.name} ${why}: the kernel emptied its tables`)],
+        ['events', () => log.info(`${device.name} ${why}: the kernel emptied its tables`)],
         audit(() => [device]),
       ];
     }
     case 'up': {
-      const { device } = signal;
+      const { device } = event;
       return [
-        ['signals', () => log.info(`${device.name} is up`)],
+        ['events', () => log.info(`${device.name} is up`)],
         ['devices', () => prepareTopology(device, log)],
         audit(() => [device]),
-        ['ahead', () => ahead.renew([device])],
+        ['proactive', () => preload.renew([device])],
       ];
     }
     case 'bridged':
       return [
-        ['devices', () => prepareTopology(signal.device, log)],
-        ['idle', () => keeper.bridged(signal.device)],
+        ['devices', () => prepareTopology(event.device, log)],
+        ['idle', () => reconciler.bridged(event.device)],
       ];
     case 'refused':
-      return [['devices', () => wishes.refuse(signal.name, signal.reason)]];
+      return [['devices', () => requestedDevices.refuse(event.name, event.reason)]];
     case 'taken':
       return [
         [
           'devices',
           () => {
-            log.info(`the lock of ${signal.name} is held by ${signal.by}`);
-            if (concerned.wait) log.info(`another missd serves ${signal.name}; waiting for it`);
-            else wishes.refuse(signal.name, 'another missd serves it');
+            log.info(`the lock of ${event.name} is held by ${event.by}`);
+            if (concerned.wait) log.info(`another missd serves ${event.name}; waiting for it`);
+            else requestedDevices.refuse(event.name, 'another missd serves it');
           },
         ],
       ];
@@ -122,14 +122,14 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
           'devices',
           () =>
             log.warn(
-              `${signal.name}: a name of its lock is held by ${signal.by}, which is no missd; it is served all the same`,
+              `${event.name}: a name of its lock is held by ${event.by}, which is no missd; it is served all the same`,
             ),
         ],
       ];
     case 'loaded':
-      return [['devices', () => wishes.check()]];
+      return [['devices', () => requestedDevices.check()]];
     case 'unassigned':
-      return [['moved_away', () => keeper.unassigned(signal.device, signal.ip)]];
+      return [['bridge_entries', () => reconciler.unassigned(event.device, event.ip)]];
     case 'addresses':
       return [
         [
@@ -138,7 +138,7 @@ function partsOf(signal: Signal, concerned: Concerned): Part[] {
             for (const device of host.devices()) device.local.clear();
           },
         ],
-        ['audit', () => keeper.withdrawLocal(host.devices())],
+        ['audit', () => reconciler.withdrawLocal(host.devices())],
       ];
   }
 }
