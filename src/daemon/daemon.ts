@@ -24,9 +24,8 @@ import { FoldedLog, type Logger } from '../base/log.ts';
 import { Counters } from '../model/counters.ts';
 import { Reconciler, type OpenJournal } from '../reconcile/reconciler.ts';
 import { Admission } from '../resolver/admission.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import { Throttle } from '../nft/throttle.ts';
-import { resolveMisses } from '../resolver/pipeline.ts';
+import { type PipelineDeps, resolveMisses } from '../resolver/pipeline.ts';
 import { FullTables } from '../links/full-tables.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { Host } from '../links/host.ts';
@@ -91,8 +90,8 @@ export class Daemon {
     this.host = new Host(options, kernel, log, this.report);
     this.readiness = new Readiness(this.host);
     this.admission = new Admission(this.counters, options.lookupRate);
-    this.admission.onShed = (device, address) => {
-      this.history.shed(device, address);
+    this.admission.onDrop = (device, address) => {
+      this.history.dropped(device, address);
     };
     this.throttle = new Throttle(options.lookupRate, log, this.#complaints, monotonic);
     this.admission.onExcess = (device, lane) => {

@@ -16,6 +16,8 @@ export interface Told {
 export const isDad = (asker: Asker): boolean => asker.ip === '::' || asker.ip === '0.0.0.0';
 
 /**
+ * Stage 8 of a miss. Takes neighbours just written with their askers; sends one ARP reply or neighbour advertisement to each.
+ *
  * The kernel consumed the question that raised the miss, and the guest asks again only after a second. One reply sent
  * by us completes its neighbour at once and releases the packet it has queued.
  *

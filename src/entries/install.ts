@@ -1,5 +1,6 @@
 /**
- * Writes answers into the kernel's tables. In this order, because each step protects from the last one's absence:
+ * Stage 7 of a miss: answers into the kernel's tables. Takes placements (an answer with its device and address); gives one
+ * outcome each. In this order, because each step protects from the last one's absence:
  *
  * 1. refuse what lives on this host: its own VTEP, its own addresses, MACs its bridge hears on another port
  * 2. note in the journal what is about to be written: a process that is killed after that finds its rows again
@@ -12,6 +13,8 @@
  */
 import type { Outcome } from '../base/outcomes.ts';
 import type { Clock } from '../base/clock.ts';
+import { groupBy } from '../base/group-by.ts';
+import { attempt } from '../base/guarded-lane.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import type { Placement } from '../model/question.ts';
 import { type Claim, claimFdb, decider } from './fdb-claims.ts';
@@ -30,7 +33,34 @@ export interface InstallDeps {
   now: Clock;
 }
 
-/** @returns one outcome per placement. All placements must be of one namespace. */
+/**
+ * The same as `install`, but never throws: where the kernel does not answer for a batch, the part of each device is written
+ * on its own and fails on its own. The second try finds standing what the first has written.
+ * @returns one outcome per placement. All placements must be of one namespace.
+ */
+export function tryInstall(placements: readonly Placement[], deps: InstallDeps): InstallOutcome[] {
+  try {
+    return install(placements, deps);
+  } catch (error) {
+    const byDevice = groupBy([...placements.entries()], ([, { device }]) => device);
+    const outcomes = placements.map<InstallOutcome>(() => 'failed');
+    if (byDevice.size === 1) deps.report.broken('install', error);
+    else
+      for (const together of byDevice.values()) {
+        const own = together.map(([, placement]) => placement);
+        attempt('install', () => install(own, deps), deps.report)?.forEach((outcome, position) => {
+          const index = together[position]?.[0];
+          if (index !== undefined) outcomes[index] = outcome;
+        });
+      }
+    return outcomes;
+  }
+}
+
+/**
+ * @returns one outcome per placement. All placements must be of one namespace.
+ * @throws KernelError where the kernel does not answer at all
+ */
 export function install(
   placements: readonly Placement[],
   { isOwnVtep, report, macChanges, now }: InstallDeps,

@@ -1,4 +1,7 @@
-/** The port `Kernel` on the real kernel: a thin coat over the addon, which has the batches and the bytes. */
+/**
+ * Stage 1 of a miss: the port `Kernel` on the real kernel. Takes what the addon has received and decoded; gives batches of
+ * misses, each with its asker.
+ */
 import { statSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';

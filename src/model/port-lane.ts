@@ -34,7 +34,7 @@ export class Lane<Q extends Queued<Q>> {
   /** Answers that nobody has the address. */
   unknown = 0;
   /** Questions dropped. */
-  shed = 0;
+  dropped = 0;
   /** Questions dropped since it was last out of debt. */
   excess = 0;
   /** It has its place in a queue. */

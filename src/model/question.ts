@@ -25,7 +25,7 @@ export interface Question {
   changed?: boolean;
   /** It has been to the directory. */
   asked?: boolean;
-  /** The directory has been searched for it, see search.ts. */
+  /** The directory has been searched for it, see resolver/find-mac-owner.ts. */
   searched?: boolean;
   /** It has been counted, and whoever asks from now on starts a new one. */
   over?: boolean;

@@ -6,6 +6,8 @@
  *   a new record or lease                        is written at once
  *   what is held already                         is the keeper's alone (reconcile/reconciler.ts)
  */
+import { tryInstall } from '../entries/install.ts';
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import { EMPTY, type Observable, Subject, from, map, merge } from 'rxjs';
 import { type DirectoryChange, DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
@@ -14,20 +16,16 @@ import { inLane } from '../base/guarded-lane.ts';
 import { groupBy } from '../base/group-by.ts';
 import { isGone } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import { answerL3, fromMacRecord } from '../resolver/select-record.ts';
-import { readPatiently } from '../resolver/lookup.ts';
+import { CHANGE_TIMEOUT, readUntil } from '../resolver/lookup.ts';
 import type { Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
-import { installApart } from '../entries/install-apart.ts';
 import { ADOPTED } from '../model/port-quotas.ts';
 import { ourRoutes, writeRoutes } from '../entries/routes.ts';
 import { areStale, gatewaysToWrite, wantedRoutes } from './routes.ts';
 
 /** Entries written in one go; the event loop turns in between. */
 const AT_ONCE = 256;
-/** How long a changed record is asked for, ms; what was not answered is gone through again with everything. */
-const PATIENCE = 5_000;
 /** No device waits twice. */
 const ONE_BY_ONE = { size: 1, underWay: 1, most: Infinity };
 /** Changed records that may wait; more than that are gone through again with everything. */
@@ -185,7 +183,7 @@ export class Preload {
 
   #read(batch: Changed[]): Observable<{ batch: Changed[]; values: Values | undefined }> {
     const keys = batch.map(({ key }) => key);
-    return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
+    return readUntil(keys, this.#deps.now() + CHANGE_TIMEOUT, this.#deps).pipe(
       map((values) => ({ batch, values })),
     );
   }
@@ -222,7 +220,7 @@ export class Preload {
       .map((placement) => ({ ...placement, port: ADOPTED }));
     // Nobody's quota.
     for (const together of groupBy(current, ({ device }) => device.namespace).values())
-      installApart(together, this.#deps);
+      tryInstall(together, this.#deps);
   }
 }
 

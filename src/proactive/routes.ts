@@ -3,9 +3,9 @@
  * like any other, and a route that stands exactly as long as that neighbour is held from that lease. So whatever keeps
  * or withdraws neighbours (the feed, checks, the grace of a mass withdrawal) decides about routes, too.
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { Leases } from '../directory/directory.ts';
 import { covers, parseCidr, parsePrefixOrAddress } from '../base/prefix.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import { answerL3 } from '../resolver/select-record.ts';
 import type { Placement } from '../model/question.ts';
 import type { Routes, ServedDevice } from '../model/device.ts';

@@ -6,13 +6,13 @@
  *             confirmed by what it receives never does; it goes on sending to the FDB entry, which stays.
  *   routed    a neighbour rewritten as STALE goes on forwarding, and leaves that state only if it is used
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { MissBatch } from '../model/question.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import { attemptOn } from '../base/guarded-lane.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NUD_NOARP, NUD_STALE } from '../kernel/netlink.ts';
 import { increment } from '../model/counters.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import { isOnProbation, isOurNeighbour } from '../entries/ownership.ts';

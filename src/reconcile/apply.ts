@@ -1,7 +1,7 @@
 /** Brings held entries in line with what their records say now. */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { Recheck } from './full-resync.ts';
 import { groupBy } from '../base/group-by.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import type { Answer, Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { disownAll } from '../entries/disown.ts';

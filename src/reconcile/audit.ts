@@ -12,12 +12,12 @@
  *
  * What was read is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { Recheck } from './full-resync.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import { increment } from '../model/counters.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { disown } from '../entries/disown.ts';
 import { signedByOthers } from '../entries/evidence.ts';

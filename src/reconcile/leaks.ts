@@ -6,7 +6,7 @@
  * Such a row is removed as soon as the bridge learns it, and in every audit. One that is learned again and again belongs to
  * somebody who talks there: that is a conflict, which is reported and not fought over until the port is silent.
  */
-import type { PipelineDeps } from '../resolver/deps.ts';
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { HEARD_JUST_NOW, bridgeRows, forgetOnBridge } from '../entries/bridge-rows.ts';
 import { isMade } from '../entries/ownership.ts';

@@ -1,14 +1,13 @@
 /**
- * Answers whose `mac:` record has not been seen: looked for when no guest waits for an answer, since what it rarely
- * corrects is worth less than the answers that it would hold up; in the longest storm every second.
+ * Stage 10 of a miss. Takes outcomes; gives verdicts where a `mac:` record names another VTEP than the answer just written.
+ * The records are read while no guest waits for an answer, because the check rarely corrects one; in a storm every second.
  */
 import type { Settled } from '../model/question.ts';
 import { type Observable, Subject, map } from 'rxjs';
 import { attempt, inLane } from '../base/guarded-lane.ts';
 import type { Values } from '../directory/directory.ts';
 import { fromMacRecord } from '../resolver/select-record.ts';
-import { readPatiently } from '../resolver/lookup.ts';
-import type { LookupDeps } from '../resolver/deps.ts';
+import { DIRECTORY_TIMEOUT, type LookupDeps, readUntil } from '../resolver/lookup.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Verdict } from './recheck.ts';
@@ -27,8 +26,6 @@ const LOOKS = { size: 512, underWay: 1, most: 200_000 };
  * 25,000 a second reading in each of them took as many round trips as the answers.
  */
 const REST = 20;
-/** How long a batch waits for a directory that does not answer before it makes room, ms. */
-const PATIENCE = 60_000;
 
 export class MacRecordChecks {
   readonly #deps: LookupDeps;
@@ -79,7 +76,7 @@ export class MacRecordChecks {
 
   #read(batch: Look[]): Observable<{ batch: Look[]; values: Values | undefined }> {
     const keys = batch.map(({ device, mac }) => ({ vni: device.vni, kind: 'mac' as const, address: mac }));
-    return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
+    return readUntil(keys, this.#deps.now() + DIRECTORY_TIMEOUT, this.#deps).pipe(
       map((values) => ({ batch, values })),
     );
   }

@@ -2,11 +2,11 @@
  * Leases that concern this host itself. Its own is no way to anywhere; one of another host's that covers what this host
  * has cannot be meant. Neither ever gets an entry, and both are worth a word: once, and again when it has changed.
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { Conflict } from '../base/outcomes.ts';
 import type { Lease } from '../directory/directory.ts';
 import { type LeaseRecord, isMalformed, parseLease } from '../directory/record.ts';
 import type { Logger } from '../base/log.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 
 /** Before what changed is looked at, ms: leases and addresses change in numbers, and this host's take a moment to read. */

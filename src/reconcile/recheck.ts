@@ -2,11 +2,11 @@
  * Reads the records of held entries again. One neighbour is read with the `mac:` record of its MAC, so that the pair
  * is judged together; an FDB entry that no neighbour uses is read like an L2 miss.
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { EMPTY, type Observable, map } from 'rxjs';
 import type { RecordKey } from '../directory/directory.ts';
-import type { LookupDeps, PipelineDeps } from '../resolver/deps.ts';
 import { answerL2, answerL3, fromMacRecord } from '../resolver/select-record.ts';
-import { readPatiently } from '../resolver/lookup.ts';
+import { DIRECTORY_TIMEOUT, type LookupDeps, readUntil } from '../resolver/lookup.ts';
 import type { Answer } from '../model/question.ts';
 import { FullResync, type Recheck } from './full-resync.ts';
 
@@ -18,9 +18,6 @@ export interface Verdict {
   answer: Answer | 'as_held' | undefined;
 }
 
-/** How long a batch waits for a directory that does not answer before it makes room, ms. */
-const PATIENCE = 60_000;
-
 /** What was read, but for what a blow has overtaken; no verdicts when the directory did not answer: nothing may be concluded then. */
 export interface Reread {
   batch: Recheck[];
@@ -31,7 +28,7 @@ export function readAgain(queued: Recheck[], deps: RecheckDeps): Observable<Rere
   const batch = queued.filter(({ cause }) => !(cause instanceof FullResync && cause.overtaken));
   if (batch.length === 0) return EMPTY;
   const asked = batch.map((recheck) => keysOf(recheck));
-  return readPatiently(asked.flat(), deps.now() + PATIENCE, deps).pipe(
+  return readUntil(asked.flat(), deps.now() + DIRECTORY_TIMEOUT, deps).pipe(
     map((values) => {
       if (values === undefined) return { batch, verdicts: undefined };
       let next = 0;

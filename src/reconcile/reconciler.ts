@@ -11,6 +11,7 @@
  * and beside it the kernel's tables are compared with what is held                 audit.ts
  * and kept from growing without bound                                              evict.ts
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { MissBatch, Settled } from '../model/question.ts';
 import { type Journal, VolatileJournal } from '../model/journal.ts';
 import { type Observable, Subject, from, map, merge, mergeMap } from 'rxjs';
@@ -20,7 +21,6 @@ import { attempt, attemptLater, attemptOn, inLane } from '../base/guarded-lane.t
 import { groupBy } from '../base/group-by.ts';
 import { isGone } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { adopt } from './adopt.ts';
 import { apply } from './apply.ts';

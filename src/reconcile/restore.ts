@@ -3,9 +3,9 @@
  * it, not in the next audit: a control plane that stops takes its twins of our rows along (FRR), and pairs that talk by them
  * lose every packet. Elsewhere the next miss or audit does it.
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { groupBy } from '../base/group-by.ts';
 import { attempt } from '../base/guarded-lane.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ALL_ZEROS } from '../base/mac.ts';
 import { isOurFdbEntry } from '../entries/ownership.ts';

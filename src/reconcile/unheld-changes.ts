@@ -7,12 +7,12 @@
  *
  * Records of addresses that guests may know are all read; of the others as many as a budget allows.
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { type Observable, Subject, map } from 'rxjs';
 import type { DirectoryChange, RecordKey, Values } from '../directory/directory.ts';
 import { attemptOn, inLane } from '../base/guarded-lane.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import { type RecordPolicy, answerL3, fromMacRecord } from '../resolver/select-record.ts';
-import { readPatiently } from '../resolver/lookup.ts';
+import { CHANGE_TIMEOUT, readUntil } from '../resolver/lookup.ts';
 import type { Answer, MissBatch } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { isDad } from '../entries/announce.ts';
@@ -23,7 +23,6 @@ import { forget, isHeld } from './changes.ts';
 
 /** Changed records that are read in a second of addresses that no guest here is known to use. */
 const MOST_READ = 1_000;
-const PATIENCE = 5_000;
 /** Devices that went away whose memory is kept for when they are made again. */
 const MOST_KEPT = 256;
 
@@ -169,7 +168,7 @@ export class UnheldChanges {
 
   #read(batch: Changed[]): Observable<Reading> {
     const keys = batch.map(({ key }) => key);
-    return readPatiently(keys, this.#deps.now() + PATIENCE, this.#deps).pipe(
+    return readUntil(keys, this.#deps.now() + CHANGE_TIMEOUT, this.#deps).pipe(
       map((values) => ({ batch, values })),
     );
   }

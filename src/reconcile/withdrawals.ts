@@ -3,12 +3,12 @@
  * lost is judged together, and too much of it stays for the grace (guard.ts). The rest, like any single loss, is looked
  * at once more and goes.
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { groupBy } from '../base/group-by.ts';
 import { DirectoryError } from '../directory/directory.ts';
 import type { Logger } from '../base/log.ts';
 import { increment } from '../model/counters.ts';
 import { attempt, attemptLater } from '../base/guarded-lane.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { withdrawLost } from './apply.ts';
 import { FullResync, type Recheck } from './full-resync.ts';

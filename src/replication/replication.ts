@@ -3,12 +3,12 @@
  * host takes part, and copies of each broadcast go to all hosts that do. Membership is renewed and read in rounds: told
  * of by the feed, every renewal of every host would go to every other.
  */
+import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { type Observable, defer, from, repeat, timer } from 'rxjs';
 import { DirectoryError } from '../directory/directory.ts';
 import { reasonOf } from '../base/errors.ts';
 import { attemptLater, attemptOn } from '../base/guarded-lane.ts';
 import type { Logger } from '../base/log.ts';
-import type { PipelineDeps } from '../resolver/deps.ts';
 import { isMalformed, parseMacRecord } from '../directory/record.ts';
 import { context } from '../resolver/select-record.ts';
 import type { Replicas, ServedDevice } from '../model/device.ts';

@@ -1,3 +1,7 @@
+/**
+ * Stage 2 of a miss. Takes batches of misses; gives new questions. Every other miss is counted with its reason, so that
+ * misses = resolutions + ignored + in flight at every moment.
+ */
 import { questionsOf } from '../model/device-questions.ts';
 import { monotonic, type Clock } from '../base/clock.ts';
 import type { Counters } from '../model/counters.ts';
@@ -8,29 +12,24 @@ import { PortLane, type Question, newQuestion } from '../model/question.ts';
 import { Senders } from './senders.ts';
 
 /**
- * Questions waiting or under way, all devices together. Of what is free a port may have as much again as it has: one
- * alone gets half, and however many are greedy, there is room for one that is not.
+ * Questions in flight on all devices together. A port may hold at most as many as are still free, so one port alone gets
+ * half, and there is always room for another port.
  */
 const MOST_IN_FLIGHT = 262_144;
 
-const NOBODY: readonly Asker[] = [];
+const NO_ASKERS: readonly Asker[] = [];
 
-/** Askers told per question; with more, the others complete at their own retry. */
+/** Askers announced to per question; the guests beyond get their answer when they ask again. */
 const MOST_ASKERS = 16;
 
-/**
- * Decides which misses become questions. Every miss that does not is counted with its reason, so that
- * misses = resolutions + ignored + in flight at every moment.
- */
 export class Admission {
   readonly #counters: Counters;
   #lookupRate: number;
   readonly #now: Clock;
   readonly #senders: Senders;
-  /** Called for a port that floods, and again while it does. */
+  /** Called with each question dropped of a port that floods. */
   onExcess: (device: ServedDevice, lane: PortLane) => void = () => undefined;
-  /** Called for a question dropped for want of budget or room. */
-  onShed: (device: ServedDevice, address: string) => void = () => undefined;
+  onDrop: (device: ServedDevice, address: string) => void = () => undefined;
   #inFlight = 0;
 
   /** @param lookupRate lookups a second that one port may cause for unknown addresses */
@@ -46,7 +45,7 @@ export class Admission {
     this.#senders.tick();
   }
 
-  /** From now on. @param devices whose lanes there are */
+  /** @param lookupRate lookups a second, from now on @param devices all served devices */
   limit(lookupRate: number, devices: Iterable<ServedDevice>): void {
     this.#lookupRate = lookupRate;
     for (const device of devices)
@@ -58,12 +57,12 @@ export class Admission {
     return this.#inFlight;
   }
 
-  /** @param deviceOf the served device with that ifindex, if it is one */
+  /** @param deviceOf the served device with that ifindex, undefined where the device is not served */
   admit(misses: readonly Miss[], deviceOf: (ifindex: number) => ServedDevice | undefined): Question[] {
     const { ignored } = this.#counters;
     const receivedAt = this.#now();
     const questions: Question[] = [];
-    let askers = NOBODY;
+    let askers = NO_ASKERS;
     for (const miss of misses) {
       this.#counters.misses[miss.layer] += miss.count;
       ignored.duplicate += miss.count - 1;
@@ -88,11 +87,13 @@ export class Admission {
       else {
         const { layer, address, asker } = miss;
         const lane = this.#laneOf(device, miss, receivedAt);
-        // The guest has waited longest for the oldest; what it asks now it still wants.
-        if (lane.exhausted(receivedAt) && !this.#shedOldest(lane)) this.#refuse(device, lane, layer, address);
-        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight) this.#drop(device, lane, layer, address);
+        // The oldest question goes: its guest is most likely to have given up.
+        if (lane.exhausted(receivedAt) && !this.#dropOldest(lane))
+          this.#drop(device, lane, layer, address, 'budget');
+        else if (lane.inFlight >= MOST_IN_FLIGHT - this.#inFlight)
+          this.#drop(device, lane, layer, address, 'room');
         else {
-          if (askers[0] !== asker) askers = asker === undefined ? NOBODY : [asker];
+          if (askers[0] !== asker) askers = asker === undefined ? NO_ASKERS : [asker];
           const question = newQuestion(device, miss, askers, receivedAt, lane);
           inFlight.set(address, question);
           lane.inFlight++;
@@ -104,13 +105,13 @@ export class Admission {
     return questions;
   }
 
-  /** A question that waited for its lane's budget until nobody waits for the answer any more. */
-  readonly shed = (question: Question): void => {
+  /** Drops a question that its lane's budget did not pay for while the guest waited. */
+  readonly drop = (question: Question): void => {
     const { device, lane, layer, address } = question;
-    if (this.settle(question)) this.#refuse(device, lane, layer, address);
+    if (this.settle(question)) this.#drop(device, lane, layer, address, 'budget');
   };
 
-  /** A device is gone and its questions with it; they count as failed. */
+  /** Ends the questions of a device that is gone; they count as failed. */
   abandon(device: ServedDevice): void {
     const { inFlight, reading, lanes } = questionsOf(device);
     for (const question of inFlight.values()) {
@@ -124,7 +125,7 @@ export class Admission {
     lanes.clear();
   }
 
-  /** A question is over; whoever asks from now on starts a new one. False where it was abandoned, and counted, before. */
+  /** Ends a question: the next miss for its address starts a new one. @returns false where it was over, and counted, already */
   settle(question: Question): boolean {
     if (question.over === true) return false;
     question.over = true;
@@ -135,9 +136,9 @@ export class Admission {
   }
 
   /**
-   * Nobody else's question waits for the budget of one that asks too much: it changes over to the lane of the next
-   * who asks the same.
-   * @returns the question if it did, to be queued again
+   * Adds the asker to the question in flight. Where that question waits in the lane of a port in debt, it moves to the lane
+   * of the new asker, so that a flooding port cannot hold up an address by asking first.
+   * @returns the question if it moved, to be queued again
    */
   #join(device: ServedDevice, miss: Miss): Question | undefined {
     const question = questionsOf(device).inFlight.get(miss.address);
@@ -169,38 +170,41 @@ export class Admission {
     const throttled = questionsOf(device).throttled?.port;
     if (layer === 'l3') return throttled ?? UNKNOWN_PORT;
     if (device.tables.addressesOf(address).length > 0) return L2_KNOWN;
-    // The frames of a throttled port are not read, those of all others are.
+    // While frames are read, a sender stays unknown only for the throttled port, whose frames are not read.
     return (this.#senders.follows(device) ? throttled : undefined) ?? L2_PORT;
   }
 
-  #shedOldest(lane: PortLane): boolean {
+  #dropOldest(lane: PortLane): boolean {
     const oldest = lane.peek();
     if (oldest === undefined) return false;
     lane.shift();
     oldest.waiting = false;
-    this.shed(oldest);
+    this.drop(oldest);
     return true;
   }
 
-  #drop(device: ServedDevice, lane: PortLane, layer: Miss['layer'], address: string): void {
-    this.onShed(device, address);
+  /** @param reason whether the port's budget is spent, or too many questions are in flight */
+  #drop(
+    device: ServedDevice,
+    lane: PortLane,
+    layer: Miss['layer'],
+    address: string,
+    reason: 'budget' | 'room',
+  ): void {
+    this.onDrop(device, address);
     this.#counters.settled(device, layer, 'shed');
-    lane.shed++;
-  }
-
-  /** Dropped for want of budget. */
-  #refuse(device: ServedDevice, lane: PortLane, layer: Miss['layer'], address: string): void {
-    this.#drop(device, lane, layer, address);
+    lane.dropped++;
+    if (reason === 'room') return;
     lane.excess++;
-    if (lane.floods) this.onExcess(device, lane.port === L2_PORT ? (loudest(device) ?? lane) : lane);
+    if (lane.floods) this.onExcess(device, lane.port === L2_PORT ? (likelySender(device) ?? lane) : lane);
   }
 }
 
 /**
- * The port that most of the L2 misses without a sender are of: under a flood not every frame can be read, and those that
- * were have brought one port into debt by themselves.
+ * The port that most L2 misses without a known sender come from. In a flood not every frame is read, but those that are
+ * read bring the flooding port into debt.
  */
-function loudest(device: ServedDevice): PortLane | undefined {
+function likelySender(device: ServedDevice): PortLane | undefined {
   let found: PortLane | undefined;
   for (const lane of questionsOf(device).lanes.values())
     if (lane.port > 0 && lane.budget.inDebt && lane.unknown > (found?.unknown ?? 0)) found = lane;

@@ -1,33 +1,33 @@
+/**
+ * Stage 3 of a miss. Takes questions; gives batches for the directory. Each asking port has a lane. Every batch carries
+ * questions of every lane that may ask, so a port's question is in the next batch however much another port asks. Questions
+ * beyond a port's budget wait in its lane until the budget pays for them or the guest has given up.
+ */
 import type { Clock } from '../base/clock.ts';
 import type { Waiting } from '../base/batch-while-busy.ts';
 import type { PortLane, Question } from '../model/question.ts';
 
-/** A guest asks three times, a second apart (mcast_solicit, retrans_time): then nobody waits for the answer any more, ms. */
+/** After this a guest has given up, ms: it asks three times, a second apart (mcast_solicit, retrans_time). */
 const GIVEN_UP = 3_000;
-/** The same for a port that asks far beyond its budget, ms: what came in before that was known would take its whole rate. */
+/** The same for a port that floods, ms: its old questions would use up its whole rate. */
 const FLOODED = 250;
 
-/**
- * The questions that wait for the directory, a lane per asking port. Every batch carries something of every lane that
- * may ask: however much one port asks, another's question is in the very next one. What a port asks beyond its budget
- * waits in its own lane, until it can be paid for or nobody waits for it.
- */
 export class FairQueue implements Waiting<Question> {
-  /** Lanes with something waiting; the one served last is last. */
+  /** Lanes with questions waiting, the lane served longest ago first. */
   #lanes: PortLane[] = [];
-  readonly #shed: (question: Question) => void;
+  readonly #drop: (question: Question) => void;
   readonly #now: Clock;
 
-  /** @param shed takes a question that will not be asked */
-  constructor(shed: (question: Question) => void, now: Clock) {
-    this.#shed = shed;
+  /** @param drop called with a question that will not be asked */
+  constructor(drop: (question: Question) => void, now: Clock) {
+    this.#drop = drop;
     this.#now = now;
   }
 
   push(question: Question): void {
     const { lane } = question;
     question.waiting = true;
-    // What was asked before waits longest, and its answer is only in doubt: its record changed meanwhile.
+    // A question whose record changed during its lookup has waited longest.
     if (question.asked === true) lane.pushFirst(question);
     else lane.push(question);
     if (lane.queued) return;
@@ -41,7 +41,7 @@ export class FairQueue implements Waiting<Question> {
     const idle: PortLane[] = [];
     let sharing: PortLane[] = [];
     for (const lane of this.#lanes) {
-      if (lane.budget.inDebt) this.#age(lane, now);
+      if (lane.budget.inDebt) this.#dropOld(lane, now);
       else lane.excess = 0;
       if (lane.peek() === undefined) lane.queued = false;
       else if (lane.budget.allowance(lane.waiting, now) > 0) sharing.push(lane);
@@ -54,13 +54,13 @@ export class FairQueue implements Waiting<Question> {
         this.#takeFrom(lane, Math.min(quota, size - batch.length), batch, now),
       );
     }
-    // More lanes than a batch has room for: those that had to stay behind are first next time.
+    // Lanes that a full batch had no room for are first in the next.
     const skipped = served.length > size ? served.splice(size) : [];
     this.#lanes = [...idle, ...skipped, ...served];
     return batch;
   }
 
-  /** Milliseconds until `take` may have something; undefined while nothing waits. */
+  /** Milliseconds until `take` may return questions; undefined while none waits. */
   readyIn(): number | undefined {
     let least: number | undefined;
     for (const lane of this.#lanes) {
@@ -88,13 +88,13 @@ export class FairQueue implements Waiting<Question> {
     return allowance > 0 && lane.waiting > 0;
   }
 
-  #age(lane: PortLane, now: number): void {
-    const patience = lane.floods ? FLOODED : GIVEN_UP;
+  #dropOld(lane: PortLane, now: number): void {
+    const longest = lane.floods ? FLOODED : GIVEN_UP;
     for (let question = lane.peek(); question !== undefined; question = lane.peek()) {
-      if (question.asked === true || now - question.receivedAt < patience) return;
+      if (question.asked === true || now - question.receivedAt < longest) return;
       lane.shift();
       question.waiting = false;
-      this.#shed(question);
+      this.#drop(question);
     }
   }
 }

@@ -1,22 +1,21 @@
 /**
- * An L2 miss for a MAC that has no `mac:` record, and of which nobody here remembers an address: a guest's ARP entry
- * outlived both our entries and a restart. Only an `ip:` record can say where the MAC is, and its key is not known, so
- * the records of the VNI are searched for it; seldom, since that reads them all.
+ * Stage 6 of a miss, for few of them. Takes L2 questions for a MAC that has no `mac:` record and no known address: a guest's
+ * ARP entry outlived both our entries and a restart. Gives the questions back once all `ip:` records of the VNI were searched
+ * for that MAC. The search is rare, because it reads every record.
  */
 import { type Observable, Subject, concatMap, from, map } from 'rxjs';
 import { DirectoryError } from '../directory/directory.ts';
 import { groupBy } from '../base/group-by.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';
-import type { LookupDeps } from './deps.ts';
-import type { Answered } from './lookup.ts';
+import type { Answered, LookupDeps } from './lookup.ts';
 import type { Question } from '../model/question.ts';
 
-/** MACs searched for at once; a guest may send to as many as it likes. */
+/** MACs searched for at once. */
 const MOST_SOUGHT = 256;
-/** Between two searches, ms, and as a multiple of what the last one took: a hundredth of the time at most. */
+/** Between two searches, ms, and as a multiple of the last one's duration, so that searching takes 1 % of the time at most. */
 const LEAST_REST = 1_000;
 const REST = 100;
-/** How long a MAC that no record names is not searched for again, ms; a record that comes later is heard of. */
+/** How long a MAC that no record names is not searched for again, ms; the feed reports a later record. */
 const FRUITLESS = 600_000;
 const MOST_FRUITLESS = 65_536;
 
@@ -32,7 +31,7 @@ export class MacOwnerSearch {
     this.#fruitless = new ExpiringSet(FRUITLESS, MOST_FRUITLESS, deps.now);
   }
 
-  /** Takes the questions that a search may answer; `found$` brings them back, to be looked up once more. */
+  /** Takes the questions that a search may answer; `found$` gives them back, to be looked up once more. */
   take(answered: readonly Answered[]): ReadonlySet<Question> {
     if (this.#deps.now() < this.#restUntil) return new Set();
     const sought = answered
@@ -40,7 +39,7 @@ export class MacOwnerSearch {
       .slice(0, MOST_SOUGHT)
       .map(({ question }) => question);
     if (sought.length === 0) return new Set();
-    // Until it is over there is no other.
+    // One search at a time.
     this.#restUntil = Infinity;
     this.#sought$.next(sought);
     return new Set(sought);
@@ -52,7 +51,7 @@ export class MacOwnerSearch {
     );
   }
 
-  /** Never rejects: what the directory cannot say now is asked again by the guest. */
+  /** Never rejects: where the directory fails the guest asks again. */
   async #search(questions: Question[]): Promise<void> {
     const { directory, now, report } = this.#deps;
     const started = now();

@@ -1,51 +1,87 @@
-import { questionsOf } from '../model/device-questions.ts';
+/**
+ * Stage 4 of a miss: the directory's word on questions. Takes a batch of questions; gives each an answer, `absent` where no
+ * record and no lease names the address, or `failed` where the directory has not answered within `DIRECTORY_TIMEOUT`.
+ */
 import { NEVER, type Observable, catchError, defer, filter, map, of, race, retry, skip, timer } from 'rxjs';
-import { DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Faults } from '../base/guarded-lane.ts';
 import { observeWaits } from '../base/histogram.ts';
-import type { LookupDeps } from './deps.ts';
-import { answerL2, answerL3 } from './select-record.ts';
+import { type Directory, DirectoryError, type RecordKey, type Values } from '../directory/directory.ts';
+import type { Counters } from '../model/counters.ts';
+import { questionsOf } from '../model/device-questions.ts';
 import type { Answer, Question } from '../model/question.ts';
+import { type RecordPolicy, answerL2, answerL3 } from './select-record.ts';
 
-/** The directory's word on a question: an answer, nobody, or no word at all. */
+/** What reading the directory takes. */
+export interface LookupDeps {
+  report: Faults;
+  directory: Directory;
+  policy: RecordPolicy;
+  counters: Counters;
+  now: Clock;
+}
+
 export interface Answered {
   question: Question;
   result: Answer | 'absent' | 'failed';
 }
 
-/** How long a question outlives a directory that does not answer, in ms. The application behind it has given up by then. */
-const PATIENCE = 60_000;
-/** Between tries, doubling, in ms; the first word from a directory that is back cuts the wait short. */
+/** How long a read of the directory is repeated, ms. The application behind a question has given up by then. */
+export const DIRECTORY_TIMEOUT = 60_000;
+/** The same for records that changed and that no guest waits for, ms. */
+export const CHANGE_TIMEOUT = 5_000;
+/** Between tries, ms: doubled from the first to the longest. A directory that is back is asked at once. */
 const FIRST_DELAY = 100;
 const LONGEST_DELAY = 2_000;
 
-/** Looks a batch of questions up in one round trip, again and again while the directory is away. Never fails. */
+/**
+ * Answers questions without a read, where the directory is known to have no record of the address: from the lease that
+ * covers the address. Where no lease covers it either, the question stays open, because a record may be on its way.
+ */
+export function answerFromLease(
+  questions: Question[],
+  { directory, policy }: LookupDeps,
+): { known: Answered[]; open: Question[] } {
+  const known: Answered[] = [];
+  const open: Question[] = [];
+  for (const question of questions) {
+    const { device, layer, address, waiting } = question;
+    const lacksRecord = layer === 'l3' && !waiting && directory.lacksRecord(device.vni, address);
+    const result = lacksRecord ? answerL3(policy, device, address, null) : undefined;
+    if (result === undefined) open.push(question);
+    else known.push({ question, result });
+  }
+  return { known, open };
+}
+
+/** Reads the records of a batch in one round trip, and again while the directory is away. Never fails. */
 export function lookup(batch: Question[], deps: LookupDeps): Answered[] | Observable<Answered[]> {
   const { now, counters } = deps;
   const started = now();
-  const patient = batch.filter((question) => started - question.receivedAt < PATIENCE);
-  const late = batch.filter((question) => !patient.includes(question));
-  if (patient.length === 0) return failed(late);
+  const inTime = batch.filter((question) => started - question.receivedAt < DIRECTORY_TIMEOUT);
+  const late = batch.filter((question) => !inTime.includes(question));
+  if (inTime.length === 0) return failed(late);
 
-  observeWaits(counters.stageSeconds.queue, patient, started);
-  const asked = patient.map((question) => keysOf(question));
-  for (const [index, question] of patient.entries()) expectChanges(question, asked[index]);
+  observeWaits(counters.stageSeconds.queue, inTime, started);
+  const asked = inTime.map((question) => keysOf(question));
+  for (const [index, question] of inTime.entries()) expectChanges(question, asked[index]);
   const conclude = (values: Values | undefined): Answered[] => {
-    for (const [index, question] of patient.entries()) expectNoChanges(question, asked[index]);
+    for (const [index, question] of inTime.entries()) expectNoChanges(question, asked[index]);
     if (values === undefined) return failed(batch);
-    counters.stageSeconds.lookup.observe((now() - started) / 1000, patient.length);
+    counters.stageSeconds.lookup.observe((now() - started) / 1000, inTime.length);
     let next = 0;
-    const answered = patient.map<Answered>((question, index) => {
+    const answered = inTime.map<Answered>((question, index) => {
       const keys = asked[index] ?? [];
       const mine = values.slice(next, (next += keys.length));
-      return { question, result: judged(question, keys, mine, deps) };
+      return { question, result: answerOf(question, keys, mine, deps) };
     });
     return late.length === 0 ? answered : [...answered, ...failed(late)];
   };
   const keys = asked.flat();
   const first = read(keys, deps, true);
   if (!(first instanceof Promise)) return conclude(first);
-  const deadline = Math.min(...patient.map(({ receivedAt }) => receivedAt)) + PATIENCE;
-  return readPatiently(keys, deadline, deps, first).pipe(map(conclude));
+  const deadline = Math.min(...inTime.map(({ receivedAt }) => receivedAt)) + DIRECTORY_TIMEOUT;
+  return readUntil(keys, deadline, deps, first).pipe(map(conclude));
 }
 
 const failed = (questions: Question[]): Answered[] =>
@@ -62,7 +98,7 @@ function keysOf({ device, layer, address }: Question): RecordKey[] {
   ];
 }
 
-/** Of the first key, its own, the device knows by itself who asks: see `inFlight`. */
+/** Registers the question for changes of its further keys. Its first key is its address, which `inFlight` has. */
 function expectChanges(question: Question, [, ...others]: RecordKey[] = []): void {
   const { reading } = questionsOf(question.device);
   for (const { address } of others) {
@@ -81,8 +117,8 @@ function expectNoChanges(question: Question, [, ...others]: RecordKey[] = []): v
   }
 }
 
-/** A record that cannot even be judged fails its own question alone. */
-function judged(
+/** An exception while a record is parsed fails that question alone. */
+function answerOf(
   question: Question,
   keys: RecordKey[],
   values: (string | null)[],
@@ -101,10 +137,12 @@ function judged(
 }
 
 /**
- * @param begun the first try
- * @returns undefined when the directory has not answered by `deadline` (monotonic ms)
+ * Reads records, and again while the directory is away, up to 2 s apart.
+ * @param deadline monotonic ms
+ * @param begun the first try, where it is under way
+ * @returns undefined when the directory has not answered by the deadline
  */
-export function readPatiently(
+export function readUntil(
   keys: RecordKey[],
   deadline: number,
   deps: LookupDeps,
@@ -112,11 +150,11 @@ export function readPatiently(
 ): Observable<Values | undefined> {
   const { directory, counters, now } = deps;
   let first = begun;
-  // The state in force is replayed first; what counts is the next word that it is up.
+  // `state$` replays the current state first; only a later `up` ends the wait.
   const back$ = directory.state$.pipe(
     skip(1),
     filter((state) => state.up),
-    // Then the time alone tells when to try again.
+    // Without states the delay alone decides when to try again.
     catchError(() => NEVER),
   );
   return defer(async () => {
@@ -127,7 +165,7 @@ export function readPatiently(
     retry({
       delay: (error: Error, attempt) => {
         counters.lookupFailures++;
-        // A directory that is away is waited for. Anything else is a fault: it is said, and a guest waits all the same.
+        // Any other error than a directory that is away is a fault, and is reported; the read is repeated all the same.
         if (!(error instanceof DirectoryError)) deps.report.broken('lookups', error);
         if (now() >= deadline) throw error;
         return race(timer(Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY)), back$);

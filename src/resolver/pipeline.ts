@@ -1,17 +1,16 @@
 /**
- * The path of a miss, top to bottom:
+ * The path of a miss, one file a stage:
  *
- *   1. the kernel raises the miss      kernel/linux.ts      batches of misses, each paired with its asker
- *   2. admission                       admission.ts         joins a question in flight, drops addresses in the negative cache
- *                                      fair-queue.ts        a lane per asking port, and a budget for unknown addresses
- *                                      answer-from-lease.ts a lease that no record overrides answers at once
- *   3. lookup                          lookup.ts            all waiting questions in one MGET, two MGETs in flight
- *   4. selection of the record         select-record.ts     record, else lease; a malformed record counts as absent
- *                                      find-mac-owner.ts    finds an `ip:` record of a MAC that has no `mac:` record
- *   5. FDB entry, then neighbour       entries/install.ts   never for local addresses, never over foreign entries
- *   6. announcement to the asker       entries/announce.ts  the guest then sends the packet that it holds back
- *   7. outcome                         below                counted; the question is no longer in flight
- *   8. check of the `mac:` record      reconcile/mac-record-checks.ts  the `mac:` record may name another VTEP
+ *    1. kernel/linux.ts             the kernel's messages → batches of misses, each paired with its asker
+ *    2. resolver/admission.ts       misses → questions: joins one in flight, ignores addresses in the negative cache
+ *    3. resolver/fair-queue.ts      questions → batches: a lane per asking port, a budget for unknown addresses
+ *    4. resolver/lookup.ts          batches → answers: one MGET for all questions of a batch, two MGETs in flight
+ *    5. resolver/select-record.ts   record values → an answer: record, else lease; a malformed record counts as absent
+ *    6. resolver/find-mac-owner.ts  MACs without a record → `ip:` records that name them, looked up once more
+ *    7. entries/install.ts          answers → FDB entry, then neighbour: never for local addresses, never over foreign entries
+ *    8. entries/announce.ts         neighbours written → a reply to each asker, whose packet then leaves at once
+ *    9. resolver/pipeline.ts        questions → outcomes, counted; connects the stages
+ *   10. reconcile/mac-record-checks.ts  outcomes → a check whether a `mac:` record names another VTEP
  *
  * Arrays travel between the stages. An error is a value before it reaches this stream, so the stream never ends.
  */
@@ -20,17 +19,23 @@ import { isLinkLocal } from '../base/address.ts';
 import { attempt, inLane } from '../base/guarded-lane.ts';
 import { groupBy } from '../base/group-by.ts';
 import { observeWaits } from '../base/histogram.ts';
-import { installApart } from '../entries/install-apart.ts';
-import type { Told } from '../entries/announce.ts';
+import { type Announcer, type Told, isDad } from '../entries/announce.ts';
+import { type InstallDeps, tryInstall } from '../entries/install.ts';
+import type { InstallReport } from '../entries/report.ts';
 import { UNKNOWN } from '../model/port-quotas.ts';
-import type { PipelineDeps } from './deps.ts';
-import { FairQueue } from './fair-queue.ts';
-import { answerFromLease } from './answer-from-lease.ts';
-import { type Answered, lookup } from './lookup.ts';
 import type { Answer, MissBatch, Placement, Question, Settled } from '../model/question.ts';
+import type { Admission } from './admission.ts';
+import { FairQueue } from './fair-queue.ts';
 import { MacOwnerSearch } from './find-mac-owner.ts';
+import { type Answered, type LookupDeps, answerFromLease, lookup } from './lookup.ts';
 
-/** One that the directory has an answer to. */
+/** What answering misses takes. */
+export interface PipelineDeps extends LookupDeps, InstallDeps {
+  report: InstallReport;
+  admission: Admission;
+  announcer: Announcer;
+}
+
 type Resolved = Settled & Required<Pick<Settled, 'answer'>>;
 
 const QUESTIONS = { size: 256, underWay: 2 };
@@ -38,7 +43,7 @@ const QUESTIONS = { size: 256, underWay: 2 };
 export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDeps): Observable<Settled[]> {
   const again$ = new Subject<Question[]>();
   const search = new MacOwnerSearch(deps);
-  const queue = new FairQueue(deps.admission.shed, deps.now);
+  const queue = new FairQueue(deps.admission.drop, deps.now);
   const asked$ = new Subject<Question[]>();
   const lookedUp$ = merge(asked$, again$, search.found$()).pipe(
     inLane(
@@ -61,14 +66,14 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
           if (stale.length > 0) again$.next(stale);
           return settled;
         },
-        // Whoever asks for one that stayed in flight would never be answered.
+        // Later misses would join a question that stays in flight, and would never be answered.
         instead: (batch) => fail(batch, deps),
       },
       { ...QUESTIONS, waiting: queue },
       deps.report,
     ),
   );
-  const remembered$ = batches$.pipe(
+  const fromLeases$ = batches$.pipe(
     map(({ misses, deviceOf }) => {
       const questions = deps.admission.admit(misses, deviceOf);
       const { known, open } = attempt('misses', () => answerFromLease(questions, deps), deps.report) ?? {
@@ -76,23 +81,23 @@ export function resolveMisses(batches$: Observable<MissBatch>, deps: PipelineDep
         open: questions,
       };
       const settled = known.length > 0 ? settle(known, deps) : [];
-      // After that: what is known waits for nobody.
+      // Behind the answers that need no read.
       if (open.length > 0) asked$.next(open);
       return settled;
     }),
   );
-  return merge(lookedUp$, remembered$).pipe(filter((settled) => settled.length > 0));
+  return merge(lookedUp$, fromLeases$).pipe(filter((settled) => settled.length > 0));
 }
 
-/** Stages 5 to 7 for a batch that the directory has answered. */
+/** Stages 7 to 9 for a batch that the directory has answered. */
 function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
   const settled: Settled[] = [];
   const placed: Resolved[] = [];
   for (const { question, result } of answered) {
     if (result === 'absent') settled.push({ question, outcome: 'unknown' });
-    // A device that went away meanwhile took the question with it, and has nowhere to write to.
+    // `over`: the device is gone, and its questions were counted as failed.
     else if (result === 'failed' || question.over === true) settled.push({ question, outcome: 'failed' });
-    else if (isProbe(question) && result.source.kind === 'lease')
+    else if (isDadOnly(question) && result.source.kind === 'lease')
       settled.push({ question, outcome: 'unknown', remember: false });
     else placed.push({ question, outcome: 'resolved', answer: result });
   }
@@ -105,12 +110,12 @@ function settle(answered: readonly Answered[], deps: PipelineDeps): Settled[] {
 }
 
 /**
- * Duplicate address detection alone has asked (RFC 4862 §5.4, RFC 5227 §2.1.1). A lease says which host an address would be
- * behind, not that anybody has it: with an entry from it the VXLAN device would answer the next probe, and the guest
- * could not have its own address.
+ * Whether all askers do duplicate address detection (RFC 4862 §5.4, RFC 5227 §2.1.1). A lease names the host of a prefix,
+ * and does not say that the address is in use: with an entry from a lease the VXLAN device would answer the guest's next
+ * probe, and the guest would refuse its own address.
  */
-const isProbe = ({ layer, askers }: Question): boolean =>
-  layer === 'l3' && askers.length > 0 && askers.every(({ ip }) => ip === '0.0.0.0' || ip === '::');
+const isDadOnly = ({ layer, askers }: Question): boolean =>
+  layer === 'l3' && askers.length > 0 && askers.every(isDad);
 
 function fail(questions: readonly Question[], deps: PipelineDeps): Settled[] {
   const settled = questions.map<Settled>((question) => ({ question, outcome: 'failed' }));
@@ -120,13 +125,13 @@ function fail(questions: readonly Question[], deps: PipelineDeps): Settled[] {
 
 const namespaceOf = ({ question }: Settled) => question.device.namespace;
 
-/** FDB entries, neighbours and announcements of one namespace. Notes what is not resolved after all. */
+/** Writes the entries of one namespace and announces them. Changes the outcome of those that could not be written. */
 function write(together: Resolved[], deps: PipelineDeps): void {
   const { report, announcer, counters, now } = deps;
   const { write, announce } = counters.stageSeconds;
   const placements = together.map(({ question, answer }) => placementOf(question, answer));
   const started = now();
-  const outcomes = installApart(placements, deps);
+  const outcomes = tryInstall(placements, deps);
   const written = now();
   write.observe((written - started) / 1000, together.length);
   const resolved: Question[] = [];
@@ -135,7 +140,7 @@ function write(together: Resolved[], deps: PipelineDeps): void {
     const { question, answer } = one;
     one.outcome = outcomes[index] ?? 'failed';
     const { device, layer, address, askers } = question;
-    // A guest of this host answers by itself.
+    // A guest of this host answers, so other guests learn this MAC.
     if (one.outcome === 'local' && layer === 'l3' && !device.namespace.isAssigned(address))
       device.tables.known.note(address, answer.mac);
     if (one.outcome !== 'resolved') return;
@@ -152,13 +157,13 @@ function placementOf({ device, layer, address, askers }: Question, answer: Answe
   return { device, ip: layer === 'l3' ? address : undefined, answer, port };
 }
 
-/** The books: what it ended as, and what to remember so that the next packet does not ask again. */
+/** Counts the outcome, and remembers it in the negative cache so that the next packet raises no question. */
 function close({ question, outcome, remember = true }: Settled, { admission, counters }: PipelineDeps): void {
   const { device, layer, address } = question;
   if (!admission.settle(question)) return;
   if (outcome === 'unknown' && remember) device.absent.add(address);
   if (outcome === 'local') device.local.add(address);
-  // Guests solicit each other's link-local addresses all the time; it is noise where nobody published one.
+  // Guests solicit link-local addresses all the time; without a record that is noise.
   if (outcome === 'unknown' && isLinkLocal(address)) counters.ignored.link_local++;
   else counters.settled(device, layer, outcome);
 }

@@ -1,3 +1,7 @@
+/**
+ * Stage 5 of a miss. Takes the record values of a question; gives the answer: the record, else the lease. A malformed record
+ * counts as absent, is counted and reported.
+ */
 import type { MalformedReason } from '../base/outcomes.ts';
 import {
   type LeaseRecord,
@@ -12,14 +16,14 @@ import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Answer } from '../model/question.ts';
 
-/** What judging a record needs besides the device. */
+/** What deciding on a record takes besides the device. */
 export interface RecordPolicy {
   leases: Directory['leases'];
   vtepAllow: (vtep: Ip) => boolean;
   malformed: (device: ServedDevice, reason: MalformedReason, example: string) => void;
 }
 
-/** Turns record values into answers; malformed ones count as absent. */
+/** An L3 miss: the `ip:` record, else the lease that covers the address. */
 export function answerL3(
   policy: RecordPolicy,
   device: ServedDevice,
@@ -34,7 +38,7 @@ export function answerL3(
 
 /**
  * An L2 miss: the `mac:` record, else a lease with that MAC, else the `ip:` record of an address known to use it.
- * @param addresses what `ipValues` are the records of, in the same order
+ * @param addresses those whose `ip:` records `ipValues` are, in the same order
  */
 export function answerL2(
   policy: RecordPolicy,
@@ -86,7 +90,7 @@ function fromIpRecord(
   return { mac, vtep, router, source: { kind: 'ip', name: ip } };
 }
 
-/** A lease that this device cannot use counts as absent, so that a shorter prefix may answer. */
+/** A malformed lease, or one of the wrong address family, counts as absent, so that a shorter prefix may answer. */
 function fromLease(
   policy: RecordPolicy,
   device: ServedDevice,
@@ -103,7 +107,7 @@ function fromLease(
   return { ...usable, router: false, source: { kind: 'lease', name: lease.cidr } };
 }
 
-/** What a record for this device may say. */
+/** Which VTEPs a record may name on this device. */
 export const context = (
   { vtepAllow }: Pick<RecordPolicy, 'vtepAllow'>,
   device: ServedDevice,

@@ -1,12 +1,13 @@
 import type { Clock } from '../base/clock.ts';
 import type { ServedDevice, Surroundings } from '../model/device.ts';
 
-/** How long the senders of L2 misses are looked for after it was last needed, ms. */
+/** How long frames are read after the last time it was needed, ms. */
 const DURATION = 10_000;
 
 /**
- * Whose an L2 miss is the kernel does not say. While more of them come than all ports together may ask, the heads of unicast
- * frames are read where they enter the bridge: then each port has its own lane for L2 misses, too.
+ * Turns on the search for the senders of L2 misses, which the kernel does not name. While more L2 misses come than all ports
+ * together may ask, the heads of unicast frames are read where they enter the bridge, so that each port has its own lane for
+ * L2 misses, too.
  */
 export class Senders {
   readonly #until = new Map<Surroundings, number>();
@@ -21,7 +22,7 @@ export class Senders {
   }
 
   follow({ namespace }: ServedDevice): void {
-    if (!this.#until.has(namespace)) tell(namespace, true);
+    if (!this.#until.has(namespace)) setFollow(namespace, true);
     this.#until.set(namespace, this.#now() + DURATION);
   }
 
@@ -30,16 +31,16 @@ export class Senders {
     for (const [namespace, until] of this.#until) {
       if (until > this.#now()) continue;
       this.#until.delete(namespace);
-      tell(namespace, false);
+      setFollow(namespace, false);
     }
   }
 }
 
-/** Without a packet socket, or with the namespace closed, senders stay unknown. */
-function tell({ kernel }: Surroundings, follow: boolean): void {
+/** Without a packet socket, or in a closed namespace, senders stay unknown. */
+function setFollow({ kernel }: Surroundings, follow: boolean): void {
   try {
     kernel.followFrames(follow);
   } catch {
-    // What is not known is charged to the lane of L2 misses.
+    // Misses without a sender are charged to the common lane of L2 misses.
   }
 }

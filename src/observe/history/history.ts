@@ -61,7 +61,7 @@ export class History {
   }
 
   /** Dropped without having been looked up. */
-  shed({ vni }: ServedDevice, address: string): void {
+  dropped({ vni }: ServedDevice, address: string): void {
     this.#rings.shed.add(this.#now(), vni, address);
   }
 

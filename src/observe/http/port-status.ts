@@ -19,8 +19,8 @@ const OTHERS = new Map([
 ]);
 
 export const portStatus = (device: ServedDevice): PortStatus[] =>
-  [...questionsOf(device).lanes.values()].map(({ port, asked, shed }) => ({
+  [...questionsOf(device).lanes.values()].map(({ port, asked, dropped }) => ({
     name: OTHERS.get(port) ?? device.namespace.portName(port),
     lookups: asked,
-    shed,
+    shed: dropped,
   }));

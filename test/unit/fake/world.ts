@@ -1,4 +1,5 @@
 /** A served device on a fake kernel and a fake directory, and a clock that moves when it is told to. */
+import type { PipelineDeps } from '../../../src/resolver/pipeline.ts';
 import type { VxlanLink } from '../../../src/model/vxlan-link.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -10,7 +11,6 @@ import { FoldedLog, type Logger } from '../../../src/base/log.ts';
 import { Counters } from '../../../src/model/counters.ts';
 import { Report } from '../../../src/daemon/report.ts';
 import { Admission } from '../../../src/resolver/admission.ts';
-import type { PipelineDeps } from '../../../src/resolver/deps.ts';
 import { ServedDevice, type Surroundings } from '../../../src/model/device.ts';
 import { OwnVteps } from '../../../src/links/own-vteps.ts';
 import { Announcer } from '../../../src/entries/announce.ts';

@@ -1,4 +1,4 @@
-/** What is answered without a question to the directory, and what is not. */
+/** Which questions a lease answers without a read of the directory. */
 import type { MissBatch } from '../../../src/model/question.ts';
 import { Subject, type Subscription } from 'rxjs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -59,7 +59,7 @@ describe.each([
   });
 });
 
-it('does not take for nobody’s what no lease covers: a record may be on its way', async () => {
+it('reads the directory for an address that no lease covers: a record may be on its way', async () => {
   const device = world.device();
   ask(device, '20.9.0.1');
   await turns();

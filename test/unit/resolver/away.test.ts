@@ -66,7 +66,7 @@ describe('a directory that is away', () => {
 });
 
 describe('a device that goes away', () => {
-  it('takes its questions with it: they failed, once, and nothing is written', async () => {
+  it('ends its questions: they fail, once, and nothing is written', async () => {
     world.record(1);
     world.directory.hold();
     world.raise(l3(1));

@@ -49,7 +49,7 @@ describe('the queue before the directory', () => {
     expect(queue.readyIn()).toBeUndefined();
   });
 
-  it('has the question of every port in the next batch, however many others wait', () => {
+  it('has a question of every port in the next batch, however many others wait', () => {
     const others = fc.array(fc.integer({ min: 1, max: 3_000 }), { maxLength: SIZE - 1 });
     fc.assert(
       fc.property(others, fc.integer({ min: 0, max: 20 }), fc.boolean(), (counts, before, unknown) => {
@@ -64,14 +64,14 @@ describe('the queue before the directory', () => {
     );
   });
 
-  it('with more ports than a batch holds has each in turn', () => {
+  it('takes every port in turn where there are more ports than a batch holds', () => {
     const lanes = Array.from({ length: 600 }, (_, n) => lane(1 + n));
     for (const one of lanes) ask(one, 5);
     const ports = [1, 2, 3].flatMap(() => serve(() => false).map((one) => one.lane.port));
     expect(new Set(ports).size).toBe(600);
   });
 
-  it('resolves a storm of addresses that exist from one port whole, at one instant', () => {
+  it('takes a storm of known addresses from one port whole, at once', () => {
     ask(lane(1), 100_000);
     let resolved = 0;
     for (let batch = serve(() => false); batch.length > 0; batch = serve(() => false))
@@ -80,7 +80,7 @@ describe('the queue before the directory', () => {
     expect(shed).toEqual([]);
   });
 
-  it('lets a port in debt wait, says how long, and sheds what nobody waits for any more', () => {
+  it('holds back a port in debt, says for how long, and drops questions whose guest has given up', () => {
     const greedy = lane(1);
     const asked = ask(greedy, 100_000);
     const lookups: Question[] = [];
@@ -96,7 +96,7 @@ describe('the queue before the directory', () => {
     expect(greedy.asked).toBe(lookups.length);
   });
 
-  it('asks first, and sheds never, what has been asked and is in doubt, however long ago and deep in debt', () => {
+  it('takes a question whose record changed first, and never drops it, however deep its port is in debt', () => {
     const port = lane(1);
     const [doubtful] = ask(port, 1);
     if (doubtful === undefined) throw new Error('no question');
@@ -109,7 +109,7 @@ describe('the queue before the directory', () => {
     expect(shed).not.toContain(doubtful);
   });
 
-  it('does not ask a question again that went over to another lane', () => {
+  it('does not take a question twice that moved to another lane', () => {
     const [greedy, innocent] = [lane(1), lane(2)];
     const asked = ask(greedy, 3);
     const [, moved] = asked;

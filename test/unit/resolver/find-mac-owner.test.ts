@@ -19,7 +19,7 @@ describe('a MAC without a mac: record, of which nothing is remembered', () => {
     expect(searches()).toBe(1);
   });
 
-  it('is not searched for again where no record names it, nor another at once', async () => {
+  it('is not searched for again where no record names it, and another MAC only after a pause', async () => {
     await world.miss(l2(1));
     await world.miss(l2(2));
     expect(searches()).toBe(1);

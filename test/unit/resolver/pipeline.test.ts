@@ -68,7 +68,7 @@ describe('a miss', () => {
     expect(world.neighbours(world.served)).toEqual({ [ip(1)]: mac(8) });
   });
 
-  it('for what nobody has is unknown, and remembered', async () => {
+  it('for an address without a record is unknown, and remembered', async () => {
     await world.miss(l3(1));
     await world.miss(l3(1));
     expect(world.outcomes).toEqual(['unknown']);
@@ -78,7 +78,7 @@ describe('a miss', () => {
     expect(world.outcomes).toEqual(['unknown', 'unknown']);
   });
 
-  it('for what nobody had is resolved as soon as a record appears', async () => {
+  it('for an unknown address is resolved as soon as a record appears', async () => {
     await world.miss(l3(1));
     world.record(1);
     world.changed(1);
@@ -108,7 +108,7 @@ describe('a miss', () => {
     expect(world.kernel.written).toEqual([]);
   });
 
-  it('that the kernel refuses to have answered failed, and is asked again', async () => {
+  it('whose entry the kernel refuses fails, and is asked again', async () => {
     world.record(1);
     world.kernel.refuse = () => 'ENOBUFS';
     await world.miss(l3(1));
@@ -117,7 +117,7 @@ describe('a miss', () => {
     expect(world.outcomes).toEqual(['failed', 'resolved']);
   });
 
-  it('in a kernel that does not even answer failed, and the stream lives on', async () => {
+  it('fails where the kernel does not answer, and the stream goes on', async () => {
     world.record(1);
     const write = world.kernel.write.bind(world.kernel);
     world.kernel.write = () => {
@@ -129,7 +129,7 @@ describe('a miss', () => {
     expect(world.outcomes).toEqual(['failed', 'resolved']);
   });
 
-  it('for no address at all costs its port what an unknown address would, and a flood of them is one', async () => {
+  it('for the unspecified address costs its port as much as an unknown address, and many of them are a flood', async () => {
     const floods: number[] = [];
     world.admission.onExcess = (_, lane) => floods.push(lane.port);
     await world.miss(l3(1, { address: '0.0.0.0' }), l3(1, { address: '::' }));
@@ -142,7 +142,7 @@ describe('a miss', () => {
     expect(questionsOf(world.served).inFlight.size).toBe(0);
   });
 
-  it('on a device that is not served is ignored, said twice counts as a duplicate', async () => {
+  it('on a device that is not served is ignored, and a repeated one counts as a duplicate', async () => {
     await world.miss(l3(1, { ifindex: 77 }), l3(2, { count: 3 }));
     expect(world.counters.ignored).toMatchObject({ unserved: 1, duplicate: 2 });
     expect(world.counters.misses.l3).toBe(4);
@@ -205,7 +205,7 @@ describe('a change while a question is in flight', () => {
     expect(questionsOf(world.served).reading.size).toBe(0);
   });
 
-  it('that failed leaves nothing behind of what was read', async () => {
+  it('during a lookup that failed leaves no reader behind', async () => {
     world.served.tables.remember(mac(1), ip(1));
     world.directory.hold();
     world.raise(l2(1));
@@ -216,7 +216,7 @@ describe('a change while a question is in flight', () => {
     expect(questionsOf(world.served).reading.size).toBe(0);
   });
 
-  it('does not make an absence remembered that is over', async () => {
+  it('leaves no absence in the negative cache that is over', async () => {
     world.directory.hold();
     world.raise(l3(1));
     world.record(1);
@@ -227,7 +227,7 @@ describe('a change while a question is in flight', () => {
   });
 });
 
-describe('a port that asks for what nobody has', () => {
+describe('a port that asks for unknown addresses', () => {
   const OTHER = GUEST + 1;
   const greedy = (n: number): Miss => l3(n);
   const innocent = (n: number): Miss => l3(n, { asker: { ...asker(2), port: OTHER } });
@@ -235,19 +235,19 @@ describe('a port that asks for what nobody has', () => {
     await world.miss(...Array.from({ length: 3_000 }, (_, n) => greedy(1_000 + n)));
   };
 
-  it('gets what its budget holds; what it asks beyond that is shed, and counted as its', async () => {
+  it('is answered within its budget; questions beyond it are dropped, and counted for the port', async () => {
     await flood();
     expect(world.counters.resolutions.l3.unknown).toBe(LOOKUP_RATE / 4);
     await world.miss(greedy(1));
     expect(world.counters.resolutions.l3.shed).toBe(1);
-    expect(questionsOf(world.served).lanes.get(GUEST)?.shed).toBe(1);
+    expect(questionsOf(world.served).lanes.get(GUEST)?.dropped).toBe(1);
     world.time += 3_000;
     await world.miss(innocent(9));
     expect(world.counters.resolutions.l3.shed).toBeGreaterThan(2_000);
     expect(world.unaccounted()).toBe(0);
   });
 
-  it('keeps nobody else waiting', async () => {
+  it('does not delay other ports', async () => {
     await flood();
     world.record(1);
     await world.miss(innocent(1));
@@ -262,7 +262,7 @@ describe('a port that asks for what nobody has', () => {
     expect(world.kernel.announced.map(({ port }) => port)).toEqual([GUEST, OTHER]);
   });
 
-  it('leaves room for others in the whole, too, while the directory is away', () => {
+  it('leaves room for the questions of other ports while the directory is away', () => {
     world.directory.hold();
     for (let first = 1_000; first < 141_000; first += 1_000)
       world.raise(...Array.from({ length: 1_000 }, (_, n) => greedy(first + n)));

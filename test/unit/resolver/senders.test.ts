@@ -1,4 +1,4 @@
-/** L2 misses name no asker: whose they are is looked for while they are too many, and each port has its own lane then. */
+/** L2 misses name no sender. While there are too many, frames are read for their senders, and each port has its own lane. */
 import { questionsOf } from '../../../src/model/device-questions.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { L2_KNOWN, L2_PORT } from '../../../src/model/port-lane.ts';
@@ -27,8 +27,8 @@ const record = (n: number): void => {
   world.directory.set(VNI, 'mac', mac(n), vtep(2));
 };
 
-describe('while L2 misses for MACs that nobody has are too many', () => {
-  it('their senders are looked for, and no longer than it takes', async () => {
+describe('while there are too many L2 misses for unknown MACs', () => {
+  it('frames are read for their senders, and no longer than needed', async () => {
     await world.miss(l2(1));
     expect(world.kernel.following).toBe(false);
     await flood(l2);
@@ -48,7 +48,7 @@ describe('while L2 misses for MACs that nobody has are too many', () => {
     expect(questionsOf(world.served).lanes.get(OTHER)?.waiting).toBe(0);
   });
 
-  it('the second packet is answered where the first was not known to be its port’s', async () => {
+  it('the second packet is answered where the sender of the first was unknown', async () => {
     await flood(l2);
     record(1);
     world.raise(l2(1));
@@ -67,7 +67,7 @@ describe('while L2 misses for MACs that nobody has are too many', () => {
     expect(questionsOf(world.served).lanes.get(L2_PORT)?.waiting).toBeGreaterThan(1_000);
   });
 
-  it('the port that sends them is named, so that it can be held back', async () => {
+  it('the port that sends them is named, so that it can be throttled', async () => {
     const named = new Set<number>();
     world.admission.onExcess = (_, { port }) => void named.add(port);
     for (let second = 0; second < 30; second++) await flood((n) => from(GUEST, n), 0x1000 + second * 3_000);
@@ -82,7 +82,7 @@ describe('while L2 misses for MACs that nobody has are too many', () => {
     expect([...named]).toEqual([GUEST]);
   });
 
-  it('those whose sender is not known are the throttled port’s, and of no other', async () => {
+  it('those without a known sender are charged to the throttled port, and to no other', async () => {
     await flood(l2);
     await world.miss(l2(1));
     questionsOf(world.served).throttled = questionsOf(world.served).lanes.get(GUEST);
