@@ -19,7 +19,6 @@
         'src/js_dump.cc',
         'src/js_namespace.cc',
         'src/js_packed.cc',
-        'src/js_receive.cc',
         'src/named_sockets.cc',
         'src/namespace.cc',
         'src/netns.cc',

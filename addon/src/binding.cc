@@ -36,7 +36,6 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ReturnLargeBlocks();
   missd::ExportNamespace(env, exports);
   missd::ExportCodec(env, exports);
-  missd::ExportReceive(env, exports);
   exports.Set("trimMemory", Napi::Function::New(env, TrimMemory, "trimMemory"));
   exports.Set("dumpSeconds", Napi::Function::New(env, DumpSeconds, "dumpSeconds"));
   exports.Set("notify", Napi::Function::New(env, Notify, "notify"));

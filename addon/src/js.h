@@ -72,7 +72,6 @@ Napi::Promise DumpToJs(Napi::Env env, std::shared_ptr<const Netns> netns, const 
 
 void ExportNamespace(Napi::Env env, Napi::Object exports);
 void ExportCodec(Napi::Env env, Napi::Object exports);
-void ExportReceive(Napi::Env env, Napi::Object exports);
 
 }  // namespace missd
 

@@ -70,10 +70,9 @@ export interface Directory {
   start(): void;
   /**
    * Values in the order of the keys, null where there is no record; one round trip.
-   * @param urgent a guest waits for them: where they are only microseconds away the caller may be held up for so long
-   * @returns what is at hand at once @throws DirectoryError when the directory does not answer in time, always as a rejection
+   * @throws DirectoryError when the directory does not answer in time, always as a rejection
    */
-  read(keys: RecordKey[], urgent?: boolean): Values | Promise<Values>;
+  read(keys: RecordKey[]): Promise<Values>;
   /** From memory, kept current by the feed for the VNIs that are followed; empty until first read. */
   leases(vni: Vni): Leases;
   /** Whether it is known from memory, as of the last word of the feed, that an address has no `ip:` record. */

@@ -70,8 +70,8 @@ export class RenewableDirectory implements Directory {
     this.#current.value.start();
   }
 
-  read(keys: RecordKey[], urgent?: boolean): Values | Promise<Values> {
-    return this.#current.value.read(keys, urgent);
+  read(keys: RecordKey[]): Promise<Values> {
+    return this.#current.value.read(keys);
   }
 
   leases(vni: Vni): Leases {

@@ -83,8 +83,6 @@ interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
   /** Gives back to the kernel what malloc keeps for later. */
   trimMemory: () => void;
-  /** Reads from a socket as soon as there is something, or for so long in vain: bytes received, 0 for none. */
-  receiveWithin: (fd: number, into: Uint8Array, microseconds: number) => number;
   /** Processor time that reading tables whole has taken, in seconds since the start. */
   dumpSeconds: () => number;
   /** One datagram to a unix socket, `@` for an abstract one. @throws NativeError, also where it would have to wait */

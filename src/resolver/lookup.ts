@@ -78,10 +78,8 @@ export function lookup(batch: Question[], deps: LookupDeps): Answered[] | Observ
     return late.length === 0 ? answered : [...answered, ...failed(late)];
   };
   const keys = asked.flat();
-  const first = read(keys, deps, true);
-  if (!(first instanceof Promise)) return conclude(first);
   const deadline = Math.min(...inTime.map(({ receivedAt }) => receivedAt)) + DIRECTORY_TIMEOUT;
-  return readUntil(keys, deadline, deps, first).pipe(map(conclude));
+  return readUntil(keys, deadline, deps).pipe(map(conclude));
 }
 
 const failed = (questions: Question[]): Answered[] =>
@@ -139,17 +137,14 @@ function answerOf(
 /**
  * Reads records, and again while the directory is away, up to 2 s apart.
  * @param deadline monotonic ms
- * @param begun the first try, where it is under way
  * @returns undefined when the directory has not answered by the deadline
  */
 export function readUntil(
   keys: RecordKey[],
   deadline: number,
   deps: LookupDeps,
-  begun?: Promise<Values>,
 ): Observable<Values | undefined> {
   const { directory, counters, now } = deps;
-  let first = begun;
   // `state$` replays the current state first; only a later `up` ends the wait.
   const back$ = directory.state$.pipe(
     skip(1),
@@ -157,11 +152,7 @@ export function readUntil(
     // Without states the delay alone decides when to try again.
     catchError(() => NEVER),
   );
-  return defer(async () => {
-    const values = first ?? read(keys, deps);
-    first = undefined;
-    return values;
-  }).pipe(
+  return defer(() => read(keys, deps)).pipe(
     retry({
       delay: (error: Error, attempt) => {
         counters.lookupFailures++;
@@ -175,22 +166,12 @@ export function readUntil(
   );
 }
 
-/** One try, counted and timed. @param urgent see `Directory.read` */
-function read(
-  keys: RecordKey[],
-  { directory, counters, now }: LookupDeps,
-  urgent = false,
-): Values | Promise<Values> {
+/** One try, counted and timed. */
+function read(keys: RecordKey[], { directory, counters, now }: LookupDeps): Promise<Values> {
   const started = now();
-  const timed = (values: Values): Values => {
+  counters.lookupKeys += keys.length;
+  return directory.read(keys).then((values) => {
     counters.lookupSeconds.observe((now() - started) / 1000);
     return values;
-  };
-  counters.lookupKeys += keys.length;
-  try {
-    const values = directory.read(keys, urgent);
-    return values instanceof Promise ? values.then(timed) : timed(values);
-  } catch (error) {
-    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-  }
+  });
 }

@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { request } from 'node:http';
-import { type Server, type Socket, Socket as Unconnected } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -183,22 +183,28 @@ const PLACES: Record<string, (error: Failure, errno: string) => Promise<void> | 
   'the socket of lookups': async (error, errno) => {
     const { path, sockets } = await redis();
     const lost: string[] = [];
-    const open = (): RedisLookups => {
-      const target = { where: { kind: 'socket', path }, db: 0, name: path } as const;
-      const lookups = new RedisLookups(target, new Unconnected(), (reason) => lost.push(reason.message));
-      endings.push(() => {
-        lookups.close();
-      });
-      return lookups;
-    };
-    const lookups = open();
-    await lookups.ping();
-    const asked = Promise.resolve(lookups.mget(['key'])).catch((reason: unknown) => reason);
+    const target = { where: { kind: 'socket', path }, db: 0, name: path } as const;
+    let ready = 0;
+    const lookups = new RedisLookups(target, {
+      ready: () => ready++,
+      lost: (reason) => lost.push((reason as Error).message),
+    });
+    endings.push(() => {
+      lookups.close();
+    });
+    lookups.start();
+    await vi.waitFor(() => {
+      expect(ready).toBe(1);
+    }, 20_000);
+    const asked = lookups.mget(['key']).catch((reason: unknown) => reason);
     last(sockets).destroy(error);
-    expect(await asked).toBe(error);
+    expect(await asked).toBeInstanceOf(Error);
     await expect(lookups.mget(['key'])).rejects.toThrow();
     expect(lost).toEqual([errno]);
-    expect(await open().mget(['key'])).toEqual([null]);
+    await vi.waitFor(() => {
+      expect(ready).toBe(2);
+    }, 20_000);
+    expect(await lookups.mget(['key'])).toEqual([null]);
   },
 
   'the socket of the feed': async (error) => {

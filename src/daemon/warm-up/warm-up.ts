@@ -4,7 +4,6 @@
  * Nothing leaves the process.
  */
 import { setImmediate as turn } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
 import { pino } from 'pino';
 import { NEVER, Subject, of } from 'rxjs';
 import type { RunOptions } from '../../config/options.ts';
@@ -15,18 +14,11 @@ import { addon } from '../../kernel/addon.ts';
 import type { Kernel, KernelEvent, Namespace } from '../../kernel/kernel.ts';
 import { NUD_INCOMPLETE, NUD_STALE } from '../../kernel/netlink.ts';
 import type { Asker, Link, Miss } from '../../base/vocabulary.ts';
-import { openWarmLane } from './warm-lane.ts';
 
 /** Misses, one at a time as on a quiet host; V8 has then compiled what it will. */
 const MISSES = 6_000;
 /** No more time than this, ms: a machine that is that slow has other worries. */
 const BUDGET = 500;
-/**
- * V8 compiles a function for good after it has run this many bytes of bytecode, a few times over; by itself seven times as
- * many, and an idle host would still be at it days later, a processor held up for milliseconds each time.
- */
-const EAGER = '--interrupt-budget=10000';
-
 const BRIDGE = 1;
 const PORT = 2;
 const BRIDGED = 3;
@@ -37,14 +29,11 @@ const LEASE_MAC = '02:00:00:00:00:02';
 
 /** @param options those of the real daemon @returns how many misses it has answered */
 export async function warmUp(options: RunOptions): Promise<number> {
-  setFlagsFromString(EAGER);
-  // Where a process may not talk to itself the rest is warmed all the same.
-  const lane = await openWarmLane(valueOf).catch(() => undefined);
   const events$ = new Subject<KernelEvent>();
   const daemon = new Daemon(
     { ...options, netns: [], device: [], wait: false, strategy: [], broadcast: [] },
     kernel(events$),
-    directory(lane?.read),
+    directory(),
     pino({ level: 'silent' }),
   );
   daemon.start();
@@ -54,7 +43,6 @@ export async function warmUp(options: RunOptions): Promise<number> {
     await turn();
   }
   await daemon.stop();
-  lane?.close();
   return daemon.counters.resolutions.l3.resolved;
 }
 
@@ -78,14 +66,13 @@ const macOf = (address: string): string => {
 const valueOf = ({ kind, address }: RecordKey): string | null =>
   kind === 'ip' && isRecorded(address) ? `${macOf(address)} ${VTEP}` : null;
 
-/** @param read answers from `valueOf` by the way of the real one */
-function directory(read: Directory['read'] = (keys) => keys.map(valueOf)): Directory {
+function directory(): Directory {
   const leases = new LeaseTable(new Map([['198.51.0.0/16', `${LEASE_MAC} ${VTEP}`]]));
   return {
     state$: of({ up: true } as const),
     changes$: NEVER,
     start: () => undefined,
-    read,
+    read: (keys) => Promise.resolve(keys.map(valueOf)),
     leases: () => leases,
     lacksRecord: (_, ip) => !isRecorded(ip),
     follow: () => Promise.resolve(),

@@ -118,13 +118,15 @@ export class FileDirectory implements Directory {
     this.#schedulePoll();
   }
 
-  read(keys: RecordKey[]): Values | Promise<Values> {
+  read(keys: RecordKey[]): Promise<Values> {
     const contents = this.#contents;
     if (contents === undefined) {
       const state = this.#state.value;
       return Promise.reject(new DirectoryError(state.up ? 'nothing was read yet' : state.reason));
     }
-    return keys.map(({ vni, kind, address }) => contents.get(vni)?.values.get(`${kind}:${address}`) ?? null);
+    const valueOf = ({ vni, kind, address }: RecordKey): string | null =>
+      contents.get(vni)?.values.get(`${kind}:${address}`) ?? null;
+    return Promise.resolve(keys.map(valueOf));
   }
 
   leases(vni: Vni): Leases {

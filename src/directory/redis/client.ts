@@ -20,7 +20,9 @@ export function backoff(attempt: number): number {
 }
 
 /** The types of ioredis refuse an undefined reply mapping, and ours is the default one. */
-type ClientOptions = Omit<RedisOptions, 'replyMapping'>;
+type Options = Omit<RedisOptions, 'replyMapping'>;
+/** Without a time limit a command waits for as long as its connection does. */
+type ClientOptions = Omit<Options, 'commandTimeout'> & { commandTimeout?: number | undefined };
 
 /** Everything but the address. RESP2 because over RESP3 ioredis drops invalidation pushes. */
 function commonOptions(target: RedisTarget): ClientOptions {
@@ -106,6 +108,6 @@ export function clusterClient(target: RedisTarget, more: ClientOptions = {}): Cl
         done(null, address);
       },
     }),
-    redisOptions,
+    redisOptions: redisOptions,
   });
 }

@@ -1,20 +1,13 @@
 /** Reading from one server or from a cluster: values by key, sets, and whether it answers at all. */
-import { Cluster, type Redis } from 'ioredis';
+import { Cluster } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
 import { DirectoryError, type Values } from '../directory.ts';
 import { clusterClient, redisClient } from './client.ts';
 import { probeCluster, withDeadline } from './cluster.ts';
+import { RedisConnection } from './connection.ts';
 import { RedisLookups } from './lookups.ts';
 import { LONGEST_READ, OversizedValues } from './oversized.ts';
-import {
-  isAftermath,
-  isNotPermitted,
-  isOversized,
-  isTimeout,
-  isWithoutSentinel,
-  isWrongType,
-  redisReason,
-} from './reason.ts';
+import { isNotPermitted, isOversized, isTimeout, isWrongType, redisReason } from './reason.ts';
 import { TAKE_PART, takePartArguments } from './members.ts';
 import { membersOf, scanKeys } from './scan.ts';
 import type { RedisTarget } from './url.ts';
@@ -26,16 +19,14 @@ const MGETS_IN_FLIGHT = 2;
 const PROBE_INTERVAL = 1000;
 
 export class RedisReader {
-  readonly #client: Redis | Cluster;
+  readonly #connection: RedisConnection;
   readonly #target: RedisTarget;
   readonly #answering: (reason: string | undefined) => void;
   readonly #scheduler: SchedulerLike;
-  /** Values of one server are read there; of a cluster by the client, which knows where. Comes and goes with the client's connection. */
-  #lookups: RedisLookups | undefined;
+  readonly #lookups: RedisLookups;
   readonly #oversized = new OversizedValues();
   #probes: Subscription | undefined;
   #closed = false;
-  #lastError: unknown;
 
   /** @param answering is told the reason when the server stops answering, and nothing when it answers; also repeatedly */
   constructor(
@@ -46,24 +37,26 @@ export class RedisReader {
     this.#target = target;
     this.#answering = answering;
     this.#scheduler = scheduler;
-    this.#client = target.where.kind === 'cluster' ? clusterClient(target) : redisClient(target);
-    for (const event of ['error', 'node error']) {
-      this.#client.on(event, (error: unknown) => {
-        if (this.#lastError === undefined || !isAftermath(error)) this.#lastError = error;
-        // The client asks them again and again, and neither connects nor closes.
-        if (isWithoutSentinel(error)) this.#fail(error);
-      });
-    }
-    this.#client.on('ready', () => {
-      this.#lookups?.close();
-      this.#lookups = undefined;
-      void this.#probe();
+    const client = target.where.kind === 'cluster' ? clusterClient(target) : redisClient(target);
+    this.#connection = new RedisConnection(client, {
+      ready: () => {
+        // Not before: while a server refuses, one connection is enough to learn it.
+        this.#lookups.start();
+        void this.#probe();
+      },
+      lost: (error) => {
+        this.#fail(error);
+      },
     });
-    this.#client.on('connect', () => (this.#lastError = undefined));
-    this.#client.on('close', () => {
-      this.#lookups?.close();
-      this.#lookups = undefined;
-      this.#fail(new Error('Connection is closed.'));
+    this.#lookups = new RedisLookups(target, {
+      ready: () => void this.#probe(),
+      lost: (error) => {
+        // The server answers, if too much, and is asked again at once.
+        if (!isOversized(error) || !this.#connection.isReady) this.#fail(error);
+      },
+    });
+    this.cluster?.on('refresh', () => {
+      this.#lookups.refresh();
     });
   }
 
@@ -72,31 +65,31 @@ export class RedisReader {
     return this.#client instanceof Cluster ? this.#client : undefined;
   }
 
+  get #client() {
+    return this.#connection.client;
+  }
+
   start(): void {
-    // What goes wrong is also an event.
-    this.#client.connect().catch(() => undefined);
+    this.#connection.start();
     this.#scheduleProbe();
   }
 
   close(): void {
     this.#closed = true;
     this.#probes?.unsubscribe();
-    this.#lookups?.close();
-    this.#client.disconnect();
+    this.#lookups.close();
+    this.#connection.close();
   }
 
   /**
    * Values in the order of the keys.
    * @param tags which keys may share an MGET: one number per key, the VNI
-   * @param urgent see `Directory.read`
    * @throws DirectoryError
    */
-  values(keys: string[], tags: number[], urgent?: boolean): Values | Promise<Values> {
+  values(keys: string[], tags: number[]): Promise<Values> {
     if (keys.length > MGET_KEYS || (this.cluster !== undefined && tags.some((tag) => tag !== tags[0])))
       return this.#valuesOfMany(keys, tags);
-    if (keys.length === 0) return [];
-    const values = this.#read(keys, urgent);
-    return values instanceof Promise ? this.#asked(() => values) : values;
+    return keys.length === 0 ? Promise.resolve([]) : this.#read(keys).catch(this.#refuse);
   }
 
   async #valuesOfMany(keys: string[], tags: number[]): Promise<Values> {
@@ -192,23 +185,23 @@ export class RedisReader {
     }
   }
 
-  #read(keys: string[], urgent?: boolean): Values | Promise<Values> {
-    return this.#oversized.concerns(keys) ? this.#readApart(keys) : this.#readWhole(keys, urgent);
+  #read(keys: string[]): Promise<Values> {
+    return this.#oversized.concerns(keys) ? this.#readApart(keys) : this.#readWhole(keys);
   }
 
-  #readWhole(keys: string[], urgent?: boolean): Values | Promise<Values> {
-    const noted = (values: Values): Values => {
-      for (const [index, value] of values.entries())
-        if (value !== null && value.length >= LONGEST_READ) this.#oversized.note(keys[index] ?? '', value);
-      return values;
-    };
-    const values = this.#mget(keys, urgent);
-    if (!(values instanceof Promise)) return noted(values);
-    return values.then(noted, (error: unknown) => {
-      if (isOversized(error)) return this.#readRanges(keys);
-      if (isTimeout(error)) this.#oversized.suspect(keys);
-      throw error;
-    });
+  #readWhole(keys: string[]): Promise<Values> {
+    return this.#lookups.mget(keys).then(
+      (values) => {
+        for (const [index, value] of values.entries())
+          if (value !== null && value.length >= LONGEST_READ) this.#oversized.note(keys[index] ?? '', value);
+        return values;
+      },
+      (error: unknown) => {
+        if (isOversized(error)) return this.#readRanges(keys);
+        if (isTimeout(error)) this.#oversized.suspect(keys);
+        throw error;
+      },
+    );
   }
 
   /** Those that are known from memory, those that are suspect with a bound, and the others whole. */
@@ -230,7 +223,7 @@ export class RedisReader {
   /** What a range cannot tell: an empty value is no value. */
   async #readRanges(keys: string[]): Promise<Values> {
     try {
-      return await Promise.all(
+      const ranges = Promise.all(
         keys.map(async (key) => {
           const bytes: unknown = await this.#client
             .getrangeBuffer(key, 0, LONGEST_READ - 1)
@@ -242,20 +235,12 @@ export class RedisReader {
           return value === '' ? null : value;
         }),
       );
+      return await (this.cluster === undefined ? ranges : withDeadline(ranges));
     } catch (error) {
       if (isNotPermitted(error)) this.#oversized.forget();
       else this.#oversized.suspect(keys);
       throw error;
     }
-  }
-
-  #mget(keys: string[], urgent?: boolean): Values | Promise<Values> {
-    if (this.#client instanceof Cluster)
-      return this.#client
-        .mget(keys)
-        .then((values: unknown) => (isValues(values, keys.length) ? values : misled('MGET')));
-    if (this.#lookups?.served !== true) return Promise.reject(new Error('Connection is closed.'));
-    return this.#lookups.mget(keys, urgent);
   }
 
   /** Indices of keys that may be read with one MGET. */
@@ -278,11 +263,15 @@ export class RedisReader {
     try {
       return await (this.cluster === undefined ? command() : withDeadline(command()));
     } catch (error) {
-      // One answer that is late says little; whether the next one comes says more.
-      if (isTimeout(error)) void this.#probe();
-      throw new DirectoryError(redisReason(error, this.#target), { cause: error });
+      return this.#refuse(error);
     }
   }
+
+  readonly #refuse = (error: unknown): never => {
+    // One answer that is late says little; whether the next one comes says more.
+    if (isTimeout(error)) void this.#probe();
+    throw new DirectoryError(redisReason(error, this.#target), { cause: error });
+  };
 
   #scheduleProbe(): void {
     this.#probes?.unsubscribe();
@@ -292,36 +281,21 @@ export class RedisReader {
   async #probe(): Promise<void> {
     this.#scheduleProbe();
     try {
-      if (this.#client instanceof Cluster) await withDeadline(probeCluster(this.#client));
-      else if (this.#client.status === 'ready')
-        await Promise.all([this.#client.ping(), this.#openLookups(this.#client).ping()]);
-      else return;
+      if (!this.#connection.isReady && this.cluster === undefined) return;
+      await (this.#client instanceof Cluster
+        ? withDeadline(probeCluster(this.#client))
+        : this.#client.ping());
+      // Why they cannot be asked lookups tell by themselves.
+      if (!this.#lookups.isReady) return;
+      await this.#lookups.ping();
       if (!this.#closed) this.#answering(undefined);
     } catch (error) {
-      this.#fail(error);
+      this.#fail(this.#connection.explain(error));
     }
   }
 
-  /** One that was lost at once is not opened again before the next probe. */
-  #openLookups(client: Redis): RedisLookups {
-    this.#lookups ??= new RedisLookups(this.#target, client.stream, (error) => {
-      const { served } = lookups;
-      if (this.#lookups === lookups) this.#lookups = undefined;
-      // The server answers, if too much.
-      if (isOversized(error) && this.#client.status === 'ready') {
-        void this.#probe();
-        return;
-      }
-      this.#fail(error);
-      if (served) void this.#probe();
-    });
-    const lookups = this.#lookups;
-    return lookups;
-  }
-
-  /** What happened to the connection explains more than what became of a command. */
   #fail(error: unknown): void {
-    if (!this.#closed) this.#answering(redisReason(this.#lastError ?? error, this.#target));
+    if (!this.#closed) this.#answering(redisReason(error, this.#target));
   }
 }
 
@@ -334,11 +308,6 @@ function noneIfMistyped(error: unknown): null {
 /** The types of ioredis say what a server answers; one that is broken answers something else. */
 const isTexts = (reply: unknown): reply is string[] =>
   Array.isArray(reply) && reply.every((one) => typeof one === 'string');
-const isValues = (reply: unknown, count: number): reply is Values =>
-  Array.isArray(reply) &&
-  reply.length === count &&
-  reply.every((one) => one === null || typeof one === 'string');
-
 function misled(command: string): never {
   throw new Error(`malformed reply: to ${command}`);
 }

@@ -26,7 +26,7 @@ export function redisReason(error: unknown, target: RedisTarget): string {
   if (
     code === 'ECONNRESET' ||
     code === 'EPIPE' ||
-    /Connection is closed|isn't writeable|MaxRetries|max retries/i.test(message)
+    /Connection is closed|isn't (writeable|ready)|MaxRetries|max retries/i.test(message)
   ) {
     return `not connected to ${target.name}`;
   }

@@ -1,7 +1,7 @@
 /**
  * The directory in Redis. Three parts, each of which may be down by itself, and only together are they up:
  *
- *   reader   one connection (or a cluster's) that answers lookups
+ *   reader   connections that answer lookups: one for these alone, one for whatever else is read
  *   feeds    word of every changed key, from one server or from each master of a cluster
  *   leases   of the followed VNIs, read by the reader, kept current by the feeds
  *
@@ -114,11 +114,10 @@ export class RedisDirectory implements Directory {
     this.#reader.start();
   }
 
-  read(keys: RecordKey[], urgent?: boolean): Values | Promise<Values> {
+  read(keys: RecordKey[]): Promise<Values> {
     return this.#reader.values(
       keys.map((key) => this.#keys.record(key)),
       keys.map(({ vni }) => vni),
-      urgent,
     );
   }
 

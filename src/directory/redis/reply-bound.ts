@@ -43,7 +43,7 @@ const MAPS = bytesOf('%');
 const LINES = bytesOf('+-:_#,(');
 
 export class ReplyBound {
-  readonly #bounds: Bounds;
+  bounds: Bounds;
   /** The beginning of a line whose end has not come. */
   #line: Buffer | undefined;
   /** Of the value at hand: so many bytes go on, then so many do not, then its end does. */
@@ -56,7 +56,7 @@ export class ReplyBound {
   #bytes = 0;
 
   constructor(bounds: Bounds) {
-    this.#bounds = bounds;
+    this.bounds = bounds;
   }
 
   /**
@@ -125,7 +125,7 @@ export class ReplyBound {
     if (VALUES.has(type)) return this.#announceValue(type, length);
     if (!ARRAYS.has(type) && !MAPS.has(type)) throw malformed('a reply of no known type');
     const elements = length * (MAPS.has(type) ? 2 : 1);
-    if (elements > MOST_ELEMENTS) throw new OversizedReply(this.#bounds.reply);
+    if (elements > MOST_ELEMENTS) throw new OversizedReply(this.bounds.reply);
     if (elements <= 0) this.#endElement();
     else if (this.#lacking.push(elements) > DEEPEST) throw malformed('arrays too deep in each other');
     return undefined;
@@ -139,14 +139,14 @@ export class ReplyBound {
     }
     this.#count(length + END);
     this.#end = END;
-    this.#keep = Math.min(length, this.#bounds.value);
+    this.#keep = Math.min(length, this.bounds.value);
     this.#skip = length - this.#keep;
-    return this.#skip === 0 ? undefined : Buffer.from(`${String.fromCharCode(type)}${this.#keep}\r\n`);
+    return this.#skip === 0 ? undefined : Buffer.from([type, ...Buffer.from(String(this.#keep)), CR, LF]);
   }
 
   #count(bytes: number): void {
     this.#bytes += bytes;
-    if (this.#bytes > this.#bounds.reply) throw new OversizedReply(this.#bounds.reply);
+    if (this.#bytes > this.bounds.reply) throw new OversizedReply(this.bounds.reply);
   }
 
   /** One of the innermost array, or the reply itself. */

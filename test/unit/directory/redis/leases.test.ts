@@ -26,9 +26,9 @@ function leases(
       if (set instanceof Error) throw new DirectoryError(set.message, { cause: set });
       for (let from = 0; from < set.length; from += 1000) yield set.slice(from, from + 1000);
     },
-    values(keys): Values {
+    values(keys): Promise<Values> {
       values += keys.length;
-      return keys.map(valueOf);
+      return Promise.resolve(keys.map(valueOf));
     },
   };
   const made = new RedisLeases(

@@ -1,101 +1,170 @@
+/** Lookups on a server in this process that says what each test has it say. */
 import { once } from 'node:events';
-import { createServer, Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Server, type Socket, createServer } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RedisLookups } from '../../../../src/directory/redis/lookups.ts';
-import { Soon } from '../../../../src/directory/redis/soon.ts';
+import { LONGEST_READ } from '../../../../src/directory/redis/oversized.ts';
+import { isOversized, isTimeout } from '../../../../src/directory/redis/reason.ts';
 
-/** A connection to a server in this process: what it says before it is asked is there when it is asked. */
+/** Ten times what it takes on a quiet machine. */
+const SOON = 5_000;
+/** What a lookup may take at the most, ms, and what a machine that is busy adds to it. */
+const DEADLINE = 250;
+const BUSY = 500;
+
+let server: Server;
+let connections: Socket[];
 let lookups: RedisLookups;
-let server: Socket;
-let lost: Error[];
+let ready: number;
+let lost: unknown[];
+/** What MGET is answered with; nothing where it is empty. */
+let reply: string;
+
+const bulk = (text: string): string => `$${Buffer.byteLength(text)}\r\n${text}\r\n`;
+const array = (...values: string[]): string => `*${values.length}\r\n${values.map(bulk).join('')}`;
 
 beforeEach(async () => {
-  lost = [];
+  [connections, lost, ready, reply] = [[], [], 0, array('a')];
   const path = `\0missd-lookups-${process.pid}-${performance.now()}`;
-  const listening = createServer().listen(path);
-  await once(listening, 'listening');
-  const accepted = once(listening, 'connection') as Promise<[Socket]>;
-  const where = { kind: 'socket', path } as const;
-  lookups = new RedisLookups({ where, db: 0, name: 'test' }, new Socket(), (error) => lost.push(error));
-  [server] = await accepted;
-  listening.close();
-  server.on('error', () => undefined).resume();
-  server.write('+PONG\r\n');
-  await lookups.ping();
+  server = createServer((socket) => {
+    connections.push(socket);
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      for (const [command] of bytes.toString().matchAll(/(?<=\r\n)(mget|ping)(?=\r\n)/gi))
+        socket.write(command.toLowerCase() === 'ping' ? '+PONG\r\n' : reply);
+    });
+  }).listen(path);
+  await once(server, 'listening');
+  const target = { where: { kind: 'socket', path }, db: 0, name: 'test' } as const;
+  lookups = new RedisLookups(target, { ready: () => ready++, lost: (error) => lost.push(error) });
+  lookups.start();
+  await isReady(1);
 });
 afterEach(() => {
   lookups.close();
-  server.destroy();
+  for (const one of connections) one.destroy();
+  server.close();
 });
 
-describe('an urgent question', () => {
-  it('has its answer at once where that is there', () => {
-    server.write('*2\r\n$1\r\na\r\n$-1\r\n');
-    expect(lookups.mget(['one', 'other'], true)).toEqual(['a', null]);
+const isReady = (times: number): Promise<void> =>
+  vi.waitFor(() => {
+    expect(ready).toBe(times);
+  }, SOON);
+
+describe('values', () => {
+  it('are those of the keys, in their order', async () => {
+    reply = `*3\r\n${bulk('zwölf')}$-1\r\n${bulk('')}`;
+    expect(await lookups.mget(['one', 'none', 'empty'])).toEqual(['zwölf', null, '']);
   });
 
-  it('has it later where it comes later, and whole where it comes in parts', async () => {
-    const late = lookups.mget(['one'], true);
-    expect(late).toBeInstanceOf(Promise);
-    server.write('*1\r\n$1\r\na\r\n');
-    expect(await late).toEqual(['a']);
-  });
-
-  it('whose answer is cut in two has it whole when the rest has come', async () => {
-    server.write('*1\r\n$4\r\nab');
-    const parts = lookups.mget(['one'], true);
-    expect(parts).toBeInstanceOf(Promise);
-    server.write('cd\r\n');
-    expect(await parts).toEqual(['abcd']);
-  });
-
-  it('behind another one waits for its turn', async () => {
-    const first = lookups.mget(['one']);
-    server.write('*1\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n');
-    const second = lookups.mget(['other'], true);
-    expect(second).toBeInstanceOf(Promise);
-    expect(await Promise.all([first, second])).toEqual([['a'], ['b']]);
-  });
-
-  it('fails as any other where the server refuses, says nonsense or has gone', async () => {
-    server.write('-NOPERM no\r\n');
-    await expect(lookups.mget(['one'], true)).rejects.toThrow('NOPERM no');
-    server.end();
-    await expect(lookups.mget(['one'], true)).rejects.toThrow('Connection is closed.');
-    expect(lost.map(String)).toEqual(['Error: Connection is closed.']);
-  });
-
-  it('and the connection end where the answer is to another question', async () => {
-    server.write('*2\r\n$1\r\na\r\n$1\r\nb\r\n');
-    await expect(lookups.mget(['one'], true)).rejects.toThrow('to another question');
-    await expect(lookups.mget(['one'], true)).rejects.toThrow('to another question');
+  it.each([
+    ['of one byte a character', 'A'],
+    ['of two', 'é'],
+    ['of three', '€'],
+    ['of four', '😀'],
+  ])('%s that are too long are known as such by what is read of them', async (_, character) => {
+    reply = array(character.repeat(100_000));
+    const [value] = await lookups.mget(['long']);
+    expect(value?.length).toBeGreaterThanOrEqual(LONGEST_READ);
+    expect(Buffer.byteLength(value ?? '')).toBeLessThan(4 * LONGEST_READ);
+    expect(lost).toEqual([]);
   });
 });
 
-describe('waiting for what is all but there', () => {
-  it('rests after it was in vain, longer each time, and no more once it was not', async () => {
-    let time = 0;
-    const soon = new Soon(() => time);
-    const buffer = Buffer.alloc(100);
-    const path = `\0missd-soon-${process.pid}`;
-    const listening = createServer().listen(path);
-    await once(listening, 'listening');
-    const accepted = once(listening, 'connection') as Promise<[Socket]>;
-    const socket = new Socket().pause().connect(path);
-    const [peer] = await accepted;
-    const receives = (): number => soon.receive(socket, buffer);
+describe('a server that says nothing', () => {
+  it('is given up in time, all that was asked with one timer', async () => {
+    reply = '';
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    const began = performance.now();
+    const asked = await Promise.allSettled(Array.from({ length: 100 }, (_, n) => lookups.mget([`key ${n}`])));
+    const took = performance.now() - began;
+    // Those of ioredis: one for the socket.
+    expect(timers.mock.calls.length).toBeLessThan(10);
+    timers.mockRestore();
+    expect(asked.every((one) => one.status === 'rejected' && isTimeout(one.reason))).toBe(true);
+    expect(took).toBeGreaterThan(199);
+    expect(took).toBeLessThan(DEADLINE + BUSY);
+  });
 
-    expect(receives()).toBe(0);
-    peer.write('abc');
-    expect([receives(), ((time = 99), receives()), ((time = 100), receives())]).toEqual([0, 0, 3]);
-    expect(buffer.toString('utf8', 0, 3)).toBe('abc');
+  it('for half a second is asked anew on another connection', async () => {
+    reply = '';
+    await expect(lookups.mget(['one'])).rejects.toThrow('timed out');
+    await isReady(2);
+    expect(lost.map(String)).toEqual([expect.stringContaining('Socket timeout')]);
+    reply = array('a');
+    expect(await lookups.mget(['one'])).toEqual(['a']);
+  });
 
-    expect([receives(), ((time = 200), receives())]).toEqual([0, 0]);
-    peer.write('abc');
-    expect([((time = 399), receives()), ((time = 400), receives())]).toEqual([0, 3]);
-    socket.destroy();
-    peer.destroy();
-    listening.close();
-    expect(receives()).toBe(0);
+  it('in time, and then does, gives no answer to another question', async () => {
+    reply = '';
+    await expect(lookups.mget(['one'])).rejects.toThrow('timed out');
+    const other = lookups.mget(['other']);
+    connections[0]?.write(array('late') + array('other'));
+    expect(await other).toEqual(['other']);
+    expect(lost).toEqual([]);
+  });
+});
+
+describe('a server that says', () => {
+  it('no, is asked again on the same connection', async () => {
+    reply = '-NOPERM no\r\n';
+    await expect(lookups.mget(['one'])).rejects.toThrow('NOPERM no');
+    reply = array('a');
+    expect(await lookups.mget(['one'])).toEqual(['a']);
+    expect(lost).toEqual([]);
+  });
+
+  it.each([
+    ['more than it was asked', array('a', 'b')],
+    ['less', '*0\r\n'],
+    ['no values', '+PONG\r\n'],
+    ['nothing at all', '*-1\r\n'],
+    ['numbers', '*1\r\n:1\r\n'],
+    ['an error for a value', '*1\r\n-ERR inside\r\n'],
+    ['values in values', '*1\r\n*1\r\n$1\r\na\r\n'],
+    ['what Redis never says', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
+    ['the answer twice', array('a').repeat(2)],
+  ])('%s loses that connection, and what is asked next is asked on another', async (_, said) => {
+    reply = said;
+    await lookups.mget(['one']).catch(() => undefined);
+    await isReady(2);
+    expect(String(lost[0])).toMatch(/malformed reply/);
+    reply = array('a');
+    expect(await lookups.mget(['one'])).toEqual(['a']);
+    expect(lost).toHaveLength(1);
+  });
+
+  it('an answer to no question loses that connection', async () => {
+    connections[0]?.write(array('x'));
+    await isReady(2);
+    expect(await lookups.mget(['one'])).toEqual(['a']);
+  });
+
+  it.each([
+    ['a value that is announced', '*1\r\n$500000000\r\n'],
+    ['values that are announced', '*1048577\r\n'],
+    ['many values', array(...Array<string>(20).fill('A'.repeat(60_000)))],
+  ])('too much (%s) is cut off at once, and asked anew at once', async (_, said) => {
+    reply = said;
+    const began = performance.now();
+    const refused: unknown = await lookups.mget(['one']).catch((error: unknown) => error);
+    expect(isOversized(refused)).toBe(true);
+    await isReady(2);
+    expect(performance.now() - began).toBeLessThan(BUSY);
+    expect(lost.every(isOversized)).toBe(true);
+  });
+
+  it('goodbye again and again is given more and more rest', async () => {
+    server.removeAllListeners('connection').on('connection', (socket: Socket) => {
+      connections.push(socket);
+      socket.on('error', () => undefined).end();
+    });
+    const began = performance.now();
+    connections[0]?.destroy();
+    // At once, after 100 ms at the least, and after 200.
+    await vi.waitFor(() => {
+      expect(connections.length).toBeGreaterThan(3);
+    }, SOON);
+    expect(performance.now() - began).toBeGreaterThan(300);
   });
 });

@@ -71,6 +71,35 @@ async function withFeed(act: (heard: Heard) => Promise<void>): Promise<void> {
 const invalidation = (payload: string): string =>
   `*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n${payload}`;
 
+it.each(['while it is in use', 'while it is being ended'])(
+  'a socket that tells of two errors %s ends one connection',
+  async (when) => {
+    const client = redisClient({ where: { kind: 'socket', path }, db: 0, name: path });
+    const errors: unknown[] = [];
+    client.on('error', (error: unknown) => errors.push(error));
+    await client.connect();
+    const { stream } = client;
+    if (when !== 'while it is in use') client.disconnect();
+    const [first, second] = [new Error('first'), new Error('second')];
+    stream.emit('error', first);
+    expect(() => stream.emit('error', second)).not.toThrow();
+    expect(errors).toEqual([first]);
+    client.disconnect();
+  },
+);
+
+it('a connection that is ended before it is made may tell of two errors, too', async () => {
+  const client = redisClient({ where: { kind: 'socket', path }, db: 0, name: path });
+  client.on('error', () => undefined);
+  const connected = client.connect().catch(() => undefined);
+  await vi.waitFor(() => {
+    expect(client.stream).toBeDefined();
+  });
+  client.disconnect();
+  for (let n = 0; n < 2; n++) expect(() => client.stream.emit('error', new Error('late'))).not.toThrow();
+  await connected;
+});
+
 describe('a feed of a server that is broken', () => {
   it.each([
     ['a key that is none', invalidation('*1\r\n$-1\r\n')],
