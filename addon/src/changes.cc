@@ -63,8 +63,8 @@ ChangeBatch Changes::Drain() {
       break;
     }
     for (size_t i = 0; i < static_cast<size_t>(received); i++) {
-      if (!FromKernel(senders[i]) || devices_.empty()) continue;
-      if (headers[i].msg_hdr.msg_flags & MSG_TRUNC) {
+      if (devices_.empty()) continue;
+      if (!FromKernel(senders[i]) || (headers[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
         batch.malformed++;
         continue;
       }

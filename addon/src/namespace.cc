@@ -107,7 +107,11 @@ MissBatch Namespace::DrainMisses() {
       break;
     }
     for (size_t i = 0; i < static_cast<size_t>(received); i++) {
-      if (!FromKernel(senders[i])) continue;
+      // Root can multicast to the group as well, and such a message is not the kernel's.
+      if (!FromKernel(senders[i])) {
+        batch.malformed++;
+        continue;
+      }
       batch.malformed += DecodeMisses({&in_[i * kMissBytes], headers[i].msg_len}, &misses);
     }
     drained += static_cast<size_t>(received);
@@ -153,7 +157,10 @@ LinkBatch Namespace::DrainLinks() {
       batch.error = UnexpectedError(errno);
       break;
     }
-    if (!FromKernel(sender)) continue;
+    if (!FromKernel(sender)) {
+      batch.malformed++;
+      continue;
+    }
     if (static_cast<size_t>(size) > in_.size()) {
       // Something changed and does not fit: as good as a message lost, so the links are read whole.
       batch.overrun = true;

@@ -140,12 +140,14 @@ export class UnheldChanges {
       this.#budgetSince = now;
     }
     const changed: Changed[] = [];
+    let unread = 0;
     for (const key of keys) {
       if (key.vni !== device.vni || isHeld(device, key)) continue;
       const isKnown = key.kind === 'ip' && device.tables.known.of(key.address) !== undefined;
-      if (!isKnown && --this.#budget < 0) continue;
-      changed.push({ device, key });
+      if (isKnown || --this.#budget >= 0) changed.push({ device, key });
+      else unread++;
     }
+    if (unread > 0) this.#deps.report.overflown('bridge_entries', unread);
     return changed;
   }
 

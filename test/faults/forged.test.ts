@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { macOf } from '../../src/lab/address.ts';
 import { ipKey } from '../../src/lab/records.ts';
 import { until } from '../../src/lab/wait.ts';
-import { Pair, ask, close, tellOnFailure } from '../lab/harness.ts';
+import { Pair, ask, close, counting, tellOnFailure } from '../lab/harness.ts';
 import { becomesTrue } from './truth.ts';
 import { rowsOf } from './tables.ts';
 
@@ -57,4 +57,28 @@ test('and what it taught before there was an entry of ours is replaced', async (
   await ask(daemon, guest1, IP);
   await becomesTrue(redis, host1.segment, { held: ['20.0.0.2', IP] });
   expect(await rowsOf(host1.segment)).toContain(TRUE);
+});
+
+/** An L3 miss as the kernel would say it, multicast to RTNLGRP_NEIGH (group 3) by a process: RTM_GETNEIGH for an address. */
+const FORGE_MISS = `
+import socket, struct, sys
+ifindex = socket.if_nametoindex('vxlan100')
+ndmsg = struct.pack('=BBHiHBB', socket.AF_INET, 0, 0, ifindex, 4, 0, 1)
+dst = struct.pack('=HH', 8, 1) + socket.inet_aton(sys.argv[1])
+body = ndmsg + dst
+out = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+for _ in range(10):
+    out.sendto(struct.pack('=IHHII', 16 + len(body), 30, 0, 0, 0) + body, (0, 1 << 2))
+`;
+
+test('misses that a process multicasts are no misses: they are dropped and counted', async () => {
+  const { host1, daemon } = pair;
+  await pair.publish([ipKey(100, '20.0.0.60'), `${macOf('20.0.0.60')} 10.99.0.5`]);
+  const { since } = await counting(daemon, async () => {
+    await host1.namespace.exec(['python3', '-c', FORGE_MISS, '20.0.0.60']);
+    // A true miss comes behind them on the same socket.
+    await ask(daemon, pair.guest1, '20.0.0.61');
+  });
+  expect(since('missd_netlink_malformed_total')).toBe(10);
+  expect((await host1.segment.neighbours()).map(({ ip }) => ip)).not.toContain('20.0.0.60');
 });

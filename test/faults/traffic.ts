@@ -10,8 +10,12 @@ export interface Carried {
   sent: number;
   /** Requests that were never answered. */
   lost: number;
+  /** The first of their sequence numbers, so that a failure says when it was; ping begins with 1. */
+  missing: number[];
 }
 
+/** More sequence numbers are not said. */
+const MOST_MISSING = 20;
 /** The last request may be under way when ping is told to stop. */
 const UNDER_WAY = 2;
 
@@ -62,6 +66,11 @@ export class Traffic {
     const answered = new Set<number>();
     for (const [, sequence] of text.matchAll(/icmp_seq=(\d+) .*time=/g)) answered.add(Number(sequence));
     const last = Math.max(...answered, 0);
-    return { sent, lost: last - answered.size + Math.max(0, sent - last - UNDER_WAY) };
+    const missing = Array.from({ length: last }, (_, index) => index + 1).filter((one) => !answered.has(one));
+    return {
+      sent,
+      lost: missing.length + Math.max(0, sent - last - UNDER_WAY),
+      missing: missing.slice(0, MOST_MISSING),
+    };
   }
 }

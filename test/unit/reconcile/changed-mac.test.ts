@@ -134,6 +134,12 @@ it('a hundred addresses are announced in a second, the others after it, each as 
   expect(announced()).not.toContainEqual([ip(150), mac(650)]);
 });
 
+it('records that no guest here may know are read up to a thousand a second, the others counted', async () => {
+  const numbers = Array.from({ length: 1_200 }, (_, index) => index + 1);
+  await world.changed(...numbers.map(ipKey));
+  expect(world.counters.overflows.bridge_entries).toBe(200);
+});
+
 describe('what guests may know', () => {
   it('is forgotten where it was not used for longest', () => {
     const known = new KnownMacs(2);
