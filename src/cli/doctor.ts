@@ -12,8 +12,8 @@ import { widthOf } from '../screen/size.ts';
 import { followGiven } from '../config/given.ts';
 
 const HELP = `
-Takes the options of missd run, and its --config, so as to examine what the daemon would serve. Changes nothing:
-what the kernel can do is tried in a namespace of its own, which goes with the command.
+Takes the options of missd run, and its --config, to examine what the daemon would serve. Changes nothing:
+features of the kernel are tried in a network namespace that the command makes and removes.
 
 Examples:
   missd doctor                                       this host, before missd run or while it runs
@@ -23,7 +23,7 @@ Examples:
 
 export function doctorCommand(): Command {
   const command = declare(new Command('doctor'), 'doctor')
-    .summary('what is wrong on this host, and how to mend it')
+    .summary('what is wrong on this host, and how to fix it')
     .description(
       'Examines kernel, privileges, limits, devices, bridges, underlay, MTU, directory and daemon.\n' +
         'Exit code 1 when something is broken; warnings alone are none.',

@@ -29,7 +29,7 @@ export function endpointCommand(): Command {
     .summary('endpoint records: which MAC an IP has, and which VTEP that is behind')
     .description(
       'Endpoint records in the Redis directory: which MAC an IP has and which VTEP that MAC is behind. ' +
-        'Running daemons hear of every change at once. Any other program may write the same keys.',
+        'Every change reaches running daemons at once. Any other program may write the same keys.',
     )
     .addHelpText('after', EXAMPLE)
     .addCommand(setCommand())
@@ -41,10 +41,10 @@ export function endpointCommand(): Command {
 
 function setCommand(): Command {
   const command = new Command('set')
-    .summary('says where an IP is')
+    .summary('records where an IP is')
     .description(
-      'Writes the ip: and the mac: record in one transaction. If the IP had another MAC before that no other IP ' +
-        'uses, the mac: record of that one is removed.',
+      'Writes the ip: and the mac: record in one transaction. If the IP had another MAC before, and no other IP ' +
+        'uses that MAC, its mac: record is removed.',
     )
     .argument('<vni>', '1 to 16777215', parse.vni)
     .argument('<ip>', "the guest's address", ipArgument)
@@ -71,7 +71,7 @@ function setCommand(): Command {
 
 function removeCommand(): Command {
   const command = new Command('rm')
-    .summary('forgets an IP')
+    .summary('removes the records of an IP')
     .description('Removes the ip: record, and the mac: record unless another IP of the VNI uses that MAC.')
     .argument('<vni>', '1 to 16777215', parse.vni)
     .argument('<ip>', "the guest's address", ipArgument)
@@ -87,7 +87,7 @@ function removeCommand(): Command {
 
 function listCommand(): Command {
   const command = new Command('ls')
-    .summary('lists what is recorded')
+    .summary('lists records')
     .description(
       'Lists the endpoint records of one VNI or of all, also those that are malformed and do not count.',
     )
@@ -121,11 +121,11 @@ function importCommand(): Command {
   const command = new Command('import')
     .summary('takes records from a YAML file')
     .description(
-      'Writes what the file has, of endpoints and subnets, and leaves the rest. The format is that of --directory ' +
-        'and of export. A file with any mistake in it changes nothing.',
+      'Writes the endpoints and subnets of the file, and keeps all other records. The format is that of --directory ' +
+        'and of export. A file with a mistake changes nothing.',
     )
     .argument('<file>', 'YAML file')
-    .option('--replace', 'also remove what the file does not have, in the VNIs that it has')
+    .option('--replace', 'also remove the records that the file does not have, in its VNIs')
     .addHelpText('after', '\nExample:\n  missd endpoint import endpoints.yaml --replace');
   return declare(command, 'directory').action(async (file: string) => {
     const records = parseRecords(readText(file), file);
@@ -144,8 +144,8 @@ function exportCommand(): Command {
   const command = new Command('export')
     .summary('prints the records as YAML')
     .description(
-      'Prints the records of one VNI or of all, in the format that import and --directory take. What the format ' +
-        'has no place for (a MAC without an address, lifetimes) is left out; records left out are told on stderr.',
+      'Prints the records of one VNI or of all, in the format that import and --directory take. A MAC ' +
+        'without an address and lifetimes have no place in the format; stderr names the records left out.',
     )
     .argument('[vni]', '1 to 16777215', parse.vni)
     .addHelpText('after', '\nExample:\n  missd endpoint export > endpoints.yaml');

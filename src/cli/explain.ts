@@ -21,7 +21,7 @@ Examples:
   missd explain 100 20.0.0.2 --from guest1 --netns host1 --redis redis://10.0.0.5:6379
   missd explain 100 02:42:14:00:00:02
 
-Exit code: 0 where it works or nothing is found to be wrong, 1 where something is broken, 2 for what cannot be meant.`;
+Exit code: 0 if it works or no fault is found, 1 if something is broken, 2 for invalid usage.`;
 
 /** Wider lines are harder to read, not easier. */
 const WIDEST = 120;
@@ -30,8 +30,8 @@ export function explainCommand(): Command {
   const command = declare(new Command('explain'), 'explain')
     .summary('why an address can be reached from here, or why not')
     .description(
-      'Follows one address from its record to the wire: what the directory says, what a daemon remembers, what stands ' +
-        'in the kernel’s tables, and whether packets of full size reach its host. Ends in one verdict and the command to ' +
+      'Follows one address from its record to the wire: the record, the daemon’s memory, the entries ' +
+        'in the kernel, and whether packets of full size reach its host. Ends in one verdict and the command to ' +
         'type next. Writes nothing; works without a daemon, without a directory, and on devices that missd does not ' +
         'serve. --from pings from inside of a guest, which proves it.',
     )

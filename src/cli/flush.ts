@@ -21,12 +21,12 @@ export function flushCommand(): Command {
     .summary("remove missd's own entries")
     .description(
       'Removes the neighbours and FDB entries that missd wrote from the devices that it would serve, whether a daemon\n' +
-        "runs or not. Everybody else's stay, also those that look the same. A running daemon writes again what is asked\n" +
-        'for. Where none runs, what missd has set besides (mcast_router, app_solicit) is set back.',
+        'runs or not. Foreign entries stay, also those with the same flags. A running daemon writes an entry again at the\n' +
+        'next miss. Where no daemon runs, flush sets mcast_router and app_solicit back to their values before missd.',
     )
     .option(
       '--all-extern-learn',
-      "with --device: every extern_learn FDB entry of it, also other control planes'; an operator's hand",
+      'with --device: every extern_learn FDB entry of the device, also those of other control planes',
     )
     .option('--json', 'print what was removed as JSON')
     .addHelpText('after', '\nExample:\n  missd flush --netns blue --device vxlan100');

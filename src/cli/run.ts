@@ -31,7 +31,7 @@ SIGHUP reads the file of --config, passwords and certificates again.`;
 export function runCommand(): Command {
   const command = declare(new Command('run'), 'run')
     .summary('the per-host daemon')
-    .description("Answers the kernel's VXLAN misses from the directory, until told to stop.")
+    .description("Answers the kernel's VXLAN misses from the directory, until SIGTERM or SIGINT.")
     .addHelpText('after', HELP);
   return command.action(async () => {
     await run(resolve(command, 'run'), options);

@@ -24,7 +24,7 @@ function installCommand(): Command {
     .summary('writes the unit')
     .description(
       `Writes ${UNIT_FILE}, which runs missd with the options given here: those of \`missd run\`.\n` +
-        'It may do what it must and no more: enter namespaces only where --netns names one. Nothing is started.',
+        'The unit has the fewest rights that these options need. The command starts nothing.',
     )
     .option('--print', 'print the unit instead')
     .addHelpText('after', '\nExample:\n  missd service install --redis redis://10.0.0.5:6379 --idle 600');
@@ -56,10 +56,10 @@ function uninstallCommand(): Command {
     .description(`Removes ${UNIT_FILE}. What missd wrote into the kernel stays until it is flushed.`)
     .addHelpText('after', '\nExample:\n  missd service uninstall')
     .action(() => {
-      mustBeSystemd('there is no service of its to remove');
+      mustBeSystemd('there is no unit to remove');
       removeUnit(UNIT_FILE);
       say(
-        `removed ${UNIT_FILE}; next:\n  systemctl stop missd\n  systemctl daemon-reload\n  missd flush   # its entries, where they shall go, too\n`,
+        `removed ${UNIT_FILE}; next:\n  systemctl stop missd\n  systemctl daemon-reload\n  missd flush   # to remove its entries as well\n`,
       );
     });
 }

@@ -25,7 +25,7 @@ const DEVICES: Column[] = [
   { title: 'NEIGHBOURS', right: true },
   { title: 'FDB', right: true },
   { title: 'ROUTES', right: true, optional: true },
-  { title: 'ABSENT', right: true, optional: true },
+  { title: 'NEGATIVE', right: true, optional: true },
   { title: 'STATE', least: 12 },
   { title: 'LOCAL', optional: true },
 ];
@@ -38,7 +38,7 @@ const UNSERVED: Column[] = [
 ];
 
 const UNKNOWN: Column[] = [
-  { title: 'ASKED FOR IN VAIN' },
+  { title: 'UNRESOLVED' },
   { title: 'VNI', right: true },
   { title: 'FOR', right: true },
   { title: 'ASKED', right: true },
@@ -127,7 +127,7 @@ function summary(status: Status, width: number, palette: Palette): string[] {
   say('latency', `miss to entry ${percentiles(latency.resolution)}`);
   say('', `directory ${percentiles(latency.lookup)}`);
   say('ignored', counts(status.ignored));
-  say('told', counts(status.announcements));
+  say('announced', counts(status.announcements));
   say('conflicts', counts(status.conflicts), happened(status.conflicts) ? yellow : undefined);
   say('evicted', counts(status.evictions), happened(status.evictions) ? yellow : undefined);
   say('overruns', counts(status.overruns), happened(status.overruns) ? yellow : undefined);

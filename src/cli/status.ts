@@ -11,9 +11,7 @@ import { showStatus } from './show-status.ts';
 export function statusCommand(): Command {
   const command = declare(new Command('status'), 'listen')
     .summary('what a running daemon is doing')
-    .description(
-      'Asks the daemon on this host what it serves and how it fares.\nExit code 1 when none answers.',
-    )
+    .description('Shows what the daemon on this host serves, and its state.\nExit code 1 when none answers.')
     .option('--json', 'the daemon’s /status as it is')
     .addHelpText('after', '\nExample:\n  missd status --listen 127.0.0.1:9847');
   return command.action(async () => {

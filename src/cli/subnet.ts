@@ -30,7 +30,7 @@ export function subnetCommand(): Command {
 
 function setCommand(): Command {
   const command = new Command('set')
-    .summary('says which host a prefix is behind')
+    .summary('records which host a prefix is behind')
     .description('Writes the lease and puts it in the set of leases, in one transaction.')
     .argument('<vni>', '1 to 16777215', parse.vni)
     .argument('<cidr>', 'the prefix', cidrArgument)
@@ -56,7 +56,7 @@ function setCommand(): Command {
 
 function removeCommand(): Command {
   const command = new Command('rm')
-    .summary('ends a lease')
+    .summary('removes a lease')
     .description('Removes the lease and takes it out of the set of leases.')
     .argument('<vni>', '1 to 16777215', parse.vni)
     .argument('<cidr>', 'the prefix', cidrArgument)

@@ -25,10 +25,10 @@ interface TopFlags {
 
 export function topCommand(): Command {
   const command = declare(new Command('top'), 'listen')
-    .summary('the same, live')
+    .summary('what a running daemon is doing, live')
     .description(
       'Follows the daemon on this host: misses a second and how they end, latency, entries, the addresses asked for most ' +
-        'and those asked for longest in vain. q ends it. Into a pipe or file it prints a block per interval.',
+        'and those unresolved for longest. q ends it. Into a pipe or file it prints a block per interval.',
     )
     .option('--interval <s>', `between two looks (0.1 to ${parse.DAY})`, parse.seconds(0.1, parse.DAY), 1)
     .option('--count <n>', `ends after so many, ${MOST} at most (default: goes on)`, parse.integer(1, MOST))

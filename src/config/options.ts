@@ -165,13 +165,13 @@ const runOptions = (): Option[] => [
   secondsOption('--idle <s>', 'an entry unused this long is removed', [0.1, parse.YEAR], 3600),
   secondsOption(
     '--audit <s>',
-    'how often the kernel tables are compared with what should be there',
+    'interval between comparisons of the kernel tables with the desired entries',
     [0.1, parse.DAY],
     10,
   ),
   secondsOption(
     '--withdrawal-grace <s>',
-    'how long entries stay that lost their records all at once; 0: not at all',
+    'how long entries stay when their records are gone all at once; 0: not at all',
     [0, parse.YEAR],
     300,
   ),
@@ -181,14 +181,14 @@ const runOptions = (): Option[] => [
     [1, 10_000_000],
     200_000,
   ),
-  option('--flush-on-exit', 'remove own entries when told to stop (default: entries outlive the daemon)'),
+  option('--flush-on-exit', 'remove own entries on SIGTERM (default: entries outlive the daemon)'),
   option(
     '--wait',
     'wait while another missd serves the device or no namespace is there yet, instead of refusing',
   ),
   secondsOption(
     '--negative-lifetime <s>',
-    'how long "nobody has this address" is remembered',
+    'how long an address without a record stays in the negative cache',
     [0, parse.YEAR],
     5,
   ),
@@ -203,8 +203,11 @@ const runOptions = (): Option[] => [
     .argParser(parse.bytes),
   listenOption(),
   stateDirOption(),
-  option('--log-level <level>', 'how much to say').default('info').choices(LOG_LEVELS),
-  option('--log-format <format>', 'of the log (default: pretty on a terminal)').choices(['json', 'pretty']),
+  option('--log-level <level>', 'least severe level that is logged').default('info').choices(LOG_LEVELS),
+  option('--log-format <format>', 'format of the log (default: pretty on a terminal)').choices([
+    'json',
+    'pretty',
+  ]),
 ];
 
 /** Those that say what the daemon is to do, without how: what can be judged before it does it. */

@@ -19,7 +19,7 @@ export function judgeClock({ ahead, within }: RedisFacts['clock']): Finding[] {
     return [say.ok('skew', `within ${Math.max(1, Math.ceil(off + within))} ms of the directory's`)];
   const what = `this host's clock is ${duration(off / 1000)} ${ahead > 0 ? 'ahead of' : 'behind'} the directory's`;
   const why =
-    'TTLs and membership of broadcast domains go by the clock of Redis, so missd itself does not mind. Writers that compute the scores of vteps by their own clock do; so do TLS certificates, and whoever compares the logs of two hosts.';
+    'missd uses the clock of Redis for TTLs and for the membership of broadcast domains. The skew affects writers that compute the scores of vteps by their own clock, TLS certificates, and a comparison of the logs of two hosts.';
   return off > MUCH
     ? [
         say.warning(

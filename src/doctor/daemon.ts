@@ -48,7 +48,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
         : say.broken(
             'runs',
             `the daemon at ${where} does not answer: ${reason}`,
-            'Something listens there, and it is not well or not missd.',
+            'A program listens there, and it is stuck or is not missd.',
             sh`curl -v ${`http://${where}/healthz`}`,
           ),
     ];
@@ -58,7 +58,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
       say.broken(
         'ready',
         `the daemon is not ready: ${status.missing.join('; ')}`,
-        'It serves what it can, and what it waits for it does not.',
+        'It serves everything except what it waits for.',
         sh`curl -s ${`http://${where}/readyz`}`,
       ),
     );
@@ -67,7 +67,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
       say.note(
         'version',
         `the daemon is ${status.version}, this is ${VERSION}`,
-        'It was not restarted since.',
+        'The daemon was not restarted after the upgrade.',
       ),
     );
   for (const subject of subjects)
@@ -86,7 +86,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
       say.note(
         'conflicts',
         `the daemon has met conflicts: ${conflicts.map(([name, count]) => `${name} ${count}`).join(', ')}`,
-        'What the directory says and what it found on this host disagreed; its log names them.',
+        'The directory and this host disagree; the log of the daemon names the records.',
         sh`journalctl -u missd -g conflict`,
       ),
     );
@@ -96,7 +96,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
       say.warning(
         'overruns',
         `the kernel dropped messages for the daemon ${overruns} times`,
-        'Misses were lost: who asked had to ask again.',
+        'Misses were lost, and the guests had to ask again.',
         sh`missd run --receive-buffer 256MiB`,
       ),
     );

@@ -46,7 +46,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
       say.broken(
         'down',
         `${name} is down`,
-        'Nothing passes a device that is down, and setting it down emptied its tables.',
+        'A device that is down forwards nothing, and setting it down emptied its tables.',
         command(sh`ip link set ${deviceWord(link.name)} up`),
       ),
     );
@@ -56,7 +56,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
       say.broken(
         'l3miss',
         `${name} has no l3miss`,
-        `Unknown addresses raise no miss, so missd is never asked for them. The kernel takes the flag only when a device is made${bridge === undefined ? '; its addresses and routes have to be added again' : ''}.`,
+        `Unknown addresses raise no miss, so missd cannot resolve them. The kernel takes the flag only when a device is made${bridge === undefined ? '; its addresses and routes have to be added again' : ''}.`,
         ...anew(),
       ),
     );
@@ -65,7 +65,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
       say.warning(
         'l2miss',
         `${name} has no l2miss`,
-        'Unknown MACs raise no miss: guests that know a neighbour from before are not helped after its entry went.',
+        'Unknown MACs raise no miss: frames of guests that still know the MAC are lost after its entry is removed.',
         ...anew(),
       ),
     );
@@ -74,7 +74,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
       say.broken(
         'proxy',
         `${name} is in bridge ${bridge.name} without proxy`,
-        'The kernel does not answer guests from its neighbour entries, and asks for none.',
+        'The kernel does not answer guests from its neighbour entries, and raises no L3 miss.',
         ...anew(),
       ),
     );
@@ -107,7 +107,8 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
     return appSolicit.flatMap(({ family, probes }) => {
       if (probes !== 0) return [];
       const what = `${name} has app_solicit 0 for IPv${family}`;
-      const why = 'What the host routes through it is asked for on the wire, and missd never hears of it.';
+      const why =
+        'The kernel asks the wire for addresses that the host routes through it, and raises no miss.';
       const parts = ['net', `ipv${family}`, 'neigh', link.name, 'app_solicit'];
       return served
         ? [
@@ -137,7 +138,7 @@ function reasonAndWay({ link, place, bridge }: Subject, unserved: string): [stri
     ];
   if (bridge !== undefined && unserved.includes('another VXLAN device'))
     return [
-      'A question of a guest reaches both, so it cannot be told which VNI is meant, and frames may loop between the two.',
+      'A question of a guest reaches both, so its VNI is ambiguous, and frames may loop between the two.',
       command(sh`ip link set ${deviceWord(link.name)} nomaster`),
     ];
   return ['missd run leaves it alone.'];

@@ -36,7 +36,7 @@ export function judgeRedis(target: RedisTarget, facts: RedisFacts | string, keyP
       say.note(
         'info',
         `INFO is not permitted: ${facts.infoRefused}`,
-        'Version, eviction, persistence and role could not be seen; missd itself does not need it.',
+        'Version, eviction, persistence and role are unknown; missd itself does not need INFO.',
       ),
     );
   const version = facts.info.get('redis_version');
@@ -50,7 +50,7 @@ export function judgeRedis(target: RedisTarget, facts: RedisFacts | string, keyP
 }
 
 function judgeUnreachable(target: RedisTarget, reason: string): Finding {
-  const why = 'Nothing unknown can be looked up; entries that stand stay in force.';
+  const why = 'Lookups fail; entries in the kernel stay in force.';
   const credentials = /user name or password|wants a password|NOAUTH/.test(reason);
   return say.broken(
     credentials ? 'credentials' : 'unreachable',
@@ -64,7 +64,7 @@ function judgeUnreachable(target: RedisTarget, reason: string): Finding {
 
 /** Commands that it can do without, and what is lost then. */
 const DISPENSABLE: Record<string, string> = {
-  dbsize: 'Leases then never answer without a question.',
+  dbsize: 'Without it every answer from a lease needs a lookup.',
   getrange: 'A value of many megabytes then makes all lookups late.',
 };
 
@@ -128,7 +128,7 @@ function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
         say.broken(
           'replica-link',
           `${target.name} is a replica that has lost its master ${master}`,
-          'Its records are from when it lost it.',
+          'Its records are as old as that loss.',
           redisCli(target, 'INFO', 'replication'),
         ),
       );
@@ -137,7 +137,7 @@ function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
         say.warning(
           'replica',
           `${target.name} is a replica of ${master}`,
-          'It cannot be written to (endpoint set, --broadcast), and tells of changes a moment later than its master.',
+          'It cannot be written to (endpoint set, --broadcast), and reports changes later than its master.',
           sh`missd run --redis ${`redis://${master}`}`,
         ),
       );
@@ -158,7 +158,7 @@ function judgeMemory(target: RedisTarget, { info }: RedisFacts): Finding[] {
           say.warning(
             'eviction',
             `maxmemory-policy is ${policy}`,
-            `As soon as somebody sets maxmemory, ${which} vanish when memory is full, and with them the entries of every host.`,
+            `If maxmemory is set, ${which} are evicted when memory is full, and every host loses their entries.`,
             fix,
           ),
         ]
@@ -166,7 +166,7 @@ function judgeMemory(target: RedisTarget, { info }: RedisFacts): Finding[] {
           say.warning(
             'eviction',
             `maxmemory-policy is ${policy}, with ${Math.round((100 * used) / limit)} % of maxmemory in use`,
-            `When memory is full, ${which} vanish, and with them the entries of every host.`,
+            `When memory is full, ${which} are evicted, and every host loses their entries.`,
             fix,
           ),
         ];
@@ -190,7 +190,7 @@ function judgePersistence(target: RedisTarget, { info, save }: RedisFacts): Find
       say.broken(
         'persistence-failed',
         'Redis could not write its data to disk',
-        'It refuses writes (MISCONF), and a restart loses what came since.',
+        'It refuses writes (MISCONF), and a restart loses the records since then.',
         redisCli(target, 'INFO', 'persistence'),
       ),
     );
@@ -200,7 +200,7 @@ function judgePersistence(target: RedisTarget, { info, save }: RedisFacts): Find
       say[replicated ? 'note' : 'warning'](
         'persistence',
         'Redis keeps nothing on disk (no save, no appendonly)',
-        'A restart empties the directory. Entries then stay for --withdrawal-grace seconds (300) and go, unless somebody has written the records again by then.',
+        'A restart empties the directory. Entries then stay for --withdrawal-grace seconds (300), and are removed unless a writer restores the records.',
         redisCli(target, 'CONFIG', 'SET', 'appendonly', 'yes'),
         redisCli(target, 'CONFIG', 'REWRITE'),
       ),

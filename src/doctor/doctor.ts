@@ -132,7 +132,7 @@ function examineDevices(scene: Scene, devices: readonly Subject[], daemon: Daemo
     findings.push(
       of('devices').note(
         'iproute2',
-        `what iproute2 knows could not be seen: ${scene.missedEvents}`,
+        `iproute2 could not be asked: ${scene.missedEvents}`,
         'Carrier, isolation, spanning tree, MLD queriers and the MTU of the underlay are left out.',
         sh`apt-get install iproute2`,
       ),

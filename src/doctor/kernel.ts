@@ -15,18 +15,18 @@ const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string;
   vxlan: { level: 'broken', why: 'There is nothing for missd to serve.', fix: sh`modprobe vxlan` },
   ipv6: {
     level: 'note',
-    why: 'Overlays and underlays of IPv6 are not possible here; IPv4 is as ever.',
+    why: 'Overlays and underlays of IPv6 are not possible here; IPv4 works.',
     fix: sh`sysctl -w net.ipv6.conf.all.disable_ipv6=0`,
   },
   'misses of what is routed': {
     level: 'broken',
-    why: 'missd would never be asked for what the host routes.',
+    why: 'Addresses that the host routes would raise no miss.',
   },
   'misses of what is bridged': {
     level: 'broken',
-    why: 'missd would never be asked for what guests ask for.',
+    why: 'Questions of guests would raise no miss.',
   },
-  'misses of IPv6': { level: 'warning', why: 'missd would not be asked for IPv6 addresses of guests.' },
+  'misses of IPv6': { level: 'warning', why: 'IPv6 addresses of guests would raise no miss.' },
   'misses of a MAC': { level: 'broken', why: 'missd would not be asked where a MAC is.' },
   'neighbour with owner': {
     level: 'broken',
@@ -34,18 +34,18 @@ const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string;
   },
   'FDB entry with owner': {
     level: 'broken',
-    why: 'missd marks its FDB entries with extern_learn; without they age, and cannot be told from others.',
+    why: 'missd marks its FDB entries with extern_learn; without the flag they age, and look like foreign entries.',
   },
-  app_solicit: { level: 'warning', why: 'Where the host routes, the kernel would not ask missd.' },
+  app_solicit: { level: 'warning', why: 'Addresses that the host routes would raise no miss.' },
   mcast_router: {
     level: 'warning',
     why: 'With an MLD querier on a bridge neighbour solicitations would not reach missd.',
   },
   'route with owner': { level: 'note', why: 'The strategy routes is not possible here.' },
-  lock: { level: 'warning', why: 'Two daemons could serve one device without knowing.' },
+  lock: { level: 'warning', why: 'Two daemons could serve one device without a warning.' },
   nftables: {
     level: 'warning',
-    why: 'Floods of questions are shed in user space, for about a third of a core while they last.',
+    why: 'missd drops floods of questions in user space, for about a third of a core.',
     fix: sh`apt-get install nftables`,
   },
 };

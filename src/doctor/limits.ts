@@ -58,7 +58,7 @@ export function judgeLimits({
         say.note(
           'bridge-netfilter',
           `bridge-nf-call-iptables is 1 in ${where}`,
-          'What guests on a bridge send each other passes the iptables rules of the host, of which a FORWARD policy DROP (Docker sets it) is the end.',
+          'Frames between guests on a bridge pass the iptables rules of the host. A FORWARD policy of DROP, which Docker sets, drops them.',
           fix,
         ),
       );
@@ -82,7 +82,7 @@ function judgeTable(
     return say.warning(
       check,
       `${what}${been}`,
-      'Where the host routes through the VXLAN device every address that is being asked for takes a place in this table, which is one for all namespaces of the machine. Beyond it the kernel drops packets without a miss ("neighbour: arp_cache: neighbor table overflow!"). What missd writes does not count.',
+      'When the host routes through the VXLAN device, every address in resolution takes a place in this table, which all namespaces of the machine share. When it is full the kernel drops packets without a miss ("neighbour: arp_cache: neighbor table overflow!"). Entries of missd do not count.',
       fix,
     );
   return fulls === 0
@@ -90,7 +90,7 @@ function judgeTable(
     : say.note(
         check,
         `${what}${been}`,
-        'The table is one for all namespaces of the machine: guests in containers that know many neighbours share it. What missd writes does not count.',
+        'The table is one for all namespaces of the machine: guests in containers that know many neighbours share it. Entries of missd do not count.',
         fix,
       );
 }

@@ -35,7 +35,7 @@ export function judgeMtu(tunnel: Tunnel): Finding[] {
       say.warning(
         'guests',
         `${portsOf(large)} of ${bridge?.name ?? 'the bridge'} ${large.length === 1 ? 'has' : 'have'} MTU ${example.mtu}, ${name} ${fits}`,
-        "A bridge drops what does not fit through the other port and tells nobody: ping works, and transfers hang. All is well if the guests' own ends have the smaller MTU.",
+        "A bridge silently drops a packet that is larger than the MTU of the other port: ping works, and transfers hang. This is no fault if the guests' own ends have the smaller MTU.",
         ...large
           .slice(0, 4)
           .map((port) => typed(place.path, sh`ip link set ${deviceWord(port.name)} mtu ${fits}`)),

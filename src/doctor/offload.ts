@@ -34,7 +34,7 @@ export interface Features {
 /** Drivers with tunnel offload that did not do what it said, and where that is told. */
 const KNOWN: Record<string, string> = {
   vmxnet3:
-    'ESXi checks only tunnels on the ports it knows (8472, 4789) and drops what it takes for wrong; turning it off is the known remedy',
+    'ESXi checks only tunnels on the ports it knows (8472, 4789) and drops packets that it finds wrong; turning the offload off is the known remedy',
 };
 
 export async function readOffload(

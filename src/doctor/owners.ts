@@ -82,7 +82,7 @@ export function judgeOwners(local: Local, records: Judged | undefined, own: Read
       say.broken(
         'ip',
         `${ip} is ${mac} on port ${macs.get(mac) ?? ''} of this host, and the directory has it as ${record.mac} behind ${record.vtep} (VNI ${vni})`,
-        'Two guests have the same address, and who asks reaches the one that answers first.',
+        'Two guests have the same address, and a guest that asks reaches the one that answers first.',
         list(records),
         typed(place.path, sh`ip neigh show ${ip} dev ${bridge?.name ?? 'br0'}`),
       ),
@@ -129,7 +129,7 @@ export function judgeContradictions(records: Judged): Finding[] {
             .slice(0, 4)
             .map(({ ip }) => ip)
             .join(' and ')} (VNI ${vni})`,
-          'A MAC can be in one place. The one in force stays until its record changes; at start the lowest wins.',
+          'A MAC can be behind one VTEP only. The VTEP in force stays until its record changes; at start the lowest wins.',
           list(records),
         ),
       );

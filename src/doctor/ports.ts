@@ -21,7 +21,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
       say.broken(
         'bridge-down',
         `${name}: its bridge ${bridge.name} is down`,
-        'Guests reach nobody, not even each other.',
+        'Guests reach no other guest, not even on this host.',
         typed(place.path, sh`ip link set ${deviceWord(bridge.name)} up`),
       ),
     );
@@ -48,7 +48,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
       say.warning(
         'neigh_suppress',
         `${name} has neigh_suppress on`,
-        "The bridge answers for neighbours that the host's own tables know, right or wrong, before missd is asked.",
+        "The bridge answers for neighbours that the host's own tables know, right or wrong, before a miss is raised.",
         set('neigh_suppress', 'off'),
       ),
     );
@@ -94,7 +94,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
           say.broken(
             'isolated',
             `${name} is isolated, and so is ${cut.map((port) => port?.name).join(', ')}`,
-            `${why} Guests behind them reach nobody on other hosts, and their questions raise no miss.`,
+            `${why} Guests behind them reach no guest on other hosts, and their questions raise no miss.`,
             set('isolated', 'off'),
           ),
         ];

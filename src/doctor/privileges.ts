@@ -33,7 +33,7 @@ const NEEDS: Record<Capability, { level: 'warning' | 'broken'; why: string }> = 
   CAP_NET_ADMIN: { level: 'broken', why: 'Without it no entry can be written.' },
   CAP_NET_RAW: {
     level: 'warning',
-    why: 'Without it guests are not told of answers, and wait a second for their own retry.',
+    why: 'Without it missd cannot announce answers, and guests wait a second for their own retry.',
   },
   CAP_SYS_ADMIN: { level: 'broken', why: 'Without it no other namespace (--netns) can be entered.' },
 };
@@ -60,7 +60,7 @@ export function judgePrivileges({ self, daemon, entersNamespaces }: PrivilegeFac
     findings.push(
       say.warning(
         'capabilities',
-        `${lacking.join(', ')}: not held, so much of what follows could not be seen`,
+        `${lacking.join(', ')}: not held, so many of the following checks could not run`,
         'missd run needs them, and so does doctor to see as much as missd will.',
         sh`sudo missd doctor`,
       ),

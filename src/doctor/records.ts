@@ -99,15 +99,15 @@ export function judgeRecords(
     findings.push(
       say.warning(
         'value',
-        `${counted(group, 'record')} taken for absent: ${group.length === 1 ? 'it' : 'each'} ${REASONS[reason]} ("${group[0].value.slice(0, 60)}")`,
-        "The address then is nobody's.",
+        `${counted(group, 'record')} treated as absent: ${group.length === 1 ? 'it' : 'each'} ${REASONS[reason]} ("${group[0].value.slice(0, 60)}")`,
+        'The address then counts as unknown.',
         ...command('GET', group[0].key),
       ),
     );
   findings.push(...judgeLeases(recorded, keyPrefix, command));
   const records = judged.reduce((sum, { ips, macs, leases }) => sum + ips.size + macs.size + leases.size, 0);
   if (!recorded.complete)
-    findings.push(say.note('bounded', `only ${recorded.looked} keys were looked at, there are more`));
+    findings.push(say.note('bounded', `only ${recorded.looked} keys were examined, there are more`));
   findings.push(
     say.ok('read', `${number(records, 'record')} in ${number(judged.length, 'VNI')}, well-formed`),
   );

@@ -22,7 +22,7 @@ export function judgeUnderlay({
       say.broken(
         'local',
         `${name} sends from ${local}, which no interface has`,
-        'The kernel cannot send a packet from an address that the host does not have, and none for it arrives.',
+        'The kernel cannot send a packet from an address that the host does not have, and no packet to that address arrives.',
         typed(
           underlay?.path ?? null,
           sh`ip address add ${local}/${family === 6 ? 64 : 24} dev ${dev?.name ?? 'eth0'}`,
@@ -65,7 +65,7 @@ export function judgeUnderlay({
         say.broken(
           'route',
           `no route from ${underlay.name} to host ${vtep} of VNI ${link.vxlan.vni}: ${path}`,
-          'Its guests are known, and cannot be reached.',
+          'The guests of that host cannot be reached.',
           typed(underlay.path, sh`ip route get ${vtep}`),
         ),
       );

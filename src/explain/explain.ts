@@ -99,14 +99,14 @@ function worksAs(facts: Facts, proven: boolean): string {
   } = facts;
   if (proven) return `works: the guest has an answer from ${address}`;
   if (isAssignedHere(facts)) return `${address} is this host’s own (${facts.device.assignedTo.join(', ')})`;
-  if (isAtHome(facts)) return `${address} lives on this host; its frames need no tunnel`;
+  if (isAtHome(facts)) return `${address} is on this host; its frames need no tunnel`;
   const sure = outside?.full?.outcome === 'answered' ? ', and full-size packets reach that host' : '';
   if (fdb?.vtep !== undefined && (row !== undefined || facts.ip === undefined))
     return `works as far as the host goes: ${fdb.lladdr} is behind ${fdb.vtep}${sure}`;
   if (expected !== undefined && isServed(facts))
     return `not asked yet: the first packet raises a miss, and missd answers ${expected.mac} behind ${expected.vtep}${sure}`;
-  if (defaultRemote !== undefined) return `nothing is wrong here: what is not known goes to ${defaultRemote}`;
-  return `nothing wrong was found, and nothing that proves it right`;
+  if (defaultRemote !== undefined) return `no fault was found: frames to unknown MACs go to ${defaultRemote}`;
+  return `no fault was found, and no proof that it works`;
 }
 
 /** What would turn a likely answer into a proven one. */

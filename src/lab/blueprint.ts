@@ -74,7 +74,7 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     name: 'three-hosts',
     summary: 'three VTEPs, device flags `proxy learning`, entries on demand',
     about:
-      'What had to be typed on each host for both others, four commands a guest, is answered when it is asked for. ' +
+      'Without missd each host needs four typed commands for every guest of the others; missd answers the misses instead. ' +
       'The device learns, too, as in the write-up.',
     hosts: 3,
     guests: 1,
@@ -139,7 +139,7 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     name: 'docker-push',
     summary: 'every endpoint written ahead on every host, as Docker does',
     about:
-      'Docker tells all hosts of all containers and writes their entries before anybody asks. missd does so for a VNI ' +
+      'Docker tells all hosts of all containers and writes their entries in advance. missd does so for a VNI ' +
       'with the strategy preload: no first packet waits, and the tables grow with the overlay.',
     hosts: 2,
     guests: 3,

@@ -20,7 +20,8 @@ export async function until<T>(
   for (;;) {
     const seen = await look();
     if (seen !== false && seen !== null && seen !== undefined) return seen;
-    if (performance.now() > deadline) throw new Error(`waited ${timeout / 1000} s in vain for ${what}`);
+    if (performance.now() > deadline)
+      throw new Error(`waited ${timeout / 1000} s without success for ${what}`);
     await sleep(every);
   }
 }

@@ -91,7 +91,7 @@ async function moveOne(site: Site): Promise<Figures['move']> {
   const [mover, stays] = site.guestsOf(two);
   const [away] = site.guestsOf(one);
   const watching = [away, stays].filter((guest) => guest !== undefined);
-  if (mover === undefined) throw new Error('nobody to move');
+  if (mover === undefined) throw new Error('no guest to move');
   const watchers = await Promise.all(watching.map((from) => Watcher.start(site.lab, from, ipOf(mover))));
   const { gone, at } = await site.move(mover, three);
   const answers = await Promise.all(watchers.map((watcher) => watcher.answerAfter(gone, MOVE_TIMEOUT)));

@@ -75,7 +75,7 @@ export function unitFor({ node, main }: Program, given: readonly Given[], option
 /** @throws UsageError where a service could not run it from where it lies */
 export function mustSuit({ node, main }: Program, { netns }: RunOptions): void {
   for (const path of [node, main]) {
-    mustBeVisible(path, 'install Node and missd for everybody (npm install -g)');
+    mustBeVisible(path, 'install Node and missd for all users (npm install -g)');
     if (netns.length === 0) mustBeReadable(path);
   }
 }
@@ -86,7 +86,9 @@ function mustBeOneLine(name: string, text: string): void {
 
 function mustHoldNoPassword(url: string): void {
   if (/^[^/]*:\/\/[^@/]*:[^@/]*@/.test(url))
-    throw new UsageError('--redis: everybody can read a unit: put the password into a --redis-password-file');
+    throw new UsageError(
+      '--redis: every user can read a unit: put the password into a --redis-password-file',
+    );
 }
 
 function mustBeVisible(path: string, instead: string): void {

@@ -36,7 +36,7 @@ export function devices({ status, since }: Frame, palette: Palette): List {
       { title: 'MISS/S', right: true },
       { title: 'NEIGH', right: true },
       { title: 'FDB', right: true },
-      { title: 'ABSENT', right: true, optional: true },
+      { title: 'NEGATIVE', right: true, optional: true },
       { title: 'STATE', least: 8 },
     ],
     rows,
@@ -73,7 +73,7 @@ export function hottest({ status, since }: Frame): List {
 export function longestUnknown({ status }: Frame, { yellow }: Palette): List {
   return {
     columns: [
-      { title: 'ASKED FOR IN VAIN' },
+      { title: 'UNRESOLVED' },
       { title: 'VNI', right: true },
       { title: 'FOR', right: true },
       { title: 'LAST', right: true, optional: true },

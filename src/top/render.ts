@@ -33,7 +33,7 @@ export function render(view: View, every: number, size: Size, palette: Palette):
     lines.push(
       palette.red(cut(`no daemon answers since ${since}, trying again: ${harmless(view.silent)}`, width)),
     );
-    if (view.last !== undefined) lines.push(palette.dim(cut('what was last known of it:', width)));
+    if (view.last !== undefined) lines.push(palette.dim(cut('its last known state:', width)));
   }
   const frame = view.silent === undefined ? view : view.last;
   if (frame !== undefined) {

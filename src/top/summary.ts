@@ -101,7 +101,7 @@ function entries({ status }: Frame, { yellow }: Palette): Cell[] {
   const held = `${count(all.held)} of ${count(all.most)}`;
   return [
     all.held >= all.most * 0.9 ? [held, yellow] : held,
-    `absent ${count(absent)}`,
+    `negative ${count(absent)}`,
     `in flight ${count(inFlight)}`,
     ...(audits.length === 0 ? [] : [audited(Math.max(...audits))]),
     `evicted ${count(sum(status.evictions))}`,

@@ -35,7 +35,7 @@ const account = async (address = IP): Promise<Account> => {
 };
 
 describe('records', () => {
-  test('no record: nobody has it, and the daemon remembers who asked', async () => {
+  test('no record: the address is unknown, and the daemon remembers which port asked', async () => {
     const address = '20.0.0.99';
     const found = await explain(pair, { address, from: pair.guest1 });
     expect(found.verdict).toMatchObject({ works: false, cause: 'no_record' });
@@ -43,10 +43,10 @@ describe('records', () => {
       `missd endpoint set 100 20.0.0.99 <MAC> <VTEP> --redis ${pair.redis.socket}`,
     );
     expect(found.of('daemon').map(({ text }) => text)).toContainEqual(
-      expect.stringMatching(/^remembers that nobody has it, for [\d.]+ s more$/),
+      expect.stringMatching(/^has it in the negative cache for [\d.]+ s more$/),
     );
     expect(found.of('history').map(({ text }) => text)).toContainEqual(
-      expect.stringMatching(/ miss: nobody has it, after [\d.]+ ms$/),
+      expect.stringMatching(/ miss unresolved: no record, after [\d.]+ ms$/),
     );
     expect(found.code).toBe(1);
   });
@@ -58,13 +58,13 @@ describe('records', () => {
     expect(of('record')[0]?.text).toContain('malformed (vtep)');
   });
 
-  test('a wrong MAC: nobody answers here, and the host it names knows better', async () => {
+  test('a wrong MAC: no guest answers, and the named host shows the right MAC', async () => {
     await pair.redis.cli('DEL', macKey(100, MAC), ipKey(100, 'fd20::2'));
     await pair.publish([ipKey(100, IP), `${WRONG} ${pair.host2.vtep}`]);
     const there = await explain(pair, { from: pair.guest1 });
     expect(there.verdict).toMatchObject({ works: false, cause: 'no_answer' });
     expect(there.verdict.says).toContain(
-      `the record says ${WRONG} behind 10.99.0.2, and nobody answers there`,
+      `the record says ${WRONG} behind 10.99.0.2, and no guest answers there`,
     );
     expect(there.verdict.next).toBe(
       `missd explain 100 20.0.0.2 --redis ${pair.redis.socket}   # on 10.99.0.2`,
@@ -210,7 +210,7 @@ describe('the underlay and the directory', () => {
     expect((await explain(pair, { from: pair.guest1 })).verdict.works).toBe(true);
   });
 
-  test('the directory down: nobody can say where it is; what stands goes on', async () => {
+  test('the directory down: the location is unknown; the entries in the kernel stay', async () => {
     await pair.guest1.ping(IP);
     await pair.redis.stop();
     try {

@@ -71,7 +71,7 @@ test('a MAC is explained as an address is', async () => {
 
 test('where the record’s host is asked, the address lives there', async () => {
   const { verdict, of, code } = await explain(pair, { host: pair.host2 });
-  expect(verdict.says).toBe('20.0.0.2 lives on this host; its frames need no tunnel');
-  expect(of('bridge')[0]?.text).toMatch(/^it lives here: br0 hears 02:42:14:00:00:02 on g2/);
+  expect(verdict.says).toBe('20.0.0.2 is on this host; its frames need no tunnel');
+  expect(of('bridge')[0]?.text).toMatch(/^it is on this host: br0 hears 02:42:14:00:00:02 on g2/);
   expect(code).toBe(0);
 });

@@ -43,7 +43,7 @@ describe('missd top on a terminal of 80×24', () => {
     await askInVain();
     await askInVain();
     await terminal.shows(/MOST ASKED FOR[^]*20\.0\.0\.2\b/);
-    await terminal.shows(/ASKED FOR IN VAIN[^]*20\.0\.0\.77/);
+    await terminal.shows(/UNRESOLVED[^]*20\.0\.0\.77/);
     terminal.type('q');
     expect(await terminal.ended).toBe(0);
     expect(terminal.output.indexOf(ENTER)).toBe(0);
@@ -71,10 +71,10 @@ describe('missd top on a terminal of 80×24', () => {
     terminal = new Terminal(['top', '--listen', listen(), '--interval', '0.2'], directory);
     await askInVain();
     await askInVain();
-    await terminal.shows('ASKED FOR IN VAIN');
+    await terminal.shows('UNRESOLVED');
     await terminal.resize(170, 30);
     await until('both lists side by side', () =>
-      terminal?.frames.some((lines) => lines.some((line) => /MOST ASKED.*ASKED FOR IN VAIN/.test(line))),
+      terminal?.frames.some((lines) => lines.some((line) => /MOST ASKED.*UNRESOLVED/.test(line))),
     );
     terminal.type('\u0003');
     expect(await terminal.ended).toBe(0);
@@ -161,14 +161,14 @@ describe('missd status', () => {
     }
   });
 
-  test('says what is asked for in vain, by whom, and how old what it says of the tables is', async () => {
+  test('says which addresses are unresolved, which port asked, and how old what it says of the tables is', async () => {
     await askInVain();
     // The guest itself asks again, a second later.
     const stdout = await until('it to be asked again', async () => {
       const said = await missd('status');
-      return said.stdout.includes('ASKED FOR IN VAIN') && said.stdout;
+      return said.stdout.includes('UNRESOLVED') && said.stdout;
     });
-    expect(stdout).toMatch(/^ASKED FOR IN VAIN[^]*^20\.0\.0\.77 +100 .* g1 /m);
+    expect(stdout).toMatch(/^UNRESOLVED[^]*^20\.0\.0\.77 +100 .* g1 /m);
     expect(stdout).toMatch(/^entries .*tables compared \d+ s ago$/m);
     expect(stdout).toContain(`redis ${pair.redis.socket}, up for`);
     expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);

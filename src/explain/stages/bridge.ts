@@ -11,11 +11,11 @@ export function bridge(facts: Facts): Finding[] {
   if (isAssignedHere(facts)) {
     const where = device.assignedTo.join(', ');
     if (expected === undefined || isRecordedHere(facts))
-      return [finding('bridge', 'ok', `${address} is an address of ${where}: it lives here`)];
+      return [finding('bridge', 'ok', `${address} is an address of ${where}: it is on this host`)];
     const ofVni = [device.link.name, device.bridge?.name].some(
       (name) => name !== undefined && device.assignedTo.includes(name),
     );
-    const whose = ofVni ? '' : `, which is none of VNI ${vni}`;
+    const whose = ofVni ? '' : `, which is no address of VNI ${vni}`;
     return [
       finding('bridge', 'bad', `${address} is an address of ${where} here${whose}`, {
         cause: {
@@ -40,14 +40,14 @@ function atHome(facts: Facts): Finding {
   const name = device.bridge?.name ?? '';
   if (bridged !== undefined && !bridged.behindTunnel) {
     const age = bridged.row.updatedAgo / 1000;
-    return finding('bridge', 'ok', `it lives here: ${name} hears ${mac} on ${bridged.port}`, { age });
+    return finding('bridge', 'ok', `it is on this host: ${name} hears ${mac} on ${bridged.port}`, { age });
   }
   if (bridged !== undefined) return behindTunnel(facts, bridged);
   if (isProven(facts))
     return finding(
       'bridge',
       'ok',
-      `it lives here: ${name} does not hear ${mac}, and the guest has its answer`,
+      `it is on this host: ${name} does not hear ${mac}, and the guest has its answer`,
     );
   const unlearned = whenUnlearned(facts, mac);
   if (unlearned !== undefined) return sinceUnlearned(facts, mac, unlearned);
@@ -102,12 +102,12 @@ function behindTunnel(facts: Facts, { row, port }: BridgedFacts): Finding {
   const because = made
     ? 'by an entry that it has not learned, which missd leaves alone'
     : `since a frame from it came out of ${port} ${duration(age)} ago`;
-  const mends = made || !isServed(facts) ? '' : '; missd removes that at the next frame to it';
+  const repair = made || !isServed(facts) ? '' : '; missd removes that at the next frame to it';
   return finding('bridge', 'bad', text, {
     age,
     cause: {
       name: made ? 'foreign_entry' : 'bridge_memory',
-      says: `${address} is here by the directory, and ${name} sends its frames into the tunnel ${because}${mends}`,
+      says: `${address} is here by the directory, and ${name} sends its frames into the tunnel ${because}${repair}`,
       next: here(facts, sh`bridge fdb del ${row.lladdr} dev ${port} master`),
     },
   });
@@ -124,7 +124,7 @@ function elsewhere(facts: Facts, { row, port }: BridgedFacts): Finding {
     const says = `a ${how} bridge entry keeps ${row.lladdr} on ${port} here: its frames never reach the tunnel`;
     return finding('bridge', 'bad', text, { age, cause: { name: 'foreign_entry', says, next: remove } });
   }
-  if (expected === undefined) return finding('bridge', 'ok', `${text}: it lives here`, { age });
+  if (expected === undefined) return finding('bridge', 'ok', `${text}: it is on this host`, { age });
   if (row.updatedAgo < LATELY) {
     const says = `${address} has two owners: ${row.lladdr} talks on ${port} here, and is behind ${expected.vtep} by the directory`;
     const next = setRecord(facts, row.lladdr, device.link.vxlan.local ?? blank('VTEP'));

@@ -27,7 +27,7 @@ export function daemon(facts: Facts): Finding[] {
         ),
       ];
     const why =
-      asked.account === undefined ? `nobody at ${asked.url}` : `the one at ${asked.url} does not serve it`;
+      asked.account === undefined ? `no answer at ${asked.url}` : `the one at ${asked.url} does not serve it`;
     return [unserved(facts, `no missd serves ${device.link.name}: ${why}`)];
   }
   const findings: Finding[] = [];
@@ -43,12 +43,12 @@ export function daemon(facts: Facts): Finding[] {
         'daemon',
         // Where this command cannot read it, the daemon's word counts.
         facts.directory.down === undefined ? 'note' : 'bad',
-        `remembers that nobody has it, for ${absent.left.toFixed(1)} s more`,
+        `has it in the negative cache for ${absent.left.toFixed(1)} s more`,
         {
           age: absent.ago,
           cause: {
             name: 'no_record',
-            says: `nobody has ${facts.address}: the daemon found no record for it`,
+            says: `${facts.address} is unknown: the daemon found no record for it`,
             next: setRecord(facts),
           },
         },
@@ -56,7 +56,7 @@ export function daemon(facts: Facts): Finding[] {
     );
   if (local !== undefined)
     findings.push(
-      finding('daemon', 'note', `remembers that it lives here, for ${local.left.toFixed(1)} s more`, {
+      finding('daemon', 'note', `remembers that it is on this host, for ${local.left.toFixed(1)} s more`, {
         age: local.ago,
       }),
     );
@@ -80,7 +80,7 @@ export function daemon(facts: Facts): Finding[] {
 
 const from = ({ source, checkedAgo, usedAgo }: HeldAccount): string => {
   const of = source.kind === 'adopted' ? 'adopted at start' : `from ${source.kind}:${source.name}`;
-  return `${of}, read ${duration(checkedAgo)} ago, wanted ${duration(usedAgo)} ago`;
+  return `${of}, read ${duration(checkedAgo)} ago, used ${duration(usedAgo)} ago`;
 };
 
 /** Only where somebody has to answer it is a fault. */
@@ -92,7 +92,7 @@ function unserved(facts: Facts, text: string): Finding {
   return finding('daemon', 'bad', text, {
     cause: {
       name: 'no_daemon',
-      says: `nobody answers the misses of ${device.link.name}: no missd serves it`,
+      says: `no missd serves ${device.link.name}, so its misses stay unanswered`,
       next: sh`missd run ${[...netnsWords(facts), '--device', device.link.name, ...givenDirectory(facts), ...givenListen(facts)]}`,
     },
   });

@@ -67,13 +67,18 @@ function route(facts: Facts): Finding[] {
     const family = ip.includes(':') ? 'ipv6' : 'ipv4';
     const entry = facts.neighbour?.row.lladdr !== undefined;
     findings.push(
-      finding('device', entry ? 'warn' : 'bad', 'app_solicit is 0: what the host routes raises no miss', {
-        cause: {
-          name: 'no_app_solicit',
-          says: `app_solicit of ${link.name} is 0, so the kernel never asks for ${ip}`,
-          next: setSysctl(facts.device.path, ['net', family, 'neigh', link.name, 'app_solicit'], 3),
+      finding(
+        'device',
+        entry ? 'warn' : 'bad',
+        'app_solicit is 0: addresses that the host routes raise no miss',
+        {
+          cause: {
+            name: 'no_app_solicit',
+            says: `app_solicit of ${link.name} is 0, so the kernel never asks for ${ip}`,
+            next: setSysctl(facts.device.path, ['net', family, 'neigh', link.name, 'app_solicit'], 3),
+          },
         },
-      }),
+      ),
     );
   }
   return findings;

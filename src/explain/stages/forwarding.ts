@@ -16,10 +16,10 @@ export function forwarding(facts: Facts): Finding[] {
 
 /** The address lives here, and the device would still send frames to its MAC away. */
 const stray = (facts: Facts, row: FdbEntry): Finding =>
-  finding('FDB', 'warn', `${describe(facts, row)} although the address lives here`, {
+  finding('FDB', 'warn', `${describe(facts, row)} although the address is on this host`, {
     cause: {
       name: 'not_as_recorded',
-      says: `${row.lladdr} lives here and has an FDB entry to ${row.vtep ?? 'nowhere'}`,
+      says: `${row.lladdr} is on this host and has an FDB entry to ${row.vtep ?? 'nowhere'}`,
       next: removal(facts, row),
     },
   });
@@ -48,8 +48,8 @@ function none(facts: Facts, mac: string): Finding {
   if (asks && expected !== undefined)
     return finding('FDB', 'note', `none for ${mac}: the next frame raises an L2 miss, which missd answers`);
   const text = link.vxlan.l2miss
-    ? `none for ${mac}: frames are dropped, each raises an L2 miss that nobody answers`
-    : `none for ${mac}: frames are dropped without a word (no l2miss)`;
+    ? `none for ${mac}: frames are dropped, and each raises an L2 miss that stays unanswered`
+    : `none for ${mac}: frames are dropped and raise no miss (no l2miss)`;
   const cause: Cause = {
     name: 'missing_fdb',
     says: `${mac} has no FDB entry on ${link.name}: frames to it are dropped`,
@@ -72,7 +72,7 @@ function present(facts: Facts, row: FdbEntry): Finding {
   const wrong = `${row.lladdr} is behind ${row.vtep ?? 'nothing'} in the kernel, behind ${expected.vtep} by the directory`;
   const foreign = !isOurFdbEntry(row) && !(device.link.vxlan.learning && !isPermanent(row));
   if (foreign) {
-    const whose = isPermanent(row) ? 'a permanent' : 'somebody else’s';
+    const whose = isPermanent(row) ? 'a permanent' : 'a foreign';
     const cause: Cause = {
       name: 'foreign_entry',
       says: `${whose} FDB entry overrides the record: ${wrong}`,

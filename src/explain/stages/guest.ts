@@ -104,7 +104,7 @@ function unanswered(facts: Facts): Cause {
     };
   return {
     name: 'no_answer',
-    says: `the record says ${mac} behind ${vtep}, and nobody answers there: wrong MAC or VTEP, or the guest is down`,
+    says: `the record says ${mac} behind ${vtep}, and no guest answers there: wrong MAC or VTEP, or the guest is down`,
     next: explainThere(facts, vtep),
   };
 }

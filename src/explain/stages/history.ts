@@ -63,13 +63,13 @@ function told({ kind, address, mac, vtep, why, took }: EventAccount, asked: stri
     case 'resolved':
       return `miss${of} answered:${answer}, from ${why ?? '?'}${time}`;
     case 'unknown':
-      return `miss${of}: nobody has it${time}`;
+      return `miss${of} unresolved: no record${time}`;
     case 'failed':
       return `miss${of}: failed${time}`;
     case 'local':
-      return `miss${of}: it lives here${answer}`;
+      return `miss${of}: it is on this host${answer}`;
     case 'shed':
-      return `miss${of} dropped: its port asks too much`;
+      return `miss${of} dropped: its port asked for too many addresses`;
     case 'changed':
       return `${why ?? ''}: record${of} set, deleted or expired`;
     case 'rewritten':
@@ -77,10 +77,10 @@ function told({ kind, address, mac, vtep, why, took }: EventAccount, asked: stri
     case 'removed':
       return `entry${of} removed (${why ?? ''})`;
     case 'evicted':
-      return `entry${of} made room for others (${why ?? ''})`;
+      return `entry${of} evicted (${why ?? ''})`;
     case 'conflict':
       return `conflict ${why ?? ''}`;
     case 'mended':
-      return `kernel’s table mended${of}: ${why ?? ''}`;
+      return `kernel table repaired${of}: ${why ?? ''}`;
   }
 }

@@ -42,16 +42,16 @@ export function neighbour(facts: Facts): Finding[] {
 function none(facts: Facts): Finding {
   const { link, bridge } = facts.device;
   const { proxy, l3miss } = link.vxlan;
-  if (isAtHome(facts)) return finding('neighbour', 'ok', 'none, as it should be for what lives here');
+  if (isAtHome(facts)) return finding('neighbour', 'ok', 'none, as it should be for a local address');
   if (bridge === undefined)
     return finding('neighbour', 'note', 'none: the first packet makes the kernel ask');
   if (!proxy)
     return finding('neighbour', 'note', `none: ${link.name} has no proxy, questions go through the tunnel`);
   if (l3miss) return finding('neighbour', 'note', 'none: the first question raises an L3 miss');
-  return finding('neighbour', 'bad', 'none, and without l3miss nobody is told that one is missing', {
+  return finding('neighbour', 'bad', 'none, and without l3miss a missing one raises no miss', {
     cause: {
       name: 'no_l3miss',
-      says: `${link.name} has no l3miss: questions for ${facts.address} are dropped and nobody is asked`,
+      says: `${link.name} has no l3miss: questions for ${facts.address} are dropped and raise no miss`,
       // The flag can be set when the device is made and never after.
       next: allOf(facts.device.recreate),
     },
@@ -75,7 +75,7 @@ function present(facts: Facts, { row, updatedAgo }: NeighbourFacts): Finding[] {
   if (!ours) {
     const cause = {
       name: 'foreign_entry',
-      says: `${isPermanent(row) ? 'a permanent' : 'somebody else’s'} neighbour entry overrides the record: ${wrong}`,
+      says: `${isPermanent(row) ? 'a permanent' : 'a foreign'} neighbour entry overrides the record: ${wrong}`,
       next: remove,
     } as const;
     return [finding('neighbour', 'bad', text, { ...age, cause })];
@@ -104,7 +104,7 @@ export const stateOf = ({ state }: { state: number }): string =>
 
 function ownerOf(row: Neighbour): string {
   if (isOurNeighbour(row)) return 'missd’s';
-  if (isOnProbation(row)) return 'missd’s, being tried for use';
+  if (isOnProbation(row)) return 'missd’s, tested for use';
   if (isPermanent(row)) return 'set by hand or another program, permanent';
   if ((row.flags & NTF_EXT_LEARNED) !== 0 || row.protocol !== 0)
     return `another program’s (proto ${row.protocol})`;

@@ -31,8 +31,8 @@ function unread(facts: Facts, reason: string): Finding {
   const cause = {
     name: 'directory_down',
     says: standing
-      ? `the directory does not answer (${reason}); what stands in the kernel goes on`
-      : `the directory does not answer (${reason}), so nobody can say where ${facts.address} is`,
+      ? `the directory does not answer (${reason}); the entries in the kernel stay`
+      : `the directory does not answer (${reason}), so the location of ${facts.address} is unknown`,
     next: tryDirectory(facts),
   } as const;
   return finding('directory', standing ? 'warn' : 'bad', text, { cause });
@@ -55,7 +55,7 @@ function outage(facts: Facts): Finding[] {
   const standing = facts.neighbour !== undefined || facts.fdb !== undefined;
   const reason = state.reason ?? 'unknown';
   return [
-    finding('directory', standing ? 'warn' : 'bad', `the daemon has been without it: ${reason}`, {
+    finding('directory', standing ? 'warn' : 'bad', `the daemon cannot read it: ${reason}`, {
       ...(state.forSeconds !== undefined && { age: state.forSeconds }),
       cause: {
         name: 'directory_down',
@@ -85,7 +85,7 @@ function ownRecord(facts: Facts): Finding[] {
   const wrong = directory.records.find(({ malformed }) => malformed !== undefined);
   if (wrong !== undefined) {
     findings.push(
-      finding('record', 'bad', 'nothing that counts', {
+      finding('record', 'bad', 'no valid record', {
         cause: {
           name: 'malformed_record',
           says: `the record of ${facts.address} is malformed (${wrong.malformed ?? ''}) and counts as absent`,
@@ -104,7 +104,7 @@ function ownRecord(facts: Facts): Finding[] {
     finding('record', level, `${what}${empty}`, {
       cause: {
         name: 'no_record',
-        says: `nobody has ${facts.address}: ${directory.name} has no record for it`,
+        says: `${facts.address} is unknown: ${directory.name} has no record for it`,
         next: setRecord(facts),
       },
     }),

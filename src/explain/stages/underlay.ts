@@ -50,7 +50,7 @@ function reach(facts: Facts, found: Reached): Finding {
   const text = `${vtep}${via} by ${route?.device ?? ''}${lladdr}`;
   const answered = small?.outcome === 'answered' || full?.outcome === 'answered';
   const proven = isProven(facts);
-  const refusing = `${text}; nobody takes VXLAN there (UDP port ${facts.device.link.vxlan.dstport} refused)`;
+  const refusing = `${text}; no program receives VXLAN there (UDP port ${facts.device.link.vxlan.dstport} refused)`;
   if (refused === true)
     return proven
       ? finding('underlay', 'note', `${refusing}, but the guest has its answer`)

@@ -346,7 +346,7 @@ describe('what works', () => {
     expect(says(silent)).toMatch(/^not asked yet: the first packet raises a miss, and missd answers/);
   });
 
-  it('lives here', () => {
+  it('is on this host', () => {
     expect(
       says((facts) => {
         silent(facts);
@@ -354,10 +354,10 @@ describe('what works', () => {
         const row = { ifindex: 6, lladdr: MAC, state: 2, flags: 0, master: 2, usedAgo: 10, updatedAgo: 10 };
         facts.bridged = { row, port: 'g2', behindTunnel: false };
       }),
-    ).toBe(`${ADDRESS} lives on this host; its frames need no tunnel`);
+    ).toBe(`${ADDRESS} is on this host; its frames need no tunnel`);
   });
 
-  it('lives here and was behind the tunnel by a stray frame, until missd had the bridge unlearn that', () => {
+  it('is on this host and was behind the tunnel by a stray frame, until missd had the bridge unlearn that', () => {
     expect(
       says((facts) => {
         silent(facts);
@@ -370,7 +370,7 @@ describe('what works', () => {
         };
         facts.daemon.account = account({ events: [{ ...event, address: MAC }] });
       }),
-    ).toMatch(/lives on this host/);
+    ).toMatch(/is on this host/);
   });
 
   it('works although something will be in the way one day', () => {

@@ -105,41 +105,41 @@ directory  up for 60 min   redis 127.0.0.1:6379
     L3/S      L2/S  RESOLVED   UNKNOWN    FAILED      SHED     LOCAL   IGNORED
    1,000       100     1,100         0         0         0         0         0
 latency    p50 0.50 ms   p90 0.90 ms   p99 0.99 ms
-entries    2 of 200,000   absent 0   in flight 0   tables compared 4 s ago
+entries    2 of 200,000   negative 0   in flight 0   tables compared 4 s ago
 troubles   shed 12,345 of g7
 not served vxlan9: its bridge br0 filters VLANs
 
-DEVICE    NAMESPACE  VNI  MISS/S  NEIGH  FDB  ABSENT  STATE
-vxlan100  blue       100   1,000      2    1       0  bridged
-vxlan200  blue       200       0      2    1       0  bridged
-vxlan300  blue       300       0      2    1       0  down, bridged
+DEVICE    NAMESPACE  VNI  MISS/S  NEIGH  FDB  NEGATIVE  STATE
+vxlan100  blue       100   1,000      2    1         0  bridged
+vxlan200  blue       200       0      2    1         0  bridged
+vxlan300  blue       300       0      2    1         0  down, bridged
 
 MOST ASKED FOR                           VNI     /S  /S, 1 MIN  ASKED  BY PORT
 20.0.0.2                                 100  1,000         90  2,000  g1
 fd20:1234:5678:9abc:def0:1234:5678:9abc  100      0          2     10  g1
 
-ASKED FOR IN VAIN  VNI     FOR     LAST  ASKED  BY PORT  NAMESPACE
-20.0.0.77          100  17 min  3 s ago    340  g1       blue
+UNRESOLVED  VNI     FOR     LAST  ASKED  BY PORT  NAMESPACE
+20.0.0.77   100  17 min  3 s ago    340  g1       blue
 `);
 });
 
 test('a wide one has the lists of addresses side by side', () => {
   const frame = render(looks(busy(1_000), busy(2_000)), 1, { width: 200, height: 24 }, PLAIN);
-  expect(frame.filter((line) => /^MOST ASKED FOR .* ASKED FOR IN VAIN /.test(line))).toHaveLength(1);
+  expect(frame.filter((line) => /^MOST ASKED FOR .* UNRESOLVED /.test(line))).toHaveLength(1);
   expect(frame.filter((line) => /^20\.0\.0\.2 .* 20\.0\.0\.77 /.test(line))).toHaveLength(1);
 });
 
 test('lists share the room, and say what is missing', () => {
   const frame = render(looks(worst(), worst()), 1, { width: 80, height: 24 }, PLAIN);
   expect(frame).toHaveLength(24);
-  expect(frame.filter((line) => /^(DEVICE|MOST ASKED|ASKED FOR IN)/.test(line))).toHaveLength(3);
+  expect(frame.filter((line) => /^(DEVICE|MOST ASKED|UNRESOLVED)/.test(line))).toHaveLength(3);
   const missing = frame.flatMap((line) => /^… (\d+) more$/.exec(line)?.[1] ?? []);
   expect(missing).toHaveLength(3);
   const shown = frame.filter((line) => /^(vx\d|fd20)/.test(line)).length;
   expect(shown + missing.map(Number).reduce((a, b) => a + b, 0)).toBe(240);
 });
 
-test('a daemon that is gone is shown with what was last known, and until it is back', () => {
+test('a daemon that is gone is shown with its last known state, and until it is back', () => {
   const before = looks(busy(1_000));
   const gone = lost(before);
   const later = view(
@@ -150,7 +150,7 @@ test('a daemon that is gone is shown with what was last known, and until it is b
   const lines = render(later, 1, { width: 80, height: 24 }, PLAIN);
   expect(lines.slice(0, 2)).toEqual([
     'no daemon answers since 12:34:56, trying again: still',
-    'what was last known of it:',
+    'its last known state:',
   ]);
   expect(lines.join('\n')).toContain('redis 127.0.0.1:6379');
   const back = view(later, { time: TIME, at: 61_000, status: busy(5) }, undefined);
