@@ -14,8 +14,8 @@ interface Kept {
 
 /** Entries of one VNI that lost their records all at once and are kept for a while. */
 interface Guarded {
-  /** Monotonic ms; from the first loss, never extended. */
-  until: number;
+  /** When the first of them lost its record, monotonic ms; later losses do not extend the grace. */
+  since: number;
   /** The grace is over and the entries are being read one last time. */
   ending: boolean;
   entries: Map<ServedDevice, Map<string, Kept>>;
@@ -26,7 +26,7 @@ interface Guarded {
  * entries, and more than ten, lose their records, they stay for the grace; records that return take them out of here.
  */
 export class WithdrawalGuard {
-  /** Of what is lost from now on, ms. */
+  /** Milliseconds. A new value also holds for entries that are kept already: an operator may extend it in an outage. */
   grace: number;
   readonly #vnis = new Map<Vni, Guarded>();
 
@@ -42,9 +42,9 @@ export class WithdrawalGuard {
 
   /** The same with how many entries, and until when: monotonic ms. */
   kept(): { vni: Vni; entries: number; until: number }[] {
-    return [...this.#vnis].map(([vni, { entries, until }]) => {
+    return [...this.#vnis].map(([vni, { entries, since }]) => {
       const count = [...entries.values()].reduce((sum, { size }) => sum + size, 0);
-      return { vni, entries: count, until };
+      return { vni, entries: count, until: since + this.grace };
     });
   }
 
@@ -63,7 +63,7 @@ export class WithdrawalGuard {
       const held = heldOf(recheck);
       if (held === undefined) continue;
       const guarded = this.#vnis.get(vni) ?? {
-        until: now + this.grace,
+        since: now,
         ending: false,
         entries: new Map<ServedDevice, Map<string, Kept>>(),
       };
@@ -84,14 +84,14 @@ export class WithdrawalGuard {
    * its kept neighbour is kept in its place.
    */
   prune(): void {
-    for (const [vni, { entries: devices, until }] of this.#vnis)
+    for (const [vni, { entries: devices, since }] of this.#vnis)
       for (const entries of devices.values())
         for (const { recheck, held } of entries.values()) {
           if (heldOf(recheck) === held) continue;
           const { device, table, cause } = recheck;
           const left =
             table === 'neighbour' && heldOf(recheck) === undefined && device.tables.lone.has(held.mac);
-          if (left) this.keep(vni, [{ device, table: 'fdb', key: held.mac, cause }], until);
+          if (left) this.keep(vni, [{ device, table: 'fdb', key: held.mac, cause }], since);
           this.release(recheck);
         }
   }
@@ -115,7 +115,7 @@ export class WithdrawalGuard {
   expire(now: number): Recheck[] {
     const over: Recheck[] = [];
     for (const guarded of this.#vnis.values()) {
-      if (guarded.until > now || guarded.ending) continue;
+      if (guarded.since + this.grace > now || guarded.ending) continue;
       guarded.ending = true;
       for (const kept of guarded.entries.values())
         for (const { recheck } of kept.values()) over.push(recheck);
