@@ -12,6 +12,7 @@ const together = [
   'test/lab/{doctor,doctor-directory,doctor-topologies,explain,explain-faults,explain-tables}.test.ts',
   'test/lab/{explain-topologies,endpoint,recipes,top,printed-commands,docs,labs,package}.test.ts',
   'test/lab/{strategies,directory-recorded,directory-sources,prometheus,dockerfile,unit-file,log}.test.ts',
+  'test/lab/node-versions.test.ts',
 ];
 const onTheKernel = { testTimeout: 60_000, hookTimeout: 60_000 };
 
