@@ -27,7 +27,6 @@ import { Admission } from '../resolver/admission.ts';
 import { Throttle } from '../nft/throttle.ts';
 import { type PipelineDeps, resolveMisses } from '../resolver/pipeline.ts';
 import { FullTables } from '../links/full-tables.ts';
-import type { ServedDevice } from '../model/device.ts';
 import { Host } from '../links/host.ts';
 import { Readiness } from '../observe/readiness.ts';
 import { Report } from './report.ts';
@@ -35,7 +34,8 @@ import { HeapTrim } from './heap-trim.ts';
 import { logResolutions } from '../resolver/log-resolutions.ts';
 import { RequestedDevices } from '../links/requested-devices.ts';
 import { Announcer } from '../entries/announce.ts';
-import { type Flushed, flush } from '../entries/flush.ts';
+import type { Flushed } from '../entries/flush.ts';
+import { flushDevices, removeEverything } from './flush-devices.ts';
 import { Journals, settingsOf, sourceOf } from '../entries/journals.ts';
 import { MacChanges } from '../entries/mac-changes.ts';
 
@@ -270,58 +270,16 @@ export class Daemon {
     if (change.type === 'gap') this.#attempt('audit', () => reconciler.audit(host.devices()));
   }
 
-  /** Ends all work and removes what it wrote, while the devices are still locked against a successor. */
+  /** Ends all work and removes every entry, while the devices are still locked against a successor. */
   async flush(): Promise<void> {
     this.#working.unsubscribe();
-    for (const device of this.host.devices()) {
-      await attemptLater(
-        'stop',
-        async () => {
-          const { neighbours, fdb, routes } = await this.#flushDevice(device);
-          this.#log.info(
-            `${device.name}: removed ${neighbours} neighbours, ${fdb} FDB entries, ${routes} routes`,
-          );
-          await this.#undoSettings(device);
-        },
-        this.report,
-      );
-    }
+    for (const device of this.host.devices())
+      await attemptLater('stop', () => removeEverything(device, this.#log), this.report);
   }
 
-  /** The kernel's word of what was set may not have come yet, so the device is read again. */
-  async #undoSettings(device: ServedDevice): Promise<void> {
-    const { name, namespace, settings } = device;
-    const link = (await namespace.kernel.links()).find(({ ifindex }) => ifindex === device.ifindex);
-    if (link === undefined) return;
-    for (const undone of settings.undo(namespace.kernel, link))
-      this.#log.info(`${name}: set ${undone} again`);
-  }
-
-  /** The same for some devices while it goes on: what is asked for afterwards is written again. */
-  async flushServed({ namespace, devices, all }: FlushRequest): Promise<Flushed[]> {
-    const meant = this.host
-      .devices()
-      .filter((device) => device.namespace.kernel.inode === namespace)
-      .filter(({ link }) => devices.length === 0 || devices.includes(link.name));
-    const flushed: Flushed[] = [];
-    for (const device of meant) flushed.push(await this.#flushDevice(device, all));
-    return flushed;
-  }
-
-  /** Holds nothing of it any more, so that no audit writes it again. */
-  async #flushDevice(device: ServedDevice, all = false): Promise<Flushed> {
-    const { tables, journal, foreign, namespace, link } = device;
-    const ours = new Map([...tables.fdb.values()].map(({ mac, vtep }) => [mac, vtep]));
-    for (const mac of tables.unproven.keys()) ours.delete(mac);
-    tables.clear();
-    const flushed = await flush(namespace.kernel, link, {
-      wrote: (mac, vtep) => ours.get(mac) === vtep || journal.wrote(mac, vtep),
-      disowned: (mac, vtep) => foreign.get(mac) === vtep,
-      all,
-    });
-    journal.forget([...ours.keys(), ...device.replicas.keys()]);
-    device.replicas = new Map();
-    return flushed;
+  /** Flushes the devices of a request while the daemon goes on: the next miss writes an entry again. */
+  flushServed(request: FlushRequest): Promise<Flushed[]> {
+    return flushDevices(this.host.devices(), request);
   }
 
   async stop(): Promise<void> {

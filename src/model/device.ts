@@ -1,5 +1,6 @@
 import { type Journal, VolatileJournal } from './journal.ts';
 import type { Strategy } from './strategy.ts';
+import type { RecordKey } from '../directory/directory.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { DeviceCounters } from './counters.ts';
@@ -129,3 +130,7 @@ export class ServedDevice {
     return `${this.link.name}@${this.namespace.name}`;
   }
 }
+
+/** Whether the desired tables of a device have an entry for the address of this record. */
+export const isHeld = ({ tables }: ServedDevice, { kind, address }: RecordKey): boolean =>
+  kind === 'ip' ? tables.neighbours.has(address) : tables.fdb.has(address);

@@ -19,6 +19,7 @@ import type { Logger } from '../base/log.ts';
 import { answerL3, fromMacRecord } from '../resolver/select-record.ts';
 import { CHANGE_TIMEOUT, readUntil } from '../resolver/lookup.ts';
 import type { Placement } from '../model/question.ts';
+import { isHeld } from '../model/device.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ADOPTED } from '../model/port-quotas.ts';
 import { ourRoutes, writeRoutes } from '../entries/routes.ts';
@@ -227,6 +228,3 @@ export class Preload {
 /** A held neighbour is the keeper's; a `mac:` record may know better than what an FDB entry was written from. */
 const stands = ({ device: { tables }, ip, answer }: Placement): boolean =>
   ip === undefined ? tables.fdb.get(answer.mac)?.vtep === answer.vtep : tables.neighbours.has(ip);
-
-const isHeld = ({ tables }: ServedDevice, { kind, address }: RecordKey): boolean =>
-  kind === 'ip' ? tables.neighbours.has(address) : tables.fdb.has(address);

@@ -6,6 +6,7 @@
  *             confirmed by what it receives never does; it goes on sending to the FDB entry, which stays.
  *   routed    a neighbour rewritten as STALE goes on forwarding, and leaves that state only if it is used
  */
+import { chunks } from '../base/chunks.ts';
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { MissBatch } from '../model/question.ts';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -37,7 +38,7 @@ export async function withdrawIdle(
   const unused: HeldNeighbour[] = [];
   for (const held of tables.neighbours.values())
     if (held.usedAt < idleBefore && !gateways.has(held.ip)) unused.push(held);
-  for (const chunk of chunks(unused)) {
+  for (const chunk of chunks(unused, AT_ONCE)) {
     // What was used, or written anew, while the loop turned is looked at the next time.
     const some = chunk.filter((held) => tables.neighbours.get(held.ip) === held && held.usedAt < idleBefore);
     const alone = some.filter(({ mac }) => tables.userCount(mac) === 1);
@@ -54,7 +55,7 @@ export async function withdrawIdle(
   // Last, since an FDB entry is used for as long as it forwards, whoever has asked for what.
   const lone: HeldFdbEntry[] = [];
   for (const held of tables.lone.values()) if (held.usedAt < idleBefore) lone.push(held);
-  for (const chunk of chunks(lone)) {
+  for (const chunk of chunks(lone, AT_ONCE)) {
     const some = chunk.filter((held) => tables.lone.get(held.mac) === held && held.usedAt < idleBefore);
     const macs = notForwarding(device, some, idleBefore, deps).map(({ mac }) => mac);
     increment(deps.counters.reconcileChanges, 'idle', macs.length);
@@ -62,10 +63,6 @@ export async function withdrawIdle(
     withdrawFdb(device, macs, deps.report);
     await turn();
   }
-}
-
-function* chunks<T>(items: T[]): Generator<T[]> {
-  for (let start = 0; start < items.length; start += AT_ONCE) yield items.slice(start, start + AT_ONCE);
 }
 
 /** Those whose FDB entry has not forwarded since. How long a missing one was not used is not known. */

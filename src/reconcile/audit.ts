@@ -12,6 +12,7 @@
  *
  * What was read is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
  */
+import { chunks } from '../base/chunks.ts';
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { Recheck } from './full-resync.ts';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -57,14 +58,14 @@ export async function audit(
   const macs: string[] = [];
   for (const held of some(tables.fdb, suspectMacs))
     if (!isFdbAsHeld(device, held, fdb.get(held.mac))) macs.push(held.mac);
-  for (const chunk of chunks(macs)) {
+  for (const chunk of chunks(macs, AT_ONCE)) {
     mendFdb(device, chunk, deps);
     await turn();
   }
   const ips: string[] = [];
   for (const held of some(tables.neighbours, suspectIps))
     if (!isNeighbourAsHeld(held, neighbours.get(held.ip))) ips.push(held.ip);
-  for (const chunk of chunks(ips)) {
+  for (const chunk of chunks(ips, AT_ONCE)) {
     mendNeighbours(device, chunk, deps);
     await turn();
   }
@@ -97,10 +98,6 @@ function* some<T>(held: ReadonlyMap<string, T>, keys: ReadonlySet<string>): Gene
     const one = held.get(key);
     if (one !== undefined) yield one;
   }
-}
-
-function* chunks<T>(items: T[]): Generator<T[]> {
-  for (let start = 0; start < items.length; start += AT_ONCE) yield items.slice(start, start + AT_ONCE);
 }
 
 /** What is at home here by now: this host's VTEP or an interface's address changed since it was written. */

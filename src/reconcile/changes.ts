@@ -85,6 +85,3 @@ const neighbour = (device: ServedDevice, ip: string): Recheck => ({
   key: ip,
   cause: 'change',
 });
-
-export const isHeld = ({ tables }: ServedDevice, { kind, address }: RecordKey): boolean =>
-  kind === 'ip' ? tables.neighbours.has(address) : tables.fdb.has(address);

@@ -6,6 +6,7 @@
  * It says so of our own writes, too. In a storm of misses that would double the work, so nothing is listened to then,
  * and what was not heard is made up for by reading whole.
  */
+import { chunks } from '../base/chunks.ts';
 import { type Faults, attemptOn } from '../base/guarded-lane.ts';
 import type { RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';
@@ -163,10 +164,10 @@ export class TableMonitor {
     const { namespace, ifindex } = device;
     const fdb = new Map<Mac, FdbEntry>();
     const neighbours = new Map<Ip, Neighbour>();
-    for (const some of chunks([...macs]))
+    for (const some of chunks([...macs], AT_ONCE))
       for (const row of namespace.kernel.getFdb(some.map((lladdr) => ({ ifindex, lladdr }))))
         if (row !== undefined) fdb.set(row.lladdr, row);
-    for (const some of chunks([...ips]))
+    for (const some of chunks([...ips], AT_ONCE))
       for (const row of namespace.kernel.getNeighbours(some.map((ip) => ({ ifindex, ip }))))
         if (row !== undefined) neighbours.set(row.ip, row);
     return { fdb, neighbours, macs, ips };
@@ -204,8 +205,4 @@ function isFdbSuspect(device: ServedDevice, row: FdbEntry, removed: boolean): bo
   if (row.lladdr === ALL_ZEROS) return true;
   if (removed) foreign.delete(row.lladdr);
   return !removed && isOurFdbEntry(row) && foreign.get(row.lladdr) !== row.vtep;
-}
-
-function* chunks<T>(items: T[]): Generator<T[]> {
-  for (let start = 0; start < items.length; start += AT_ONCE) yield items.slice(start, start + AT_ONCE);
 }

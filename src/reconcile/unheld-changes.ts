@@ -14,12 +14,12 @@ import { attemptOn, inLane } from '../base/guarded-lane.ts';
 import { type RecordPolicy, answerL3, fromMacRecord } from '../resolver/select-record.ts';
 import { CHANGE_TIMEOUT, readUntil } from '../resolver/lookup.ts';
 import type { Answer, MissBatch } from '../model/question.ts';
-import type { ServedDevice } from '../model/device.ts';
+import { type ServedDevice, isHeld } from '../model/device.ts';
 import { isDad } from '../entries/announce.ts';
 import { forgetBehindTunnel, forgetMovedAway } from '../entries/bridge-rows.ts';
 import { KnownMacs } from '../model/known-macs.ts';
 import type { Asker, Ip } from '../base/vocabulary.ts';
-import { forget, isHeld } from './changes.ts';
+import { forget } from './changes.ts';
 
 /** Changed records that are read in a second of addresses that no guest here is known to use. */
 const MOST_READ = 1_000;
