@@ -12,7 +12,7 @@ import { scrape } from './scrape.ts';
 import { stages } from './stages.ts';
 import { storm } from './storm.ts';
 import { sustained } from './sustained.ts';
-import { type Findings, machine, printed } from './table.ts';
+import { type Findings, keyed, machine, printed } from './table.ts';
 import { RAISED, setThresholds } from './thresholds.ts';
 
 const GROUPS: Record<string, (field: Field, options: BenchOptions) => Promise<Findings>> = {
@@ -69,7 +69,7 @@ const command = new Command('bench')
       try {
         const findings = await GROUPS[group]?.(field, options);
         if (findings === undefined) continue;
-        found[group] = findings;
+        found[group] = { ...findings, rows: findings.rows.map(keyed) };
         console.log(`${printed(findings.rows)}\n`);
       } finally {
         await field.close();

@@ -24,6 +24,14 @@ export interface Findings {
   raw: unknown;
 }
 
+/** A row with the ratios that other programs compare, null where the row has none; these keys stay whatever the table shows. */
+export const keyed = (row: Row): Row & Record<'timeRatio' | 'cpuRatio' | 'p50Ratio', number | null> => ({
+  ...row,
+  timeRatio: row.ratios?.['time'] ?? null,
+  cpuRatio: row.ratios?.['CPU'] ?? null,
+  p50Ratio: row.ratios?.['p50'] ?? null,
+});
+
 export interface Machine {
   kernel: string;
   cpu: string;
