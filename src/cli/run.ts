@@ -92,7 +92,6 @@ async function run(options: RunOptions, again: () => RunOptions): Promise<void> 
     const reload = new Reload(options, log, {
       read: again,
       apply: (live, changed) => {
-        log.level = live.logLevel;
         daemon.reload(live, changed);
       },
       connect: (target) => {

@@ -157,6 +157,7 @@ export class Daemon {
   reload(live: LiveOptions, changed: ReadonlySet<keyof LiveOptions>): void {
     const vtepAllow = vtepAllowance(live.vtepAllow);
     Object.assign(this.options, live);
+    this.#log.level = live.logLevel;
     this.reconciler.reload(this.options);
     if (changed.has('audit')) this.#audit$.next(live.audit);
     if (changed.has('lookupRate')) {

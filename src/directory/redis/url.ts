@@ -1,5 +1,7 @@
 /** `--redis` and what goes with it, as a target to connect to. Nothing here connects. */
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import type { DirectoryOptions } from '../options.ts';
 import { UsageError } from '../../base/errors.ts';
 
@@ -191,13 +193,30 @@ function security(encrypted: boolean, access: RedisAccess): { tls?: RedisTls } {
   }
   if ((cert === undefined) !== (key === undefined))
     throw new UsageError('--redis-cert and --redis-key go together');
-  return {
-    tls: {
-      ...(ca !== undefined && { ca: read('ca', ca) }),
-      ...(cert !== undefined && { cert: read('cert', cert) }),
-      ...(key !== undefined && { key: read('key', key) }),
-    },
+  const tls: RedisTls = {
+    ...(ca !== undefined && { ca: read('ca', ca) }),
+    ...(cert !== undefined && { cert: read('cert', cert) }),
+    ...(key !== undefined && { key: read('key', key) }),
   };
+  if (tls.ca !== undefined)
+    refuseUnless('ca', 'not a certificate in PEM', () => new X509Certificate(tls.ca ?? ''));
+  if (tls.cert !== undefined)
+    refuseUnless('cert', 'not a certificate in PEM', () => new X509Certificate(tls.cert ?? ''));
+  if (tls.key !== undefined)
+    refuseUnless('key', 'not the key of the certificate', () => createSecureContext(tls));
+  return { tls };
+}
+
+/**
+ * ioredis ends a client for ever whose files cannot be used (`StandaloneConnector`), so they are tried here.
+ * @throws UsageError with `reason`, for a half-written file or a key of another certificate
+ */
+function refuseUnless(option: string, reason: string, use: () => unknown): void {
+  try {
+    use();
+  } catch (error) {
+    throw new UsageError(`--redis-${option}: ${reason}`, { cause: error });
+  }
 }
 
 function read(option: string, file: string): Buffer {

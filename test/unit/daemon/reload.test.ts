@@ -196,6 +196,19 @@ describe('an option in force after SIGHUP', () => {
     expect(running.held).toBe(1);
   });
 
+  it('log-level: each miss has a line with debug, and none with info', async () => {
+    await start();
+    const lines = (): number => running.lines.filter((line) => line.includes('L3 miss')).length;
+    await running.ask(1);
+    expect(lines()).toBe(0);
+    running.hangUp('--log-level=debug');
+    await running.ask(2);
+    expect(lines()).toBe(1);
+    running.hangUp();
+    await running.ask(3);
+    expect(lines()).toBe(1);
+  });
+
   it('device: another one is served, and one that is no longer named is not', async () => {
     await start(`--device=other`);
     const served = (): number[] => running.daemon.host.devices().map(({ ifindex }) => ifindex);

@@ -1,8 +1,10 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseRedisUrl } from '../../../../src/directory/redis/url.ts';
+import { CERTIFICATE, KEY } from '../../fake/certificate.ts';
 
 let dir: string;
 const at = (name: string) => join(dir, name);
@@ -11,6 +13,10 @@ beforeAll(() => {
   writeFileSync(at('password'), 'se cret\n');
   writeFileSync(at('empty'), '\n');
   writeFileSync(at('pem'), 'PEM');
+  writeFileSync(at('certificate'), CERTIFICATE);
+  writeFileSync(at('key'), KEY);
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  writeFileSync(at('other-key'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
 });
 afterAll(() => {
   rmSync(dir, { recursive: true });
@@ -96,9 +102,27 @@ describe('a Redis address', () => {
 
   it('with TLS', () => {
     expect(parseRedisUrl('rediss://h').tls).toEqual({});
-    const files = { ca: at('pem'), cert: at('pem'), key: at('pem') };
-    const pem = Buffer.from('PEM');
-    expect(parseRedisUrl('rediss+cluster://h', files).tls).toEqual({ ca: pem, cert: pem, key: pem });
+    const files = { ca: at('certificate'), cert: at('certificate'), key: at('key') };
+    const [certificate, key] = [CERTIFICATE, KEY].map((text) => Buffer.from(text));
+    expect(parseRedisUrl('rediss+cluster://h', files).tls).toEqual({
+      ca: certificate,
+      cert: certificate,
+      key,
+    });
+  });
+
+  // One of a pair is written before the other, and either may be read half-written.
+  it('with TLS files that cannot be used', () => {
+    const good = { ca: at('certificate'), cert: at('certificate'), key: at('key') };
+    for (const [option, file, reason] of [
+      ['ca', 'pem', 'not a certificate in PEM'],
+      ['cert', 'pem', 'not a certificate in PEM'],
+      ['key', 'pem', 'not the key of the certificate'],
+      ['key', 'other-key', 'not the key of the certificate'],
+    ] as const)
+      expect(() => parseRedisUrl('rediss://h', { ...good, [option]: at(file) })).toThrow(
+        `--redis-${option}: ${reason}`,
+      );
   });
 
   it.each([

@@ -1,0 +1,60 @@
+/** Real signals: what is sent before anybody listens, or while a reload is under way, leads to one more reload afterwards. */
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
+const argv = [...process.argv];
+/** Signals are delivered when the event loop turns. */
+const until = (what: () => boolean): Promise<void> =>
+  vi.waitFor(() => {
+    expect(what()).toBe(true);
+  });
+
+let onHangup: (act: () => void) => void;
+const heard = vi.fn();
+beforeEach(async () => {
+  heard.mockReset();
+  process.argv[2] = 'run';
+  vi.resetModules();
+  ({ onHangup } = await import('../../../src/daemon/hangup.ts'));
+  // Behind the handler that is tested.
+  process.on('SIGHUP', heard);
+});
+afterEach(() => {
+  process.argv = [...argv];
+  process.removeAllListeners('SIGHUP');
+});
+
+const hangUp = (): void => {
+  process.kill(process.pid, 'SIGHUP');
+};
+
+it('those sent during the start are one reload once it listens', async () => {
+  hangUp();
+  await until(() => heard.mock.calls.length === 1);
+  hangUp();
+  await until(() => heard.mock.calls.length === 2);
+  const reload = vi.fn();
+  onHangup(reload);
+  expect(reload).toHaveBeenCalledTimes(1);
+});
+
+it('one sent during a reload is another reload when that one is done', async () => {
+  let underWay = 0;
+  const overlaps: number[] = [];
+  onHangup(() => {
+    overlaps.push(underWay++);
+    if (overlaps.length === 1) hangUp();
+    underWay--;
+  });
+  expect(overlaps).toEqual([]);
+  hangUp();
+  await until(() => heard.mock.calls.length === 2);
+  expect(overlaps).toEqual([0, 0]);
+});
+
+it('other commands than run end by it', async () => {
+  process.removeAllListeners('SIGHUP');
+  process.argv[2] = 'top';
+  vi.resetModules();
+  await import('../../../src/daemon/hangup.ts');
+  expect(process.listenerCount('SIGHUP')).toBe(0);
+});
