@@ -18,7 +18,7 @@ export interface Wanted {
   device: ServedDevice;
   ip: string;
   answer: Answer;
-  /** The asking port, see shares.ts. */
+  /** The asking port, see port-quotas.ts. */
   port: number | undefined;
   /** None where it stands already as it should, or where somebody else's does. */
   write: EntryWrite | undefined;

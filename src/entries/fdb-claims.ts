@@ -13,7 +13,7 @@ export interface Claim {
   /** Of the first of them. */
   port: number | undefined;
   indexes: number[];
-  /** What the kernel said to it, or made of that; see settle.ts. */
+  /** What the kernel said to it, or made of that; see conflicts.ts. */
   failure: Failure | undefined;
 }
 

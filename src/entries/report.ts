@@ -10,7 +10,7 @@ export interface InstallReport extends Faults {
   failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge' | 'route', error: KernelError): void;
   /** The kernel's tables differed from what is held and were brought in line. */
   mended(device: ServedDevice, action: ReconcileAction, what: string): void;
-  /** Entries gave way to newer ones; `port` as in shares.ts. */
+  /** Entries gave way to newer ones; `port` as in port-quotas.ts. */
   evicted(device: ServedDevice, port: number, reason: Eviction): void;
   /** An entry was rewritten because its record says something new. */
   rewritten(device: ServedDevice, address: string, answer: Answer): void;

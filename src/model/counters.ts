@@ -53,7 +53,7 @@ export class Counters {
   readonly receiveFailures = zeros(RECEIVING_SOCKETS);
   readonly tableFulls = zeros(NEIGHBOUR_FAMILIES);
   readonly evictions = zeros(EVICTIONS);
-  /** What broke and was gone on without, see guard.ts. */
+  /** What broke and was gone on without, see guarded-lane.ts. */
   readonly internalErrors = zeros(LANES);
   /** What found no room in a lane. */
   readonly overflows = zeros(LANES);

@@ -62,7 +62,7 @@ export class DesiredTables {
 
   /**
    * Holds a neighbour, or holds it anew: it is then the one most lately checked.
-   * @param port whose miss it answers, see shares.ts; without one it remains whose it was
+   * @param port whose miss it answers, see port-quotas.ts; without one it remains whose it was
    */
   setNeighbour({ ip, mac, source, checkedAt, usedAt }: NeighbourFacts, port?: number): void {
     const held = this.#neighbours.get(ip);

@@ -8,7 +8,7 @@
  *   an FDB entry that another signed  left, and reported where it differs: it is theirs, too
  *   the kernel's leftovers, bridged   removed: they swallow questions without raising a miss
  *   at home here by now               withdrawn
- *   unused for long                   withdrawn (idle.ts)
+ *   unused for long                   withdrawn (aging.ts)
  *
  * What was read is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
  */

@@ -1,15 +1,16 @@
 /**
- * Keeps what is held true for as long as it is held. One lane of rechecks, in order, so that of two words about a
- * record the later one stands:
+ * Reconciles the kernel's tables with the directory. One lane of rechecks, in order, so that of two changes of a record
+ * the later one wins:
  *
- *   a record changed           its entries are read again                          changes.ts
- *   an answer was written      its `mac:` record is seen behind it                 second-looks.ts
- *   an answer is old           it is read again                                    lifetime, below
- *   the feed had a gap         everything is read again, at one blow               blow.ts
- *   → what is read             updates, moves or withdraws entries                 apply.ts
- *   → what is lost             goes, or stays for the grace                        losses.ts, guard.ts
- * and beside it the kernel's tables are compared with what is held                 audit.ts
- * and kept from growing without bound                                              evict.ts
+ *   a record changed           its entries are read again                        changes.ts
+ *   an answer was written      its `mac:` record is read as well                 mac-record-checks.ts
+ *   an answer is old           its record is read again                          refresh-queue.ts
+ *   the feed had a gap         all held entries are read again, all at once      full-resync.ts
+ *   → records that were read   update, move or withdraw entries                  apply.ts
+ *   → records that are gone    withdraw entries, at once or after the grace      withdrawals.ts, withdrawal-guard.ts
+ *
+ * Beside it the audit compares the kernel's tables with the desired ones (audit.ts), and eviction keeps these within
+ * their bound (evict.ts).
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { MissBatch, Settled } from '../model/question.ts';

@@ -1,6 +1,6 @@
 /**
  * What to do about entries that have lost their records. Where everything held is read again at one blow all that is
- * lost is judged together, and too much of it stays for the grace (guard.ts). The rest, like any single loss, is looked
+ * lost is judged together, and too much of it stays for the grace (withdrawal-guard.ts). The rest, like any single loss, is looked
  * at once more and goes.
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';

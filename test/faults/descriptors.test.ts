@@ -24,7 +24,7 @@ async function withoutDescriptors(script: string): Promise<string> {
 
 it('nft is not started, and that is worth another try', async () => {
   const said = await withoutDescriptors(`
-    const { runNft } = await import('${module('kernel/nft.js')}');
+    const { runNft } = await import('${module('kernel/nft/nft.js')}');
     exhaust();
     await runNft(null, 'list tables').catch((error) => console.log(error.name, error.message));`);
   expect(said).toBe('NftBusy nft cannot be started: EMFILE\nlives\n');
@@ -41,7 +41,7 @@ it('the scratch namespace of the doctor is not made', async () => {
 
 it('the directory file is followed by looking at it', async () => {
   const said = await withoutDescriptors(`
-    const { FileDirectory } = await import('${module('directory/file.js')}');
+    const { FileDirectory } = await import('${module('directory/file/file-directory.js')}');
     const directory = new FileDirectory({ file: '/nowhere/missd.yaml' });
     exhaust();
     directory.start();

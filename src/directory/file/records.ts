@@ -29,7 +29,7 @@ export function* slicesOf(file: string, most?: number): Generator<Slice, undefin
 }
 
 /**
- * In one piece, for commands that do nothing else; see `file-reader.ts`.
+ * In one piece, for commands that do nothing else; see `reader.ts`.
  * @param most bytes of the file
  * @throws UsageError naming file, line and reason
  */

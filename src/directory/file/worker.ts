@@ -1,4 +1,4 @@
-/** Reads one directory file and hands it over, a slice whenever one is asked for. Runs in a thread of its own; see `file-reader.ts`. */
+/** Reads one directory file and hands it over, a slice whenever one is asked for. Runs in a thread of its own; see `reader.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { UsageError } from '../../base/errors.ts';
 import type { Slice } from './contents.ts';

@@ -5,7 +5,7 @@
  *   feeds    word of every changed key, from one server or from each master of a cluster
  *   leases   of the followed VNIs, read by the reader, kept current by the feeds
  *
- * and beside them, where the directory is small, which addresses have a record at all: redis-recorded.ts.
+ * and beside them, where the directory is small, which addresses have a record at all: recorded.ts.
  */
 import { asyncScheduler, BehaviorSubject, type SchedulerLike, Subject } from 'rxjs';
 import { type Clock, monotonic } from '../../base/clock.ts';
