@@ -63,6 +63,28 @@ export function redisClient(target: RedisTarget, more: ClientOptions = {}): Redi
   return client;
 }
 
+/** What `connectAgain` needs of a client. */
+interface Ending {
+  on(event: 'end' | 'ready', listener: () => void): unknown;
+  connect(): Promise<unknown>;
+}
+
+/**
+ * Connects a client again that has ended although it was not closed. ioredis ends a client for good, without its retry
+ * strategy, when a sentinel reports another master while the client still looks for one (ioredis 6, Redis.js `_connect`).
+ */
+export function connectAgain(client: Ending, isClosed: () => boolean): void {
+  let attempts = 0;
+  client.on('ready', () => (attempts = 0));
+  client.on('end', () => {
+    if (isClosed()) return;
+    setTimeout(() => {
+      // What goes wrong is an event as well.
+      if (!isClosed()) client.connect().catch(() => undefined);
+    }, backoff(attempts++));
+  });
+}
+
 function location({ where, tls }: RedisTarget): ClientOptions {
   switch (where.kind) {
     case 'socket':

@@ -1,5 +1,6 @@
 /** A client that is told of when it can be asked and when it is lost, with what went wrong last. */
 import { Cluster, type Redis } from 'ioredis';
+import { connectAgain } from './client.ts';
 import { isAftermath, isWithoutSentinel } from './reason.ts';
 
 export interface ConnectionEvents {
@@ -23,6 +24,7 @@ export class RedisConnection {
         if (isWithoutSentinel(error) && !this.#closed) events.lost(this.explain(error));
       });
     }
+    connectAgain(client, () => this.#closed);
     client.on('ready', () => {
       events.ready();
     });

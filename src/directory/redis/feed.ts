@@ -8,7 +8,7 @@
 import type { Redis } from 'ioredis';
 import type { SchedulerLike, Subscription } from 'rxjs';
 import { monotonic } from '../../base/clock.ts';
-import { backoff } from './client.ts';
+import { backoff, connectAgain } from './client.ts';
 
 const CHANNEL = '__redis__:invalidate';
 /** A connection that is silently dead looks like one on which nothing changes; only a question tells. */
@@ -49,6 +49,7 @@ export class RedisFeed {
     this.#events = events;
     this.#scheduler = scheduler;
     this.#client = open(() => backoff(this.#failures++));
+    connectAgain(this.#client, () => this.#closed);
     this.#client.on('error', (error: unknown) => (this.#lastError = error));
     this.#client.on('connect', () => (this.#lastError = undefined));
     this.#client.on('ready', () => void this.#arm());

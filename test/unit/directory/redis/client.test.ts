@@ -1,0 +1,44 @@
+import { EventEmitter } from 'node:events';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { connectAgain } from '../../../../src/directory/redis/client.ts';
+
+class Client extends EventEmitter {
+  connects = 0;
+
+  connect(): Promise<void> {
+    this.connects++;
+    return Promise.reject(new Error('there is no master yet'));
+  }
+}
+
+let client: Client;
+let closed: boolean;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  client = new Client();
+  closed = false;
+  connectAgain(client, () => closed);
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('a client that ends', () => {
+  it('is connected again, as often as it ends', () => {
+    for (let ended = 1; ended <= 3; ended++) {
+      client.emit('end');
+      vi.advanceTimersByTime(1_000);
+      expect(client.connects).toBe(ended);
+    }
+  });
+
+  it('stays closed when it was closed on purpose, also between its end and the next attempt', () => {
+    client.emit('end');
+    closed = true;
+    vi.advanceTimersByTime(2_000);
+    client.emit('end');
+    vi.advanceTimersByTime(2_000);
+    expect(client.connects).toBe(0);
+  });
+});
