@@ -4,7 +4,7 @@ import type { Asker } from '../base/vocabulary.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 
-/** A freshly written neighbour, and who asked for it. */
+/** A freshly written neighbour and the guests that asked for it. */
 export interface Told {
   device: ServedDevice;
   ip: string;
@@ -18,11 +18,11 @@ export const isDad = (asker: Asker): boolean => asker.ip === '::' || asker.ip ==
 /**
  * Stage 8 of a miss. Takes neighbours just written with their askers; sends one ARP reply or neighbour advertisement to each.
  *
- * The kernel consumed the question that raised the miss, and the guest asks again only after a second. One reply sent
- * by us completes its neighbour at once and releases the packet it has queued.
+ * The kernel consumed the question that raised the miss, and the guest asks again only after a second. A reply from
+ * missd completes the guest's neighbour at once, and the guest sends the packets that it has queued.
  *
- * It goes straight out of the asker's bridge port, to the asker alone: never through the bridge, where it could be
- * flooded into the tunnel, and never where the asker is not known, since that could be duplicate address detection.
+ * The reply leaves by the asker's bridge port, to the asker alone. The bridge could flood it into the tunnel, so the
+ * bridge never forwards it. An unknown asker gets no reply, because the question could be duplicate address detection.
  */
 export class Announcer {
   readonly #count: (outcome: AnnouncementOutcome, by: number) => void;
@@ -32,8 +32,8 @@ export class Announcer {
   }
 
   /**
-   * Tells the askers of freshly written neighbours. All devices must be of one namespace.
-   * @returns how many were sent
+   * Sends a reply to each asker of freshly written neighbours. All devices must be of one namespace.
+   * @returns number of replies sent
    */
   tell(told: readonly Told[]): number {
     const announcements: Announcement[] = [];
@@ -58,8 +58,8 @@ export class Announcer {
   }
 
   /**
-   * Tells every guest of the bridge of an address's MAC, but for those behind some ports.
-   * @param except ifindexes of ports
+   * Announces an address and its MAC on every guest port of the bridge.
+   * @param except ifindexes of the ports to leave out
    */
   tellAll(
     device: ServedDevice,
@@ -78,7 +78,7 @@ export class Announcer {
     this.#count('sent', announcements.length - failed);
   }
 
-  /** An address had to wait for so long that telling of it is of no use, or too many waited. */
+  /** Counts an announcement that waited too long or found the queue full. */
   dropped(): void {
     this.#count('dropped', 1);
   }

@@ -1,21 +1,21 @@
 /**
- * Rows of the bridge's own table, which it reads before a frame ever reaches the VXLAN device. Only what the bridge has
- * learned is ever removed; a row that an operator or another control plane made is reported and stays.
+ * Rows of the bridge's own FDB, which the bridge reads before a frame reaches the VXLAN device. missd removes only rows
+ * that the bridge has learned; a row of an operator or another control plane is reported and stays.
  */
 import { type EntryWrite, isBridgeGone, isGone } from '../kernel/kernel.ts';
 import { NTF_MASTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
-import { isMade } from './ownership.ts';
+import { isConfigured } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 
 /**
- * A guest that answers at this moment has just been heard: the same ARP request that raised the miss reached it too.
- * What the bridge has not heard for longer is a memory of where the MAC was. Milliseconds.
+ * Age in ms below which a learned row proves that the MAC is on that port: the ARP request that raised the miss reached
+ * a local guest as well, and the bridge has just heard the guest's answer. An older row may be out of date.
  */
 export const HEARD_JUST_NOW = 2_000;
 
-/** What the device's bridge has of these MACs; nothing where the bridge is gone. @throws KernelError */
+/** The bridge's row of each MAC; empty where the bridge is gone. @throws KernelError */
 export function bridgeRows(
   { bridge, namespace }: ServedDevice,
   macs: readonly Mac[],
@@ -24,13 +24,13 @@ export function bridgeRows(
   try {
     return namespace.kernel.getBridgeFdb(bridge, macs);
   } catch (error) {
-    // Word of that is on its way.
+    // The link event of the removal follows.
     if (isBridgeGone(error)) return [];
     throw error;
   }
 }
 
-/** Records say that these MACs are here: what the bridge learned of them from the tunnel would send their frames away. */
+/** Removes learned rows that send frames to local MACs into the tunnel. */
 export function forgetBehindTunnel(device: ServedDevice, macs: readonly Mac[], report: InstallReport): void {
   forgetOnBridge(
     device,
@@ -40,9 +40,8 @@ export function forgetBehindTunnel(device: ServedDevice, macs: readonly Mac[], r
 }
 
 /**
- * Records that changed to another host: what the bridge remembers of those MACs on a guest's port goes, however fresh,
- * because the record is newer.
- * @returns the ports that had them
+ * Removes learned rows on guest ports for MACs whose record now names another host. The record is newer than any row.
+ * @returns ifindexes of the ports that had the rows
  */
 export function forgetMovedAway(
   device: ServedDevice,
@@ -54,7 +53,7 @@ export function forgetMovedAway(
   return new Set(rows.map((row) => row?.ifindex ?? 0));
 }
 
-/** Removes what the bridge has learned, and reports what somebody made. */
+/** Removes learned rows, and reports configured ones. */
 export function forgetOnBridge(
   device: ServedDevice,
   rows: readonly (FdbEntry | undefined)[],
@@ -63,7 +62,7 @@ export function forgetOnBridge(
   const learned: FdbEntry[] = [];
   for (const row of rows) {
     if (row === undefined) continue;
-    if (isMade(row))
+    if (isConfigured(row))
       report.conflict(
         device,
         'bridge_knows_mac',

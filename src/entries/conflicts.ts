@@ -1,32 +1,32 @@
-/** What to do where a row stands already: look whose it is, and replace only ours and the kernel's leftovers. */
+/** Rows that exist already (EEXIST): missd replaces only its own and the kernel's leftovers; all others stay. */
 import { type EntryWrite, type KernelError, isGone, isTaken } from '../kernel/kernel.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 import { disown, mayReplace } from './disown.ts';
-import { isKernelLeftover, isLearned, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { isKernelLeftover, isLearned, isStaleProbe, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 import { fdbRemoval, fdbWrite, neighbourRemoval, neighbourWrite } from './writes.ts';
 
-/** What keeps an entry from being written: the kernel, or somebody else's that stands in its place. */
+/** Why an entry was not written: an error of the kernel, or a foreign row in its place. */
 export type Failure = KernelError | 'foreign';
 
-/** A neighbour on its way into the table. All that are settled together are of one namespace. */
+/** A neighbour to be written. One batch is of one namespace. */
 export interface Wanted {
-  /** Of its placement. */
+  /** Index of its placement. */
   index: number;
   device: ServedDevice;
   ip: string;
   answer: Answer;
-  /** The asking port, see port-quotas.ts. */
+  /** ifindex of the asking port, see model/port-quotas.ts. */
   port: number | undefined;
-  /** None where it stands already as it should, or where somebody else's does. */
+  /** undefined where the row is already right, or foreign. */
   write: EntryWrite | undefined;
   failure: Failure | undefined;
 }
 
-/** A refused FDB entry: undefined when it stands as it should after all. */
-export function settleFdb(
+/** Looks at the row behind a refused FDB entry. @returns undefined when the row is right or was replaced */
+export function resolveFdbConflict(
   device: ServedDevice,
   answer: Answer,
   error: KernelError,
@@ -36,28 +36,33 @@ export function settleFdb(
   const { kernel } = device.namespace;
   const [row] = kernel.getFdb([{ ifindex: device.ifindex, lladdr: answer.mac }]);
   const wanted = fdbWrite(device, answer);
-  // Gone between the two looks: the next miss asks again.
+  // The row vanished between the write and the look: the next miss asks again.
   if (row === undefined) return error;
-  const asItShould = row.flags === wanted.flags && row.vtep === answer.vtep && row.via === wanted.via;
+  const isRight = row.flags === wanted.flags && row.vtep === answer.vtep && row.via === wanted.via;
   if (isOurFdbEntry(row)) {
-    if (asItShould) return undefined;
+    if (isRight) return undefined;
     if (!mayReplace(device, row)) {
       disown(device, row, report);
-      return left(device, answer, row, report);
+      return leaveForeign(device, answer, row, report);
     }
     if (device.tables.unproven.get(answer.mac) === 'upgrade')
       report.mended(device, 'repaired_fdb', `${answer.mac}, behind ${row.vtep ?? 'nowhere'} before`);
     if (row.flags === wanted.flags) return kernel.write([{ ...wanted, op: 'replace' }])[0]?.error;
   } else if (!isLearned(row, device.link.vxlan.learning)) {
-    return left(device, answer, row, report);
+    return leaveForeign(device, answer, row, report);
   }
   // Flags cannot be changed in place (vxlan_fdb_update_existing): delete and create.
   return kernel.write([fdbRemoval(device.ifindex, answer.mac), wanted]).find(({ index }) => index === 1)
     ?.error;
 }
 
-/** Somebody else's row stays, and is reported where it says something else. */
-function left(device: ServedDevice, { mac, vtep }: Answer, row: FdbEntry, report: InstallReport): 'foreign' {
+/** A foreign row stays, and is reported where its VTEP differs. */
+function leaveForeign(
+  device: ServedDevice,
+  { mac, vtep }: Answer,
+  row: FdbEntry,
+  report: InstallReport,
+): 'foreign' {
   if (row.vtep !== vtep)
     report.conflict(
       device,
@@ -67,12 +72,12 @@ function left(device: ServedDevice, { mac, vtep }: Answer, row: FdbEntry, report
   return 'foreign';
 }
 
-/** Neighbours whose rows turned out to stand: the same, in one look and one send for all. */
-export function settleNeighbours(wanted: readonly Wanted[], report: InstallReport): void {
+/** Does the same for refused neighbours, with one read and one send for all of them. */
+export function resolveNeighbourConflicts(wanted: readonly Wanted[], report: InstallReport): void {
   const taken = wanted.filter(
     ({ failure }) => failure !== undefined && failure !== 'foreign' && isTaken(failure),
   );
-  look(taken, report);
+  decideWrites(taken, report);
   const sent = taken.filter(({ write }) => write !== undefined);
   for (const { index, error } of send(
     sent.flatMap(({ write }) => write ?? []),
@@ -83,8 +88,8 @@ export function settleNeighbours(wanted: readonly Wanted[], report: InstallRepor
   }
 }
 
-/** Looks at the rows that stand, and makes of each what is to be written. */
-export function look(wanted: readonly Wanted[], report: InstallReport): void {
+/** Reads the existing rows and decides the write of each neighbour. */
+export function decideWrites(wanted: readonly Wanted[], report: InstallReport): void {
   const [first] = wanted;
   if (first === undefined) return;
   const keys = wanted.map(({ device, ip }) => ({ ifindex: device.ifindex, ip }));
@@ -100,7 +105,7 @@ function writeOver(one: Wanted, row: Neighbour | undefined, report: InstallRepor
   const create = neighbourWrite(device, ip, answer.mac);
   if (row === undefined) return create;
   if (isOurNeighbour(row) && row.lladdr === answer.mac) return undefined;
-  if (isOurNeighbour(row) || isKernelLeftover(row) || isOnProbation(row)) return { ...create, op: 'replace' };
+  if (isOurNeighbour(row) || isKernelLeftover(row) || isStaleProbe(row)) return { ...create, op: 'replace' };
   one.failure = 'foreign';
   report.conflict(
     device,
@@ -110,8 +115,8 @@ function writeOver(one: Wanted, row: Neighbour | undefined, report: InstallRepor
   return undefined;
 }
 
-/** Takes out again what was written behind an FDB entry that the kernel refused. */
-export function takeBack(wanted: readonly Wanted[], report: InstallReport): void {
+/** Removes the neighbours whose FDB entry the kernel refused: alone they would be blackholes. */
+export function removeUnreachable(wanted: readonly Wanted[], report: InstallReport): void {
   const written = wanted.filter(({ write, failure }) => write !== undefined && failure === undefined);
   const removals = written.map(({ device, ip }) => neighbourRemoval(device.ifindex, ip));
   for (const { index, error } of send(removals, written)) {

@@ -4,10 +4,10 @@
  *
  *   missd's journal says that it wrote the row              journal.ts; while missd runs, the held tables say the same
  *   a neighbour of ours names its MAC
- *   its record says exactly this MAC and this VTEP          found when the record is read: until then it is unproven
+ *   its record says exactly this MAC and this VTEP          the row is unproven until its record has been read
  *
- * and never while another owner has signed it: the bridge has the MAC on this device as `extern_learn` (zebra writes
- * both halves), or a neighbour of another protocol names the MAC. Such a row is kept while either of the two wants it.
+ * and never while another owner has signed the row: the bridge has the MAC on this device as `extern_learn` (zebra writes
+ * both halves), or a neighbour of another protocol names the MAC. A row with two owners is kept while either wants it.
  */
 import type { Mac, Neighbour } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
@@ -18,7 +18,7 @@ import { PROTOCOL } from './ownership.ts';
 /** RTPROT_UNSPEC: the kernel's own neighbours, and those written by hand. */
 const UNSPECIFIED = 0;
 
-/** Where signs of another owner are looked for. */
+/** The device whose tables are searched for signs of another owner. */
 export interface SignedPlace {
   kernel: Namespace;
   ifindex: number;
@@ -32,7 +32,7 @@ export const isForeignNeighbour = ({ protocol }: Neighbour): boolean =>
 
 /**
  * MACs that neighbours of another control plane name, on the device or on its bridge, where zebra writes them.
- * @param rows those of the device
+ * @param rows neighbours of the device
  * @throws KernelError
  */
 export async function readForeignMacs(
@@ -43,7 +43,7 @@ export async function readForeignMacs(
   return new Set([...rows.filter(isForeignNeighbour), ...onBridge].flatMap(({ lladdr }) => lladdr ?? []));
 }
 
-/** Those of these MACs whose bridge half somebody has written as `extern_learn` on the device: never missd. */
+/** The MACs whose bridge row leads to the device as `extern_learn`; missd never writes such rows. */
 export function bridgeHalves({ kernel, ifindex, bridge }: SignedPlace, macs: readonly Mac[]): Set<Mac> {
   const signed = new Set<Mac>();
   if (bridge === 0 || macs.length === 0) return signed;
@@ -52,7 +52,7 @@ export function bridgeHalves({ kernel, ifindex, bridge }: SignedPlace, macs: rea
   return signed;
 }
 
-/** Those of these MACs that another owner has signed at this moment, but for neighbours written since the last audit. */
+/** The MACs that another owner has signed. Neighbours written since the last audit are not known here. */
 export function signedByOthers(device: ServedDevice, macs: readonly Mac[]): Set<Mac> {
   const signed = bridgeHalves(placeOf(device), macs);
   if (device.foreignMacs.size > 0) for (const mac of macs) if (device.foreignMacs.has(mac)) signed.add(mac);

@@ -1,4 +1,4 @@
-/** Which FDB entries a batch of answers needs, and whose word counts where answers disagree about a MAC. */
+/** The FDB entries that a batch of answers needs, and which answer decides where answers disagree about a MAC. */
 import ipaddr from 'ipaddr.js';
 import type { Answer, Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
@@ -6,18 +6,18 @@ import type { HeldFdbEntry, Source } from '../model/desired-tables.ts';
 import type { InstallReport } from './report.ts';
 import type { Failure } from './conflicts.ts';
 
-/** One FDB entry to write, and every placement that waits for it: many addresses may share a MAC (leases, routers). */
+/** One FDB entry to write, and the placements that need it: many addresses may share a MAC (leases, routers). */
 export interface Claim {
   device: ServedDevice;
   answer: Answer;
-  /** Of the first of them. */
+  /** ifindex of the asking port of the first placement. */
   port: number | undefined;
   indexes: number[];
-  /** What the kernel said to it, or made of that; see conflicts.ts. */
+  /** The kernel's refusal, until conflicts.ts has resolved it. */
   failure: Failure | undefined;
 }
 
-/** The entries to write for the placements that still stand; one that is held already is only noted as checked. */
+/** The entries to write for the placements that are not refused; an entry already held is only marked as checked. */
 export function claimFdb(
   placements: readonly Placement[],
   standing: (index: number) => boolean,
@@ -28,7 +28,7 @@ export function claimFdb(
   const byMac = new Map<string, Claim[]>();
   placements.forEach(({ device, ip, answer, port }, index) => {
     if (!standing(index)) return;
-    // An L2 miss says that the kernel has no such entry, whatever we hold; an L3 miss says nothing about the FDB.
+    // An L2 miss means that the kernel has no such entry, even if missd holds one; an L3 miss says nothing about the FDB.
     const held = ip === undefined ? undefined : device.tables.fdb.get(answer.mac);
     if (held !== undefined && isSettled(device, held, answer, report, now)) return;
     const ofMac = byMac.get(answer.mac);
@@ -46,7 +46,7 @@ export function claimFdb(
   return claims;
 }
 
-/** Whether the entry in force serves the answer, or does not give way to it. */
+/** Whether the held entry stays: it matches the answer, or the answer may not override it. */
 function isSettled(
   device: ServedDevice,
   held: HeldFdbEntry,
@@ -72,7 +72,7 @@ function join(claim: Claim, answer: Answer, report: InstallReport): void {
     report.conflict(claim.device, 'vtep_disputed', disputed(loser, winner.vtep));
     claim.answer = winner;
   }
-  // One address that is a router's makes the MAC one.
+  // One address of a router makes the MAC a router's.
   if (answer.router && !claim.answer.router) claim.answer = { ...claim.answer, router: true };
 }
 
@@ -82,8 +82,8 @@ const disputed = (answer: Answer, vtep: string): string =>
   `${answer.mac} is behind ${vtep} and, by the ${decider(answer).kind}: record of ${decider(answer).name}, behind ${answer.vtep}`;
 
 /**
- * Whether an answer may change the VTEP in force. A `mac:` record wins over everything; any other record only over
- * itself. At start, when what is in force came from the kernel, the lowest wins, so that every host chooses the same.
+ * Whether an answer may change the VTEP of a held entry. A `mac:` record overrides everything; any other record overrides
+ * only itself. At start, when the held entry came from the kernel, the lowest VTEP wins, so that all hosts agree.
  */
 function overrides(answer: Answer, held: HeldFdbEntry, device: ServedDevice): boolean {
   const { vtep } = answer;
@@ -95,14 +95,14 @@ function overrides(answer: Answer, held: HeldFdbEntry, device: ServedDevice): bo
   );
 }
 
-/** The same between two answers of one batch, of which neither is in force yet. */
+/** The same rule between two answers of one batch, neither of which is held yet. */
 function wins(answer: Answer, other: Answer, device: ServedDevice): boolean {
   const [kind, before] = [decider(answer).kind, decider(other).kind];
   if (kind === 'mac' || before === 'mac') return before !== 'mac';
   return !device.verified && kind === 'ip' && before === 'ip' && compareIps(answer.vtep, other.vtep) < 0;
 }
 
-/** By number, not by text: 10.0.0.9 is lower than 10.0.0.10. */
+/** Compares by number, not by text: 10.0.0.9 is lower than 10.0.0.10. */
 function compareIps(one: string, other: string): number {
   const [a, b] = [ipaddr.parse(one).toByteArray(), ipaddr.parse(other).toByteArray()];
   const differing = a.findIndex((byte, index) => byte !== b[index]);

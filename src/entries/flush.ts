@@ -1,14 +1,14 @@
 /**
- * Removes missd's own entries from a VXLAN device: each before what it leads to, so that no route is ever without its
- * neighbour, and no neighbour without its FDB entry. FDB rows of other control planes look the same; evidence.ts says
- * which are ours.
+ * Removes missd's own entries from a VXLAN device: routes, then neighbours, then FDB entries, so that no route is ever
+ * without its neighbour and no neighbour without its FDB entry. FDB rows of other control planes look the same;
+ * evidence.ts tells which are ours.
  */
 import { type Namespace, isGone } from '../kernel/kernel.ts';
 import type { Link } from '../base/vocabulary.ts';
 import { bridgeHalves, readForeignMacs } from './evidence.ts';
 import { isGroup } from '../base/mac.ts';
 import type { JournalContent } from './journal.ts';
-import { PROTOCOL, isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { PROTOCOL, isStaleProbe, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import { routeWrite } from './routes.ts';
 import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
@@ -18,7 +18,7 @@ export interface Flushed {
   neighbours: number;
   fdb: number;
   routes: number;
-  /** FDB entries with our marks that are somebody else's, or of which nothing says whose they are. They stay. */
+  /** FDB entries with our marks whose owner is another or unknown. They stay. */
   foreign: number;
 }
 
@@ -26,7 +26,7 @@ export interface Flushed {
 export interface FlushEvidence {
   wrote: (mac: string, vtep: string) => boolean;
   disowned: (mac: string, vtep: string) => boolean;
-  /** An operator's word that every `extern_learn` row is to go. */
+  /** The operator asks to remove every `extern_learn` row. */
   all: boolean;
 }
 
@@ -40,7 +40,7 @@ export const journalEvidence = (journal: JournalContent | undefined, all = false
 export async function flush(namespace: Namespace, link: Link, evidence: FlushEvidence): Promise<Flushed> {
   const { ifindex, name } = link;
   const rows = await namespace.neighbours(ifindex);
-  const ours = rows.filter((row) => isOurNeighbour(row) || isOnProbation(row));
+  const ours = rows.filter((row) => isOurNeighbour(row) || isStaleProbe(row));
   const bridge = link.bridgePort === undefined ? 0 : link.master;
   const place = { kernel: namespace, ifindex, bridge };
   const foreignMacs = await readForeignMacs(place, rows);
@@ -61,7 +61,7 @@ export async function flush(namespace: Namespace, link: Link, evidence: FlushEvi
   const left = namespace.writeRoutes(routes).find(({ error }) => !isGone(error));
   if (left !== undefined) throw left.error;
   const neighbours = ours.map(({ ip }) => neighbourRemoval(ifindex, ip));
-  // A group has a row for each remote, of which others may be somebody else's.
+  // A group has a row for each remote, and some of them may be foreign.
   const fdb = going.map(({ lladdr, vtep }) => ({
     ...fdbRemoval(ifindex, lladdr),
     ...(isGroup(lladdr) && vtep !== undefined ? { vtep } : {}),

@@ -1,15 +1,15 @@
 /**
- * Stage 7 of a miss: answers into the kernel's tables. Takes placements (an answer with its device and address); gives one
- * outcome each. In this order, because each step protects from the last one's absence:
+ * Stage 7 of a miss: writes answers to the kernel's tables. Takes placements (an answer with its device and address);
+ * gives one outcome each. The order matters:
  *
  * 1. refuse what lives on this host: its own VTEP, its own addresses, MACs its bridge hears on another port
- * 2. note in the journal what is about to be written: a process that is killed after that finds its rows again
+ * 2. note the rows in the journal before they are written, so that a process killed later finds its rows again
  * 3. the FDB entries: without one the first packet to a fresh neighbour is dropped
- * 4. the neighbours, behind them in one send; where an FDB entry is refused its neighbours are taken back, since alone
- *    they would be blackholes
+ * 4. the neighbours, in the same send; where the kernel refuses an FDB entry its neighbours are removed again, because
+ *    alone they would be blackholes
  *
- * Entries are created with EXCL. Where a row stands already it is looked at before it is touched: an operator's
- * permanent entry wins, foreign ones stay, and only our own and the kernel's leftovers are replaced.
+ * Entries are created with NLM_F_EXCL. An existing row is read before it is changed: an operator's permanent entry wins,
+ * foreign rows stay, and only our own and the kernel's leftovers are replaced.
  */
 import type { Outcome } from '../base/outcomes.ts';
 import type { Clock } from '../base/clock.ts';
@@ -21,7 +21,13 @@ import { type Claim, claimFdb, decider } from './fdb-claims.ts';
 import { refuseLocal } from './local-endpoints.ts';
 import type { MacChanges } from './mac-changes.ts';
 import type { InstallReport } from './report.ts';
-import { type Wanted, look, settleFdb, settleNeighbours, takeBack } from './conflicts.ts';
+import {
+  type Wanted,
+  decideWrites,
+  resolveFdbConflict,
+  resolveNeighbourConflicts,
+  removeUnreachable,
+} from './conflicts.ts';
 import { fdbWrite, neighbourWrite } from './writes.ts';
 
 export type InstallOutcome = Extract<Outcome, 'resolved' | 'local' | 'failed'>;
@@ -34,8 +40,8 @@ export interface InstallDeps {
 }
 
 /**
- * The same as `install`, but never throws: where the kernel does not answer for a batch, the part of each device is written
- * on its own and fails on its own. The second try finds standing what the first has written.
+ * The same as `install`, but never throws: where the kernel does not answer for a batch, each device's part is written
+ * alone and fails alone. The second try accepts the rows that the first one wrote.
  * @returns one outcome per placement. All placements must be of one namespace.
  */
 export function tryInstall(placements: readonly Placement[], deps: InstallDeps): InstallOutcome[] {
@@ -73,22 +79,22 @@ export function install(
   const at = now();
   const claims = claimFdb(placements, standing, report, at);
   const wanted = wantedNeighbours(placements, standing);
-  // A routed miss comes from the kernel's own row, which asks and waits; a bridged one means that there is none.
+  // A routed miss comes from an existing row (INCOMPLETE) of the kernel; a bridged miss means that there is no row.
   const routed = wanted.filter(({ device }) => device.bridge === 0);
-  look(routed, report);
+  decideWrites(routed, report);
 
   intend(claims);
   send(claims, wanted);
   for (const claim of claims)
     if (!concludeFdb(claim, report)) for (const index of claim.indexes) outcomes[index] = 'failed';
-  takeBack(
+  removeUnreachable(
     wanted.filter(({ index }) => !standing(index)),
     report,
   );
   const kept = wanted.filter(({ index }) => standing(index));
-  settleNeighbours(kept, report);
+  resolveNeighbourConflicts(kept, report);
   for (const one of kept) if (!concludeNeighbour(one, report, macChanges, at)) outcomes[one.index] = 'failed';
-  // After the neighbours that need them: they are no entries of their own, not even for a moment.
+  // After the neighbours that need them: an FDB entry without users would count as an entry of its own.
   for (const claim of claims) if (claim.failure === undefined) holdFdb(claim, at);
   return outcomes;
 }
@@ -103,7 +109,7 @@ function wantedNeighbours(placements: readonly Placement[], standing: (index: nu
   return wanted;
 }
 
-/** In one write for each device, of which there is mostly one. */
+/** Writes one batch of journal lines per device; a batch mostly has one device. */
 function intend(claims: readonly Claim[]): void {
   for (let start = 0; start < claims.length;) {
     const device = claims[start]?.device;
@@ -114,7 +120,7 @@ function intend(claims: readonly Claim[]): void {
   }
 }
 
-/** Notes the refusals. */
+/** Sends all writes at once and notes each refusal. */
 function send(claims: Claim[], wanted: Wanted[]): void {
   const kernel = (claims[0] ?? wanted[0])?.device.namespace.kernel;
   const writes: EntryWrite[] = [];
@@ -132,13 +138,13 @@ function send(claims: Claim[], wanted: Wanted[]): void {
   }
 }
 
-/** Whether the neighbours behind it may stand. Leaves a failure where the entry is not to be held. */
+/** Whether the neighbours behind the entry may stay. Sets `failure` where the entry is not to be held. */
 function concludeFdb(claim: Claim, report: InstallReport): boolean {
   const { device, answer, failure } = claim;
   if (failure === undefined || failure === 'foreign') return true;
-  claim.failure = settleFdb(device, answer, failure, report);
+  claim.failure = resolveFdbConflict(device, answer, failure, report);
   if (claim.failure === 'foreign') {
-    // What stands over an entry of ours may go again, and the audit then restores what the record says by now.
+    // The foreign row may go again; the audit then restores the held entry.
     if (device.tables.fdb.has(answer.mac)) claim.failure = undefined;
     return true;
   }

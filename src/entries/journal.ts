@@ -1,17 +1,16 @@
 /**
- * Which FDB rows of a device missd wrote. The kernel keeps no owner's mark on them, and after a restart the marks that
- * they do have prove nothing (other control planes use the same), so every row is written down before it is written.
+ * The FDB rows that missd wrote on a device. The kernel stores no owner with an FDB row, and other control planes use the
+ * same flags, so every row is noted in a file before the kernel gets it.
  *
- * One file for a device in a folder on tmpfs (`/run/missd`), one line for each event, of which the last one counts:
+ * A device has one file in a folder on tmpfs (`/run/missd`), with one line for each event. The last line of a MAC counts:
  *
  *   missd journal 1 BOOT NAMESPACE IFINDEX VNI LLADDR    the head: whose rows these are
  *   + MAC VTEP                                           about to be written
  *   - MAC                                                removed
- *   ! MAC VTEP                                           somebody else's, seen and left
+ *   ! MAC VTEP                                           foreign: seen and left
  *
- * A batch of rows is one append of a few kilobytes, made before the netlink write and never awaited: tmpfs has no disk
- * to wait for, and what was appended outlives a SIGKILL. What cannot be written is counted, and gone on with: those rows
- * then need another evidence.
+ * A batch of rows is one append of a few kilobytes before the netlink write: tmpfs does not block, and an appended line
+ * survives a SIGKILL. A failed append is counted and does not stop the netlink write; its rows then need other evidence.
  */
 import { readOwnFile } from '../base/read-text.ts';
 import { type JournalRow, VolatileJournal, rowKey } from '../model/journal.ts';
@@ -22,22 +21,22 @@ import { reasonOf } from '../base/errors.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import { isGroup } from '../base/mac.ts';
 
-/** What is ours on the device at this moment, and what is not. */
+/** The rows of the device that are ours, and the foreign ones, at this moment. */
 export interface JournalSource {
   held: () => Iterable<JournalRow>;
-  /** How many those are, or a few more. */
+  /** Number of held rows, or a few more. */
   count: () => number;
   foreign: () => Iterable<JournalRow>;
 }
 
-/** A journal is written anew when it has this many lines more than twice what is held. */
+/** A journal is rewritten when it has this many lines more than twice the held rows. */
 const SLACK = 4_096;
-/** Lines made in one go; the event loop turns in between. */
+/** Lines formatted in one turn of the event loop. */
 const AT_ONCE = 2_000;
 
 /** A journal of ten million entries, bytes. */
 const LARGEST = 1024 ** 3;
-/** It must not wait for anybody, nor follow a link out of its folder. */
+/** O_NONBLOCK: a FIFO must not block. O_NOFOLLOW: a symbolic link must not lead out of the folder. */
 const APPEND =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK | constants.O_NOFOLLOW;
 
@@ -45,19 +44,19 @@ const HEAD = 'missd journal 1';
 const MAC = '(?:[0-9a-f]{2}:){5}[0-9a-f]{2}';
 const LINE = new RegExp(`^(?:([+!]) (${MAC}) ([0-9a-f.:]{2,45})|- (${MAC}))$`);
 
-/** What the lines of a journal come to. */
+/** The rows that the lines of a journal describe. */
 export interface JournalContent {
   /** The VTEPs of the last two writes: a process may have been killed between the line and the row. */
   ours: Map<Mac, Ip[]>;
   foreign: Map<Mac, Ip>;
   lines: number;
-  /** Lines that say nothing. */
+  /** Lines that do not parse. */
   corrupt: number;
 }
 
 /**
  * @param key of the device: boot, namespace, ifindex, VNI and MAC
- * @returns undefined where there is no such file or it has no head; empty where it is another device's
+ * @returns undefined where the file is absent or has no head; empty where the head names another device
  */
 export function readJournal(path: string, key: string): JournalContent | undefined {
   const text = readOwnFile(path, LARGEST);
@@ -90,20 +89,20 @@ function readLine(line: string, content: JournalContent): void {
   }
 }
 
-/** Throws nothing: what fails is told to `failed`. */
+/** Never throws: failures go to `failed`. */
 export class FileJournal extends VolatileJournal {
   readonly #path: string;
   readonly #head: string;
   readonly #source: JournalSource;
   readonly #failed: (reason: JournalFailure, what: string) => void;
-  /** Until it is adopted. */
+  /** The content at the start; undefined after `adopted`. */
   #read: JournalContent | undefined;
   #isAdopted = false;
   #file: number | undefined;
   #lines = 0;
-  /** Something is missing in the file, or its last line is cut off. */
+  /** The file lacks a line, or its last line is cut off. */
   #incomplete = false;
-  /** Lines that came while the file is written anew. */
+  /** Lines that came while the file is rewritten. */
   #meanwhile: string[] | undefined;
   #closed = false;
 
@@ -130,7 +129,7 @@ export class FileJournal extends VolatileJournal {
   }
 
   #take({ ours, lines, corrupt }: JournalContent): void {
-    if (corrupt > 0) this.#failed('corrupt', `${this.#path}: ${corrupt} of ${lines} lines say nothing`);
+    if (corrupt > 0) this.#failed('corrupt', `${this.#path}: ${corrupt} of ${lines} lines do not parse`);
     for (const [mac, vteps] of ours)
       if (isGroup(mac)) for (const vtep of vteps) this.groups.add(rowKey({ mac, vtep }));
     this.#lines = lines;
@@ -179,7 +178,7 @@ export class FileJournal extends VolatileJournal {
     this.#file = undefined;
   }
 
-  /** @param anew whether nothing of what is there counts */
+  /** @param anew empties the file */
   #open(anew: boolean): void {
     try {
       this.#file = openSync(this.#path, APPEND, 0o600);
@@ -204,12 +203,12 @@ export class FileJournal extends VolatileJournal {
       this.#failed('write', reasonOf(error));
       return;
     }
-    // Before that, a journal made of what is held would lose what was read.
+    // Before adoption, a journal of the held rows would lose the rows read at the start.
     if (this.#isAdopted && this.#lines > SLACK) this.#compactIfLong();
   }
 
   #write(file: number, text: string): void {
-    // What comes behind a line that was cut off must not become part of it.
+    // A new line must not become part of a line that was cut off.
     const whole = this.#incomplete ? `\n${text}` : text;
     const length = Buffer.byteLength(whole);
     const written = writeSync(file, whole);
@@ -219,12 +218,12 @@ export class FileJournal extends VolatileJournal {
   #compactIfLong(): void {
     if (this.#meanwhile !== undefined) return;
     const held = this.#source.count();
-    // Counted once per so many lines.
+    // Counting is slow: it happens once per `SLACK` lines.
     if (this.#lines > 2 * held + SLACK) this.#compact();
     else this.#lines = Math.max(this.#lines, SLACK);
   }
 
-  /** Writes it anew from what is held, beside the one in use, which goes on being written meanwhile. */
+  /** Rewrites the journal from the held rows into a second file; the first stays in use meanwhile. */
   #compact(): void {
     if (this.#meanwhile !== undefined || this.#closed) return;
     this.#meanwhile = [];
@@ -259,7 +258,7 @@ export class FileJournal extends VolatileJournal {
           if (++count % AT_ONCE !== 0) continue;
           flush();
           await turn();
-          if (this.#closed) throw new Error('closed while it was written anew');
+          if (this.#closed) throw new Error('closed while it was rewritten');
         }
       flush();
       for (const late of this.#meanwhile ?? []) writeWhole(file, late);

@@ -10,15 +10,15 @@ import { Settings } from '../model/device-settings.ts';
 import { FileJournal, type JournalContent, type JournalSource, readJournal } from './journal.ts';
 
 /**
- * Journals kept in the folder. One of a device that is gone stays, since only the next start could tell; with so many
- * the oldest go.
+ * Journals kept in the folder. The journal of a removed device stays, because only the next start could tell; beyond
+ * this number the oldest are deleted.
  */
 const MOST_JOURNALS = 4_096;
 
 const SUFFIX = '.journal';
 const SETTINGS = '.settings';
 
-/** What tells a device from every other one: its namespace by inode, and what a device made again would differ in. */
+/** Identifies a device: the inode of its namespace, and the attributes in which a recreated device would differ. */
 export interface JournalDevice {
   namespace: number;
   link: VxlanLink;
@@ -37,7 +37,7 @@ export class Journals {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
       for (const suffix of [SUFFIX, SETTINGS]) prune(folder, suffix);
     } catch (error) {
-      // Told again by each journal that cannot be opened, with its path.
+      // Each journal that cannot be opened reports its own path as well.
       failed('open', `${folder}: ${reasonOf(error)}`);
     }
   }
@@ -48,13 +48,13 @@ export class Journals {
 }
 
 /**
- * What is written down of a device, for a command beside the daemon or after it.
- * @throws where there is a journal that cannot be read
+ * The journal of a device, for a command that runs beside or after the daemon.
+ * @throws where the journal exists and cannot be read
  */
 export const readJournalOf = (folder: string, device: JournalDevice): JournalContent | undefined =>
   readJournal(pathOf(folder, device), keyOf(bootId(), device));
 
-/** What was set on a device besides, by whomever serves it now or did before. Of none where there is no folder. */
+/** The settings noted for a device by this or an earlier daemon; empty without a folder. */
 export const settingsOf = (folder: string | undefined, device: JournalDevice): Settings =>
   new Settings(
     folder === undefined
@@ -62,7 +62,7 @@ export const settingsOf = (folder: string | undefined, device: JournalDevice): S
       : { path: pathOf(folder, device, SETTINGS), key: keyOf(bootId(), device) },
   );
 
-/** What a journal is written anew from: what is held and known to be ours, and what is known not to be. */
+/** The rows for a rewrite of the journal: the held ones that are proven, and the foreign ones. */
 export const sourceOf = ({ tables, foreign }: ServedDevice): JournalSource => ({
   *held() {
     for (const entry of tables.fdb.values()) if (!tables.unproven.has(entry.mac)) yield entry;
@@ -79,7 +79,7 @@ const pathOf = (folder: string, { namespace, link }: JournalDevice, suffix = SUF
 const keyOf = (boot: string, { namespace, link }: JournalDevice): string =>
   [boot, namespace, link.ifindex, link.vxlan.vni, link.lladdr].join(' ');
 
-/** The kernel makes one at each start (random(4)). Without one, in a sandbox, all starts are alike. */
+/** The kernel's boot id (random(4)). A sandbox may have none; then all boots look alike. */
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

@@ -1,24 +1,24 @@
 /**
- * What lives on this host gets no entry, whatever the directory says: with one, the VXLAN device would answer the
- * guest's own duplicate address detection, or hijack the gateway. A bridge looks into its own table before a frame
- * ever reaches the VXLAN device, so what it knows on another port decides too.
+ * A local endpoint gets no entry, whatever the directory says: with an entry, the VXLAN device would answer the guest's
+ * own duplicate address detection, or hijack the gateway. The bridge reads its own FDB before a frame reaches the VXLAN
+ * device, so a row on another port makes a MAC local too.
  */
 import { groupBy } from '../base/group-by.ts';
 import type { Placement } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 import { HEARD_JUST_NOW, bridgeRows, forgetBehindTunnel, forgetOnBridge } from './bridge-rows.ts';
-import { isMade } from './ownership.ts';
+import { isConfigured } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 
-/** Refuses every placement whose address, MAC or VTEP is at home here. */
+/** Refuses every placement whose address, MAC or VTEP is local. */
 export function refuseLocal(
   placements: readonly Placement[],
   isOwnVtep: (vtep: string) => boolean,
   report: InstallReport,
   refuse: (index: number) => void,
 ): void {
-  // First of all: a record that names this host is simply true, and whatever the bridge remembers of its guest stays.
+  // First: a record that names this host is true, so the bridge's rows on guest ports stay.
   const remote: number[] = [];
   const own: Placement[] = [];
   placements.forEach((placement, index) => {
@@ -28,7 +28,7 @@ export function refuseLocal(
       refuse(index);
     }
   });
-  // A question for what is here proves that the bridge sends it into the tunnel, or does not know it at all.
+  // A miss for a local endpoint proves that the bridge sends its frames into the tunnel, or has no row of it.
   for (const [device, together] of groupBy(own, (placement) => placement.device))
     forgetBehindTunnel(device, [...new Set(together.map(({ answer }) => answer.mac))], report);
   const places = bridgePlaces(placements, remote);
@@ -57,11 +57,11 @@ export function refuseLocal(
 interface BridgePlace {
   device: ServedDevice;
   row: FdbEntry;
-  /** Made by somebody, or heard from just now; otherwise a memory. */
+  /** Configured, or heard within `HEARD_JUST_NOW`; otherwise the row is out of date. */
   here: boolean;
 }
 
-/** @returns by placement where its bridge has the MAC; one round trip for each bridge, none for what is held already. */
+/** @returns the bridge row of each placement's MAC; one round trip per bridge, none for MACs already held */
 function bridgePlaces(
   placements: readonly Placement[],
   indexes: readonly number[],
@@ -82,7 +82,7 @@ function bridgePlaces(
     bridgeRows(device, macs).forEach((row, position) => {
       const index = of[position];
       if (index === undefined || row === undefined || row.ifindex === device.ifindex) return;
-      places.set(index, { device, row, here: isMade(row) || row.updatedAgo < HEARD_JUST_NOW });
+      places.set(index, { device, row, here: isConfigured(row) || row.updatedAgo < HEARD_JUST_NOW });
     });
   }
   return places;

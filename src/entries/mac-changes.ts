@@ -1,9 +1,9 @@
 /**
- * An address has another MAC now, and guests of the bridge may know the old one: they would go on sending to it for 19 to
- * 46 seconds. On one Ethernet the new guest's own gratuitous ARP tells them; the VXLAN device swallows that, so the change
- * of the record is the only word there is, and one announcement to each port passes it on.
+ * An address has a new MAC, and guests of the bridge may have the old one in their neighbour tables: they would send to
+ * the old one for 19 to 46 seconds more. On one Ethernet the new guest's gratuitous ARP reaches them. The VXLAN device
+ * drops that ARP, so missd announces the new MAC on each port when the record changes.
  *
- * Announced addresses are few and each is a broadcast, so they are held to a rate; what waits is told as it is by then.
+ * Each announcement is a broadcast, so a rate limits them. A waiting address is announced with its latest MAC.
  */
 import {
   type Observable,
@@ -23,29 +23,29 @@ import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Announcer } from './announce.ts';
 
-/** Addresses announced on a device in any second. */
+/** Most addresses announced on a device in any second. */
 const RATE = 100;
 const SECOND = 1_000;
-/** Between looks at what waits, ms. */
+/** Interval between rounds while addresses wait, ms. */
 const PACE = 50;
-/** By then guests have found out by themselves, ms; and so many may be announced in that time. */
+/** After this time guests have probed the MAC themselves, ms. No more may wait than the rate allows in that time. */
 const TOO_LATE = 60_000;
 const MOST_WAITING = (RATE * TOO_LATE) / SECOND;
 
-/** What is to be told of an address. */
+/** An address to be announced. */
 interface Waiting {
   mac: Mac;
   router: boolean;
-  /** MACs that guests may know; a port with one of them has the address itself. */
+  /** MACs that guests may have for the address; a port with one of them has the address itself. */
   before: Set<Mac>;
-  /** Ports that had the address or one of these MACs when the change was heard of. */
+  /** ifindexes of the ports that had the address or one of these MACs when the record changed. */
   except: Set<number>;
   since: number;
 }
 
 interface Queue {
   waiting: Map<Ip, Waiting>;
-  /** When the last ones were announced, the oldest first; at most `RATE`. */
+  /** Times of the last announcements, the oldest first; at most `RATE`. */
   announced: number[];
 }
 
@@ -62,7 +62,7 @@ export class MacChanges {
     this.#now = now;
   }
 
-  /** Sends what waits, and goes on while something does. */
+  /** Sends waiting announcements until none is left. */
   work$(): Observable<unknown> {
     return this.#wake$.pipe(
       exhaustMap(() =>
@@ -75,8 +75,8 @@ export class MacChanges {
   }
 
   /**
-   * Guests may know `before`, and the address has another MAC on another host.
-   * @param except ports that have the address or the MAC themselves
+   * Queues an announcement: guests may have `before`, and the address now has another MAC on another host.
+   * @param except ifindexes of the ports that have the address or the MAC themselves
    */
   note(
     device: ServedDevice,
@@ -111,7 +111,7 @@ export class MacChanges {
     this.#wake$.next();
   }
 
-  /** The address is on this host by now, or nobody's. */
+  /** Drops the announcement of an address that is local now, or has no record. */
   cancel(device: ServedDevice, ip: Ip): void {
     this.#queues.get(device)?.waiting.delete(ip);
   }
@@ -141,7 +141,7 @@ export class MacChanges {
         continue;
       }
       if (announced.length >= RATE) return;
-      // First of all: where it cannot be sent it is not tried for ever.
+      // Deleted first, so that a failing send is not tried for ever.
       waiting.delete(ip);
       if (device.namespace.isAssigned(ip)) continue;
       announced.push(now);
@@ -149,7 +149,7 @@ export class MacChanges {
     }
   }
 
-  /** Ports that have the address or its MAC themselves: a guest would take the announcement for a duplicate of its own. */
+  /** Ports that have the address or its MAC: their guest would see a duplicate address in the announcement. */
   #having(device: ServedDevice, ip: Ip, { mac, before, except }: Waiting): ReadonlySet<number> {
     const { kernel } = device.namespace;
     const having = new Set(except);

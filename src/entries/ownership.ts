@@ -1,6 +1,6 @@
 /**
- * Whose an entry is. The kernel keeps NDA_PROTOCOL on neighbours only, and even there it outlives a foreign replace,
- * so ours takes all the marks together; everything else is somebody's who knows better, or the kernel's own.
+ * Tells whose an entry is. The kernel keeps NDA_PROTOCOL on neighbours only, and it survives a replace by another owner,
+ * so a neighbour is ours only with all marks together. Every other row is foreign, or the kernel's own.
  */
 import {
   NTF_EXT_LEARNED,
@@ -30,17 +30,17 @@ export const isOurNeighbour = (row: Neighbour): boolean =>
   row.protocol === PROTOCOL && (row.state & NUD_NOARP) !== 0 && (row.flags & NTF_EXT_LEARNED) !== 0;
 
 /**
- * Ours, put on probation to see whether it is used (reconcile/aging.ts). From STALE the kernel moves it on as it pleases; our
- * protocol with `extern_learn` is in no other such row.
+ * Our neighbour, rewritten as STALE to see whether it is used (reconcile/aging.ts). The kernel changes the state from
+ * STALE as it likes; no other row in such a state has our protocol and `extern_learn`.
  */
-export const isOnProbation = (row: Neighbour): boolean =>
+export const isStaleProbe = (row: Neighbour): boolean =>
   row.protocol === PROTOCOL &&
   (row.flags & NTF_EXT_LEARNED) !== 0 &&
   (row.state & (NUD_NOARP | NUD_PERMANENT)) === 0;
 
 /**
- * Whether a row has the marks of our FDB entries. Other control planes use the same: whether it is ours takes evidence
- * besides, see evidence.ts.
+ * Whether a row has the marks of our FDB entries. Other control planes use the same marks, so ownership needs evidence as
+ * well (evidence.ts).
  */
 export const isOurFdbEntry = (row: FdbEntry): boolean =>
   (row.flags & NTF_EXT_LEARNED) !== 0 && !isPermanent(row);
@@ -48,20 +48,20 @@ export const isOurFdbEntry = (row: FdbEntry): boolean =>
 export const isPermanent = (row: { state: number }): boolean => (row.state & NUD_PERMANENT) !== 0;
 
 /**
- * A row of a bridge that it has not learned: an operator's, `static` (NOARP), `permanent` or `sticky`, or another control
- * plane's (`extern_learn`); net/bridge/br_fdb.c, `fdb_to_nud`.
+ * A bridge row that was configured and not learned: by an operator (`static`, which is NOARP, `permanent` or `sticky`) or
+ * by another control plane (`extern_learn`); net/bridge/br_fdb.c, `fdb_to_nud`.
  */
-export const isMade = ({ state, flags }: FdbEntry): boolean =>
+export const isConfigured = ({ state, flags }: FdbEntry): boolean =>
   (state & (NUD_PERMANENT | NUD_NOARP)) !== 0 || (flags & (NTF_EXT_LEARNED | NTF_STICKY)) !== 0;
 
 /**
- * The kernel's own row in a state that neither answers nor asks: a blackhole until somebody writes it. One with our
- * protocol was ours before somebody changed its state.
+ * A row of the kernel in a state that neither answers nor asks: a blackhole until the row is written. A row with our
+ * protocol was ours before its state was changed.
  */
 export const isKernelLeftover = (row: Neighbour): boolean =>
   (row.protocol === 0 || row.protocol === PROTOCOL) &&
   (row.state & NUD_PERMANENT) === 0 &&
   (row.state & (NUD_STALE | NUD_PROBE | NUD_FAILED | NUD_INCOMPLETE)) !== 0;
 
-/** On a device with `learning` whatever is not permanent counts as learned from traffic, which any guest can forge. */
+/** With `learning`, every row that is not permanent counts as learned from traffic, which any guest can forge. */
 export const isLearned = (row: FdbEntry, learning: boolean): boolean => learning && !isPermanent(row);

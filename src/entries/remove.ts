@@ -1,16 +1,16 @@
 /**
- * Takes entries out of the kernel's tables: neighbour before FDB entry, and only what is still ours at that moment. An
- * FDB row that another owner has signed meanwhile is theirs to remove.
+ * Removes entries from the kernel's tables: neighbours before FDB entries, and only rows that are still ours. An FDB row
+ * that another owner has signed meanwhile stays.
  */
 import { type EntryWrite, isGone } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { disown } from './disown.ts';
 import { signedByOthers } from './evidence.ts';
-import { isOnProbation, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
+import { isStaleProbe, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import type { InstallReport } from './report.ts';
 import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
-/** Withdraws neighbours, and the FDB entries that no other held neighbour needs. @returns the MACs concerned */
+/** Withdraws neighbours, and the FDB entries that no other held neighbour needs. @returns MACs of the neighbours */
 export function withdrawNeighbours(
   device: ServedDevice,
   ips: readonly string[],
@@ -26,8 +26,8 @@ export function withdrawNeighbours(
 }
 
 /**
- * Withdraws neighbours alone. What an operator has put over ours meanwhile stays; missd no longer holds it either way.
- * @returns the MACs concerned
+ * Withdraws neighbours alone. An operator's row in place of ours stays. missd stops holding the address in both cases.
+ * @returns MACs of the neighbours
  */
 export function removeNeighbours(
   device: ServedDevice,
@@ -44,14 +44,14 @@ export function removeNeighbours(
     if (held !== undefined) macs.add(held.mac);
     tables.deleteNeighbour(ip);
     const row = rows[index];
-    if (row !== undefined && (isOurNeighbour(row) || isOnProbation(row)))
+    if (row !== undefined && (isOurNeighbour(row) || isStaleProbe(row)))
       writes.push(neighbourRemoval(ifindex, ip));
   });
   remove(device, writes, 'neighbour', report);
   return macs;
 }
 
-/** Withdraws FDB entries, whoever needs them. */
+/** Withdraws FDB entries, even those that neighbours need. */
 export function withdrawFdb(device: ServedDevice, macs: readonly string[], report: InstallReport): void {
   if (macs.length === 0) return;
   const { tables, namespace, ifindex } = device;
@@ -67,7 +67,7 @@ export function withdrawFdb(device: ServedDevice, macs: readonly string[], repor
     else disown(device, row, report);
   });
   remove(device, writes, 'fdb', report);
-  // Behind the removal: of a process that is killed in between a line too many is left, not a row without one.
+  // After the removal: a process killed in between leaves a line without a row, not a row without a line.
   device.journal.forget(macs.filter((mac) => !device.foreign.has(mac)));
 }
 

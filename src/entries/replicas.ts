@@ -9,8 +9,8 @@ import type { InstallReport } from './report.ts';
 import { viaOf } from './writes.ts';
 
 /**
- * Those of ours among the rows of a dump, which has one for every remote: those that the journal knows. Where there was
- * none before, whatever has our marks.
+ * Our replication entries among the rows of a dump, which has one row per remote. A row is ours if the journal has it;
+ * without an earlier journal, every row with our marks is ours.
  */
 export function replicasIn(rows: readonly FdbEntry[], journal: Journal): Replicas {
   const replicas = new Map<Mac, Set<Ip>>();
@@ -25,9 +25,9 @@ export function replicasIn(rows: readonly FdbEntry[], journal: Journal): Replica
 }
 
 /**
- * Makes the replication of a device what is wanted. A group that has somebody else's entry is left to them, and
- * reported: a remote of ours would become one of theirs.
- * @returns what is there now
+ * Brings the replication entries of a device to the wanted VTEPs. A group with a foreign entry is reported and left
+ * alone: our remote would join the foreign entry.
+ * @returns the entries now in the kernel
  */
 export function writeReplicas(
   device: ServedDevice,
@@ -54,7 +54,7 @@ export function writeReplicas(
       writes.push({ table: 'fdb', op, ifindex, lladdr, vtep, ...OUR_FDB, via: viaOf(device, vtep) });
     };
     for (const vtep of wanted) if (!stand.has(vtep)) write('append', vtep);
-    // Behind what is added: the entry of a group that loses its last remote would be another one then.
+    // Deletes follow appends: a group that lost its last remote would get a new entry.
     for (const vtep of stand) if (!wanted.has(vtep)) write('delete', vtep);
   });
   device.journal.intend(

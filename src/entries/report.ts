@@ -4,20 +4,20 @@ import type { KernelError } from '../kernel/kernel.ts';
 import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 
-/** Where `install` says what it could not do as the directory has it. */
+/** Receives what the writers of entries refused, failed, repaired and removed. */
 export interface InstallReport extends Faults {
   conflict(device: ServedDevice, reason: Conflict, what: string): void;
   failed(device: ServedDevice, table: 'neighbour' | 'fdb' | 'bridge' | 'route', error: KernelError): void;
-  /** The kernel's tables differed from what is held and were brought in line. */
+  /** The kernel's tables differed from the desired tables and were repaired. */
   mended(device: ServedDevice, action: ReconcileAction, what: string): void;
-  /** Entries gave way to newer ones; `port` as in port-quotas.ts. */
+  /** Entries gave way to newer ones; `port` as in model/port-quotas.ts. */
   evicted(device: ServedDevice, port: number, reason: Eviction): void;
-  /** An entry was rewritten because its record says something new. */
+  /** An entry was rewritten because its record changed. */
   rewritten(device: ServedDevice, address: string, answer: Answer): void;
-  /** Entries of ours went, by address or MAC. */
+  /** Our entries were removed, by address or MAC. */
   removed(device: ServedDevice, addresses: Iterable<string>, why: Departure): void;
-  /** What the bridge had learned of a MAC, and its record contradicts, was removed. */
+  /** A learned bridge row that contradicts the record of its MAC was removed. */
   bridgeForgot(device: ServedDevice, mac: string): void;
-  /** An FDB entry with our marks is somebody else's, and is left as it is. */
+  /** A foreign FDB entry with our marks was found and left alone. */
   foreign(device: ServedDevice, what: string): void;
 }

@@ -1,4 +1,4 @@
-/** Routes to leases as missd writes them: `CIDR via GATEWAY dev VXLAN onlink proto 77`. The protocol says whose they are. */
+/** Routes to leases as missd writes them: `CIDR via GATEWAY dev VXLAN onlink proto 77`. The protocol marks them as ours. */
 import { type RouteWrite, isGone, isTaken } from '../kernel/kernel.ts';
 import type { Routes, ServedDevice } from '../model/device.ts';
 import type { Ip } from '../base/vocabulary.ts';
@@ -13,17 +13,16 @@ export const routeWrite = (ifindex: number, op: RouteWrite['op'], cidr: string, 
   protocol: PROTOCOL,
 });
 
-/** Those of ours that lead through a device. @throws KernelError */
+/** Reads our routes through a device. @throws KernelError */
 export async function ourRoutes({ namespace, ifindex }: ServedDevice): Promise<Routes> {
   const rows = await namespace.kernel.routes(ifindex, PROTOCOL);
   return new Map(rows.flatMap(({ cidr, gateway }) => (gateway === undefined ? [] : [[cidr, gateway]])));
 }
 
 /**
- * Makes the routes through a device what is wanted. Where somebody else's route of that prefix stands it wins, and is
- * reported.
- * @param stand what of ours is there
- * @returns what of ours is there now
+ * Brings our routes through a device to the wanted ones. A foreign route of the same prefix wins and is reported.
+ * @param stand our routes now in the kernel
+ * @returns our routes in the kernel afterwards
  */
 export function writeRoutes(
   device: ServedDevice,
@@ -34,7 +33,7 @@ export function writeRoutes(
   const { ifindex, namespace } = device;
   const now = new Map(stand);
   const writes: RouteWrite[] = [];
-  // A removal first, or a route of the same prefix could not be created.
+  // Removals first, or a route of the same prefix could not be created.
   for (const [cidr, gateway] of stand)
     if (wanted.get(cidr) !== gateway) writes.push(routeWrite(ifindex, 'delete', cidr, gateway));
   for (const [cidr, gateway] of wanted)

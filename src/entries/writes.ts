@@ -13,13 +13,13 @@ export const fdbWrite = (
   ifindex: device.ifindex,
   lladdr: entry.mac,
   vtep: entry.vtep,
-  // Not spread, which costs a storm a tenth of a microsecond each.
+  // No spread: it costs 0.1 µs per entry, which a storm feels.
   state: OUR_FDB.state,
   flags: entry.router ? OUR_ROUTER_FDB.flags : OUR_FDB.flags,
   via: viaOf(device, entry.vtep),
 });
 
-/** Without an interface the kernel takes the first that has a route to fe80::/64 (drivers/net/vxlan, vxlan_xmit_one). */
+/** Without an interface the kernel takes the first one with a route to fe80::/64 (drivers/net/vxlan, vxlan_xmit_one). */
 export const viaOf = (device: ServedDevice, vtep: string): number | undefined =>
   device.family === 6 && isLinkLocal(vtep) ? device.underlay : undefined;
 
@@ -39,8 +39,8 @@ export const neighbourWrite = (
 });
 
 /**
- * Removes a row whatever it says. With a VTEP the kernel would look for that remote alone, and find nothing where
- * somebody changed it (vxlan_fdb_delete).
+ * Removes an FDB row with any VTEP. With a VTEP the kernel would search that remote alone, and miss a row whose remote was
+ * changed (vxlan_fdb_delete).
  */
 export const fdbRemoval = (ifindex: number, lladdr: string): EntryWrite => ({
   table: 'fdb',
@@ -50,7 +50,7 @@ export const fdbRemoval = (ifindex: number, lladdr: string): EntryWrite => ({
   ...OUR_FDB,
 });
 
-/** A neighbour is found by its address; one that still asks would have no MAC to repeat. */
+/** The kernel finds a neighbour by its address; an INCOMPLETE one has no MAC to give. */
 export const neighbourRemoval = (ifindex: number, ip: string): EntryWrite => ({
   table: 'neighbour',
   op: 'delete',

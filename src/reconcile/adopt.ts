@@ -3,7 +3,7 @@ import type { ServedDevice } from '../model/device.ts';
 import { disown } from '../entries/disown.ts';
 import { bridgeHalves, placeOf, readForeignMacs } from '../entries/evidence.ts';
 import { isGroup } from '../base/mac.ts';
-import { isOnProbation, isOurFdbEntry, isOurNeighbour } from '../entries/ownership.ts';
+import { isStaleProbe, isOurFdbEntry, isOurNeighbour } from '../entries/ownership.ts';
 import { replicasIn } from '../entries/replicas.ts';
 import type { InstallReport } from '../entries/report.ts';
 import { ADOPTED } from '../model/port-quotas.ts';
@@ -23,7 +23,7 @@ export async function adopt(device: ServedDevice, now: () => number, report: Ins
   device.replicas = replicasIn(rows, journal);
   const marked = rows.filter((row) => row.vtep !== undefined && !isGroup(row.lladdr) && isOurFdbEntry(row));
   const neighbours = await kernel.neighbours(ifindex);
-  const ours = neighbours.filter((row) => isOurNeighbour(row) || isOnProbation(row));
+  const ours = neighbours.filter((row) => isOurNeighbour(row) || isStaleProbe(row));
   device.foreignMacs = await readForeignMacs(placeOf(device), neighbours);
   const named = new Set(ours.flatMap(({ lladdr }) => lladdr ?? []));
   const isProven = ({ lladdr, vtep = '' }: FdbEntry): boolean =>

@@ -16,7 +16,7 @@ import { NUD_NOARP, NUD_STALE } from '../kernel/netlink.ts';
 import { increment } from '../model/counters.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
-import { isOnProbation, isOurNeighbour } from '../entries/ownership.ts';
+import { isStaleProbe, isOurNeighbour } from '../entries/ownership.ts';
 import { removeNeighbours, withdrawFdb } from '../entries/remove.ts';
 import { neighbourWrite } from '../entries/writes.ts';
 
@@ -163,7 +163,7 @@ type Row = ReturnType<typeof rowsOf>[number];
 const rowsOf = ({ namespace, ifindex }: ServedDevice, all: readonly HeldNeighbour[]) =>
   all.length === 0 ? [] : namespace.kernel.getNeighbours(all.map(({ ip }) => ({ ifindex, ip })));
 
-const isOurs = (row: Row): boolean => row !== undefined && (isOurNeighbour(row) || isOnProbation(row));
+const isOurs = (row: Row): boolean => row !== undefined && (isOurNeighbour(row) || isStaleProbe(row));
 
 const rewrite = (device: ServedDevice, { ip, mac }: HeldNeighbour, state: number): EntryWrite => ({
   ...neighbourWrite(device, ip, mac),

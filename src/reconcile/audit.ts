@@ -24,7 +24,7 @@ import { disown } from '../entries/disown.ts';
 import { signedByOthers } from '../entries/evidence.ts';
 import {
   isKernelLeftover,
-  isOnProbation,
+  isStaleProbe,
   isOurFdbEntry,
   isOurNeighbour,
   isPermanent,
@@ -161,7 +161,7 @@ function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps)
     const held = tables.neighbours.get(ip);
     const row = rows[index];
     if (held === undefined || isNeighbourAsHeld(held, row)) return;
-    if (row !== undefined && isOnProbation(row) && tables.probation.has(ip)) return;
+    if (row !== undefined && isStaleProbe(row) && tables.probation.has(ip)) return;
     tables.probation.delete(ip);
     if (row !== undefined && isPermanent(row)) {
       deps.report.conflict(device, 'overridden', `${ip} is ${row.lladdr ?? 'nothing'} by a permanent entry`);

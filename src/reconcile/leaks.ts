@@ -9,7 +9,7 @@
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { HEARD_JUST_NOW, bridgeRows, forgetOnBridge } from '../entries/bridge-rows.ts';
-import { isMade } from '../entries/ownership.ts';
+import { isConfigured } from '../entries/ownership.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 import type { ChangedRows } from './table-monitor.ts';
 
@@ -54,7 +54,7 @@ export class Leaks {
     const talking = new Set<Mac>();
     const silent: FdbEntry[] = [];
     for (const row of rows) {
-      if (isMade(row) || row.updatedAgo >= HEARD_JUST_NOW) silent.push(row);
+      if (isConfigured(row) || row.updatedAgo >= HEARD_JUST_NOW) silent.push(row);
       else {
         talking.add(row.lladdr);
         this.#dispute(device, row);

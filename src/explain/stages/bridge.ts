@@ -1,7 +1,7 @@
 /** Where the bridge has the MAC: it looks there before a frame ever reaches the VXLAN device. */
 import { blank, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
-import { isMade, isPermanent } from '../../entries/ownership.ts';
+import { isConfigured, isPermanent } from '../../entries/ownership.ts';
 import type { BridgedFacts, Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
 import { LATELY, here, isAssignedHere, isProven, isRecordedHere, isServed, setRecord } from '../view.ts';
@@ -98,7 +98,7 @@ function behindTunnel(facts: Facts, { row, port }: BridgedFacts): Finding {
   const name = device.bridge?.name ?? '';
   const age = row.updatedAgo / 1000;
   const text = `the record says it is here, but ${name} has ${row.lladdr} behind the tunnel, on ${port}`;
-  const made = isMade(row);
+  const made = isConfigured(row);
   const because = made
     ? 'by an entry that it has not learned, which missd leaves alone'
     : `since a frame from it came out of ${port} ${duration(age)} ago`;
@@ -118,9 +118,9 @@ function elsewhere(facts: Facts, { row, port }: BridgedFacts): Finding {
   const name = device.bridge?.name ?? '';
   const age = row.updatedAgo / 1000;
   const how = isPermanent(row) ? 'permanent' : 'static';
-  const text = `${name} has ${row.lladdr} on ${port}${isMade(row) ? `, by a ${how} entry` : ''}`;
+  const text = `${name} has ${row.lladdr} on ${port}${isConfigured(row) ? `, by a ${how} entry` : ''}`;
   const remove = here(facts, sh`bridge fdb del ${row.lladdr} dev ${port} master`);
-  if (isMade(row)) {
+  if (isConfigured(row)) {
     const says = `a ${how} bridge entry keeps ${row.lladdr} on ${port} here: its frames never reach the tunnel`;
     return finding('bridge', 'bad', text, { age, cause: { name: 'foreign_entry', says, next: remove } });
   }

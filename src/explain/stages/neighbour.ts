@@ -12,7 +12,7 @@ import {
 } from '../../kernel/netlink.ts';
 import { allOf, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
-import { isOnProbation, isOurNeighbour, isPermanent } from '../../entries/ownership.ts';
+import { isStaleProbe, isOurNeighbour, isPermanent } from '../../entries/ownership.ts';
 import type { Neighbour } from '../../base/vocabulary.ts';
 import type { Facts, NeighbourFacts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
@@ -64,7 +64,7 @@ function present(facts: Facts, { row, updatedAgo }: NeighbourFacts): Finding[] {
   const written = updatedAgo === undefined ? '' : `, written ${duration(updatedAgo)} ago`;
   const via = row.ip === facts.ip ? '' : `${row.ip} `;
   const text = `${via}${row.lladdr ?? 'no MAC yet'} ${stateOf(row)}, ${ownerOf(row)}${written}`;
-  const ours = isOurNeighbour(row) || isOnProbation(row);
+  const ours = isOurNeighbour(row) || isStaleProbe(row);
   const dead = blackhole(facts, row);
   if (dead !== undefined) return [finding('neighbour', 'bad', text, { ...age, cause: dead })];
   // A neighbour of a route's gateway has the MAC of the lease, not that of the address.
@@ -104,7 +104,7 @@ export const stateOf = ({ state }: { state: number }): string =>
 
 function ownerOf(row: Neighbour): string {
   if (isOurNeighbour(row)) return 'missd’s';
-  if (isOnProbation(row)) return 'missd’s, tested for use';
+  if (isStaleProbe(row)) return 'missd’s, tested for use';
   if (isPermanent(row)) return 'set by hand or another program, permanent';
   if ((row.flags & NTF_EXT_LEARNED) !== 0 || row.protocol !== 0)
     return `another program’s (proto ${row.protocol})`;

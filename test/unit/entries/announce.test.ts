@@ -36,7 +36,7 @@ describe('an announcement', () => {
     },
   );
 
-  it('is not made where nobody is known to have asked', () => {
+  it('is not made for an unknown asker', () => {
     tell(device);
     expect(world.kernel.announced).toEqual([]);
     expect(world.counters.announcements.unknown_asker).toBe(1);

@@ -21,7 +21,7 @@ describe('records of one MAC that disagree', () => {
     return { device, ip: ip(n), answer: { mac: mac(1), vtep: behind, router: false, source, ...rest } };
   };
 
-  it('leave the VTEP in force until its own record changes', () => {
+  it('leave the held VTEP until its own record changes', () => {
     put(shared(1, vtep(3)));
     put(shared(2, vtep(2)));
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });

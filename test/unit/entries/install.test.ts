@@ -74,7 +74,7 @@ describe('an answer', () => {
     expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(NTF_SELF | NTF_EXT_LEARNED | NTF_ROUTER);
   });
 
-  it('whose MAC another one has, too, writes the FDB entry once', () => {
+  it('that shares its MAC with another one writes the FDB entry once', () => {
     expect(put(l3(1), l3(2, { mac: mac(1) }), l3(3, { mac: mac(1) }))).toEqual(Array(3).fill('resolved'));
     expect(ops()).toEqual(['create fdb', ...Array<string>(3).fill('create neighbour')]);
     put(l3(4, { mac: mac(1) }));
@@ -111,7 +111,7 @@ describe('an answer', () => {
     expect(ops().slice(3)).toEqual(['replace neighbour', 'replace neighbour', 'create neighbour']);
   });
 
-  it('whose neighbour is refused failed', () => {
+  it('whose neighbour is refused has failed', () => {
     world.kernel.refuse = (one) => (one.table === 'neighbour' ? 'ENOBUFS' : undefined);
     expect(put(l3(1))).toEqual(['failed']);
     expect(device.tables.neighbours.size).toBe(0);
@@ -124,7 +124,7 @@ describe('an answer', () => {
   });
 });
 
-describe('what lives here', () => {
+describe('a local endpoint', () => {
   it('gets nothing where the VTEP is this host', () => {
     expect(put(l3(1, { vtep: HERE }), l2(2, { vtep: HERE }))).toEqual(['local', 'local']);
     expect(world.kernel.written).toEqual([]);
@@ -151,7 +151,7 @@ describe('what lives here', () => {
     expect(world.counters.conflicts.bridge_knows_mac).toBe(1);
   });
 
-  it('keeps what its bridge remembers of it, however long it was silent', () => {
+  it('keeps its bridge row, however old', () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 60_000);
     expect(put(l3(1, { vtep: HERE }), l2(1, { vtep: HERE }))).toEqual(['local', 'local']);
     expect(world.kernel.written).toEqual([]);
@@ -169,27 +169,27 @@ describe('what lives here', () => {
     expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(1);
   });
 
-  it('stays behind the tunnel where somebody put it there, and that is a conflict', () => {
+  it('stays behind the tunnel where a configured bridge row leads there, and that is a conflict', () => {
     world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1), 0, NUD_NOARP);
     expect(put(l2(1, { vtep: HERE }))).toEqual(['local']);
     expect(world.kernel.written).toEqual([]);
     expect(world.counters.conflicts.bridge_knows_mac).toBe(1);
   });
 
-  it('is not what the bridge last heard on another port some time ago: that entry goes', () => {
+  it('is not a MAC that the bridge last heard on another port some time ago: that row goes', () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 2_000);
     expect(put(l3(1))).toEqual(['resolved']);
     expect(world.kernel.getBridgeFdb(BRIDGE, [mac(1)])).toEqual([undefined]);
     expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(1);
   });
 
-  it('is not what the bridge knows behind the VXLAN device', () => {
+  it('is not a MAC that the bridge has behind the VXLAN device', () => {
     world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1));
     expect(put(l3(1))).toEqual(['resolved']);
   });
 });
 
-describe('a row that stands already', () => {
+describe('a row that exists already', () => {
   const stand = (state: number, flags: number, behind = vtep(9)): void => {
     world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(1), vtep: behind, state, flags });
   };
@@ -213,14 +213,14 @@ describe('a row that stands already', () => {
     expect(world.counters.conflicts.foreign_fdb).toBe(0);
   });
 
-  it('is replaced, if ours with another VTEP, in place', () => {
+  it('is replaced in place, if ours with another VTEP', () => {
     world.place(device, ip(1), mac(1), vtep(9));
     expect(put(l3(1))).toEqual(['resolved']);
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
     expect(ops()).not.toContain('delete fdb');
   });
 
-  it('is deleted and created, if ours and of no router that it should be', () => {
+  it('is deleted and created, if ours and without the router flag that it needs', () => {
     world.place(device, ip(1), mac(1), vtep(2));
     expect(put(l3(1, { router: true }))).toEqual(['resolved']);
     expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(OUR_FDB_ROW.flags | NTF_ROUTER);
@@ -267,7 +267,7 @@ describe('a row that stands already', () => {
     },
   );
 
-  it('that is gone when it is looked at fails this answer, and the next miss asks again', () => {
+  it('that is gone at the second look fails this answer, and the next miss asks again', () => {
     world.kernel.refuse = () => 'EEXIST';
     expect(put(l3(1))).toEqual(['failed']);
   });

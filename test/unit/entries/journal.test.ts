@@ -35,7 +35,7 @@ const rewritten = (lines: number): Promise<void> =>
   });
 
 describe('the journal', () => {
-  it('knows after a SIGKILL what was about to be written, and not what was removed', () => {
+  it('knows after a SIGKILL the rows about to be written, and not the removed ones', () => {
     const first = open();
     expect(first.isNew).toBe(true);
     first.intend([row(1), row(2)]);
@@ -51,7 +51,7 @@ describe('the journal', () => {
     expect(failures).toEqual([]);
   });
 
-  it('knows both places of a row that was about to move: the line may be there without the row', () => {
+  it('knows both VTEPs of a row that was about to move: a line may exist without its row', () => {
     open().intend([row(1, 2)]);
     open().intend([row(1, 3)]);
     open().intend([row(1, 4)]);
@@ -59,7 +59,7 @@ describe('the journal', () => {
     expect([2, 3, 4].map((n) => next.wrote(mac(1), vtep(n)))).toEqual([false, true, true]);
   });
 
-  it('says nothing of a device made again, nor of another start of the machine', () => {
+  it('is ignored for a recreated device, and after another boot', () => {
     open().intend([row(1)]);
     const other = open('boot 1 5 100 02:00:00:00:ff:06');
     expect(other.isNew).toBe(false);
@@ -69,7 +69,7 @@ describe('the journal', () => {
     expect(readJournal(path, KEY)?.ours.size).toBe(0);
   });
 
-  it('goes on with what is left of a corrupt file, and counts', () => {
+  it('keeps the valid lines of a corrupt file, and counts the others', () => {
     open().intend([row(1)]);
     appendFileSync(path, '+ 02:00:00:00:00:02 10.9\0\n+ 02:00:00\nnonsense\n');
     open().intend([row(3)]);
@@ -80,7 +80,7 @@ describe('the journal', () => {
     expect(open().isNew).toBe(true);
   });
 
-  it('is written anew from what is held, and keeps what comes meanwhile', async () => {
+  it('is rewritten from the held rows, and keeps lines that come meanwhile', async () => {
     const journal = open();
     for (let n = 0; n < 4_200; n++) journal.intend([row(1), row(2)]);
     held = [row(1)];
@@ -107,7 +107,7 @@ describe('the journal', () => {
     expect(failures).toEqual([]);
   });
 
-  it('counts what cannot be kept, goes on, and is whole again when it can', async () => {
+  it('counts failed appends, goes on, and is rewritten when it can be', async () => {
     mkdirSync(path);
     const journal = open();
     journal.intend([row(1)]);

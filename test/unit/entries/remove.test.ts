@@ -35,7 +35,7 @@ describe('a withdrawal', () => {
     expect(device.tables.fdb.size + device.tables.neighbours.size).toBe(0);
   });
 
-  it('leaves what an operator has put over ours', () => {
+  it('leaves an operator’s row in place of ours', () => {
     const state = NUD_PERMANENT;
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(3), lladdr: mac(9), state, flags: 0, protocol: 77 });
     world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(3), vtep: vtep(9), state, flags: NTF_SELF });
@@ -45,7 +45,7 @@ describe('a withdrawal', () => {
     expect(device.tables.neighbours.has(ip(3)) || device.tables.fdb.has(mac(3))).toBe(false);
   });
 
-  it('of what is gone already is no failure, but one that is refused is', () => {
+  it('of a row already gone is no failure, but a refused one is', () => {
     world.kernel.empty(VXLAN);
     withdraw(ip(1));
     expect(world.counters.writeFailures).toMatchObject({ neighbour: 0, fdb: 0 });
@@ -88,20 +88,20 @@ describe('flush', () => {
     expect(world.kernel.neighboursOf(9)).toHaveLength(1);
   });
 
-  it('leaves what another owner has signed, though the journal has it', async () => {
+  it('leaves rows that another owner has signed, though the journal has them', async () => {
     world.kernel.putBridgeFdb(BRIDGE, 9, mac(1), 0, NUD_REACHABLE, NTF_EXT_LEARNED);
     world.kernel.putNeighbour({ ifindex: BRIDGE, ip: ip(3), lladdr: mac(3), ...OUR_ROW, protocol: 11 });
     expect(await flush(world.kernel, link, known)).toMatchObject({ fdb: 0, foreign: 4 });
   });
 
-  it('removes all by an operator’s hand', async () => {
+  it('removes all rows when the operator asks for it', async () => {
     expect(await flush(world.kernel, link, journalEvidence(undefined, true))).toMatchObject({
       fdb: 4,
       foreign: 0,
     });
   });
 
-  it('says what could not be removed', async () => {
+  it('reports rows that could not be removed', async () => {
     world.kernel.refuse = () => 'EPERM';
     await expect(flush(world.kernel, link, known)).rejects.toThrow('EPERM');
   });
