@@ -1,6 +1,5 @@
 /** The directory where it is more than one server, or an encrypted one. */
 import { until } from '../../src/lab/wait.ts';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,8 +10,10 @@ import { RedisDirectory } from '../../src/directory/redis/redis-directory.ts';
 import { RedisWriter } from '../../src/directory/redis/writer.ts';
 import { listEndpoints, removeEndpoint, setEndpoint } from '../../src/directory/redis/endpoints.ts';
 import { exportRecords, importRecords } from '../../src/directory/redis/import.ts';
+import { makeCertificates } from './certificates.ts';
 import { first } from './first.ts';
 import { BEGINS, meetsHugeValue } from './huge-value.ts';
+import { startCluster, startClusterNode } from './redis-cluster.ts';
 import { freePort, type RedisServer, startRedis } from './redis-server.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
@@ -50,32 +51,10 @@ describe('a cluster of three masters', () => {
   const vnis: number[] = [];
 
   beforeAll(async () => {
-    // The bus port is the port and 10000, which has to be a port too.
-    const port = async (): Promise<number> => {
-      const free = await freePort();
-      return free < 50_000 ? free : port();
-    };
-    const args = [
-      '--cluster-enabled',
-      'yes',
-      '--cluster-node-timeout',
-      '1000',
-      '--cluster-require-full-coverage',
-      'no',
-    ];
-    nodes = [];
-    for (let i = 0; i < 4; i++) nodes.push(await startRedis({ port: await port(), args, cliArgs: ['-c'] }));
-    const [a, b, c] = nodes;
-    const addresses = [a, b, c].map((node) => `127.0.0.1:${node?.port ?? 0}`);
-    await a?.cli('--cluster', 'create', ...addresses, '--cluster-yes');
-    url = `redis+cluster://${addresses.join(',')}`;
-    for (const node of [a, b, c]) {
-      for (;;) {
-        const info = (await node?.cli('CLUSTER', 'INFO')) ?? '';
-        if (info.includes('cluster_state:ok') && info.includes('cluster_known_nodes:3')) break;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-    }
+    ({ nodes, url } = await startCluster());
+    const spare = await startClusterNode();
+    const [a] = nodes;
+    nodes.push(spare);
     const slots = [5460, 10922, 16383];
     for (const [index, last] of slots.entries()) {
       for (let vni = 100; vnis.length <= index; vni++) {
@@ -304,39 +283,7 @@ describe('TLS', () => {
   const access = (): RedisAccess => ({ ca: at('ca.crt'), cert: at('client.crt'), key: at('client.key') });
   beforeAll(async () => {
     dir = mkdtempSync(join(tmpdir(), 'missd-tls-'));
-    const openssl = (...args: string[]): unknown =>
-      execFileSync('openssl', args, { cwd: dir, stdio: 'pipe' });
-    const request = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-    ];
-    openssl(...request, '-keyout', 'ca.key', '-out', 'ca.crt', '-subj', '/CN=test CA');
-    for (const name of ['server', 'client']) {
-      openssl(
-        ...request,
-        '-CA',
-        'ca.crt',
-        '-CAkey',
-        'ca.key',
-        '-keyout',
-        `${name}.key`,
-        '-out',
-        `${name}.crt`,
-        '-subj',
-        `/CN=${name}`,
-        '-addext',
-        'subjectAltName=IP:127.0.0.1',
-        '-addext',
-        'basicConstraints=critical,CA:FALSE',
-      );
-    }
+    makeCertificates(dir, 'ca', ['server', 'client']);
     const port = await freePort();
     const files = [
       '--tls-cert-file',
