@@ -1,4 +1,5 @@
-/** Between JavaScript values and ours. The shapes are those of src/base/vocabulary.ts and src/kernel/kernel.ts. */
+/** Between JavaScript values and ours. The shapes are those of src/base/vocabulary.ts and
+ * src/kernel/kernel.ts. */
 #ifndef MISSD_JS_H_
 #define MISSD_JS_H_
 
