@@ -1,40 +1,36 @@
 import { Observable, type OperatorFunction, type Subscription, isObservable, timer } from 'rxjs';
+import { Queue } from './queue.ts';
 
 export interface BatchLimits {
-  /** Items handed over at once. Small enough that one asker's batch does not hold up everybody else's. */
+  /** Items of a batch at most. Small enough that the batch of one asker does not delay the others. */
   size: number;
-  /** Batches under way at once: the next is on its way while the kernel is written with the last. */
+  /** Batches under way at once: the directory reads the next while the kernel writes the last. */
   underWay: number;
 }
 
-/** What came while busy, and in which order it goes. */
+/** Items that arrived while busy, in the order in which they will go. */
 export interface Waiting<T> {
   push(item: T): void;
-  /** Up to `size` items, and none while none may go. */
+  /** At most `size` items; none while none may go. */
   take(size: number): T[];
-  /** Milliseconds until `take` may have something; undefined while nothing waits. */
+  /** Milliseconds until `take` may return items; undefined while none waits. */
   readyIn(): number | undefined;
 }
-
-/** Items gone from the front of a queue before its memory is given back. */
-const COMPACT = 4_096;
 
 /** First come, first served. */
 export class Fifo<T> implements Waiting<T> {
   readonly #most: number;
   readonly #overflown: (item: T) => void;
-  #items: T[] = [];
-  // Items before it are gone already: shifting an array that long for every batch would cost its square.
-  #start = 0;
+  readonly #items = new Queue<T>();
 
-  /** @param most items that may wait @param overflown is told of each that found no room, and is dropped */
+  /** @param most items that may wait @param overflown called with each item that found no room and is dropped */
   constructor(most = Infinity, overflown: (item: T) => void = () => undefined) {
     this.#most = most;
     this.#overflown = overflown;
   }
 
   get size(): number {
-    return this.#items.length - this.#start;
+    return this.#items.size;
   }
 
   push(item: T): void {
@@ -43,30 +39,20 @@ export class Fifo<T> implements Waiting<T> {
   }
 
   take(size: number): T[] {
-    const batch = this.#items.slice(this.#start, this.#start + size);
-    this.#start += batch.length;
-    // A queue that is never empty gives its memory back, too.
-    if (
-      this.#start === this.#items.length ||
-      (this.#start >= COMPACT && this.#start * 2 >= this.#items.length)
-    ) {
-      this.#items = this.#items.slice(this.#start);
-      this.#start = 0;
-    }
-    return batch;
+    return this.#items.take(size);
   }
 
   readyIn(): number | undefined {
-    return this.#start < this.#items.length ? 0 : undefined;
+    return this.size > 0 ? 0 : undefined;
   }
 }
 
 /**
- * Hands what arrives to `project` at once while fewer than `underWay` batches are out, and otherwise gathers it:
- * everything that came while busy is the next batch. So the first item of a burst never waits for a batch to fill,
- * and a flood travels in full ones. No timer, unless what waits is held back by `waiting` itself. A result that is there at once costs no subscription.
+ * Hands items to `project` at once while fewer than `underWay` batches are out, and otherwise gathers them: all items that
+ * arrived while busy are the next batch. So the first item of a burst never waits for a batch to fill, and a flood travels
+ * in full batches. There is no timer unless `waiting` holds items back. A result that is no Observable costs no subscription.
  *
- * `project` must not fail: an error is a value by then. One that does ends the stream, as in any operator.
+ * `project` must turn its errors into values: an error of `project` ends the stream, as in any operator.
  */
 export function batchWhileBusy<T, R>(
   project: (batch: T[]) => R | Observable<R>,
@@ -79,7 +65,7 @@ export function batchWhileBusy<T, R>(
       let completed = false;
       let later: Subscription | undefined;
 
-      // A project that completes at once calls back into here: the loop below is then still running and goes on.
+      // A result that completes at once calls `pump` again, while the loop below is still running.
       let pumping = false;
 
       const pump = (): void => {

@@ -1,13 +1,12 @@
 /**
- * Where what breaks is caught. A fault (a kernel that does not even answer, a record nobody thought of, a mistake of ours)
- * costs the step that it is met in, never the process or another network: it is counted, said in the log folded, and the
- * rest goes on.
+ * Catches errors. An error (the kernel does not answer, an unforeseen record, a mistake in missd) fails the step that it
+ * happens in, never the process or another network: it is counted and logged, and the rest goes on.
  *
  *   attempt        one step
  *   attemptOn      one step for one device
- *   attemptLater   the same for what takes its time
- *   inLane         a bounded queue of work in batches: what is done for a batch, and what is concluded from it
- *   revived        a stream from elsewhere that ended with an error: it is subscribed to again
+ *   attemptLater   one asynchronous step
+ *   inLane         a bounded queue of work in batches: the work for a batch, and a conclusion from its result
+ *   revived        a stream that is subscribed to again when it ends with an error
  */
 import type { LaneName } from './outcomes.ts';
 import {
@@ -25,15 +24,15 @@ import {
 } from 'rxjs';
 import { type BatchLimits, type Waiting, Fifo, batchWhileBusy } from './batch-while-busy.ts';
 
-/** Who is told. Neither throws. */
+/** Receives errors. Neither method throws. */
 export interface Faults {
-  /** Something broke, and what was under way there is lost. */
+  /** An error in a lane; the work under way there is lost. */
   broken(lane: LaneName, error: unknown): void;
-  /** So many items found no room in a lane. */
+  /** A lane had no room for so many items. */
   overflown(lane: LaneName, count: number): void;
 }
 
-/** Does what may throw. @returns undefined where it did */
+/** Does work that may throw. @returns undefined where it threw */
 export function attempt<T>(lane: LaneName, work: () => T, faults: Faults): T | undefined {
   try {
     return work();
@@ -49,19 +48,19 @@ interface Leaving {
 
 const isGone = ({ gone }: Leaving): boolean => gone;
 
-/** The same for one device: of one that is no longer served nothing is done, nor is it news what breaks there. */
+/** The same for one device. A device that is no longer served gets no work, and its errors are not reported. */
 export function attemptOn<T>(device: Leaving, lane: LaneName, work: () => T, faults: Faults): T | undefined {
   if (isGone(device)) return undefined;
   try {
     return work();
   } catch (error) {
-    // Its namespace was closed meanwhile, and took it along.
+    // The device goes when its namespace is closed in the meantime.
     if (!isGone(device)) faults.broken(lane, error);
     return undefined;
   }
 }
 
-/** Never rejects, and never throws where `work` does so at once. */
+/** Never rejects, and never throws even where `work` throws synchronously. */
 export async function attemptLater<T>(
   lane: LaneName,
   work: () => Promise<T> | T,
@@ -76,25 +75,25 @@ export async function attemptLater<T>(
 }
 
 export interface LaneWork<T, R, C> {
-  /** What is done for a batch: a result, one later, or none. */
+  /** The work for a batch: a result, or an Observable of one result or none. */
   work: (batch: T[]) => R | Observable<R>;
-  /** What is concluded from that, and told downstream unless it is undefined. */
+  /** The conclusion from a result; emitted downstream unless undefined. */
   conclude: (result: R) => C | undefined;
-  /** What becomes of a batch whose work or conclusion broke; told downstream as a conclusion is. */
+  /** The conclusion for a batch whose `work` or `conclude` threw. */
   instead?: (batch: T[]) => C | undefined;
 }
 
 export interface LaneLimits<T> extends BatchLimits {
-  /** Items that may wait; what comes beyond is dropped and counted. */
+  /** Items that may wait; further items are dropped and counted. */
   most: number;
-  /** Hears of each that is dropped. */
+  /** Called with each dropped item. */
   dropped?: (item: T) => void;
 }
 
 /**
- * Does work in batches, see `batchWhileBusy`. Neither an error of the work nor one of its conclusion ends the lane: the
- * next batch goes its way.
- * @param waiting bounds itself; without it the first to come is the first to go, up to `most`
+ * Does work in batches, see `batchWhileBusy`. An error of `work` or `conclude` does not end the lane: the next batch
+ * follows.
+ * @param limits with `waiting`, a queue that bounds itself; otherwise first come, first served, up to `most` items
  */
 export function inLane<T, R, C = never>(
   name: LaneName,
@@ -140,10 +139,10 @@ export function inLane<T, R, C = never>(
     );
 }
 
-/** Before a stream that ended with an error is subscribed to again, ms. */
+/** Delay before a failed stream is subscribed to again, ms. */
 const REVIVAL = 1_000;
 
-/** A stream that is subscribed to again when it ends with an error. @param missed called then: what it said meanwhile is not known */
+/** Subscribes again to a stream that ends with an error. @param missed called then, since values in between are lost */
 export function revived<T>(
   lane: LaneName,
   faults: Faults,

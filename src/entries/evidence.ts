@@ -1,8 +1,8 @@
 /**
- * Whose an FDB row with our marks is. zebra (FRR EVPN) and others write the same marks, so they prove nothing. A row is
- * ours with evidence:
+ * Finds the owner of an FDB row with missd's marks. zebra (FRR EVPN) and others write the same marks, so the marks prove
+ * nothing. A row is missd's with evidence:
  *
- *   missd's journal says that it wrote the row              journal.ts; while missd runs, the held tables say the same
+ *   missd's journal says that it wrote the row              journal.ts; while missd runs, the desired tables say the same
  *   a neighbour of ours names its MAC
  *   its record says exactly this MAC and this VTEP          the row is unproven until its record has been read
  *

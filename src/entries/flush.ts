@@ -12,7 +12,7 @@ import { PROTOCOL, isStaleProbe, isOurFdbEntry, isOurNeighbour } from './ownersh
 import { routeWrite } from './routes.ts';
 import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
-/** What was removed from one device. */
+/** Entries removed from one device. */
 export interface Flushed {
   device: string;
   neighbours: number;
@@ -22,7 +22,7 @@ export interface Flushed {
   foreign: number;
 }
 
-/** Which FDB rows are known to be ours or not, besides those that our neighbours name. */
+/** Evidence of the owner of an FDB row, besides missd's neighbours. */
 export interface FlushEvidence {
   wrote: (mac: string, vtep: string) => boolean;
   disowned: (mac: string, vtep: string) => boolean;

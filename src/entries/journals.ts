@@ -1,4 +1,4 @@
-/** The journals of a daemon's devices, all in one folder on tmpfs, which a container shares with its host. */
+/** The journals of all devices, in one folder on tmpfs, which a container shares with its host. */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { Journal } from '../model/journal.ts';
 import type { JournalFailure } from '../base/outcomes.ts';

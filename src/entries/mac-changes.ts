@@ -125,7 +125,7 @@ export class MacChanges {
     return false;
   }
 
-  /** @returns whether more waits */
+  /** @returns whether announcements still wait */
   #send(): boolean {
     for (const [device, queue] of this.#queues)
       attemptOn(device, 'announcements', () => this.#sendSome(device, queue), this.#report);

@@ -20,7 +20,7 @@ import type { FdbEntry, Neighbour } from '../base/vocabulary.ts';
 /** NDA_PROTOCOL of our neighbours, as `ip neigh … proto 77` shows it. */
 export const PROTOCOL = 77;
 
-/** How our rows are marked: never aged by the kernel, exempt from gc_thresh, recognisable after a restart. */
+/** Marks of missd's rows: never aged by the kernel, exempt from gc_thresh, recognisable after a restart. */
 export const OUR_NEIGHBOUR = { state: NUD_NOARP, flags: NTF_EXT_LEARNED, protocol: PROTOCOL };
 export const OUR_FDB = { state: NUD_REACHABLE, flags: NTF_SELF | NTF_EXT_LEARNED };
 /** NTF_ROUTER belongs on the FDB entry and only counts at creation: the VXLAN proxy answers with it (vxlan_na_create). */

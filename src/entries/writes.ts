@@ -1,4 +1,4 @@
-/** Entries as missd writes them. */
+/** The writes of missd's entries. */
 import { isLinkLocal } from '../base/address.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';

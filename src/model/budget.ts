@@ -1,14 +1,14 @@
 /**
- * What one port may still ask the directory in vain: a token bucket, charged only for answers that turn out to be
- * "nobody has it". A token is held while a question is under way and given back for an address that exists, so a storm
- * of real addresses passes whole, and no more can be outstanding than could be paid for.
+ * Limits a port's lookups of unknown addresses: a token bucket, charged only for addresses that turn out to be unknown. A
+ * question holds a token while it is under way and returns it for an address that exists. So a storm of existing addresses
+ * passes whole, and no more questions are under way than the bucket could pay for.
  *
- * A quarter of the rate is the bucket and three quarters a second flow in: no second ever sees more than the rate.
+ * The bucket holds a quarter of the rate, and three quarters flow in each second: no second exceeds the rate.
  */
 export class Budget {
-  /** Tokens it holds at most. */
+  /** Tokens of a full bucket. */
   capacity = 0;
-  /** Fewer than this are not worth a round trip of their own, where more are wanted. */
+  /** Fewer tokens are not worth a round trip, where more are wanted. */
   #quantum = 0;
   /** Tokens per millisecond. */
   #flow = 0;
@@ -26,14 +26,14 @@ export class Budget {
     this.#at = now;
   }
 
-  /** From now on. @param rate lookups a second for unknown addresses */
+  /** Sets the rate from now on. @param rate lookups a second for unknown addresses */
   limit(rate: number): void {
     this.capacity = Math.max(1, rate / 4);
     this.#quantum = Math.max(1, this.capacity / 4);
     this.#flow = (rate * 3) / 4 / 1000;
   }
 
-  /** So many of its last answers were unknown that what it asks now may be, too. */
+  /** So many of the port's last addresses were unknown that its next ones may be, too. */
   get inDebt(): boolean {
     return this.#tokens < this.capacity / 2;
   }
@@ -45,7 +45,7 @@ export class Budget {
     return free >= Math.min(wanted, this.#quantum) ? Math.min(wanted, free) : 0;
   }
 
-  /** Milliseconds until `allowance` is not nought, if nothing comes back before. */
+  /** Milliseconds until `allowance` is above zero, if no held token returns before. */
   readyIn(wanted: number): number {
     const short = Math.min(wanted, this.#quantum) - (this.#tokens - this.#held);
     return Math.max(1, Math.ceil(short / this.#flow));
@@ -61,7 +61,7 @@ export class Budget {
     if (unknown) this.#tokens--;
   }
 
-  /** Takes up to so many tokens that nothing is held for. @returns how many there were */
+  /** Takes up to `wanted` tokens that no question holds. @returns how many were taken */
   spend(wanted: number): number {
     const spent = Math.max(0, Math.min(wanted, Math.floor(this.#tokens - this.#held)));
     this.#tokens -= spent;

@@ -4,34 +4,34 @@ import type { Source } from './desired-tables.ts';
 import type { ServedDevice } from './device.ts';
 import { Lane } from './port-lane.ts';
 
-/** The lane of a bridge port, or of what no port is known to have asked. */
+/** The lane of a bridge port, or of questions without a known port. */
 export class PortLane extends Lane<Question> {}
 
-/** A miss that is being answered, with everybody who asked meanwhile. */
+/** A miss that is being answered, with all its askers. */
 export interface Question {
   device: ServedDevice;
   layer: 'l2' | 'l3';
   /** IP of an L3 miss, MAC of an L2 miss. */
   address: string;
-  /** Whom to tell. Several questions of one asker may have the same array. */
+  /** Guests that wait for the answer. Several questions of one asker may share the array. */
   askers: readonly Asker[];
   /** Monotonic milliseconds. */
   receivedAt: number;
-  /** The port that asked first, or another one that asked while the first had to wait for its budget. */
+  /** Of the port that asked first, or of a later one that asked while the first waited for its budget. */
   lane: PortLane;
-  /** In its lane; else it is being looked up. */
+  /** True while the question waits in its lane, false while it is looked up. */
   waiting: boolean;
-  /** Its record changed while it was being looked up: what was read may be old already, so it is asked again. */
+  /** The record changed during the lookup, so the question is looked up again. */
   changed?: boolean;
-  /** It has been to the directory. */
+  /** The question has been sent to the directory. */
   asked?: boolean;
   /** The directory has been searched for it, see resolver/find-mac-owner.ts. */
   searched?: boolean;
-  /** It has been counted, and whoever asks from now on starts a new one. */
+  /** The question is counted and finished; a later miss starts a new one. */
   over?: boolean;
 }
 
-/** With all its properties: one that came later would take a piece of memory of its own, and a storm makes 100,000 of these. */
+/** Sets every property: V8 stores a later one apart from the object, and a storm makes 100,000 questions. */
 export const newQuestion = (
   device: ServedDevice,
   { layer, address }: Miss,
@@ -52,7 +52,7 @@ export const newQuestion = (
   over: false,
 });
 
-/** What the directory says about a question, judged to be usable. */
+/** The usable answer of the directory to a question. */
 export interface Answer {
   mac: Mac;
   vtep: Ip;
@@ -62,16 +62,16 @@ export interface Answer {
   vtepSource?: Source;
 }
 
-/** An answer to be written: with the address of an L3 miss, or the FDB entry alone. */
+/** An answer to write: a neighbour with its FDB entry for an L3 miss, the FDB entry alone without `ip`. */
 export interface Placement {
   device: ServedDevice;
   ip?: Ip | undefined;
   answer: Answer;
-  /** Of the miss that it answers: the asking port, see model/port-quotas.ts; absent when a record is read again. */
+  /** The port that asked, see model/port-quotas.ts; absent when a record is read again. */
   port?: number;
 }
 
-/** A drain of misses, and how to find the device of each. */
+/** Misses that the kernel delivered together, and the device of each by its ifindex. */
 export interface MissBatch {
   misses: Miss[];
   deviceOf: (ifindex: number) => ServedDevice | undefined;
