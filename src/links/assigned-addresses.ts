@@ -2,11 +2,11 @@ import { isLinkLocal } from '../base/address.ts';
 import { directedBroadcast } from '../base/prefix.ts';
 import type { InterfaceAddress, Ip } from '../base/vocabulary.ts';
 
-/** Addresses assigned in a namespace, each to one interface or several: it is gone only with the last. */
+/** Addresses assigned in a namespace. An address may be on several interfaces, and goes with the last of them. */
 export class AssignedAddresses {
-  /** Which interfaces have an address. */
+  /** ifindexes of the interfaces that have an address. */
   readonly #interfaces = new Map<Ip, Set<number>>();
-  /** Which assigned addresses have this one as the broadcast address of their subnet, `ifindex ip`. */
+  /** For a subnet's broadcast address, the assigned addresses of that subnet, as `ifindex ip`. */
   readonly #broadcasts = new Map<Ip, Set<string>>();
 
   has(ip: Ip): boolean {
@@ -18,16 +18,15 @@ export class AssignedAddresses {
   }
 
   /**
-   * Those by which other hosts may reach this one. A link-local address means something on its own link alone, and every
-   * interface that comes up gets one.
-   * @param underlays interfaces that the packets of VXLAN devices leave by
+   * Addresses by which other hosts may reach this host. A link-local address counts on underlay interfaces alone.
+   * @param underlays ifindexes of the interfaces that VXLAN packets leave by
    */
   *reachable(underlays: ReadonlySet<number>): Generator<Ip> {
     for (const [ip, interfaces] of this.#interfaces)
       if (!isLinkLocal(ip) || [...interfaces].some((ifindex) => underlays.has(ifindex))) yield ip;
   }
 
-  /** Whether it is the broadcast address of an interface's subnet. */
+  /** Whether an address is the broadcast address of an interface's subnet. */
   isBroadcast(ip: Ip): boolean {
     return this.#broadcasts.has(ip);
   }

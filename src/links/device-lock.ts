@@ -1,35 +1,35 @@
 /**
- * One missd per device. The lock lives in the served namespace, so that containers see it too: an abstract unix socket,
- * gone with its process. Anybody there can bind any name, so a name proves nothing: a missd is a listening socket of root
- * or of our own user, whatever its name ends in, and whatever names others have taken.
+ * One missd per device. The lock is an abstract unix socket in the served namespace, so that containers see it too; it
+ * ends with its process. Any process there can bind any name, so a name proves nothing: a missd is a listening socket of
+ * root or of our own user, with a random suffix in its name.
  *
- *   1. a claim of our own, under a name that nobody can guess
- *   2. every socket whose name begins as ours do: one that serves, or another claim, and ours is withdrawn
- *   3. the lock, also under a name of its own, and the claim ends
+ *   1. bind a claim with a random name
+ *   2. list all sockets with our prefix: where one serves the device, or is another claim, withdraw the claim
+ *   3. bind the lock, also with a random name, and withdraw the claim
  *
- * Of two that claim at once the later sees the earlier, whose claim ends only after its lock stands.
+ * Of two processes that claim at once, the later one sees the earlier, whose claim ends only after its lock is bound.
  */
 import { randomBytes } from 'node:crypto';
 import type { NamedSocket, Namespace } from '../kernel/kernel.ts';
 
-/** The same claim is tried again so often while another one stands, after up to so many ms: it takes microseconds. */
+/** Number of tries while another claim exists, and the longest pause before each, ms: a claim lasts microseconds. */
 const TRIES = 20;
 const PAUSE = 5;
 
 export interface DeviceLock {
-  /** Names to give back; absent where another missd has the device. */
+  /** Names to unbind later; absent where another missd has the device. */
   names?: { listening: string; datagram?: string };
-  /** Who has it; where it is ours, who has taken a name of its lock and is no missd. */
+  /** The socket of the other missd; where the lock is ours, a socket of another program with a name of the lock. */
   by?: NamedSocket | undefined;
 }
 
-/** Tells a missd whose socket does not listen, as of an earlier release, from anything else. */
+/** Whether a socket that does not listen belongs to a missd (of release 0.1). */
 type IsMissd = (socket: NamedSocket) => boolean;
 type Names = Pick<Namespace, 'lock' | 'unlock' | 'namedSockets'>;
 
 /** @throws KernelError */
 export function lockDevice(kernel: Names, ifindex: number, isMissd: IsMissd): DeviceLock {
-  // Without unix_diag nobody can be told from anybody: the name alone is the lock.
+  // Without unix_diag owners are not visible: the name alone is the lock.
   if (holdersIn(kernel) === undefined) return lockByName(kernel, ifindex);
   const own = randomBytes(8).toString('hex');
   const claim = `${CLAIM}${ifindex}/${own}`;
@@ -49,18 +49,18 @@ export function lockDevice(kernel: Names, ifindex: number, isMissd: IsMissd): De
   return {};
 }
 
-/** Whether a device may be free by now; true where that cannot be told. @param sockets of `holdersIn` */
+/** Whether a device may be free now; true where the kernel cannot tell. @param sockets from `holdersIn` */
 export const mayBeFree = (
   sockets: readonly NamedSocket[] | undefined,
   ifindex: number,
   isMissd: IsMissd,
 ): boolean => sockets?.some((one) => serves(one, ifindex, isMissd)) !== true;
 
-/** Whether a missd serves anything here; true where that cannot be told. @param sockets of `holdersIn` */
+/** Whether a missd serves any device here; true where the kernel cannot tell. @param sockets from `holdersIn` */
 export const servesAnything = (sockets: readonly NamedSocket[] | undefined): boolean =>
   sockets?.some((one) => isTrusted(one) && one.name.startsWith(LOCK)) !== false;
 
-/** Every socket with a name of ours, for many devices at once; undefined where the kernel cannot tell. */
+/** Every socket with our prefix, for all devices at once; undefined where the kernel cannot tell. */
 export function holdersIn(kernel: Names): NamedSocket[] | undefined {
   try {
     return kernel.namedSockets(PREFIX);
@@ -75,14 +75,14 @@ export function unlockDevice(kernel: Names, { names }: DeviceLock): void {
   if (names.datagram !== undefined) kernel.unlock(names.datagram, 'datagram');
 }
 
-/** Whether a user may be trusted to be no squatter. */
+/** Whether a socket belongs to root or our own user. */
 const isTrusted = ({ uid }: NamedSocket): boolean =>
   uid === undefined || uid === 0 || uid === process.getuid?.();
 
 const PREFIX = 'missd/';
 const CLAIM = `${PREFIX}claim/`;
 const LOCK = `${PREFIX}device/`;
-/** The whole name up to release 0.1, of a datagram socket, and what keeps such a release away. */
+/** The name of the datagram socket that release 0.1 binds; binding it keeps that release away. */
 const plainName = (ifindex: number): string => `${LOCK}${ifindex}`;
 
 function take(kernel: Names, ifindex: number, own: string, isMissd: IsMissd): DeviceLock {
@@ -92,7 +92,7 @@ function take(kernel: Names, ifindex: number, own: string, isMissd: IsMissd): De
   try {
     return conclude(kernel, ifindex, isMissd, listening, kernel.lock(datagram, 'datagram'));
   } catch (error) {
-    // Ours would be taken for another missd's the next time.
+    // A leftover lock would look like another missd at the next try.
     unlockDevice(kernel, { names: { listening, datagram } });
     throw error;
   }
@@ -111,7 +111,7 @@ function conclude(
     .filter(({ name, listening: listens }) =>
       name === datagram ? listens || !whole : name !== listening && name.startsWith(`${datagram}/`),
     );
-  // An earlier release that began at this moment knows nothing of claims.
+  // A release 0.1 that begins at this moment knows no claims.
   const served = others.find((one) => serves(one, ifindex, isMissd));
   const names = { listening, ...(whole ? { datagram } : {}) };
   if (served === undefined) return { names, by: others[0] };

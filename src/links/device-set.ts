@@ -1,4 +1,4 @@
-/** Which devices of a namespace are served: each begins, goes on and ends with its link, one missd per device. */
+/** The served devices of a namespace. A device is served as long as its link exists, by one missd alone. */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import { Subject } from 'rxjs';
 import { type Faults, attempt, attemptOn } from '../base/guarded-lane.ts';
@@ -6,7 +6,7 @@ import type { NamedSocket, Namespace } from '../kernel/kernel.ts';
 import type { Strategy } from '../model/strategy.ts';
 import type { Link, Vni } from '../base/vocabulary.ts';
 import type { Clock } from '../base/clock.ts';
-import { ServedDevice, type Surroundings } from '../model/device.ts';
+import { ServedDevice, type DeviceNamespace } from '../model/device.ts';
 import { type DeviceLock, holdersIn, lockDevice, mayBeFree, unlockDevice } from './device-lock.ts';
 import { LockHolders } from './lock-holder.ts';
 import type { OwnVteps } from './own-vteps.ts';
@@ -14,8 +14,8 @@ import type { NamespaceEvent } from './namespace-event.ts';
 import { followUnderlay, forgetUnderlay } from './underlay.ts';
 import { isVxlan, refusal } from './servable.ts';
 
-export interface RosterOptions {
-  /** Whether a device is to be served, if it can be. */
+export interface DeviceSetOptions {
+  /** Whether a device should be served. */
   isWanted: (link: Link) => boolean;
   /** How the entries of a VNI come about. */
   strategyOf: (vni: Vni) => Strategy;
@@ -28,33 +28,33 @@ export interface RosterOptions {
 export class DeviceSet {
   readonly devices = new Map<number, ServedDevice>();
   readonly #later$ = new Subject<NamespaceEvent[]>();
-  /** What comes to light outside of an event. */
+  /** Changes found outside of a kernel event. */
   readonly later$ = this.#later$.asObservable();
-  readonly #namespace: Surroundings;
+  readonly #namespace: DeviceNamespace;
   readonly #kernel: Namespace;
   readonly #own: OwnVteps;
-  readonly #options: RosterOptions;
-  /** Refusals in force, by ifindex: each is said once. */
+  readonly #options: DeviceSetOptions;
+  /** Refused devices by ifindex; each refusal is reported once. */
   readonly #refused = new Map<number, { name: string; reason: string }>();
-  /** Devices that another missd serves, by ifindex. */
+  /** Names of the devices that another missd serves, by ifindex. */
   readonly #taken = new Map<number, string>();
-  /** Of the devices that are served. */
+  /** Locks of the served devices, by ifindex. */
   readonly #locks = new Map<number, DeviceLock>();
   readonly #holders = new LockHolders();
 
-  constructor(namespace: Surroundings, own: OwnVteps, options: RosterOptions) {
+  constructor(namespace: DeviceNamespace, own: OwnVteps, options: DeviceSetOptions) {
     this.#namespace = namespace;
     this.#kernel = namespace.kernel;
     this.#own = own;
     this.#options = options;
   }
 
-  /** Begins, goes on or ends serving one link. @param links all of the namespace */
+  /** Starts, continues or ends serving one link. @param links all links of the namespace */
   serve(link: Link, removed: boolean, links: ReadonlyMap<number, Link>): NamespaceEvent[] {
     const { name } = this.#namespace;
     if (removed) this.#taken.delete(link.ifindex);
     const known = this.devices.get(link.ifindex);
-    // Word of its end was lost: an ifindex is used again, a VNI is for good (drivers/net/vxlan, vxlan_changelink).
+    // The event of its removal was lost: ifindexes are reused, and a VNI cannot change (drivers/net/vxlan, vxlan_changelink).
     const device = known === undefined || isSame(known, link) ? known : undefined;
     const replaced: NamespaceEvent[] = known === device || known === undefined ? [] : [this.#leave(known)];
     const wanted = !removed && this.#options.isWanted(link);
@@ -74,7 +74,7 @@ export class DeviceSet {
     return [...replaced, ...(device === undefined ? this.#begin(link) : this.#renew(device, link))];
   }
 
-  /** After the sockets were closed, and with them the locks. */
+  /** Called after the sockets were closed, which released the locks. */
   close(): NamespaceEvent[] {
     return [...this.devices.values()].map((device) => this.#forget(device));
   }
@@ -91,7 +91,7 @@ export class DeviceSet {
     return new Map([...refused, ...taken]);
   }
 
-  /** Asks again for what another missd served a moment ago. */
+  /** Tries again to lock the devices that another missd serves. */
   claim(links: ReadonlyMap<number, Link>): NamespaceEvent[] {
     if (this.#taken.size === 0) return [];
     const sockets = holdersIn(this.#kernel);
@@ -103,7 +103,7 @@ export class DeviceSet {
     });
   }
 
-  /** What no event tells: addresses of underlay namespaces. */
+  /** Reads the addresses of underlay namespaces again, because no event reports their changes. */
   refresh(): void {
     for (const device of this.devices.values())
       attemptOn(device, 'devices', () => this.#followUnderlay(device), this.#options.faults);

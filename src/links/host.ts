@@ -1,4 +1,4 @@
-/** This host as missd sees it: the namespaces it serves, as they come and go, and the addresses that are its own. */
+/** This host: the namespaces that missd serves, as they come and go, and the host's own addresses. */
 import type { MissBatch } from '../model/question.ts';
 import {
   EMPTY,
@@ -26,7 +26,7 @@ import { OwnVteps } from './own-vteps.ts';
 import { presence$ } from './netns-watch.ts';
 import { isWanted } from './servable.ts';
 
-/** Before a namespace that could not be opened is tried again, ms. */
+/** Delay before a namespace that could not be opened is tried again, ms. */
 const REOPEN_DELAY = 5_000;
 
 /** Path of the daemon's own namespace. */
@@ -43,7 +43,7 @@ export interface HostOptions {
   receiveBuffer: number;
   /** Seconds. */
   negativeLifetime: number;
-  /** Of VNIs that are not served on demand alone. */
+  /** Strategies of VNIs that are not served on demand alone. */
   strategy: readonly VniStrategy[];
   /** Waits for devices that another missd serves. */
   wait?: boolean;
@@ -51,15 +51,15 @@ export interface HostOptions {
 
 export class Host {
   readonly namespaces = new Map<string, ServedNamespace>();
-  /** For what all namespaces tell alike. */
+  /** Any namespace, for questions that all of them answer alike. */
   readonly anyKernel = (): Namespace | undefined => this.namespaces.values().next().value?.kernel;
   readonly #misses$ = new Subject<MissBatch>();
-  /** Of all namespaces, as they come. */
+  /** Misses of all namespaces. */
   readonly misses$ = this.#misses$.asObservable();
   /** Why namespaces could not be opened at start, a line each. */
   readonly troubles: string[] = [];
   #started = false;
-  /** Of each path what was complained of last: the same again is said once. */
+  /** The last complaint by path, so that a repeated one is logged once. */
   readonly #complaints = new Map<string, string>();
   readonly #options: HostOptions;
   readonly #kernel: Kernel;
@@ -92,7 +92,7 @@ export class Host {
     return merge(...this.#paths().map((path) => this.#serve(path)), this.#followOwnAddresses());
   }
 
-  /** Other devices are asked for by name. */
+  /** Checks every link again after `--device` changed. */
   review(): NamespaceEvent[] {
     return [...this.namespaces.values()].flatMap((namespace) => namespace.review());
   }
@@ -102,19 +102,19 @@ export class Host {
       attempt('links', () => namespace.refresh(), this.#faults);
   }
 
-  /** Names of the devices that are waited for because another missd serves them. */
+  /** Names of the devices that missd waits for because another missd serves them (`--wait`). */
   awaited(): string[] {
     if (this.#options.wait !== true) return [];
     return [...this.namespaces.values()].flatMap((namespace) => namespace.taken);
   }
 
-  /** Names of the devices whose being served by another missd keeps this one from being of use. */
+  /** Names of the devices that another missd serves, where this missd needs them to be ready. */
   lacking(): string[] {
     const taken = [...this.namespaces.values()].flatMap((namespace) => namespace.taken);
     return this.#options.wait === true || this.devices().length === 0 ? taken : [];
   }
 
-  /** Asks again for the devices that another missd serves. */
+  /** Tries again to lock the devices that another missd serves. */
   claim(): NamespaceEvent[] {
     return [...this.namespaces.values()].flatMap(
       (namespace) => attempt('devices', () => namespace.claim(), this.#faults) ?? [],
@@ -125,7 +125,7 @@ export class Host {
     return this.#options.netns.length === 0 ? [OWN] : this.#options.netns;
   }
 
-  /** Serves one namespace for as long as it is there, and again when it comes back. */
+  /** Serves one namespace while it exists, and again when it comes back. */
   #serve(path: string): Observable<NamespaceEvent> {
     return presence$(path).pipe(
       switchMap(({ identity, reason }) => {
@@ -151,7 +151,7 @@ export class Host {
     );
   }
 
-  /** At start the daemon decides whether these are reasons to wait or to end; from then on they are said as they come. */
+  /** At start the daemon decides whether complaints mean waiting or ending; later ones are logged at once. */
   #complain(path: string, what: string, then: string): void {
     if (this.#complaints.get(path) === what) return;
     this.#complaints.set(path, what);
@@ -159,13 +159,13 @@ export class Host {
     else this.troubles.push(what);
   }
 
-  /** Called once when all namespaces have been looked for: says what is missing. */
+  /** Called once after the first look at all namespaces: logs the missing ones. */
   started(): void {
     this.#started = true;
     for (const trouble of this.troubles) this.#log.warn(`${trouble}; waiting for it`);
   }
 
-  /** The sockets into a namespace that went away are closed by now; its devices are gone. */
+  /** Called after the sockets of a namespace were closed: its devices are gone. */
   #leave(path: string, why: string): NamespaceEvent[] {
     const namespace = this.namespaces.get(path);
     if (namespace === undefined) return [];
@@ -178,7 +178,7 @@ export class Host {
     const options = this.#options;
     const { receiveBuffer, strategy } = options;
     const chosen = (vni: number): Strategy => strategyOf(strategy, vni);
-    // Its own namespace need not be entered, which would take CAP_SYS_ADMIN.
+    // The daemon's own namespace is not entered, because that would need CAP_SYS_ADMIN.
     const kernel = this.#kernel.open(path === OWN ? null : path, { receiveBuffer });
     const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
       isWanted: (link) => isWanted(link, options.device, chosen),
@@ -202,12 +202,12 @@ export class Host {
       );
     if (!kernel.canAnnounce)
       this.#log.warn(
-        'no packet socket (CAP_NET_RAW): guests are not told of answers and wait for their own retry',
+        'no packet socket (CAP_NET_RAW): missd cannot announce answers, so guests wait for their own retry',
       );
     return namespace.events$();
   }
 
-  /** The daemon's own addresses are this host's, too, wherever it serves. */
+  /** Adds the addresses of the daemon's own namespace to the host's addresses. */
   #followOwnAddresses(): Observable<NamespaceEvent> {
     if (this.#options.netns.length === 0) return EMPTY;
     return defer(() => {

@@ -1,10 +1,10 @@
 import { type SocketOwner, socketOwner } from '../inspect/socket-owner.ts';
 import type { NamedSocket } from '../kernel/kernel.ts';
 
-/** Sockets whose owner is remembered: to look for one reads the descriptors of every process. */
+/** Most owners remembered: finding one reads the file descriptors of every process. */
 const MOST_KNOWN = 1_024;
 
-/** Who has the names of locks. */
+/** The processes that hold the names of locks. */
 export class LockHolders {
   readonly #find: (inode: number) => SocketOwner | undefined;
   readonly #known = new Map<number, SocketOwner | undefined>();
@@ -13,7 +13,7 @@ export class LockHolders {
     this.#find = find;
   }
 
-  /** Whether it may be a missd: one that cannot be seen may, in a container of its own. */
+  /** Whether a socket may belong to a missd. A process in another container is not visible and may be one. */
   readonly isMissd = (socket: NamedSocket): boolean => {
     const program = this.#ownerOf(socket)?.program;
     return program === undefined || /node|missd/i.test(program);

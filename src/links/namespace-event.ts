@@ -2,16 +2,16 @@ import type { OverrunSocket, ReceivingSocket } from '../base/outcomes.ts';
 import type { KernelError, RowChange } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';
 
-/** What a namespace reports upwards. */
+/** An event of a served namespace. */
 export type NamespaceEvent =
   | { type: 'loaded' }
   | { type: 'overrun'; socket: OverrunSocket | 'table' }
-  /** Rows that changed, by whomever, and how to find the device of each. */
+  /** Changed rows of any owner, with functions that find their devices. */
   | {
       type: 'rows';
       changes: RowChange[];
       deviceOf: (ifindex: number) => ServedDevice | undefined;
-      /** By the ifindex of its bridge. */
+      /** Finds a device by the ifindex of its bridge. */
       behindBridge: (bridge: number) => ServedDevice | undefined;
     }
   | { type: 'malformed'; count: number }
@@ -21,14 +21,14 @@ export type NamespaceEvent =
   | { type: 'gone'; device: ServedDevice }
   /** The kernel emptied the device's tables: it went down, or its MAC changed. */
   | { type: 'emptied'; device: ServedDevice }
-  /** It can be written to again. */
+  /** The device is up and can be written to again. */
   | { type: 'up'; device: ServedDevice }
-  /** It is a port of another bridge than before, or of none. */
+  /** The device moved to another bridge, or left its bridge. */
   | { type: 'bridged'; device: ServedDevice }
   | { type: 'refused'; name: string; reason: string }
-  /** Another missd serves it. */
+  /** Another missd serves the device. */
   | { type: 'taken'; name: string; by: string }
-  /** It is served, although somebody else has taken a name of its lock. */
+  /** The device is served although another program holds a name of its lock. */
   | { type: 'squatted'; name: string; by: string }
   /** An interface of the device's bridge had this address until now. */
   | { type: 'unassigned'; device: ServedDevice; ip: string }

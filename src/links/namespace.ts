@@ -1,6 +1,6 @@
 /**
  * One served network namespace: its interfaces and addresses followed live, and the VXLAN devices among them that
- * missd serves. Everything the namespace has to say leaves as one stream of signals.
+ * missd serves. All its events leave as one stream.
  */
 import { questionsOf } from '../model/device-questions.ts';
 import type { MissBatch } from '../model/question.ts';
@@ -20,24 +20,24 @@ import { type Faults, attempt, inLane } from '../base/guarded-lane.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
 import type { InterfaceAddress, Ip, Link } from '../base/vocabulary.ts';
 import { AssignedAddresses } from './assigned-addresses.ts';
-import type { ServedDevice, Surroundings } from '../model/device.ts';
+import type { ServedDevice, DeviceNamespace } from '../model/device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import { askingPorts, guestPorts } from './ports.ts';
-import { DeviceSet, type RosterOptions } from './device-set.ts';
+import { DeviceSet, type DeviceSetOptions } from './device-set.ts';
 import type { NamespaceEvent } from './namespace-event.ts';
 import { isVxlan } from './servable.ts';
 
-/** Before the tables are read again when that failed, ms: a namespace on its way out, or a moment's lack of memory. */
+/** Delay before a failed read is repeated, ms: the namespace may be closing, or memory may be short. */
 const RELOAD_DELAY = 1_000;
-/** One at a time; whoever asks meanwhile has them read once more afterwards. */
+/** One read at a time; requests meanwhile cause one more read afterwards. */
 const RELOADS = { size: 1_024, underWay: 1, most: 1_024 };
 
-export interface ServeOptions extends RosterOptions {
-  /** Told of misses at once: they come by the hundred thousand, and a guest waits for each. */
+export interface ServeOptions extends DeviceSetOptions {
+  /** Called at once with misses: a storm has 100,000 of them, and a guest waits for each. */
   misses: (batch: MissBatch) => void;
 }
 
-export class ServedNamespace implements Surroundings {
+export class ServedNamespace implements DeviceNamespace {
   readonly name: string;
   readonly kernel: Namespace;
   readonly devices: ReadonlyMap<number, ServedDevice>;
@@ -49,12 +49,12 @@ export class ServedNamespace implements Surroundings {
   readonly #faults: Faults;
   readonly #reload$ = new Subject<'reload'[]>();
   readonly #later$ = new Subject<NamespaceEvent[]>();
-  /** Links that could not be served for a fault, and ports that could not be mapped: tried again now and then. */
+  /** ifindexes of the links whose serving failed with an error; `refresh` tries them again. */
   readonly #unsettled = new Set<number>();
   #portsDue = false;
-  /** Events that came while the tables were being read; they are newer than what is read. */
+  /** Events that came during a read; they are newer than its result. */
   #backlog: KernelEvent[] | undefined = [];
-  /** Ports whose questions the asker tap passes over. */
+  /** Ports whose questions the asker tap ignores. */
   #mutedTaps: ReadonlySet<number> = new Set();
   loaded = false;
 
@@ -103,7 +103,7 @@ export class ServedNamespace implements Surroundings {
       startWith(['reload'] as 'reload'[]),
       inLane(
         'links',
-        { work: () => this.#loadPatiently(), conclude: (events) => events },
+        { work: () => this.#loadOrRetry(), conclude: (events) => events },
         RELOADS,
         this.#faults,
       ),
@@ -111,7 +111,7 @@ export class ServedNamespace implements Surroundings {
     return merge(told$, read$, this.#later$, this.#deviceSet.later$).pipe(mergeAll());
   }
 
-  /** After the sockets were closed, and with them the locks: nothing here is this host's any more. */
+  /** Called after the sockets were closed, which released the locks. */
   close(): NamespaceEvent[] {
     const events = this.#deviceSet.close();
     this.#own.set(`namespace ${this.name}`, []);
@@ -136,7 +136,7 @@ export class ServedNamespace implements Surroundings {
       case 'failed':
         return [event];
       case 'overrun':
-        // What was missed of the links cannot be known: read them all again.
+        // The lost link events are unknown, so all links are read again.
         if (event.socket === 'link') this.#reload$.next(['reload']);
         return [event];
       default:
@@ -146,8 +146,8 @@ export class ServedNamespace implements Surroundings {
     }
   }
 
-  /** What was read; nothing where that failed, and is tried again after a while. */
-  #loadPatiently(): Observable<NamespaceEvent[]> {
+  /** Events of a read; none where it failed, and then the read is repeated after `RELOAD_DELAY`. */
+  #loadOrRetry(): Observable<NamespaceEvent[]> {
     return from(this.#load()).pipe(
       catchError((error: unknown) => {
         this.#faults.broken('links', error);
@@ -196,13 +196,13 @@ export class ServedNamespace implements Surroundings {
     if (removed) this.links.delete(link.ifindex);
     else this.links.set(link.ifindex, link);
     const events = this.#serve(link, removed, before);
-    // Which interfaces' link-local addresses are this host's as VTEPs depends on the devices.
+    // The devices decide which link-local addresses count as VTEPs of this host.
     if (isVxlan(link)) events.push(...this.#shareAddresses());
     this.#tryToMapPorts();
     return events;
   }
 
-  /** Guests behind a bridge know the MAC of its interface for an address that it had. */
+  /** Guests behind a bridge may have the interface's MAC for its former address. */
   #unassigned({ ip, ifindex }: InterfaceAddress): NamespaceEvent[] {
     const link = this.links.get(ifindex);
     if (link === undefined || this.#assigned.has(ip)) return [];
@@ -215,7 +215,7 @@ export class ServedNamespace implements Surroundings {
     return events;
   }
 
-  /** Another link's change may free a device that was refused: its bridge, or its rival on the bridge. */
+  /** A change of a bridge or of another VXLAN device on it may lift the refusal of a device. */
   #serve(link: Link, removed: boolean, before: Link | undefined): NamespaceEvent[] {
     const { links } = this;
     const events = this.#serveOne(link, removed);
@@ -225,14 +225,14 @@ export class ServedNamespace implements Surroundings {
     return events;
   }
 
-  /** Looks at every link again: another one may be wanted. */
+  /** Checks every link again, because other devices may be wanted now. */
   review(): NamespaceEvent[] {
     const events = [...this.links.values()].flatMap((link) => this.#serveOne(link, false));
     this.#tryToMapPorts();
     return events;
   }
 
-  /** A link that breaks something costs no other its place. */
+  /** An error of one link does not affect the others. */
   #serveOne(link: Link, removed: boolean): NamespaceEvent[] {
     const events = attempt('devices', () => this.#deviceSet.serve(link, removed, this.links), this.#faults);
     if (events === undefined && !removed) this.#unsettled.add(link.ifindex);
@@ -240,7 +240,7 @@ export class ServedNamespace implements Surroundings {
     return events ?? [];
   }
 
-  /** What no event tells, every few seconds. */
+  /** Called every few seconds: repeats failed work, and reads what no event reports. */
   refresh(): void {
     this.#deviceSet.refresh();
     const links = [...this.#unsettled].flatMap((ifindex) => this.links.get(ifindex) ?? []);
@@ -260,21 +260,21 @@ export class ServedNamespace implements Surroundings {
     return this.#deviceSet.refusals;
   }
 
-  /** Asks again for what another missd served a moment ago. */
+  /** Tries again to lock the devices that another missd serves. */
   claim(): NamespaceEvent[] {
     const events = this.#deviceSet.claim(this.links);
     if (events.length > 0) this.#tryToMapPorts();
     return events;
   }
 
-  /** Without a namespace of its own for the underlay, a device's packets leave from here. */
+  /** Makes the namespace's addresses VTEPs of this host: packets of its devices leave from here. */
   #shareAddresses(): NamespaceEvent[] {
     const underlays = new Set([...this.devices.values()].map(({ underlay }) => underlay ?? 0));
     const reachable = this.#assigned.reachable(underlays);
     return this.#own.set(`namespace ${this.name}`, reachable) ? [{ type: 'addresses' }] : [];
   }
 
-  /** Whether an address that came or went is one that guests asked for: as this host's it needs no entry. */
+  /** Whether guests asked for an address that came or went: a local address must have no entry. */
   #concerns(ip: Ip): boolean {
     return [...this.devices.values()].some(
       (device) => device.tables.neighbours.has(ip) || device.local.has(ip),

@@ -2,18 +2,18 @@ import { type Stats, statSync } from 'node:fs';
 import { type Observable, distinctUntilChanged, interval, map, scan, startWith } from 'rxjs';
 import { reasonOf } from '../base/errors.ts';
 
-/** How often a namespace is looked for, ms. */
+/** Interval between looks at a path, ms. */
 const PERIOD = 1_000;
 
-/** `identity` differs when the namespace was deleted and made again; without one there is none, and `reason` says so. */
+/** `identity` changes when the namespace is recreated; without a namespace `identity` is absent and `reason` is set. */
 export interface Presence {
   identity?: string;
   reason: string;
 }
 
 /**
- * Which namespace a path names. An open socket would keep a deleted namespace alive, so whoever follows this closes theirs
- * in time. A path that cannot be looked at for a while (EACCES, ELOOP) names what it named before.
+ * The namespace that a path names. An open socket keeps a deleted namespace alive, so subscribers close their sockets
+ * when it changes. A path that cannot be read for a while (EACCES, ELOOP) keeps its last namespace.
  */
 export function presence$(
   path: string,

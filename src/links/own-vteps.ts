@@ -12,7 +12,7 @@ export class OwnVteps {
     return this.#all.has(ip);
   }
 
-  /** Replaces one place's addresses; an empty part is forgotten. Returns whether any address came or went. */
+  /** Replaces the addresses of one place; an empty part is deleted. @returns whether any address came or went */
   set(part: string, ips: Iterable<Ip>): boolean {
     const before = this.#all;
     const own = new Set(ips);

@@ -2,7 +2,7 @@ import type { Link } from '../base/vocabulary.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { isVxlan } from './servable.ts';
 
-/** What guests hang on; a bridge port of any other kind may lead out of the host. */
+/** Kinds of interfaces with a guest behind them; a bridge port of another kind may lead out of the host. */
 const GUEST_KINDS = new Set(['veth', 'tun', 'netkit']);
 
 /** Ports of a bridge with a guest of this host behind them. */

@@ -5,8 +5,8 @@ import { cautions } from './servable.ts';
 import { APP_SOLICIT, PERMANENT_ROUTER_PORT, type Setting } from '../model/device-settings.ts';
 
 /**
- * Makes a device that begins to be served fit for it, and says what was set and what is left to its operator.
- * @param devices all that are served, this one too
+ * Sets up a newly served device, and logs what was set and what the operator should change.
+ * @param devices all served devices, including this one
  */
 export function prepare(device: ServedDevice, devices: readonly ServedDevice[], log: Logger): void {
   const { link, name } = device;
@@ -20,7 +20,7 @@ export function prepare(device: ServedDevice, devices: readonly ServedDevice[], 
   prepareTopology(device, log);
 }
 
-/** The part of it that depends on whether the device is a bridge's port, and of which one. */
+/** The part that depends on the device's bridge, or on having none. */
 export function prepareTopology(device: ServedDevice, log: Logger): void {
   if (device.bridge === 0) prepareRouted(device, log);
   else preparePort(device, log);
@@ -44,16 +44,16 @@ function preparePort(device: ServedDevice, log: Logger): void {
 }
 
 /**
- * What the host itself routes through the device it asks for as of any neighbour, on the wire: the device raises no
- * miss for that. It is the neighbour table that asks user space, where it is told to.
+ * For packets that the host routes through the device, the kernel sends ARP on the wire, and the device raises no miss.
+ * With `app_solicit` the kernel's neighbour table asks user space first.
  */
 function prepareRouted(device: ServedDevice, log: Logger): void {
   const { link, name, namespace } = device;
-  // One that is down has perhaps just been made, and is a bridge's port a moment later.
+  // A device that is down may be new, and become a port of a bridge a moment later.
   if (!link.vxlan.l3miss || !link.up) return;
   for (const family of [4, 6] as const) {
     try {
-      // Whoever set it before us may have had a reason for another number.
+      // Another number may have been set on purpose.
       if (namespace.kernel.getAppSolicit(link.ifindex, family) !== 0) continue;
       note(device, { name: 'app_solicit', family }, log);
       namespace.kernel.setAppSolicit(link.ifindex, family, APP_SOLICIT);
@@ -66,11 +66,11 @@ function prepareRouted(device: ServedDevice, log: Logger): void {
   }
 }
 
-/** So that a flush can undo it, after a restart, too. */
+/** Notes a setting so that a flush can undo it, even after a restart. */
 function note({ name, settings }: ServedDevice, setting: Setting, log: Logger): void {
   try {
     settings.note(setting);
   } catch (error) {
-    log.warn(`${name}: after a restart nobody will know that ${setting.name} was set: ${reasonOf(error)}`);
+    log.warn(`${name}: a flush after a restart cannot undo ${setting.name}: ${reasonOf(error)}`);
   }
 }

@@ -1,17 +1,17 @@
 import type { Logger } from '../base/log.ts';
 import type { Host } from './host.ts';
 
-/** What the operator asked to be served, and what of it cannot be had. */
+/** The devices that the operator asked for, and the log of those that cannot be served. */
 export class RequestedDevices {
   readonly #names: () => readonly string[];
   readonly #host: Host;
   readonly #log: Logger;
   readonly #fail: (reason: string) => void;
-  /** Something was served, or it was decided that nothing could be. */
+  /** The decision at start has been made. */
   #decided = false;
 
   /**
-   * @param names devices asked for, empty for every one that raises misses
+   * @param names names of `--device`; empty for every device that raises misses
    * @param fail called when nothing is served and nothing can be expected
    */
   constructor(names: () => readonly string[], host: Host, log: Logger, fail: (reason: string) => void) {
@@ -26,8 +26,8 @@ export class RequestedDevices {
   }
 
   /**
-   * Devices asked for by name: some may come later, but if all are there at start and none can be served, say so and end.
-   * Later a device may be refused, or be gone, without end: others go on, and it may come again.
+   * Ends missd at start if all named devices exist and none can be served. Later a refused or removed device never ends
+   * missd: others go on, and the device may come again.
    */
   check(): void {
     const namespaces = [...this.#host.namespaces.values()];

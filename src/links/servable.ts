@@ -7,14 +7,14 @@ export const isVxlan = (link: Link): link is VxlanLink => link.vxlan !== undefin
 type StrategyOf = (vni: Vni) => Strategy;
 const onDemand: StrategyOf = () => 'miss';
 
-/** Whether a device is ours to serve: named by `--device`, or raising misses, or written ahead, where none is named. */
+/** Whether to serve a device: `--device` names it, or without `--device` it raises misses or is written ahead. */
 export function isWanted(link: Link, names: readonly string[], strategyOf: StrategyOf = onDemand): boolean {
   if (names.length > 0) return names.includes(link.name);
   const { vxlan } = link;
   return vxlan !== undefined && (vxlan.l2miss || vxlan.l3miss || strategyOf(vxlan.vni) !== 'miss');
 }
 
-/** Why a wanted device cannot be served, in words for its operator; undefined when it can. */
+/** Why a wanted device cannot be served, as a text for the operator; undefined when it can. */
 export function refusal(
   link: Link,
   links: ReadonlyMap<number, Link>,
@@ -27,7 +27,7 @@ export function refusal(
     return `it is in a bridge, and --strategy ${link.vxlan.vni}=routes is for a host that routes: take it out, or choose miss or preload`;
   const bridge = links.get(link.master);
   if (bridge?.bridge?.vlanFiltering === true)
-    return `its bridge ${bridge.name} filters VLANs, so one address may be several guests`;
+    return `its bridge ${bridge.name} filters VLANs, so one address may belong to several guests`;
   const other = [...links.values()].find(
     (one) => isVxlan(one) && one.master === link.master && one.ifindex < link.ifindex,
   );
@@ -36,14 +36,14 @@ export function refusal(
   return undefined;
 }
 
-/** What will keep a served device from working as expected, each with the command that mends it. */
+/** What will keep a served device from working as expected, each with the command that fixes it. */
 export function cautions(link: VxlanLink, strategy: Strategy = 'miss'): string[] {
   const { vxlan, name, bridgePort } = link;
   const found: string[] = [];
   const bridged = bridgePort !== undefined;
   if (vxlan.group !== undefined)
     found.push(`has a default remote (${vxlan.group}): unknown MACs go there and raise no L2 miss`);
-  // Written ahead, there is nothing that has to be asked for.
+  // Entries written ahead need no misses.
   if (!vxlan.l3miss && strategy === 'miss')
     found.push('has no l3miss: unknown addresses raise no miss (ip link set takes it only at creation)');
   if (!vxlan.l2miss && strategy === 'miss')

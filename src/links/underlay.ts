@@ -9,8 +9,8 @@ const partsOf = ({ namespace, ifindex }: ServedDevice): { device: string; underl
 
 /**
  * Makes the device's own VTEP address, and all addresses of the namespace its packets leave from, this host's.
- * @param later called when that namespace's addresses, which take a moment to read, are others than before
- * @returns whether the device's own address is another than before
+ * @param later called when the addresses of that namespace, which are read asynchronously, have changed
+ * @returns whether the device's own address has changed
  */
 export function followUnderlay(
   device: ServedDevice,
@@ -32,7 +32,7 @@ export function followUnderlay(
           if (isServed() && own.set(parts.underlay, ips)) later();
         },
         () => {
-          // A namespace that cannot be read any more has gone, and the device with it.
+          // The namespace is gone, and the device with it.
         },
       );
   return own.set(parts.device, vxlan.local === undefined ? [] : [vxlan.local]);

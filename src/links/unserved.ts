@@ -1,16 +1,16 @@
-/** What an operator may expect to be served and is not, with the reason in words. */
+/** Devices that an operator may expect to be served and that are not, with the reason. */
 import type { Host } from './host.ts';
 import { isVxlan } from './servable.ts';
 
 export interface Unserved {
-  /** Of the device, or of what was named and is not there. */
+  /** Name of the device, or of a missing `--device`. */
   name: string;
   namespace: string;
   vni?: number;
   reason: string;
 }
 
-/** @param names devices asked for by name; empty for every one that raises misses */
+/** @param names names of `--device`; empty for every device that raises misses */
 export function unserved(host: Host, names: readonly string[]): Unserved[] {
   const namespaces = [...host.namespaces.values()];
   const found: Unserved[] = [];

@@ -1,4 +1,4 @@
-/** What a device's place on this host says of the VTEPs that its records may name, for whoever judges beside the daemon. */
+/** The rules for VTEPs in a device's records, for commands that check records beside the daemon. */
 import type { RecordContext } from '../directory/record.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { AssignedAddresses } from './assigned-addresses.ts';
@@ -7,8 +7,8 @@ import { type VxlanLink, familyOf, interfaceOf } from '../model/vxlan-link.ts';
 export type VtepRules = Required<Pick<RecordContext, 'family' | 'linkLocal' | 'isBroadcast'>>;
 
 /**
- * The rules that a `ServedDevice` would have, read once. Never rejects: where the addresses of the underlay cannot be
- * read no broadcast address is known, as for the daemon.
+ * Reads the rules that a `ServedDevice` would have, once. Never rejects: where the underlay's addresses cannot be read, no
+ * broadcast address is known, as in the daemon.
  * @param kernel the namespace of the device
  */
 export async function vtepRules(

@@ -17,7 +17,7 @@ export type Replicas = ReadonlyMap<Mac, ReadonlySet<Ip>>;
 export type Routes = ReadonlyMap<string, Ip>;
 
 /** What a device needs to know of the namespace it is in. */
-export interface Surroundings {
+export interface DeviceNamespace {
   /** For logs: a name under /run/netns, a path, or `own`. */
   readonly name: string;
   readonly kernel: Namespace;
@@ -42,7 +42,7 @@ const MOST_ABSENT = 65_536;
 export class ServedDevice {
   /** As last reported by the kernel. */
   link: VxlanLink;
-  readonly namespace: Surroundings;
+  readonly namespace: DeviceNamespace;
   /** Addresses that nobody has, as of a moment ago. */
   readonly absent: ExpiringSet;
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */
@@ -87,7 +87,7 @@ export class ServedDevice {
   /** @param negativeLifetime milliseconds */
   constructor(
     link: VxlanLink,
-    namespace: Surroundings,
+    namespace: DeviceNamespace,
     negativeLifetime: number,
     now: Clock,
     strategy: Strategy = 'miss',

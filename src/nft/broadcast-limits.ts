@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import { NftBusy } from '../kernel/nft/nft.ts';
 import type { Logger } from '../base/log.ts';
-import type { ServedDevice, Surroundings } from '../model/device.ts';
+import type { ServedDevice, DeviceNamespace } from '../model/device.ts';
 import { GROUPS } from '../model/replicated-groups.ts';
 
 /** One port of a bridge may send a quarter of what its device may, as it may hold a quarter of the entries. */
@@ -29,7 +29,7 @@ interface Place {
 }
 
 export class BroadcastLimits {
-  readonly #places = new Map<Surroundings, Place>();
+  readonly #places = new Map<DeviceNamespace, Place>();
   readonly #rate: number;
   readonly #log: Logger;
   readonly #now: Clock;
@@ -99,7 +99,11 @@ export class BroadcastLimits {
     });
   }
 
-  async #apply(namespace: Surroundings, place: Place, replicating: readonly ServedDevice[]): Promise<void> {
+  async #apply(
+    namespace: DeviceNamespace,
+    place: Place,
+    replicating: readonly ServedDevice[],
+  ): Promise<void> {
     const { dropped } = place;
     for (const device of dropped.keys()) if (!replicating.includes(device)) dropped.delete(device);
     for (const device of replicating) if (!dropped.has(device)) dropped.set(device, { before: 0, now: 0 });
@@ -134,7 +138,7 @@ export class BroadcastLimits {
     for (const count of dropped.values()) Object.assign(count, { before: count.before + count.now, now: 0 });
   }
 
-  async #read(namespace: Surroundings, place: Place): Promise<void> {
+  async #read(namespace: DeviceNamespace, place: Place): Promise<void> {
     if (place.refused || place.inForce === undefined || place.inForce === NOTHING) return;
     place.lookedAt = this.#now();
     try {

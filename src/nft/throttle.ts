@@ -13,7 +13,7 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import { NftBusy } from '../kernel/nft/nft.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
-import type { ServedDevice, Surroundings } from '../model/device.ts';
+import type { ServedDevice, DeviceNamespace } from '../model/device.ts';
 import type { PortLane } from '../model/question.ts';
 
 /** How long a port is held back at a time, ms, and how long before the end it is decided whether to go on. */
@@ -57,7 +57,7 @@ interface Place {
 export class Throttle {
   /** Times a port began to be held back. */
   count = 0;
-  readonly #places = new Map<Surroundings, Place>();
+  readonly #places = new Map<DeviceNamespace, Place>();
   #rate = 0;
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
@@ -163,7 +163,7 @@ export class Throttle {
     this.#places.clear();
   }
 
-  #apply(namespace: Surroundings, place: Place): void {
+  #apply(namespace: DeviceNamespace, place: Place): void {
     place.again = true;
     place.work ??= this.#work(namespace, place).finally(() => {
       place.work = undefined;
@@ -171,7 +171,7 @@ export class Throttle {
   }
 
   /** For this time. A port that goes on is noticed again, and by then there may be what there was no room for. */
-  #giveUp(namespace: Surroundings, place: Place, error: NftBusy): void {
+  #giveUp(namespace: DeviceNamespace, place: Place, error: NftBusy): void {
     place.offences.clear();
     place.pausedUntil = this.#now() + PAUSE;
     this.#complaints.warn(
@@ -181,7 +181,7 @@ export class Throttle {
   }
 
   /** Never rejects. */
-  async #work(namespace: Surroundings, place: Place): Promise<void> {
+  async #work(namespace: DeviceNamespace, place: Place): Promise<void> {
     while (place.again) {
       place.again = false;
       const now = this.#now();
@@ -218,7 +218,7 @@ export class Throttle {
   }
 }
 
-function passOver(namespace: Surroundings, { devices }: Place, offences: Offence[]): void {
+function passOver(namespace: DeviceNamespace, { devices }: Place, offences: Offence[]): void {
   try {
     namespace.muteTap(new Set(offences.map(({ lane }) => lane.port)));
   } catch {

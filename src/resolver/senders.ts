@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.ts';
-import type { ServedDevice, Surroundings } from '../model/device.ts';
+import type { ServedDevice, DeviceNamespace } from '../model/device.ts';
 
 /** How long frames are read after the last time it was needed, ms. */
 const DURATION = 10_000;
@@ -10,7 +10,7 @@ const DURATION = 10_000;
  * L2 misses, too.
  */
 export class Senders {
-  readonly #until = new Map<Surroundings, number>();
+  readonly #until = new Map<DeviceNamespace, number>();
   readonly #now: Clock;
 
   constructor(now: Clock) {
@@ -37,7 +37,7 @@ export class Senders {
 }
 
 /** Without a packet socket, or in a closed namespace, senders stay unknown. */
-function setFollow({ kernel }: Surroundings, follow: boolean): void {
+function setFollow({ kernel }: DeviceNamespace, follow: boolean): void {
   try {
     kernel.followFrames(follow);
   } catch {

@@ -11,7 +11,7 @@ import { FoldedLog, type Logger } from '../../../src/base/log.ts';
 import { Counters } from '../../../src/model/counters.ts';
 import { Report } from '../../../src/daemon/report.ts';
 import { Admission } from '../../../src/resolver/admission.ts';
-import { ServedDevice, type Surroundings } from '../../../src/model/device.ts';
+import { ServedDevice, type DeviceNamespace } from '../../../src/model/device.ts';
 import { OwnVteps } from '../../../src/links/own-vteps.ts';
 import { Announcer } from '../../../src/entries/announce.ts';
 import { type InstallOutcome, install } from '../../../src/entries/install.ts';
@@ -97,7 +97,7 @@ export class World {
   readonly admission = new Admission(this.counters, LOOKUP_RATE, this.now);
   readonly deps: PipelineDeps;
 
-  readonly #surroundings: Surroundings;
+  readonly #surroundings: DeviceNamespace;
 
   constructor() {
     this.own.set('--local', [HERE]);

@@ -87,7 +87,7 @@ describe('what missd has set', () => {
   it('is known for as long as the process lives where it cannot be written down, with a word', () => {
     rmSync(folder, { recursive: true });
     const device = serve(routed);
-    expect(world.lines.join('')).toContain('nobody will know that app_solicit was set: ENOENT');
+    expect(world.lines.join('')).toContain('a flush after a restart cannot undo app_solicit: ENOENT');
     expect(device.settings.undo(world.kernel, routed)).toHaveLength(2);
   });
 });
