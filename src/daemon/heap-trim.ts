@@ -1,16 +1,15 @@
 /**
- * What a storm of misses leaves behind is garbage of its size, and V8 keeps it until something needs the room: nothing
- * does where the storm is over. So it is collected once it has been calm for long; the loop stands still for about a
- * tenth of a second then, and hardly anybody is asking anything.
+ * Collects the garbage of a storm of misses. V8 keeps that garbage until an allocation needs the memory, and after the storm
+ * none does. The collection stops the event loop for about 0.1 s, so it waits until few misses come.
  */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { addon } from '../kernel/addon.ts';
 
-/** With so few misses between two looks, for so long (ms), it is calm. */
+/** At most so many misses between two ticks, for so long (ms), count as calm. */
 const FEW = 100;
 const CALM = 30_000;
-/** Growth of the heap that is worth a collection, bytes. What a start leaves is more. */
+/** Growth of the heap that is worth a collection, bytes. The garbage of a start is more. */
 const WORTH = 24 * 1024 ** 2;
 
 export class HeapTrim {
@@ -21,7 +20,7 @@ export class HeapTrim {
   #since: number;
   #kept = 0;
 
-  /** @param heap bytes taken now @param collect frees what it can of them */
+  /** @param heap bytes in use @param collect runs a collection */
   constructor(now: () => number, heap = heapTaken, collect = collector()) {
     this.#now = now;
     this.#heap = heap;
@@ -29,7 +28,7 @@ export class HeapTrim {
     this.#since = now();
   }
 
-  /** Now and then. @param misses received so far */
+  /** Called every few seconds. @param misses received so far */
   tick(misses: number): void {
     const came = misses - this.#misses;
     this.#misses = misses;
@@ -42,7 +41,7 @@ export class HeapTrim {
 
 const heapTaken = (): number => process.memoryUsage().heapTotal;
 
-/** V8 has the function only where the flag is set, and gives it to contexts made from then on. */
+/** V8 defines `gc` only in contexts that are created after the flag is set. */
 function collector(): () => void {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;

@@ -1,9 +1,9 @@
-/** What the daemon waits for before it is ready: its namespaces, what it took over, and the directory. */
+/** What the daemon waits for before it is ready: its namespaces, the adopted entries and the directory. */
 import { monotonic } from '../base/clock.ts';
 import type { DirectoryState } from '../directory/directory.ts';
 import type { Host } from '../links/host.ts';
 
-/** A directory lost for less than this is a hiccup, ms (the contract's `/readyz`). */
+/** An outage of the directory shorter than this does not affect `/readyz`, ms. */
 const DIRECTORY_GRACE = 10_000;
 
 export class Readiness {
@@ -31,7 +31,7 @@ export class Readiness {
     this.#everUp ||= state.up;
   }
 
-  /** What is not served yet, in words, whether there is a directory or not. */
+  /** What is not served yet, in words, regardless of the directory. */
   unserved(): string[] {
     return [
       ...this.#host.missing().map((name) => `namespace ${name}`),

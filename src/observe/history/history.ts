@@ -1,6 +1,6 @@
 /**
- * What lately happened to addresses, for whoever asks about one. Each kind has a ring of its own, so that a guest that
- * scans for addresses nobody has, or an import of a million records, pushes out nothing but its own like.
+ * Recent events of addresses, for `missd explain`. Each kind of event has a ring of its own, so that a scan for unknown
+ * addresses, or an import of a million records, replaces only events of its own kind.
  */
 import type { Conflict, Departure, ReconcileAction } from '../../base/outcomes.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -10,7 +10,7 @@ import type { ServedDevice } from '../../model/device.ts';
 import type { Vni } from '../../base/vocabulary.ts';
 import { Ring, type RingEvent } from './ring.ts';
 
-/** A question that ended; and what happened without one. */
+/** The outcomes of questions, and the events without a question. */
 const KINDS = [
   'resolved',
   'unknown',
@@ -21,12 +21,12 @@ const KINDS = [
   'changed',
   /** An entry was rewritten because its record says something new. */
   'rewritten',
-  /** An entry of ours went. */
+  /** An entry of ours was withdrawn. */
   'removed',
-  /** Gone to make room. */
+  /** Withdrawn to make room. */
   'evicted',
   'conflict',
-  /** The kernel's tables were brought in line. */
+  /** The audit repaired the kernel's tables. */
   'mended',
 ] as const;
 export type EventKind = (typeof KINDS)[number];
@@ -35,7 +35,7 @@ export interface HistoryEvent extends RingEvent {
   kind: EventKind;
 }
 
-/** Of each kind, some 70 bytes an event. */
+/** Events of each kind, some 70 bytes each. */
 const SIZE = 1024;
 
 export class History {
@@ -60,7 +60,7 @@ export class History {
     }
   }
 
-  /** Dropped without having been looked up. */
+  /** Notes a question that was dropped before its lookup. */
   dropped({ vni }: ServedDevice, address: string): void {
     this.#rings.shed.add(this.#now(), vni, address);
   }
@@ -82,7 +82,7 @@ export class History {
     for (const address of addresses) ring.add(now, vni, address, undefined, undefined, why);
   }
 
-  /** @param what in words, which begin with the address it is about */
+  /** @param what a text that begins with the address */
   conflict({ vni }: ServedDevice, reason: Conflict, what: string): void {
     this.#rings.conflict.add(this.#now(), vni, firstWord(what), undefined, undefined, `${reason}: ${what}`);
   }
@@ -91,9 +91,7 @@ export class History {
     this.#rings.mended.add(this.#now(), vni, firstWord(what), undefined, undefined, action);
   }
 
-  /**
-   * About an address, be it an entry that named it as its MAC, and about others that go with it; the oldest first.
-   */
+  /** Events of an address, of entries that name it as their MAC, and of other addresses; the oldest first. */
   of(vni: Vni, address: string, others: readonly string[] = []): HistoryEvent[] {
     const addresses = new Set([address, ...others]);
     const events: HistoryEvent[] = [];
@@ -102,7 +100,7 @@ export class History {
     return events.sort((a, b) => a.at - b.at);
   }
 
-  /** Before this moment something may have happened that is forgotten, monotonic ms; undefined: nothing is. */
+  /** Events before this may be forgotten, monotonic ms; undefined where none is. */
   get since(): number | undefined {
     const since = KINDS.map((kind) => this.#rings[kind].since).filter((one) => one !== undefined);
     return since.length === 0 ? undefined : Math.max(...since);

@@ -1,27 +1,27 @@
 /**
- * Which addresses of a device are asked for, how often and since when, in a memory that does not grow with what is asked.
+ * Which addresses of a device guests ask for, how often and since when, in bounded memory.
  *
- * Addresses are a guest's to make up, the port that its questions come in on is not: each port has room for so many, and
- * a new one takes the place of what is asked for least among those of its own port. So a scan, which asks for nothing
- * twice, pushes out itself; what others ask for stays, and so does what the same port asks for again and again.
+ * A guest can invent addresses, but not the port that its requests arrive on. So each port has a fixed number of places, and
+ * a new address replaces the least wanted address of the same port. A scan, which asks for no address twice, replaces only its
+ * own addresses; addresses of other ports stay, and so do addresses that the same port asks for repeatedly.
  */
 
 /** Addresses remembered of one port. */
 export const MOST_PER_PORT = 64;
 
-/** An address that is asked for. One object stays where an address gives way to another. */
+/** An address that guests ask for. The object is reused when another address replaces this one. */
 export interface Asked {
   address: string;
   layer: 'l2' | 'l3';
-  /** Whose room it takes: the port that asked first. */
+  /** The port whose place it takes: the one that asked first. */
   owner: number;
   /** The port that asked last. */
   port: number;
-  /** Misses since then; an estimate where they were too many to look at each. */
+  /** Misses so far; an estimate in a storm. */
   count: number;
-  /** The same, worth less with time; see `cool`. */
+  /** Misses, decaying with time; see `cool`. */
   heat: number;
-  /** First and last asked for, monotonic ms. */
+  /** First and last miss, monotonic ms. */
   since: number;
   at: number;
 }
@@ -42,7 +42,7 @@ export class AskedAddresses {
     return this.#byAddress.values();
   }
 
-  /** It is asked for once more. @returns false where it is not remembered, and nothing is done */
+  /** Counts further misses for a known address. @returns false for an unknown address, which is not added */
   again(address: string, port: number, times: number, now: number): boolean {
     const asked = this.#byAddress.get(address);
     if (asked === undefined) return false;
@@ -53,7 +53,7 @@ export class AskedAddresses {
     return true;
   }
 
-  /** It is asked for, and not remembered yet. */
+  /** Adds an address that is not known yet. */
   add(address: string, layer: 'l2' | 'l3', port: number, times: number, now: number): void {
     let room = this.#byPort.get(port);
     if (room === undefined) this.#byPort.set(port, (room = []));
@@ -61,7 +61,7 @@ export class AskedAddresses {
     if (asked === undefined)
       room.push((asked = { address, layer, owner: port, port, count: 0, heat: 0, since: now, at: now }));
     else this.#byAddress.delete(asked.address);
-    // In place: a scan would make as much garbage as it asks questions.
+    // The object is reused, because a scan would otherwise make garbage with every miss.
     asked.address = address;
     asked.layer = layer;
     asked.port = port;
@@ -80,7 +80,7 @@ export class AskedAddresses {
     if (room.length === 0) this.#byPort.delete(asked.owner);
   }
 
-  /** Time goes by. @param factor what heat is worth now @param before what was last asked for before is forgotten, monotonic ms */
+  /** @param factor multiplies the heat @param before addresses last asked for before this are forgotten, monotonic ms */
   cool(factor: number, before: number): void {
     for (const asked of this.#byAddress.values()) {
       asked.heat *= factor;
@@ -89,7 +89,7 @@ export class AskedAddresses {
   }
 }
 
-/** Of those alike the one that was asked for longest ago: a newer one may yet be asked for again. */
+/** The address with the least heat; among equals the one asked for longest ago, because guests may repeat a newer one. */
 function coldestOf(room: readonly Asked[]): Asked | undefined {
   let coldest = room[0];
   for (const one of room)

@@ -1,12 +1,12 @@
 import type { ServedDevice } from '../../model/device.ts';
 import { AskedAddresses } from './asked-addresses.ts';
 
-/** What is asked for on one device. */
+/** The addresses that guests of one device ask for. */
 export class DeviceAddresses {
-  /** All of its misses so far, as counted or estimated. */
+  /** Misses so far; an estimate in a storm. */
   misses = 0;
   readonly hot = new AskedAddresses();
-  /** Addresses that nobody has. Their heat does not cool: what is asked for once a minute is as wanting as the rest. */
+  /** Unresolved addresses. Their heat does not decay, so that one asked for once a minute counts as well. */
   readonly unknown = new AskedAddresses();
 }
 

@@ -1,29 +1,29 @@
-/** What is asked for, as `/status` says it: of all devices the addresses that somebody may want to look into. */
+/** The top addresses of all devices, as `/status` shows them. */
 import { L2_PORT, UNKNOWN_PORT } from '../../model/port-lane.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import { addressesOf } from './device-addresses.ts';
 import type { Asked } from './asked-addresses.ts';
 import { HALF_LIFE } from './top-addresses.ts';
 
-/** An address that is asked for. */
+/** An address that guests ask for. */
 export interface AskedFor {
   address: string;
   layer: 'l2' | 'l3';
   device: string;
   namespace: string;
   vni: number;
-  /** The bridge port that asked last; absent where none is known. */
+  /** The bridge port that asked last; absent where it is unknown. */
   port?: string;
-  /** Misses since it was first asked for; an estimate in a storm. */
+  /** Misses so far; an estimate in a storm. */
   asked: number;
-  /** The same a second: of the hottest on the average of about the last minute, of the unknown since it was first asked for. */
+  /** Misses a second: for the hottest addresses averaged over about the last minute, for unresolved ones since the first miss. */
   perSecond: number;
-  /** Seconds since it was first and last asked for. */
+  /** Seconds since the first and last miss. */
   firstSeconds: number;
   lastSeconds: number;
 }
 
-/** More are not of use to anybody. */
+/** Addresses in each list. */
 const MOST = 20;
 
 /** The addresses asked for most. */
@@ -36,8 +36,8 @@ export const hottest = (devices: readonly ServedDevice[], now: number): AskedFor
     .slice(0, MOST);
 
 /**
- * Addresses that nobody has and that are asked for again and again, the longest so first. Every port has its turn before
- * another has a second one: what a single guest asks for in vain does not hide what others miss.
+ * Unresolved addresses that guests ask for repeatedly, the longest unresolved first. Every port gets one place before any port
+ * gets a second, so that the unresolved addresses of one guest do not hide those of others.
  */
 export function longestUnknown(devices: readonly ServedDevice[], now: number): AskedFor[] {
   const rounds: AskedFor[][] = [];
@@ -78,13 +78,13 @@ function told(device: ServedDevice, asked: Readonly<Asked>, perSecond: number, n
   };
 }
 
-/** Of its heat, divided by what one miss a second would have come to in the same time. */
+/** Misses a second: the heat divided by the heat that one miss a second would have reached in the same time. */
 function cooled({ heat, since }: Readonly<Asked>, now: number): number {
   const seconds = Math.max(1, (now - since) / 1000);
   return heat / ((HALF_LIFE / Math.LN2) * (1 - 2 ** (-seconds / HALF_LIFE)));
 }
 
-/** The same from one look to the next. */
+/** A stable order between reports. */
 const order = (one: AskedFor, other: AskedFor): number =>
   other.asked - one.asked || (one.address < other.address ? -1 : 1);
 

@@ -1,9 +1,9 @@
 /**
- * What is asked for, and by whom: the addresses asked for most, and those asked for again and again although nobody has
- * them. For people who look (`missd top`); nothing is decided by it.
+ * The addresses that guests ask for most, and those that stay unresolved, each with its port. For people (`missd top`); no
+ * decision depends on it.
  *
- * It is told of every batch and must cost next to nothing: of more than a thousand misses a second only some are looked
- * at, each for as many as were passed over.
+ * Every batch of misses comes by here, so the cost must be small: beyond a thousand misses a second only a sample is counted,
+ * and each sampled miss stands for those skipped.
  */
 import type { MissBatch, Settled } from '../../model/question.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -14,10 +14,11 @@ import { addressesOf } from './device-addresses.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import type { Miss } from '../../base/vocabulary.ts';
 
-/** So many misses a second are looked at one by one; beyond, every second one, every third and so on. */
+/** So many misses a second are counted one by one; beyond that every second one, every third and so on. */
 const ONE_BY_ONE = 1_000;
-/** Ticks after which being asked for is worth half, and after which an address is forgotten; a tick is a second. */
+/** Seconds after which heat is halved. */
 export const HALF_LIFE = 60;
+/** Milliseconds without a miss after which an address is forgotten. */
 const FORGOTTEN = 600_000;
 
 export class TopAddresses {
@@ -33,12 +34,12 @@ export class TopAddresses {
     this.#random = random;
   }
 
-  /** Misses just heard. */
+  /** Takes misses just received. */
   onMisses({ misses, deviceOf }: MissBatch): void {
     const now = this.#now();
     this.#recent += misses.length;
     const stride = 1 + Math.floor(this.#recent / ONE_BY_ONE);
-    // At random, so that nobody's misses are always the ones passed over.
+    // A random start, so that the misses of one guest are not skipped every time.
     for (let at = stride === 1 ? 0 : Math.floor(this.#random() * stride); at < misses.length; at += stride) {
       const miss = misses[at];
       if (miss === undefined) continue;
@@ -49,13 +50,13 @@ export class TopAddresses {
       const port = portOf(miss);
       const times = count * stride;
       asked.misses += times;
-      // What is new stands for itself alone, or one of a storm's addresses would outweigh what is asked for all the time.
+      // A new address counts for itself alone; otherwise a single address of a storm would outweigh regular ones.
       if (!asked.hot.again(address, port, times, now)) asked.hot.add(address, layer, port, count, now);
       if (asked.unknown.size > 0) asked.unknown.again(address, port, times, now);
     }
   }
 
-  /** Misses just answered. */
+  /** Takes outcomes of questions. */
   settled(settled: readonly Settled[]): void {
     const now = this.#now();
     for (const { question, outcome } of settled) {
@@ -68,7 +69,7 @@ export class TopAddresses {
     }
   }
 
-  /** Records changed: whether anybody has these addresses is to be seen when they are asked for again. */
+  /** Forgets that addresses are unresolved whose records changed; the next miss tells. */
   changed(change: DirectoryChange): void {
     if (change.type !== 'records') return;
     const wanting = this.#devices().filter((device) => addressesOf(device).unknown.size > 0);
@@ -88,5 +89,5 @@ export class TopAddresses {
   }
 }
 
-/** As the lanes of admission have it. */
+/** The port in the sense of the lanes of admission. */
 const portOf = ({ layer, asker }: Miss): number => (layer === 'l2' ? L2_PORT : (asker?.port ?? UNKNOWN_PORT));
