@@ -169,7 +169,7 @@ function concludeNeighbour(
   if (failure === undefined || (failure === 'foreign' && device.tables.neighbours.has(ip)))
     device.tables.setNeighbour({ ip, mac, source, checkedAt: now, usedAt: now }, port);
   if (failure === undefined) {
-    device.tables.probation.delete(ip);
+    device.tables.staleProbes.delete(ip);
     if (before !== undefined && before !== mac) macChanges.note(device, ip, answer, before);
     return true;
   }

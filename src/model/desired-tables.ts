@@ -38,7 +38,7 @@ export class DesiredTables {
   readonly lone: ReadonlyMap<Mac, HeldFdbEntry>;
   readonly quotas = new PortQuotas();
   /** Neighbours rewritten as STALE to see whether they are used, and since when (monotonic ms); see `reconcile/aging.ts`. */
-  readonly probation = new Map<Ip, number>();
+  readonly staleProbes = new Map<Ip, number>();
   /** Adopted FDB entries that only their record can show to be ours; see evidence.ts. None of them is ever removed. */
   readonly unproven = new Map<Mac, Doubt>();
   /** Told of each whose record says what it says. */
@@ -109,7 +109,7 @@ export class DesiredTables {
     const port = held.quota?.port ?? UNKNOWN;
     this.#neighbours.delete(ip);
     this.quotas.delete(held);
-    this.probation.delete(ip);
+    this.staleProbes.delete(ip);
     this.known.note(ip, held.mac);
     this.#disuse(held.mac, ip, port);
   }
@@ -173,7 +173,7 @@ export class DesiredTables {
     this.#unplaced.clear();
     this.#bySource.clear();
     this.quotas.clear();
-    this.probation.clear();
+    this.staleProbes.clear();
     this.known.clear();
   }
 

@@ -1,6 +1,5 @@
 import { type Journal, VolatileJournal } from './journal.ts';
 import type { Strategy } from './strategy.ts';
-import type { RecordKey } from '../directory/directory.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { DeviceCounters } from './counters.ts';
@@ -8,6 +7,7 @@ import { DesiredTables } from './desired-tables.ts';
 import { type VxlanLink, familyOf, interfaceOf } from './vxlan-link.ts';
 import { Settings } from './device-settings.ts';
 import { ExpiringSet } from '../base/expiring-set.ts';
+import type { RecordKey } from '../directory/directory.ts';
 import type { Clock } from '../base/clock.ts';
 
 /** VTEPs by group. */
@@ -131,6 +131,6 @@ export class ServedDevice {
   }
 }
 
-/** Whether the desired tables of a device have an entry for the address of this record. */
+/** Whether the kernel entry that a record is for is held on the device. */
 export const isHeld = ({ tables }: ServedDevice, { kind, address }: RecordKey): boolean =>
   kind === 'ip' ? tables.neighbours.has(address) : tables.fdb.has(address);

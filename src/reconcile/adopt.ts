@@ -10,10 +10,9 @@ import { ADOPTED } from '../model/port-quotas.ts';
 import type { FdbEntry, Mac } from '../base/vocabulary.ts';
 
 /**
- * Takes over what a predecessor wrote, as it stands in the kernel. Its records are read afterwards; until then the
- * entries serve, since they were true a moment ago. What has been answered meanwhile is newer and stays. An FDB entry of
- * which neither the journal nor a neighbour says that it is ours is held as unproven, one with the sign of another owner
- * not at all.
+ * Adopts the predecessor's entries from the kernel. Their records are read afterwards; until then the entries serve, since
+ * they were true a moment ago. Entries written meanwhile are newer and stay. An FDB entry that neither the journal nor a
+ * neighbour proves to be ours is held as unproven; one that bears another owner's mark is not held.
  * @throws KernelError
  */
 export async function adopt(device: ServedDevice, now: () => number, report: InstallReport): Promise<void> {

@@ -1,15 +1,16 @@
 /**
- * Which entries have gone unused. The FDB tells when it last forwarded to a MAC; that speaks for a neighbour only while
- * no other shares the MAC. Otherwise:
+ * Withdraws entries that have gone unused. The FDB tells when it last forwarded to a MAC, which proves the use of a
+ * neighbour only while no other neighbour shares the MAC. For neighbours that share one:
  *
- *   bridged   a guest that uses an address asks for it now and then, and the tap sees it ask. One whose own entry is
- *             confirmed by what it receives never does; it goes on sending to the FDB entry, which stays.
- *   routed    a neighbour rewritten as STALE goes on forwarding, and leaves that state only if it is used
+ *   bridged   A guest that uses an address asks for it now and then, and the tap sees the ARP request or solicitation. A
+ *             guest whose own entry is confirmed by incoming traffic never asks; its FDB entry stays.
+ *   routed    The neighbour is rewritten as STALE (a stale probe). It goes on forwarding, and the kernel moves it out of
+ *             STALE only when it is used.
  */
-import { chunks } from '../base/chunks.ts';
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { MissBatch } from '../model/question.ts';
 import { setImmediate as turn } from 'node:timers/promises';
+import { chunks } from '../base/chunks.ts';
 import { attemptOn } from '../base/guarded-lane.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NUD_NOARP, NUD_STALE } from '../kernel/netlink.ts';
@@ -20,12 +21,9 @@ import { isStaleProbe, isOurNeighbour } from '../entries/ownership.ts';
 import { removeNeighbours, withdrawFdb } from '../entries/remove.ts';
 import { neighbourWrite } from '../entries/writes.ts';
 
-/** Neighbours looked at in one go; the event loop turns in between. */
-const AT_ONCE = 500;
-
 /**
- * Withdraws what was last used before `idleBefore` (monotonic ms) and not written ahead. What turns out to have been used
- * since is noted, and is not looked at again before it could be idle.
+ * Withdraws entries last used before `idleBefore` (monotonic ms), except those that a strategy installs in advance.
+ * Notes the latest use of all others, so that they are not checked again before they can be idle.
  */
 export async function withdrawIdle(
   device: ServedDevice,
@@ -38,24 +36,24 @@ export async function withdrawIdle(
   const unused: HeldNeighbour[] = [];
   for (const held of tables.neighbours.values())
     if (held.usedAt < idleBefore && !gateways.has(held.ip)) unused.push(held);
-  for (const chunk of chunks(unused, AT_ONCE)) {
-    // What was used, or written anew, while the loop turned is looked at the next time.
+  for (const chunk of chunks(unused)) {
+    // Entries used or rewritten while the loop turned wait for the next audit.
     const some = chunk.filter((held) => tables.neighbours.get(held.ip) === held && held.usedAt < idleBefore);
     const alone = some.filter(({ mac }) => tables.userCount(mac) === 1);
     const shared = some.filter(({ mac }) => tables.userCount(mac) > 1);
-    endProbation(device, alone, deps);
+    endStaleProbes(device, alone, deps);
     const idle = notForwarding(device, alone, idleBefore, deps);
-    idle.push(...(device.bridge === 0 ? onTrial : unasked)(device, shared, idleBefore, deps));
+    idle.push(...(device.bridge === 0 ? runStaleProbes : unasked)(device, shared, idleBefore, deps));
     const ips = idle.map(({ ip }) => ip);
     increment(deps.counters.reconcileChanges, 'idle', ips.length);
     deps.report.removed(device, ips, 'idle');
     removeNeighbours(device, ips, deps.report);
     await turn();
   }
-  // Last, since an FDB entry is used for as long as it forwards, whoever has asked for what.
+  // FDB entries without a neighbour come last: only forwarding counts as their use.
   const lone: HeldFdbEntry[] = [];
   for (const held of tables.lone.values()) if (held.usedAt < idleBefore) lone.push(held);
-  for (const chunk of chunks(lone, AT_ONCE)) {
+  for (const chunk of chunks(lone)) {
     const some = chunk.filter((held) => tables.lone.get(held.mac) === held && held.usedAt < idleBefore);
     const macs = notForwarding(device, some, idleBefore, deps).map(({ mac }) => mac);
     increment(deps.counters.reconcileChanges, 'idle', macs.length);
@@ -65,7 +63,7 @@ export async function withdrawIdle(
   }
 }
 
-/** Those whose FDB entry has not forwarded since. How long a missing one was not used is not known. */
+/** Entries whose FDB row has not forwarded since `idleBefore`. A missing row counts as used now, because its use is unknown. */
 function notForwarding<T extends HeldNeighbour | HeldFdbEntry>(
   { namespace, ifindex }: ServedDevice,
   all: T[],
@@ -83,17 +81,17 @@ function notForwarding<T extends HeldNeighbour | HeldFdbEntry>(
   });
 }
 
-/** The kernel asks for a neighbour that is on probation: it is used. Answered from what is held, so also without a directory. */
+/** A miss for a neighbour under a stale probe proves its use. The held MAC answers it, even without a directory. */
 export function onMisses({ misses, deviceOf }: MissBatch, deps: PipelineDeps): void {
   for (const { layer, ifindex, address } of misses) {
     const device = layer === 'l3' ? deviceOf(ifindex) : undefined;
-    const held = device?.tables.probation.has(address) ? device.tables.neighbours.get(address) : undefined;
+    const held = device?.tables.staleProbes.has(address) ? device.tables.neighbours.get(address) : undefined;
     if (device !== undefined && held !== undefined)
-      attemptOn(device, 'idle', () => endProbation(device, [held], deps), deps.report);
+      attemptOn(device, 'idle', () => endStaleProbes(device, [held], deps), deps.report);
   }
 }
 
-/** Of neighbours that share their MAC on a bridge: those that nobody has asked for. */
+/** Bridged: neighbours with a shared MAC that no guest has asked for. */
 function unasked(
   { namespace, ifindex }: ServedDevice,
   shared: HeldNeighbour[],
@@ -110,8 +108,8 @@ function unasked(
   });
 }
 
-/** The same in the routed topology: those that were put on probation half of `--idle` ago and are STALE still. */
-function onTrial(
+/** Routed: begins and ends stale probes. @returns neighbours still STALE after half of `--idle` */
+function runStaleProbes(
   device: ServedDevice,
   shared: HeldNeighbour[],
   idleBefore: number,
@@ -121,23 +119,23 @@ function onTrial(
   const now = deps.now();
   const due = now - (now - idleBefore) / 2;
   const rows = rowsOf(device, shared);
-  const begin = shared.filter(({ ip }, index) => !tables.probation.has(ip) && isOurs(rows[index]));
+  const begin = shared.filter(({ ip }, index) => !tables.staleProbes.has(ip) && isOurs(rows[index]));
   const used = shared.filter(
-    ({ ip }, index) => tables.probation.has(ip) && isOurs(rows[index]) && rows[index]?.state !== NUD_STALE,
+    ({ ip }, index) => tables.staleProbes.has(ip) && isOurs(rows[index]) && rows[index]?.state !== NUD_STALE,
   );
   const idle = shared.filter(
-    ({ ip }, index) => (tables.probation.get(ip) ?? Infinity) <= due && rows[index]?.state === NUD_STALE,
+    ({ ip }, index) => (tables.staleProbes.get(ip) ?? Infinity) <= due && rows[index]?.state === NUD_STALE,
   );
-  for (const { ip } of begin) tables.probation.set(ip, now);
+  for (const { ip } of begin) tables.staleProbes.set(ip, now);
   device.namespace.kernel.write(begin.map((held) => rewrite(device, held, NUD_STALE)));
-  endProbation(device, used, deps);
+  endStaleProbes(device, used, deps);
   return idle;
 }
 
-/** Makes neighbours what they were; they have been used now. Whatever else stands there by now is the audit's. */
-function endProbation(device: ServedDevice, all: readonly HeldNeighbour[], { now }: PipelineDeps): void {
+/** Rewrites neighbours as NOARP and counts them as used now. Rows with other marks are left to the audit. */
+function endStaleProbes(device: ServedDevice, all: readonly HeldNeighbour[], { now }: PipelineDeps): void {
   const { tables, namespace } = device;
-  const ending = all.filter(({ ip }) => tables.probation.delete(ip));
+  const ending = all.filter(({ ip }) => tables.staleProbes.delete(ip));
   if (ending.length === 0) return;
   const rows = rowsOf(device, ending);
   const ours = ending.filter((_, index) => isOurs(rows[index]));
@@ -146,14 +144,14 @@ function endProbation(device: ServedDevice, all: readonly HeldNeighbour[], { now
 }
 
 /**
- * The device became a bridge's port, or is none any more. On a bridge a STALE neighbour neither answers guests nor raises
- * a miss: none may be left.
+ * Ends every stale probe of a device that joined or left a bridge. On a bridge a STALE neighbour neither answers guests
+ * nor raises a miss.
  */
-export function endAllProbation(device: ServedDevice, deps: PipelineDeps): void {
-  const { probation, neighbours } = device.tables;
-  endProbation(
+export function endAllStaleProbes(device: ServedDevice, deps: PipelineDeps): void {
+  const { staleProbes, neighbours } = device.tables;
+  endStaleProbes(
     device,
-    [...probation.keys()].flatMap((ip) => neighbours.get(ip) ?? []),
+    [...staleProbes.keys()].flatMap((ip) => neighbours.get(ip) ?? []),
     deps,
   );
 }

@@ -10,11 +10,11 @@ import { forgetBehindTunnel } from '../entries/bridge-rows.ts';
 import { withdrawFdb, withdrawNeighbours } from '../entries/remove.ts';
 import type { Verdict } from './recheck.ts';
 
-/** What applying verdicts leaves to do. */
+/** Follow-up work of applying verdicts. */
 export interface Applied {
-  /** Entries that nobody has a record for any more; the caller decides when they go. */
+  /** Entries without a record; the caller decides when they are withdrawn. */
   lost: Recheck[];
-  /** Entries whose FDB entry lost the record it was written from, while others still need it. */
+  /** Entries to recheck, because the record that their FDB entry followed is gone. */
   again: Recheck[];
 }
 
@@ -49,7 +49,7 @@ export function apply(verdicts: readonly Verdict[], deps: PipelineDeps): Applied
   return { lost, again };
 }
 
-/** Takes entries out whose records are gone. @returns what has to be read again because of it */
+/** Withdraws entries whose records are gone. @returns rechecks that the withdrawal calls for */
 export function withdrawLost(lost: readonly Recheck[], deps: PipelineDeps): Recheck[] {
   const again: Recheck[] = [];
   for (const [device, rechecks] of groupBy(lost, ({ device }) => device)) {
@@ -61,7 +61,7 @@ export function withdrawLost(lost: readonly Recheck[], deps: PipelineDeps): Rech
     const ips = rechecks.filter(({ table }) => table === 'neighbour').map(({ key }) => key);
     const macs = rechecks.filter(({ table }) => table === 'fdb').map(({ key }) => key);
     again.push(...withdraw(device, ips, deps));
-    // One that has users by now is theirs.
+    // An FDB entry that a neighbour uses by now stays.
     withdrawFdb(
       device,
       macs.filter((mac) => device.tables.userCount(mac) === 0),
@@ -74,10 +74,10 @@ export function withdrawLost(lost: readonly Recheck[], deps: PipelineDeps): Rech
 function withdraw(device: ServedDevice, ips: string[], deps: PipelineDeps): Recheck[] {
   if (ips.length === 0) return [];
   const macs = withdrawNeighbours(device, ips, deps.report);
-  return [...macs].flatMap((mac) => resource(device, mac));
+  return [...macs].flatMap((mac) => recheckSource(device, mac));
 }
 
-/** Whether the tables say already what the record says. */
+/** Whether the held entries already agree with the answer. */
 function isAsHeld({ tables }: ServedDevice, { table, key }: Recheck, answer: Answer): boolean {
   if (table === 'neighbour' && tables.neighbours.get(key)?.mac !== answer.mac) return false;
   const fdb = tables.fdb.get(answer.mac);
@@ -103,14 +103,14 @@ function touch({ tables }: ServedDevice, { table, key }: Recheck, answer: Answer
   if (neighbour !== undefined) tables.checkNeighbour(neighbour, answer.source, now);
 }
 
-/** An FDB entry that followed a `mac:` record which is gone follows whatever is asked next. */
+/** An FDB entry whose `mac:` record is gone may follow any other record. */
 function release({ tables }: ServedDevice, answer: Answer): void {
   const fdb = tables.fdb.get(answer.mac);
   if (fdb?.source.kind !== 'mac' || answer.vtepSource !== undefined || answer.source.kind === 'mac') return;
   tables.checkFdb(fdb, { kind: 'adopted', name: fdb.mac }, fdb.checkedAt);
 }
 
-/** Records of one device that say something new: a move rewrites the FDB entry in place, a new MAC both entries. */
+/** Writes changed answers of one device: a move rewrites the FDB entry in place, a new MAC both entries. */
 function change(device: ServedDevice, placements: Placement[], deps: PipelineDeps): Recheck[] {
   const again: Recheck[] = [];
   const { tables } = device;
@@ -121,7 +121,7 @@ function change(device: ServedDevice, placements: Placement[], deps: PipelineDep
   const outcomes = install(placements, deps);
   placements.forEach(({ ip, answer }, index) => {
     const old = before[index]?.mac;
-    // Nobody asked for it: what is written anew because its record was read is as unused as it was.
+    // A rewrite is no use: the time of the last use stays.
     const neighbour = ip === undefined ? undefined : tables.neighbours.get(ip);
     if (neighbour !== undefined) neighbour.usedAt = before[index]?.usedAt ?? neighbour.usedAt;
     const fdb = tables.fdb.get(answer.mac);
@@ -136,13 +136,13 @@ function change(device: ServedDevice, placements: Placement[], deps: PipelineDep
       old !== undefined &&
       old !== answer.mac
     ) {
-      again.push(...resource(device, old), { device, table: 'neighbour', key: ip, cause: 'change' });
+      again.push(...recheckSource(device, old), { device, table: 'neighbour', key: ip, cause: 'change' });
     }
   });
   return again;
 }
 
-/** The endpoint is on this host now: its entries go, and what the bridge learned of it from the tunnel. */
+/** The endpoint is on this host now: removes its entries, and the bridge's rows that point into the tunnel. */
 function becameLocal(
   device: ServedDevice,
   { table, key }: Recheck,
@@ -159,7 +159,7 @@ function becameLocal(
     again.push(...withdraw(device, [key], deps));
     device.tables.known.note(key, answer.mac);
     deps.macChanges.cancel(device, key);
-    // A mac: record that says so speaks for all addresses of the MAC.
+    // A `mac:` record applies to all addresses of the MAC.
     for (const ip of answer.vtepSource === undefined ? [] : device.tables.users(answer.mac))
       again.push({ device, table: 'neighbour', key: ip, cause: 'change' });
   }
@@ -167,8 +167,8 @@ function becameLocal(
   return again;
 }
 
-/** An FDB entry whose record spoke for an address that is gone: another user's record decides, or none but its own. */
-function resource(device: ServedDevice, mac: string): Recheck[] {
+/** An FDB entry that followed the record of a withdrawn address: rechecks another neighbour of the MAC, or the entry itself. */
+function recheckSource(device: ServedDevice, mac: string): Recheck[] {
   const { tables } = device;
   const fdb = tables.fdb.get(mac);
   const [user] = tables.users(mac);

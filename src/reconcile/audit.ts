@@ -1,21 +1,21 @@
 /**
- * Compares a device's tables with what is held, and mends the difference:
+ * Compares a device's tables with the held entries, and repairs the differences:
  *
  *   missing                           written again
  *   changed, not permanent            deleted and written again: flags cannot be changed in place
  *   permanent over ours               an operator's override: it wins, is counted and reported
- *   ours by its marks, but not held   adopted, and its record read: an FDB entry is ours only if its record says the same
- *   an FDB entry that another signed  left, and reported where it differs: it is theirs, too
- *   the kernel's leftovers, bridged   removed: they swallow questions without raising a miss
- *   at home here by now               withdrawn
+ *   ours by its marks, but not held   adopted, and its record read: the FDB entry stays ours only if the record agrees
+ *   an FDB entry of a second owner    left, and reported where it differs
+ *   the kernel's leftovers, bridged   removed: they swallow ARP requests without raising a miss
+ *   local by now                      withdrawn
  *   unused for long                   withdrawn (aging.ts)
  *
- * What was read is old when it is looked at, so every difference is looked at again, row by row, before anything is done.
+ * The dump is already old when it is compared, so each differing row is read again before it is repaired.
  */
-import { chunks } from '../base/chunks.ts';
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { Recheck } from './full-resync.ts';
 import { setImmediate as turn } from 'node:timers/promises';
+import { chunks } from '../base/chunks.ts';
 import type { EntryWrite } from '../kernel/kernel.ts';
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import { increment } from '../model/counters.ts';
@@ -38,13 +38,10 @@ import { isFdbAsHeld, isNeighbourAsHeld } from './matches.ts';
 import { withdrawIdle } from './aging.ts';
 import type { Rows } from './table-monitor.ts';
 
-/** Differences mended in one go; the event loop turns in between. */
-const AT_ONCE = 500;
-
 /**
- * @param rows what was read of the tables a moment ago
- * @param idleBefore entries last used before this go, monotonic ms
- * @returns what was adopted and is to be read
+ * @param rows the tables as read a moment ago
+ * @param idleBefore entries last used before this are withdrawn, monotonic ms
+ * @returns adopted entries, whose records are to be read
  */
 export async function audit(
   device: ServedDevice,
@@ -56,20 +53,20 @@ export async function audit(
   withdrawLocal(device, deps);
 
   const macs: string[] = [];
-  for (const held of some(tables.fdb, suspectMacs))
+  for (const held of heldUnder(tables.fdb, suspectMacs))
     if (!isFdbAsHeld(device, held, fdb.get(held.mac))) macs.push(held.mac);
-  for (const chunk of chunks(macs, AT_ONCE)) {
-    mendFdb(device, chunk, deps);
+  for (const chunk of chunks(macs)) {
+    repairFdb(device, chunk, deps);
     await turn();
   }
   const ips: string[] = [];
-  for (const held of some(tables.neighbours, suspectIps))
+  for (const held of heldUnder(tables.neighbours, suspectIps))
     if (!isNeighbourAsHeld(held, neighbours.get(held.ip))) ips.push(held.ip);
-  for (const chunk of chunks(ips, AT_ONCE)) {
-    mendNeighbours(device, chunk, deps);
+  for (const chunk of chunks(ips)) {
+    repairNeighbours(device, chunk, deps);
     await turn();
   }
-  lookAtDefault(device, deps);
+  reportDefaultRemote(device, deps);
   const adopted = adoptOrphans(device, [...fdb.values()], [...neighbours.values()], deps);
   removeLeftovers(device, [...neighbours.values()], deps);
   await withdrawIdle(device, idleBefore, deps);
@@ -77,10 +74,9 @@ export async function audit(
 }
 
 /**
- * An all-zeros row: frames to unknown MACs go by it, and raise no L2 miss. It is somebody else's and stays, but whoever
- * relies on L2 misses has to know.
+ * Reports an all-zeros FDB entry: frames to unknown MACs follow it and raise no L2 miss. It is foreign and stays.
  */
-function lookAtDefault(device: ServedDevice, { report }: PipelineDeps): void {
+function reportDefaultRemote(device: ServedDevice, { report }: PipelineDeps): void {
   const { namespace, ifindex } = device;
   const [row] = namespace.kernel.getFdb([{ ifindex, lladdr: ALL_ZEROS }]);
   device.defaultRemote = row?.vtep;
@@ -92,15 +88,15 @@ function lookAtDefault(device: ServedDevice, { report }: PipelineDeps): void {
     );
 }
 
-/** What is held of these. */
-function* some<T>(held: ReadonlyMap<string, T>, keys: ReadonlySet<string>): Generator<T> {
+/** The held entries under these keys. */
+function* heldUnder<T>(held: ReadonlyMap<string, T>, keys: ReadonlySet<string>): Generator<T> {
   for (const key of keys) {
     const one = held.get(key);
     if (one !== undefined) yield one;
   }
 }
 
-/** What is at home here by now: this host's VTEP or an interface's address changed since it was written. */
+/** Withdraws entries that are local by now, because this host's VTEP or an interface's address has changed. */
 export function withdrawLocal(device: ServedDevice, { isOwnVtep, report, counters }: PipelineDeps): void {
   const { tables, namespace } = device;
   const macs: string[] = [];
@@ -114,8 +110,8 @@ export function withdrawLocal(device: ServedDevice, { isOwnVtep, report, counter
   withdrawFdb(device, macs, report);
 }
 
-/** Restores and repairs FDB entries that differ from what is held. Looks at each row again first. */
-export function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void {
+/** Restores missing FDB entries and repairs changed ones. Reads each row again first. */
+export function repairFdb(device: ServedDevice, macs: string[], deps: PipelineDeps): void {
   const { tables, namespace, ifindex } = device;
   const rows = namespace.kernel.getFdb(macs.map((lladdr) => ({ ifindex, lladdr })));
   const signed = signedByOthers(device, macs);
@@ -125,7 +121,7 @@ export function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps
     const row = rows[index];
     if (held === undefined || isFdbAsHeld(device, held, row)) return;
     if (tables.unproven.has(mac)) {
-      // Whoever wrote it has removed or changed it.
+      // Its owner has removed or changed it.
       tables.deleteFdb(mac);
       return;
     }
@@ -153,7 +149,7 @@ export function mendFdb(device: ServedDevice, macs: string[], deps: PipelineDeps
   write(device, writes, 'fdb', deps);
 }
 
-function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps): void {
+function repairNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps): void {
   const { tables, namespace, ifindex } = device;
   const rows = namespace.kernel.getNeighbours(ips.map((ip) => ({ ifindex, ip })));
   const writes: EntryWrite[] = [];
@@ -161,8 +157,8 @@ function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps)
     const held = tables.neighbours.get(ip);
     const row = rows[index];
     if (held === undefined || isNeighbourAsHeld(held, row)) return;
-    if (row !== undefined && isStaleProbe(row) && tables.probation.has(ip)) return;
-    tables.probation.delete(ip);
+    if (row !== undefined && isStaleProbe(row) && tables.staleProbes.has(ip)) return;
+    tables.staleProbes.delete(ip);
     if (row !== undefined && isPermanent(row)) {
       deps.report.conflict(device, 'overridden', `${ip} is ${row.lladdr ?? 'nothing'} by a permanent entry`);
       return;
@@ -175,7 +171,7 @@ function mendNeighbours(device: ServedDevice, ips: string[], deps: PipelineDeps)
   write(device, writes, 'neighbour', deps);
 }
 
-/** Rows with our marks that nobody here wrote: a predecessor's, or somebody's who copied them. Their record decides. */
+/** Adopts rows with our marks that are not held: a predecessor or a copying control plane wrote them. Their records decide. */
 function adoptOrphans(
   device: ServedDevice,
   fdb: FdbEntry[],
@@ -209,7 +205,7 @@ function adoptOrphans(
     const source = { kind: 'adopted' as const, name: mac };
     const router = (flags & NTF_ROUTER) !== 0;
     tables.setFdb({ mac, vtep, router, source, checkedAt: now, usedAt: now }, ADOPTED);
-    // A neighbour of ours that names it was written behind it.
+    // A neighbour of ours with this MAC proves that the FDB entry is ours.
     if (tables.userCount(mac) === 0) tables.unproven.set(mac, 'found');
     else deps.report.mended(device, 'adopted_fdb', mac);
     rechecks.push({ device, table: 'fdb', key: mac, cause: 'change' });

@@ -3,7 +3,7 @@ import { questionsOf } from '../model/device-questions.ts';
 import type { DirectoryChange, RecordKey } from '../directory/directory.ts';
 import type { ServedDevice } from '../model/device.ts';
 
-/** A new record ends the memory of its absence at once, and one being looked up is looked up again. */
+/** Removes changed addresses from the negative cache; questions in flight for them are looked up again. */
 export function forgetAbsence(change: DirectoryChange, devices: readonly ServedDevice[]): void {
   for (const device of devices) {
     if (change.type === 'records') {
@@ -19,7 +19,7 @@ export function forget(device: ServedDevice, address: string): void {
   const question = inFlight.get(address);
   if (question !== undefined) question.changed = true;
   for (const reader of reading.get(address) ?? []) reader.changed = true;
-  // An L2 miss may have been answered by the absence of another record: that of an address with the MAC.
+  // An L2 miss may be in the negative cache because the record of an address with the MAC was absent.
   for (const mac of device.absent.size === 0 ? [] : device.tables.macsOf(address)) device.absent.delete(mac);
 }
 
@@ -51,7 +51,7 @@ function ofRecord(device: ServedDevice, { kind, address }: RecordKey): Recheck[]
   const { tables } = device;
   if (kind === 'ip') {
     const own = tables.neighbours.has(address) ? [neighbour(device, address)] : [];
-    // An FDB entry may follow this record although no neighbour does, or the neighbour has another MAC by now.
+    // An FDB entry may follow this record without a neighbour, or while the neighbour has another MAC by now.
     const mac = tables.fdbFrom(address);
     return mac === undefined || tables.neighbours.get(address)?.mac === mac
       ? own
@@ -60,13 +60,13 @@ function ofRecord(device: ServedDevice, { kind, address }: RecordKey): Recheck[]
   return tables.fdb.has(address) ? ofMac(device, address) : [];
 }
 
-/** One user's recheck reads the `mac:` record with it, and the FDB entry is one for all users. */
+/** The recheck of one neighbour is enough: it reads the `mac:` record too, and all neighbours share the FDB entry. */
 function ofMac(device: ServedDevice, mac: string): Recheck[] {
   const [user] = device.tables.users(mac);
   return [user === undefined ? { device, table: 'fdb', key: mac, cause: 'change' } : neighbour(device, user)];
 }
 
-/** Everything that follows a lease, and what a lease may speak for now that nothing else does. */
+/** Entries that follow a lease. */
 function ofLeases(device: ServedDevice): Recheck[] {
   const { neighbours, lone } = device.tables;
   return [

@@ -1,10 +1,10 @@
 /**
- * Keeps what is held within `--max-entries`, and each asking port within its quota: a guest that scans addresses which
- * exist costs its own oldest entries their place, nobody else's. At the maximum the greediest port gives way first.
+ * Keeps held entries within `--max-entries`, and each asking port within its quota: a guest that scans existing addresses
+ * evicts its own oldest entries only. At the maximum the port with the most entries loses entries first.
  *
- * The oldest is what was asked for longest ago: a miss is the only use that is known for nothing. What its FDB entry
- * shows to be talking is passed over, for it would only come back. One that is evicted all the same comes back by its
- * next miss: the guest's ARP cache outlives the entry, so that is an L2 miss, answered from the remembered address.
+ * The oldest entry is the one whose miss is longest ago, because misses are the only use known without a read. Entries
+ * whose FDB row shows traffic are skipped, because they would soon return. An evicted entry in use returns with its next
+ * miss: the guest's ARP cache outlives the entry, so that is an L2 miss, answered from the remembered address.
  */
 import type { Settled } from '../model/question.ts';
 import type { Eviction } from '../base/outcomes.ts';
@@ -21,11 +21,11 @@ export interface EvictOptions {
   maxEntries: number;
 }
 
-/** Of the maximum, what one asking port of one device may hold. */
+/** The share of the maximum that one asking port of one device may hold. */
 const QUOTA = 1 / 4;
-/** Evicted in one go at most; the next batch or second takes the rest. */
+/** Entries evicted in one go; the next batch or second evicts the rest. */
 const AT_ONCE = 1_024;
-/** More than asked for is evicted, so that a trickle of misses is not a trickle of evictions: this, or a 16th of the quota. */
+/** Entries evicted beyond the excess, or a 16th of the quota, so that not every miss costs an eviction. */
 const MOST_SPARE = 256;
 
 interface EvictDeps {
@@ -44,7 +44,7 @@ export class Evictor {
   #spare = 0;
   readonly #devices: () => ServedDevice[];
   readonly #deps: EvictDeps;
-  /** So many may be added before it is worth counting all devices' entries again. */
+  /** Entries that may be added before all devices' entries are counted again. */
   #room = 0;
 
   constructor({ maxEntries }: EvictOptions, devices: () => ServedDevice[], deps: EvictDeps) {
@@ -53,7 +53,7 @@ export class Evictor {
     this.limit(maxEntries);
   }
 
-  /** From now on; what is too much goes bit by bit, every second. */
+  /** Changes the maximum; the excess is evicted bit by bit, every second. */
   limit(maxEntries: number): void {
     this.#max = maxEntries;
     this.#quota = Math.max(1, Math.floor(maxEntries * QUOTA));
@@ -61,7 +61,7 @@ export class Evictor {
     this.#room = 0;
   }
 
-  /** Answers were just written, and stay: the first packet of each is on its way. */
+  /** Takes answers just written. These are not evicted, because their first packets are on the way. */
   onChange(settled: readonly Settled[]): void {
     const fresh = new Map<PortQuota, { device: ServedDevice; count: number }>();
     for (const { question, outcome } of settled) {
@@ -80,7 +80,7 @@ export class Evictor {
     if (this.#room < 0) this.#keepToMaximum((quota) => fresh.get(quota)?.count ?? 0);
   }
 
-  /** Every second: what came otherwise than by misses, and what a batch larger than its quota has left. */
+  /** Every second: evicts for entries that did not come from misses, and the rest of batches larger than a quota. */
   tick(): void {
     for (const owned of this.#quotas())
       attemptOn(owned.device, 'evict', () => this.#keepToQuota(owned, 0), this.#deps.report);
@@ -90,7 +90,7 @@ export class Evictor {
   #keepToQuota(owned: Owned, fresh: number): void {
     const { quota } = owned;
     const over = quota.size - this.#quota;
-    // A predecessor's askers are not known: they are many, and one quota is not for them all.
+    // Adopted entries have many unknown askers, so the quota of one port does not apply.
     if (over <= 0 || quota.port === ADOPTED) return;
     this.#evict(owned, Math.min(over + this.#spare, quota.size - fresh), 'port_quota');
   }
@@ -99,7 +99,7 @@ export class Evictor {
     const held = this.#devices().reduce((sum, { tables }) => sum + tables.quotas.size, 0);
     this.#room = this.#max - held;
     if (this.#room >= 0) return;
-    // The next greediest where the kernel does not answer for a device.
+    // When the kernel fails for a device, the next port is tried.
     const left = this.#quotas();
     while (left.length > 0) {
       const greediest = left.reduce((most, one) =>
@@ -115,7 +115,7 @@ export class Evictor {
     }
   }
 
-  /** What nobody here asked for goes before what somebody within its quota did, and after what fills its quota. */
+  /** Orders ports: adopted entries go before those of a port within its quota, and after those of a port that fills it. */
   #greed({ port, size }: PortQuota): number {
     return port === ADOPTED ? Math.min(size, this.#quota - 0.5) : size;
   }
@@ -132,7 +132,7 @@ export class Evictor {
     for (let one = quota.oldest; one !== undefined && going.length < count; one = one.newer)
       going.push(one as HeldNeighbour | HeldFdbEntry);
     const talking = new Set(this.#talking(device, going));
-    // Where all talk somebody has to go.
+    // When most entries have traffic, the oldest go all the same.
     const quiet = talking.size > going.length / 2 ? going : going.filter((one) => !talking.has(one));
     for (const one of talking) if (quiet !== going) device.tables.quotas.renew(one, quota.port);
     const ips: string[] = [];
@@ -151,7 +151,7 @@ export class Evictor {
     this.#deps.report.removed(device, macs, reason);
   }
 
-  /** Those whose FDB entry has forwarded in the later half of its life. */
+  /** Entries whose FDB row has forwarded in the later half of its life. */
   #talking<T extends HeldNeighbour | HeldFdbEntry>({ namespace, ifindex }: ServedDevice, all: T[]): T[] {
     const rows = namespace.kernel.getFdb(all.map(({ mac }) => ({ ifindex, lladdr: mac })));
     return all.filter((_, index) => {

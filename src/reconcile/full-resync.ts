@@ -7,34 +7,32 @@ export interface HeldEntry {
   table: 'neighbour' | 'fdb';
   /** IP of a neighbour, MAC of an FDB entry. */
   key: string;
-  /** When word came that its record has changed, monotonic ms. */
+  /** When the change of its record was reported, monotonic ms. */
   heardAt?: number;
 }
 
 /** A held entry whose record is to be read again. */
 export interface Recheck extends HeldEntry {
-  /**
-   * Why: its record changed, or may have; its answer is old; or everything is read again at one blow.
-   */
+  /** `change`: its record changed or may have; `lifetime`: its answer is old; or a full resync. */
   cause: 'change' | 'lifetime' | FullResync;
 }
 
 /**
- * Everything held, read again at one blow: after a gap in the feed, a flush, or at start. What is lost is judged when
- * all of it has been read, because only together do losses tell a mass withdrawal from single deletions.
+ * Reads all held records again: after a gap in the feed, a flush, or at start. Losses are judged when all records have
+ * been read, because only the total tells a mass withdrawal from single deletions.
  */
 export class FullResync {
   readonly reason: 'gap' | 'flush' | 'start' | 'last_look' | 'grace_over';
-  /** Everything these held was read, so they are verified when it is over. */
+  /** Devices whose entries are all read, so that they are verified afterwards. */
   readonly devices: readonly ServedDevice[];
-  /** What is to be read. */
+  /** Entries to read. */
   readonly entries: readonly HeldEntry[];
-  /** Entries read by VNI, the losses among them. */
+  /** Number of entries read, by VNI; and the losses among them. */
   readonly held = new Map<Vni, number>();
   readonly lost = new Map<Vni, Recheck[]>();
   #remaining: number;
   #over = false;
-  /** A later blow reads everything again: this one concludes nothing. */
+  /** A later resync reads everything again, so this one concludes nothing. */
   overtaken = false;
 
   constructor(reason: FullResync['reason'], devices: readonly ServedDevice[], entries: readonly HeldEntry[]) {
@@ -44,7 +42,7 @@ export class FullResync {
     this.#remaining = entries.length;
   }
 
-  /** Notes what was read. @returns whether that was the last of it */
+  /** Notes entries that were read. @returns whether they were the last ones */
   note(read: readonly Recheck[], lost: readonly Recheck[]): boolean {
     for (const { device } of read) this.held.set(device.vni, (this.held.get(device.vni) ?? 0) + 1);
     for (const recheck of lost) {

@@ -1,10 +1,10 @@
 /**
- * MACs that records have on other hosts, and the bridge has on a port of this one: a frame of a machine that is not here yet
- * or any more (QEMU's RARP before a migration is over, a late frame after it). What guests send to it would go to the dead
- * port until the bridge forgets, 300 s later.
+ * MACs that are on another host by their records, and on a local port by the bridge's FDB. The bridge learned them from
+ * frames around a migration (QEMU's RARP before its end, a late frame after it). Frames of guests to such a MAC would go to
+ * the dead port until the row expires after 300 s.
  *
- * Such a row is removed as soon as the bridge learns it, and in every audit. One that is learned again and again belongs to
- * somebody who talks there: that is a conflict, which is reported and not fought over until the port is silent.
+ * Such rows are removed as soon as the bridge learns them, and in every audit. A row that the bridge learns repeatedly
+ * belongs to a machine that sends there: it is reported as a conflict, and stays until the port is silent.
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { ServedDevice } from '../model/device.ts';
@@ -24,7 +24,7 @@ interface Removals {
 
 export class Leaks {
   readonly #deps: PipelineDeps;
-  /** Of MACs that were removed lately, or are in dispute. No more than are held. */
+  /** Recent removals and conflicts, by MAC; at most one per held FDB entry. */
   readonly #removals = new WeakMap<ServedDevice, Map<Mac, Removals>>();
 
   constructor(deps: PipelineDeps) {
@@ -65,7 +65,7 @@ export class Leaks {
     forgetOnBridge(device, silent, this.#deps.report);
   }
 
-  /** What was learned may be gone or elsewhere by now, so the bridge is asked. */
+  /** Reads the bridge's rows first, because they may have changed since they were reported. */
   #forget(device: ServedDevice, macs: readonly Mac[]): void {
     const removals = this.#of(device);
     const now = this.#deps.now();
@@ -91,7 +91,7 @@ export class Leaks {
     this.#deps.report.conflict(
       device,
       'bridge_knows_mac',
-      `${lladdr} talks on ${port} and is behind ${vtep} by the directory`,
+      `${lladdr} sends on ${port}, but is behind ${vtep} by the directory`,
     );
   }
 

@@ -12,18 +12,18 @@ import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Verdict } from './recheck.ts';
 
-/** A neighbour and the MAC whose record is looked for. */
+/** A neighbour and the MAC whose record is to be read. */
 interface Look {
   device: ServedDevice;
   ip: Ip;
   mac: Mac;
 }
 
-/** What may wait is every entry once; the check of each answer's lifetime reads the same records. */
+/** Every entry may wait once; beyond that the check by lifetime reads the same records. */
 const LOOKS = { size: 512, underWay: 1, most: 200_000 };
 /**
- * Between two reads in moments when nobody waits, ms. A steady stream of misses has such a moment after every drain: at
- * 25,000 a second reading in each of them took as many round trips as the answers.
+ * Between two reads while the resolver is idle, ms. A steady stream of misses leaves the resolver idle after every drain;
+ * at 25,000 misses a second, reading each time took as many round trips as the answers.
  */
 const REST = 20;
 
@@ -38,9 +38,9 @@ export class MacRecordChecks {
   }
 
   /**
-   * Of answers just written takes those whose MAC may have a `mac:` record that nobody has looked for: the FDB entry rests
-   * on this very address' record. Another address of the same MAC has had it looked for, and the feed tells of it since.
-   * @param idle nobody waits for an answer
+   * Takes those answers just written whose `mac:` record has not been read: the FDB entry follows the record of the same
+   * address. An FDB entry that follows another address was checked before, and the feed reports changes since.
+   * @param idle no question is in flight
    */
   after(settled: readonly Settled[], idle: boolean): void {
     for (const { question, outcome, answer } of settled) {
@@ -53,7 +53,7 @@ export class MacRecordChecks {
     if (idle && this.#deps.now() - this.#lookedAt >= REST) this.look();
   }
 
-  /** Now, whoever waits. */
+  /** Reads all that wait, even while questions are in flight. */
   look(): void {
     if (this.#waiting.length === 0) return;
     this.#lookedAt = this.#deps.now();
@@ -62,7 +62,7 @@ export class MacRecordChecks {
     this.#due$.next(due);
   }
 
-  /** What the records say, where there are any. */
+  /** Verdicts where a `mac:` record exists. */
   verdicts$(): Observable<Verdict[]> {
     return this.#due$.pipe(
       inLane(
@@ -82,7 +82,7 @@ export class MacRecordChecks {
   }
 
   #verdicts({ batch, values }: { batch: Look[]; values: Values | undefined }): Verdict[] | undefined {
-    // No answer in time: again, behind whatever has come meanwhile.
+    // The directory did not answer in time: read again, behind later checks.
     if (values === undefined) this.#due$.next(batch);
     const verdicts: Verdict[] = [];
     values?.forEach((value, index) => {
@@ -94,7 +94,7 @@ export class MacRecordChecks {
     return verdicts.length > 0 ? verdicts : undefined;
   }
 
-  /** Its own record was read a moment ago; this one says where the MAC is. */
+  /** The `ip:` record was read a moment ago; the `mac:` record names the VTEP. */
   #judged({ device, ip, mac }: Look, value: string): Verdict | undefined {
     const held = device.tables.neighbours.get(ip);
     const named = fromMacRecord(this.#deps.policy, device, mac, value);

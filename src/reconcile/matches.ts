@@ -1,4 +1,4 @@
-/** Whether a row says what is held. */
+/** Whether a row of the kernel equals the held entry. */
 import { NTF_ROUTER } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';

@@ -1,6 +1,6 @@
 /**
- * Leases that concern this host itself. Its own is no way to anywhere; one of another host's that covers what this host
- * has cannot be meant. Neither ever gets an entry, and both are worth a word: once, and again when it has changed.
+ * Leases that concern this host itself. A lease of this host needs no entry. A foreign lease that covers a local address is
+ * ignored. Both are reported once, and again after a change.
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { Conflict } from '../base/outcomes.ts';
@@ -9,10 +9,10 @@ import { type LeaseRecord, isMalformed, parseLease } from '../directory/record.t
 import type { Logger } from '../base/log.ts';
 import type { ServedDevice } from '../model/device.ts';
 
-/** Before what changed is looked at, ms: leases and addresses change in numbers, and this host's take a moment to read. */
+/** From a change to the check, ms: leases and addresses often change in groups. */
 const REST = 1_000;
 
-/** Something to be said of a lease: a conflict, or a plain fact. */
+/** A finding on a lease: a conflict, or for information only. */
 interface Finding {
   conflict?: Conflict;
   what: string;
@@ -29,12 +29,12 @@ export class OwnLeases {
     this.#log = log;
   }
 
-  /** Leases, devices or addresses are others than before. */
+  /** Leases, devices or addresses have changed. */
   stale(): void {
     this.#due = this.#deps.now() + REST;
   }
 
-  /** Says what is new, if anything was stale. */
+  /** Reports new findings after a change. */
   look(devices: readonly ServedDevice[]): void {
     if (this.#deps.now() < this.#due) return;
     this.#due = Infinity;
@@ -71,7 +71,7 @@ export class OwnLeases {
     ];
   }
 
-  /** A lease of this host's own. Routed, others send to the MAC it names, and the device takes only its own. */
+  /** A lease of this host. In the routed topology its MAC must be the device's, which drops frames to any other MAC. */
   #owned(device: ServedDevice, lease: Lease): Finding[] {
     const record = this.#parsed(device, lease);
     if (record === undefined || !this.#deps.isOwnVtep(record.vtep)) return [];
@@ -88,5 +88,5 @@ export class OwnLeases {
   }
 }
 
-/** Loopback and link-local addresses are every host's. */
+/** Loopback and link-local addresses exist on every host. */
 const isOverlay = (ip: string): boolean => !/^(127\.|169\.254\.|::1$|fe[89ab])/.test(ip);

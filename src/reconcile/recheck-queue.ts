@@ -3,16 +3,16 @@ import { Fifo } from '../base/batch-while-busy.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { FullResync, type Recheck } from './full-resync.ts';
 
-/** Waiting rechecks looked through for those that are overtaken once there are twice as many, and never below this many. */
+/** Overtaken rechecks are dropped each time the queue has doubled, but not below this size. */
 const LEAST_PRUNED = 16_384;
 
 /**
- * Rechecks that wait for the directory, in order. An entry whose record changes again while it waits is read once, for
- * what is read then is newest; and what a blow has overtaken is dropped. So no more waits than is held, however long the
- * directory does not answer and however much changes meanwhile.
+ * Rechecks that wait for the directory, in order. An entry whose record changes again while it waits is read once, because
+ * that read returns the newest record. Rechecks of an overtaken resync are dropped. So the queue is bounded by the number of
+ * held entries, however long the directory does not answer.
  */
 export class RecheckQueue implements Waiting<Recheck> {
-  /** By device: cause, table and key of what waits. */
+  /** Cause, table and key of waiting rechecks, by device. */
   readonly #known = new WeakMap<ServedDevice, Set<string>>();
   #items = new Fifo<Recheck>();
   #pruneAt = LEAST_PRUNED;

@@ -12,13 +12,13 @@ import { FullResync, type Recheck } from './full-resync.ts';
 
 type RecheckDeps = Pick<PipelineDeps, keyof LookupDeps | 'isOwnVtep'>;
 
-/** What the directory says of it now: the very words it was written from, another answer, or nothing. */
+/** The directory's present answer for a held entry: unchanged, another one, or none. */
 export interface Verdict {
   recheck: Recheck;
   answer: Answer | 'as_held' | undefined;
 }
 
-/** What was read, but for what a blow has overtaken; no verdicts when the directory did not answer: nothing may be concluded then. */
+/** A batch that was read, without overtaken rechecks. Without an answer of the directory there are no verdicts. */
 export interface Reread {
   batch: Recheck[];
   verdicts: Verdict[] | undefined;
@@ -35,7 +35,7 @@ export function readAgain(queued: Recheck[], deps: RecheckDeps): Observable<Rere
       const verdicts = batch.map<Verdict>((recheck, index) => {
         const keys = asked[index] ?? [];
         const mine = values.slice(next, (next += keys.length));
-        const answer = saysAsHeld(recheck, mine, deps) ? 'as_held' : judged(recheck, keys, mine, deps);
+        const answer = equalsHeld(recheck, mine, deps) ? 'as_held' : judged(recheck, keys, mine, deps);
         return { recheck, answer };
       });
       return { batch, verdicts };
@@ -59,11 +59,8 @@ function keysOf({ device, table, key }: Recheck): RecordKey[] {
   ];
 }
 
-/**
- * Whether a neighbour's records say in these very words what is held. Most do, every time, and what has been judged once
- * needs no other judgement.
- */
-function saysAsHeld(
+/** Whether a neighbour's records equal the held entries literally. Most do, and then parsing is not needed. */
+function equalsHeld(
   { device, table, key }: Recheck,
   [own, named]: (string | null)[],
   { isOwnVtep, policy }: RecheckDeps,

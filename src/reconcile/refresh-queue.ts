@@ -3,10 +3,10 @@ import type { HeldEntry, Recheck } from './full-resync.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ServedDevice } from '../model/device.ts';
 
-/** Entries whose answers are checked again in one go of the clock, which comes every second. */
+/** Entries of a device rechecked per second. */
 const MOST_DUE = 5_000;
 
-/** Neighbours with their MACs, and the FDB entries that no neighbour uses, but for those that may be somebody else's. */
+/** Neighbours, and FDB entries without a neighbour, except unproven ones. */
 export function heldBy(device: ServedDevice): HeldEntry[] {
   const { neighbours, lone, unproven } = device.tables;
   const entries: HeldEntry[] = [];
@@ -30,31 +30,31 @@ export class RefreshQueue {
     this.#now = now;
   }
 
-  /** Those that are too old, the oldest first; they count as read from now on, so that none is asked for twice. */
+  /** Takes entries that are too old, the oldest first. They count as read from now on, so that none is taken twice. */
   take(): Recheck[] {
     const now = this.#now();
     return this.#devices().flatMap((device) => due(device, now - this.lifetime, now));
   }
 
-  /** These are being read from now on. @returns them */
+  /** Notes that a batch is being read. @returns the batch */
   reading(batch: Recheck[]): Recheck[] {
     if (batch.some(({ cause }) => cause === 'lifetime')) this.#readingSince ??= this.#now();
     return batch;
   }
 
-  /** These have been read. */
+  /** Notes that a batch has been read. */
   read(batch: readonly Recheck[]): void {
     if (batch.length > 0) this.#readingSince = undefined;
   }
 
-  /** How long ago the entry longest unread was read, ms; 0 when nothing is held. */
+  /** Age of the oldest answer, ms; 0 when nothing is held. */
   get oldest(): number {
     const times = this.#devices().flatMap(({ tables }) => {
       const [neighbour] = tables.neighbours.values();
       const [lone] = tables.lone.values();
       return [neighbour, lone].flatMap((entry) => entry?.checkedAt ?? []);
     });
-    // What is being read is a lifetime old already; it counts as read only so that it is not asked for twice.
+    // Entries being read are a lifetime old already, although they count as read.
     if (times.length > 0 && this.#readingSince !== undefined) times.push(this.#readingSince - this.lifetime);
     return times.length === 0 ? 0 : this.#now() - Math.min(...times);
   }

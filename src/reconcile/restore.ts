@@ -1,7 +1,7 @@
 /**
- * On a device with a second owner, FDB entries of ours that are deleted are written again as soon as the kernel tells of
- * it, not in the next audit: a control plane that stops takes its twins of our rows along (FRR), and pairs that talk by them
- * lose every packet. Elsewhere the next miss or audit does it.
+ * On a device with a second owner, deleted FDB entries are restored as soon as the kernel reports the deletion: a control
+ * plane that stops deletes rows equal to its own (FRR), and flows that use them lose every packet until then. On other
+ * devices the next miss or audit restores the entry.
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { groupBy } from '../base/group-by.ts';
@@ -10,10 +10,10 @@ import type { ServedDevice } from '../model/device.ts';
 import { ALL_ZEROS } from '../base/mac.ts';
 import { isOurFdbEntry } from '../entries/ownership.ts';
 import type { Mac } from '../base/vocabulary.ts';
-import { mendFdb } from './audit.ts';
+import { repairFdb } from './audit.ts';
 import type { ChangedRows } from './table-monitor.ts';
 
-/** Restored at once on one device in a second, so that one that goes on deleting costs no more; the audit does the rest. */
+/** Entries restored per device and second, which bounds the cost of an owner that goes on deleting; the audit restores the rest. */
 const MOST = 1_000;
 const SECOND = 1_000;
 
@@ -37,7 +37,7 @@ export class Restorer {
         if (row.lladdr === ALL_ZEROS || (!isHeld && isOurFdbEntry(row))) this.#shared.add(device);
         continue;
       }
-      // A device that goes down loses all its rows, and gets them back when it is up.
+      // A device that goes down loses all its rows; they are restored when it is up again.
       if (device.link.up && isHeld && this.#isShared(device) && this.#allows(device))
         gone.push({ device, mac: row.lladdr });
     }
@@ -45,7 +45,7 @@ export class Restorer {
       attempt(
         'table_monitor',
         () => {
-          mendFdb(
+          repairFdb(
             device,
             rows.map(({ mac }) => mac),
             this.#deps,
@@ -55,7 +55,7 @@ export class Restorer {
       );
   }
 
-  /** Whether somebody else writes to it, too, or did: what it deletes may come one by one. */
+  /** Whether the device has, or had, a second owner. */
   #isShared(device: ServedDevice): boolean {
     const { foreign, foreignMacs, defaultRemote } = device;
     if (foreign.size + foreignMacs.size > 0 || defaultRemote !== undefined) this.#shared.add(device);

@@ -1,7 +1,7 @@
 /**
- * An adopted FDB entry that no neighbour uses was written by an L2 miss, mostly from the `ip:` record of an address that
- * nobody here remembers after a restart. Before it counts as an orphan the records of its VNI are searched for that
- * address: it is deleted and missed again otherwise, while a guest sends to it.
+ * An adopted FDB entry that no neighbour uses was written by an L2 miss, mostly from the `ip:` record of an address that is
+ * unknown after a restart. Before the entry counts as an orphan, the records of its VNI are searched for that address;
+ * otherwise an entry in use would be deleted and missed again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Directory } from '../directory/directory.ts';
@@ -11,7 +11,7 @@ import type { Mac } from '../base/vocabulary.ts';
 /** Between a search that failed and the next, ms. */
 const REST = 1_000;
 
-/** Whether there are adopted FDB entries whose record is not known where to look for. */
+/** Whether there are adopted FDB entries whose address is unknown. */
 export const hasUntraced = (device: ServedDevice): boolean => untraced(device).next().done !== true;
 
 /** Searches the VNI once for all of them. @throws when the directory does not answer */
@@ -22,8 +22,8 @@ export async function searchLone(device: ServedDevice, directory: Directory): Pr
   for (const [mac, ips] of await directory.usersOf(vni, macs)) for (const ip of ips) tables.remember(mac, ip);
 }
 
-/** The same, again and again until the directory answers: without its answer nothing may be concluded. */
-export async function searchPatiently(device: ServedDevice, directory: Directory): Promise<void> {
+/** Repeats the search until the directory answers. */
+export async function searchUntilAnswered(device: ServedDevice, directory: Directory): Promise<void> {
   while (!device.gone)
     try {
       await searchLone(device, directory);

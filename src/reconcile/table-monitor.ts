@@ -1,10 +1,10 @@
 /**
- * What is known of the kernel's tables without reading them whole. That costs more than in proportion (100,000 FDB
- * entries: a second of the kernel's time), so it is done rarely where it is dear, and in between only rows are looked at
- * that the kernel said have changed.
+ * Finds rows of the kernel's tables that differ from the held entries, mostly without dumping the tables. A dump costs
+ * more than in proportion to its size (100,000 FDB entries: a second of the kernel's time), so large tables are dumped
+ * rarely, and in between only rows are read that the kernel reported as changed.
  *
- * It says so of our own writes, too. In a storm of misses that would double the work, so nothing is listened to then,
- * and what was not heard is made up for by reading whole.
+ * The kernel reports missd's own writes as well. In a storm of misses that would double the work, so missd then stops
+ * listening, and a dump makes up for the missed events.
  */
 import { chunks } from '../base/chunks.ts';
 import { type Faults, attemptOn } from '../base/guarded-lane.ts';
@@ -17,40 +17,38 @@ import { replicasIn } from '../entries/replicas.ts';
 import type { FdbEntry, Ip, Mac, Neighbour } from '../base/vocabulary.ts';
 import { isFdbAsHeld, isNeighbourAsHeld } from './matches.ts';
 
-/** Reading whole more than this many entries takes at most one part in so many of the time. */
+/** Tables with more entries than this are dumped at most for one `RARELY`th of the time. */
 const MANY = 5_000;
 const RARELY = 100;
-/** The same where changes went unheard. */
+/** The same where events were missed. */
 const SELDOM = 10;
-/** Answers written in a second above which nobody listens. */
+/** Answers written in a second above which missd stops listening. */
 const STORM = 2_000;
 const SECOND = 1_000;
-/** Rows read in one go. */
-const AT_ONCE = 500;
 
-/** What the kernel said has changed, and how to find the device of each row. */
+/** Rows that the kernel reported as changed, and how to find the device of each row. */
 export interface ChangedRows {
   changes: readonly RowChange[];
   deviceOf: (ifindex: number) => ServedDevice | undefined;
   behindBridge: (bridge: number) => ServedDevice | undefined;
 }
 
-/** Rows of a device that may differ from what is held, as they were a moment ago. */
+/** Rows of a device that may differ from the held entries, as they were a moment ago. */
 export interface Rows {
   fdb: ReadonlyMap<Mac, FdbEntry>;
   neighbours: ReadonlyMap<Ip, Neighbour>;
-  /** What of the held is to be compared with them: those without a row are missing. */
+  /** Held entries to compare with the rows; those without a row are missing. */
   macs: ReadonlySet<Mac>;
   ips: ReadonlySet<Ip>;
 }
 
 interface Monitored {
-  /** What changed meanwhile has not been heard. */
+  /** Changes since the last dump went unreported. */
   missedEvents: boolean;
-  /** Rows that differ from what is held, or differed a moment ago. */
+  /** Rows that differ from the held entries, or differed a moment ago. */
   macs: Set<Mac>;
   ips: Set<Ip>;
-  /** When the tables were last read whole, and how long that took; monotonic ms. */
+  /** When the tables were last dumped (monotonic ms), and how long that took, ms. */
   readAt: number;
   cost: number;
 }
@@ -69,14 +67,14 @@ export class TableMonitor {
     this.#faults = faults;
   }
 
-  /** Whether it is time to read a device's tables whole. */
+  /** Whether it is time to dump a device's tables. */
   isDue(device: ServedDevice): boolean {
     const { missedEvents, readAt, cost } = this.#of(device);
     if (device.tables.quotas.size <= MANY) return true;
     return this.#now() - readAt >= (missedEvents ? SELDOM : RARELY) * cost;
   }
 
-  /** So many answers were just written. */
+  /** Counts answers just written. */
   wrote(count: number): void {
     if (this.#now() - this.#since > SECOND) {
       this.#since = this.#now();
@@ -86,20 +84,20 @@ export class TableMonitor {
     if (this.#written > STORM) this.lose();
   }
 
-  /** Changes have been missed, or will be. */
+  /** Stops listening: events were missed, or would cost too much. */
   lose(): void {
     for (const device of this.#devices()) {
       const monitored = this.#of(device);
       if (monitored.missedEvents) continue;
       monitored.missedEvents = true;
-      // Where that breaks there is more to hear, and it is not listened to.
+      // When this fails, further events arrive and are ignored.
       attemptOn(device, 'table_monitor', () => device.namespace.kernel.watchTables([]), this.#faults);
     }
   }
 
   onRows({ changes, deviceOf }: ChangedRows): void {
     for (const { removed, row } of changes) {
-      // What a bridge has learned, see leaks.ts.
+      // Rows learned by a bridge are for leaks.ts.
       if ('master' in row && row.master !== 0) continue;
       const device = deviceOf(row.ifindex);
       if (device === undefined) continue;
@@ -120,10 +118,10 @@ export class TableMonitor {
     monitored.macs.clear();
     monitored.ips.clear();
     try {
-      // Listening comes first: what changes while it is read is heard of.
-      kernel.watchTables(this.#sighted(device));
+      // Listening comes first, so that changes during the dump are reported.
+      kernel.watchTables(this.#watchedInterfaces(device));
       const started = this.#now();
-      // Nearly all are as held and forgotten at once: kept until the end, they would cost a collection of their size.
+      // Nearly all rows match and are dropped at once; kept until the end, they would cost a garbage collection of their size.
       const macs = new Set(tables.fdb.keys());
       const gone = new Set(device.foreign.keys());
       const fdb = await kernel.fdb(ifindex, (row) => {
@@ -155,7 +153,7 @@ export class TableMonitor {
     }
   }
 
-  /** Reads what has changed since. @throws KernelError */
+  /** Reads the rows that changed since the last call. @throws KernelError */
   readChanged(device: ServedDevice): Rows {
     const monitored = this.#of(device);
     const { macs, ips } = monitored;
@@ -164,10 +162,10 @@ export class TableMonitor {
     const { namespace, ifindex } = device;
     const fdb = new Map<Mac, FdbEntry>();
     const neighbours = new Map<Ip, Neighbour>();
-    for (const some of chunks([...macs], AT_ONCE))
+    for (const some of chunks([...macs]))
       for (const row of namespace.kernel.getFdb(some.map((lladdr) => ({ ifindex, lladdr }))))
         if (row !== undefined) fdb.set(row.lladdr, row);
-    for (const some of chunks([...ips], AT_ONCE))
+    for (const some of chunks([...ips]))
       for (const row of namespace.kernel.getNeighbours(some.map((ip) => ({ ifindex, ip }))))
         if (row !== undefined) neighbours.set(row.ip, row);
     return { fdb, neighbours, macs, ips };
@@ -182,22 +180,22 @@ export class TableMonitor {
     return monitored;
   }
 
-  /** Devices of the same namespace that are listened for. */
-  #sighted({ namespace }: ServedDevice): number[] {
+  /** The ifindexes of the namespace whose events are wanted. */
+  #watchedInterfaces({ namespace }: ServedDevice): number[] {
     return this.#devices()
       .filter((device) => device.namespace === namespace && !this.#of(device).missedEvents)
       .flatMap(({ ifindex, bridge }) => (bridge === 0 ? [ifindex] : [ifindex, bridge]));
   }
 }
 
-/** Also what is ours by its marks and not held, and what the kernel left behind. */
+/** Rows with our marks that are not held are suspect as well, and so are the kernel's leftovers. */
 function isNeighbourSuspect({ tables }: ServedDevice, row: Neighbour, removed: boolean): boolean {
   const held = tables.neighbours.get(row.ip);
   if (held !== undefined) return removed || !isNeighbourAsHeld(held, row);
   return !removed && (isOurNeighbour(row) || isKernelLeftover(row));
 }
 
-/** Of those with our marks not those that are known to be somebody else's. */
+/** Rows with our marks are suspect unless another owner is known to have written them. */
 function isFdbSuspect(device: ServedDevice, row: FdbEntry, removed: boolean): boolean {
   const { tables, foreign } = device;
   const held = tables.fdb.get(row.lladdr);

@@ -1,11 +1,11 @@
 /**
- * Changed records of addresses that are not held. They are nobody's recheck, and yet concern the guests here:
+ * Changed records of addresses that are not held. They need no recheck, but concern the guests here:
  *
- *   a guest went from here to another host     the bridge goes on sending its frames to the old port: that row goes
- *   a guest came here                          what the bridge learned of it from the tunnel goes
+ *   a guest moved from here to another host    the bridge's row for the old port is removed
+ *   a guest moved here                         the bridge's row for the tunnel is removed
  *   an address has another MAC                 guests that may know the old one are told, see entries/mac-changes.ts
  *
- * Records of addresses that guests may know are all read; of the others as many as a budget allows.
+ * Records of addresses that guests may know are all read, other records within a budget.
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { type Observable, Subject, map } from 'rxjs';
@@ -21,14 +21,14 @@ import { KnownMacs } from '../model/known-macs.ts';
 import type { Asker, Ip } from '../base/vocabulary.ts';
 import { forget } from './changes.ts';
 
-/** Changed records that are read in a second of addresses that no guest here is known to use. */
+/** Changed records read per second of addresses that no guest here is known to use. */
 const MOST_READ = 1_000;
-/** Devices that went away whose memory is kept for when they are made again. */
+/** Deleted devices whose known MACs are kept in case the device is created again. */
 const MOST_KEPT = 256;
 
 /**
- * What may wait: what the budget lets through while a directory does not answer, twice as long as it is waited for, and
- * all that guests may know after a gap.
+ * Waiting reads: the budget for twice `CHANGE_TIMEOUT` while the directory does not answer, and after a gap all addresses
+ * that guests may know.
  */
 const READS = { size: 256, underWay: 1, most: 10 * MOST_READ + 200_000 };
 
@@ -45,7 +45,7 @@ interface Reading {
 export class UnheldChanges {
   readonly #deps: PipelineDeps;
   readonly #changed$ = new Subject<Changed[]>();
-  /** What guests knew of devices that are gone, by namespace and VNI, the longest gone first. */
+  /** Known MACs of deleted devices by namespace and VNI, the oldest first. */
   readonly #kept = new Map<string, KnownMacs>();
   #budget = MOST_READ;
   #budgetSince = 0;
@@ -54,7 +54,6 @@ export class UnheldChanges {
     this.#deps = deps;
   }
 
-  /** Tells nothing. */
   work$(): Observable<unknown> {
     return this.#changed$.pipe(
       inLane(
@@ -72,12 +71,12 @@ export class UnheldChanges {
     );
   }
 
-  /** Guests that ask have the address they ask with. */
+  /** Learns the addresses of guests that ask. */
   hear({ misses, deviceOf }: MissBatch): void {
     let last: Asker | undefined;
     let place = 0;
     for (const { asker, ifindex } of misses) {
-      // One guest asks for many things at once.
+      // One guest often asks for many addresses in a row.
       if (asker === undefined || (asker === last && ifindex === place)) continue;
       [last, place] = [asker, ifindex];
       const device = deviceOf(ifindex);
@@ -95,18 +94,18 @@ export class UnheldChanges {
     }
   }
 
-  /** Changes may have gone unheard. */
+  /** Reads the records of all known addresses, because changes may have gone unreported. */
   lookAll(device: ServedDevice): void {
     if (device.bridge === 0) return;
     this.#changed$.next([...device.tables.known.all()].map((ip) => changeOf(device, ip)));
   }
 
-  /** An interface of this host had the address, and guests know its MAC: a record may have another by now. */
+  /** Reads the record of an address that an interface of this host had: guests may know the interface's MAC. */
   lookFor(device: ServedDevice, ip: Ip): void {
     this.#changed$.next([changeOf(device, ip)]);
   }
 
-  /** The device went away: its guests know what they know, and it may be made again. */
+  /** The device is gone, but its guests keep their ARP caches, and the device may be created again. */
   keep(device: ServedDevice): void {
     if (device.bridge === 0) return;
     const { known, neighbours } = device.tables;
@@ -121,7 +120,7 @@ export class UnheldChanges {
     }
   }
 
-  /** What its guests knew of its predecessor counts again. */
+  /** Restores the known MACs of a device that is created again. */
   restore(device: ServedDevice): void {
     const kept = this.#kept.get(nameOf(device));
     if (kept === undefined) return;
@@ -132,7 +131,7 @@ export class UnheldChanges {
     }
   }
 
-  /** What guests may know is never left out. */
+  /** Addresses that guests may know are exempt from the budget. */
   #ofRecords(device: ServedDevice, keys: readonly RecordKey[]): Changed[] {
     const now = this.#deps.now();
     if (now - this.#budgetSince > 1_000) {
@@ -151,9 +150,9 @@ export class UnheldChanges {
     return changed;
   }
 
-  /** What another lease speaks for now, unless a record does. */
+  /** Known addresses whose MAC is another by the present leases. */
   #ofLeases(device: ServedDevice): Changed[] {
-    const policy = this.#quietly();
+    const policy = this.#silentPolicy();
     const changed: Changed[] = [];
     for (const ip of device.tables.known.all()) {
       const answer = answerL3(policy, device, ip, null);
@@ -163,8 +162,8 @@ export class UnheldChanges {
     return changed;
   }
 
-  /** Nobody asked: whoever does will hear that the record is malformed. */
-  #quietly(): RecordPolicy {
+  /** No guest has asked, so malformed records are not reported; the next miss reports them. */
+  #silentPolicy(): RecordPolicy {
     return { ...this.#deps.policy, malformed: () => undefined };
   }
 
@@ -175,9 +174,8 @@ export class UnheldChanges {
     );
   }
 
-  /** What went away while its records were read has no bridge to look into. */
   #conclude({ batch, values }: Reading): void {
-    const policy = this.#quietly();
+    const policy = this.#silentPolicy();
     batch.forEach(({ device, key }, index) => {
       const value = values?.[index];
       if (value === undefined) return;
@@ -196,7 +194,7 @@ export class UnheldChanges {
   #onChange(device: ServedDevice, { kind, address }: RecordKey, answer: Answer): void {
     const { isOwnVtep, report, macChanges } = this.#deps;
     const { tables, namespace } = device;
-    // An L2 miss for it was answered by the absence of this very record, or by what it said before.
+    // An L2 miss for the MAC may have been answered by the former record, or by its absence.
     forget(device, answer.mac);
     if (isOwnVtep(answer.vtep)) {
       if (kind === 'ip') {

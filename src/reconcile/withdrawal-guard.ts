@@ -3,10 +3,10 @@ import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import type { FullResync, HeldEntry, Recheck } from './full-resync.ts';
 
-/** Losses up to this many are taken as meant, whatever share they are. */
+/** Up to this many losses are taken as intended, whatever their share. */
 const FEW = 10;
 
-/** A kept entry, and what was held of it: one that is held anew since has had a record of its own. */
+/** A kept entry, and the object held then: another object under the same key has a record of its own. */
 interface Kept {
   recheck: Recheck;
   held: HeldNeighbour | HeldFdbEntry;
@@ -22,8 +22,8 @@ interface Guarded {
 }
 
 /**
- * A directory that comes back empty must not take the network down. When at one blow more than half of a VNI's held
- * entries, and more than ten, lose their records, they stay for the grace; records that return take them out of here.
+ * A directory that comes back empty must not take the network down. When more than half of a VNI's held entries, and more
+ * than ten, lose their records all at once, they stay for the grace. An entry whose record returns is released.
  */
 export class WithdrawalGuard {
   /** Milliseconds. A new value also holds for entries that are kept already: an operator may extend it in an outage. */
@@ -40,7 +40,7 @@ export class WithdrawalGuard {
     return [...this.#vnis.keys()];
   }
 
-  /** The same with how many entries, and until when: monotonic ms. */
+  /** @returns per VNI the number of kept entries, and the end of the grace in monotonic ms */
   kept(): { vni: Vni; entries: number; until: number }[] {
     return [...this.#vnis].map(([vni, { entries, since }]) => {
       const count = [...entries.values()].reduce((sum, { size }) => sum + size, 0);
@@ -48,16 +48,16 @@ export class WithdrawalGuard {
     });
   }
 
-  /** Whether these losses of a blow are too many to be believed. */
+  /** Whether a resync lost more than half of the entries of a VNI, and more than ten. */
   isMass(resync: FullResync, vni: Vni): boolean {
     const held = resync.held.get(vni) ?? 0;
     const missing = resync.lost.get(vni)?.length ?? 0;
-    // A flush took them all; those that are there have been written again, and the rest may be on its way.
+    // A flush removed all records; those present were written again, and the others may follow.
     const lost = resync.reason === 'flush' && missing > 0 ? held : missing;
     return this.grace > 0 && lost > FEW && lost > held / 2;
   }
 
-  /** Keeps entries, as far as they are held still; those of a VNI that is being guarded already join it. */
+  /** Keeps entries that are still held. Entries of a VNI that is already guarded share its grace. */
   keep(vni: Vni, lost: readonly Recheck[], now: number): void {
     for (const recheck of lost) {
       const held = heldOf(recheck);
@@ -80,8 +80,8 @@ export class WithdrawalGuard {
   }
 
   /**
-   * Lets go of what is held no more: evicted, idle, an FDB entry that a neighbour needs by now. An FDB entry that outlives
-   * its kept neighbour is kept in its place.
+   * Releases entries that are no longer held: evicted, idle, or an FDB entry that a neighbour uses by now. An FDB entry
+   * that outlives its kept neighbour is kept in its place.
    */
   prune(): void {
     for (const [vni, { entries: devices, since }] of this.#vnis)
@@ -96,7 +96,7 @@ export class WithdrawalGuard {
         }
   }
 
-  /** Its record is back, or it is held no more. */
+  /** Ends the keeping of an entry, because its record is back or it is no longer held. */
   release({ device, key }: HeldEntry): void {
     const guarded = this.#vnis.get(device.vni);
     const entries = guarded?.entries.get(device);
@@ -111,7 +111,7 @@ export class WithdrawalGuard {
     if (guarded?.entries.size === 0) this.#vnis.delete(device.vni);
   }
 
-  /** What has been kept for the whole grace; the caller reads it one last time, and it stays kept until `end`. */
+  /** @returns entries whose grace is over; the caller reads them one last time, and they stay kept until `end` */
   expire(now: number): Recheck[] {
     const over: Recheck[] = [];
     for (const guarded of this.#vnis.values()) {
@@ -123,7 +123,7 @@ export class WithdrawalGuard {
     return over;
   }
 
-  /** These were read one last time. What has joined them meanwhile has had its grace, too: it is next. */
+  /** Releases entries that were read one last time. Entries that joined meanwhile are next; their grace is over, too. */
   end(over: readonly HeldEntry[]): void {
     for (const entry of over) {
       const guarded = this.#vnis.get(entry.device.vni);
@@ -133,6 +133,6 @@ export class WithdrawalGuard {
   }
 }
 
-/** What is held under its key; an FDB entry that a neighbour needs is looked after with that one. */
+/** The held entry under a key; an FDB entry that a neighbour uses is kept with the neighbour. */
 const heldOf = ({ device: { tables }, table, key }: HeldEntry): HeldNeighbour | HeldFdbEntry | undefined =>
   table === 'neighbour' ? tables.neighbours.get(key) : tables.lone.get(key);

@@ -14,17 +14,15 @@ import { withdrawLost } from './apply.ts';
 import { FullResync, type Recheck } from './full-resync.ts';
 import { heldBy } from './refresh-queue.ts';
 import { WithdrawalGuard } from './withdrawal-guard.ts';
-import { observeChanges } from './observe-changes.ts';
-import { hasUntraced, searchPatiently } from './search-lone.ts';
+import { hasUntraced, searchUntilAnswered } from './search-lone.ts';
 
 export class Withdrawals {
   readonly guard: WithdrawalGuard;
   readonly #deps: PipelineDeps;
-  /** Seconds. */
   readonly #devices: () => ServedDevice[];
   readonly #log: Logger;
   readonly #enqueue: (rechecks: Recheck[]) => void;
-  readonly #blows = new Set<FullResync>();
+  readonly #resyncs = new Set<FullResync>();
 
   /** @param grace seconds */
   constructor(
@@ -41,7 +39,7 @@ export class Withdrawals {
     this.#enqueue = enqueue;
   }
 
-  /** A batch was read, whatever for: of blows among it, what they have lost so far. */
+  /** Notes a batch that was read, and concludes full resyncs that it completes. */
   note(batch: readonly Recheck[], lost: readonly Recheck[]): void {
     const gone = new Set(lost);
     observeChanges(
@@ -51,11 +49,11 @@ export class Withdrawals {
     for (const [cause, read] of groupBy(batch, (recheck) => recheck.cause)) {
       if (!(cause instanceof FullResync)) continue;
       const mine = lost.filter((recheck) => recheck.cause === cause);
-      if (cause.note(read, mine)) this.#conclusion(cause);
+      if (cause.note(read, mine)) this.#conclude(cause);
     }
   }
 
-  /** Reads one last time what has been kept for the whole grace. */
+  /** Reads entries whose grace is over one last time. */
   tick(now: number): void {
     const over = this.guard.expire(now);
     if (over.length === 0) return;
@@ -63,13 +61,13 @@ export class Withdrawals {
     this.#readTogether(new FullResync('grace_over', [], over));
   }
 
-  /** Reads every held entry again and judges the losses together. What of it was under way is overtaken. */
+  /** Reads every held entry again and judges the losses together. Overtakes resyncs under way. */
   readAll(reason: 'gap' | 'flush'): void {
-    for (const resync of this.#blows) {
-      // Its entries have had their grace: a blow that comes now gives them no other.
+    for (const resync of this.#resyncs) {
+      // These entries have had their grace, and a new resync gives them no second one.
       if (resync.reason === 'grace_over') continue;
       resync.overtaken = true;
-      this.#blows.delete(resync);
+      this.#resyncs.delete(resync);
     }
     this.read(
       reason,
@@ -77,7 +75,7 @@ export class Withdrawals {
     );
   }
 
-  /** The same for some devices. */
+  /** Reads every held entry of some devices again. */
   read(reason: FullResync['reason'], devices: readonly ServedDevice[]): void {
     this.#readTogether(
       new FullResync(
@@ -89,13 +87,13 @@ export class Withdrawals {
   }
 
   #readTogether(resync: FullResync): void {
-    this.#blows.add(resync);
-    if (resync.entries.length === 0) this.#conclusion(resync);
+    this.#resyncs.add(resync);
+    if (resync.entries.length === 0) this.#conclude(resync);
     this.#enqueue(resync.entries.map((entry) => ({ ...entry, cause: resync })));
   }
 
-  /** All of a blow has been read: what was lost stays for the grace, or is looked at once more and goes. */
-  #conclusion(resync: FullResync): void {
+  /** A resync is complete: its losses stay for the grace, or are read once more and withdrawn. */
+  #conclude(resync: FullResync): void {
     const last = resync.reason === 'last_look' || resync.reason === 'grace_over';
     if (resync.reason === 'grace_over') this.guard.end(resync.entries);
     const going: Recheck[] = [];
@@ -119,18 +117,18 @@ export class Withdrawals {
       );
   }
 
-  /** It took a while, and what was lost when it was read may be back. */
+  /** Losses are read once more, because their records may be back by now. */
   #end(resync: FullResync, going: Recheck[]): void {
-    this.#blows.delete(resync);
+    this.#resyncs.delete(resync);
     const last = resync.reason === 'last_look' || resync.reason === 'grace_over';
-    if (!last && going.length > 0) this.#lookLast(new FullResync('last_look', resync.devices, going));
-    const pending = new Set([...this.#blows].flatMap(({ devices }) => devices));
+    if (!last && going.length > 0) this.#readOnceMore(new FullResync('last_look', resync.devices, going));
+    const pending = new Set([...this.#resyncs].flatMap(({ devices }) => devices));
     for (const device of resync.devices) device.verified ||= !pending.has(device);
   }
 
   /**
-   * At start only a VNI without any record looks like a directory that lost its memory.
-   * @returns other orphans, which go
+   * At start only a VNI without any record suggests that the directory lost its data.
+   * @returns the losses to withdraw
    */
   async #keepIfEmpty(resync: FullResync, vni: number, lost: Recheck[]): Promise<Recheck[]> {
     try {
@@ -138,7 +136,7 @@ export class Withdrawals {
     } catch (error) {
       if (!(error instanceof DirectoryError)) this.#deps.report.broken('withdrawals', error);
     }
-    // What overtook it reads everything again, and judges for itself.
+    // The resync that overtook this one reads everything again.
     if (resync.overtaken) return [];
     this.#keep(vni, lost);
     return [];
@@ -150,48 +148,48 @@ export class Withdrawals {
     if (lost.length === 0) return;
     const known = this.guard.active.includes(vni);
     this.guard.keep(vni, lost, this.#deps.now());
-    // More of them join those that are kept, for no longer than these.
+    // Later losses share the grace of the first ones.
     if (known) return;
     this.#log.error(
-      `VNI ${vni}: ${lost.length} entries lost their records at one blow; they stay for ${this.guard.grace / 1000} s`,
+      `VNI ${vni}: ${lost.length} entries lost their records all at once; they stay for ${this.guard.grace / 1000} s`,
     );
   }
 
   /**
-   * Single losses go after a second look. The word of a flush or a gap comes on another connection than what is read:
-   * it may be on its way, and if it comes first these are judged with everything else.
+   * Reads single losses once more before they are withdrawn. A flush or gap is reported on another connection than the
+   * reads and may arrive late; if it arrives in time, these losses are judged with all others.
    */
   checkOnceMore(lost: readonly Recheck[]): void {
-    if (lost.length > 0) this.#lookLast(new FullResync('last_look', unverified(lost), lost));
+    if (lost.length > 0) this.#readOnceMore(new FullResync('last_look', unverified(lost), lost));
   }
 
-  /** Behind a search for the records of adopted FDB entries, where nobody knows an address of their MACs. */
-  #lookLast(resync: FullResync): void {
+  /** Searches first for the records of adopted FDB entries whose address is unknown. */
+  #readOnceMore(resync: FullResync): void {
     const devices = [...new Set(resync.entries.map(({ device }) => device))].filter(hasUntraced);
     if (devices.length === 0) {
       this.#readTogether(resync);
       return;
     }
-    // Until it is read its devices are not verified.
-    this.#blows.add(resync);
+    // Its devices are not verified before it is complete.
+    this.#resyncs.add(resync);
     void attemptLater(
       'withdrawals',
       async () => {
-        await Promise.all(devices.map((device) => searchPatiently(device, this.#deps.directory)));
+        await Promise.all(devices.map((device) => searchUntilAnswered(device, this.#deps.directory)));
         if (!resync.overtaken) this.#readTogether(resync);
       },
       this.#deps.report,
     );
   }
 
-  /** What applying verdicts left to do; a device is not verified before that is done, too. */
+  /** Rechecks that applying verdicts called for; a device is not verified before they are done. */
   followUp(again: readonly Recheck[]): void {
     const devices = unverified(again);
     if (devices.length === 0) this.#enqueue([...again]);
     else this.#readTogether(new FullResync('last_look', devices, again));
   }
 
-  /** Takes entries out, but for those that are kept. @returns what has to be read again because of it */
+  /** Withdraws entries unless the guard keeps them. @returns rechecks that the withdrawal calls for */
   #withdraw(lost: readonly Recheck[]): Recheck[] {
     const served = new Set(this.#devices());
     const going = lost.filter((recheck) => served.has(recheck.device) && !this.guard.keeps(recheck));
@@ -207,3 +205,9 @@ export class Withdrawals {
 const unverified = (rechecks: readonly Recheck[]): ServedDevice[] => [
   ...new Set(rechecks.map(({ device }) => device).filter((device) => !device.verified)),
 ];
+
+/** Observes how long it took from the notice of a change until the tables agree with the record. */
+function observeChanges(rechecks: Iterable<Recheck>, { counters, now }: PipelineDeps): void {
+  for (const { heardAt } of rechecks)
+    if (heardAt !== undefined) counters.changeSeconds.observe((now() - heardAt) / 1000);
+}

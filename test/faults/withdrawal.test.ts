@@ -81,7 +81,7 @@ test('FLUSHDB without refill: entries stay for the grace, alarmed, however often
   await pair.redis.cli('FLUSHDB');
   await guarding();
   expect(await readyz()).toEqual({ status: 200, degraded: 'withdrawal' });
-  expect(pair.daemon.log.join('\n')).toMatch(/VNI 100: 31 entries lost their records at one blow/);
+  expect(pair.daemon.log.join('\n')).toMatch(/VNI 100: 31 entries lost their records all at once/);
   while (performance.now() - since < (GRACE - 2) * 1000) {
     await gap();
     await traffic.for(500);

@@ -79,10 +79,10 @@ describe('HeldTables', () => {
     const tables = new DesiredTables();
     const neighbour = { ip: ip(1), mac: mac(1), source: { kind: 'ip' as const, name: ip(1) } };
     tables.setNeighbour({ ...neighbour, checkedAt: 0, usedAt: 0 });
-    tables.probation.set(ip(1), 5);
+    tables.staleProbes.set(ip(1), 5);
     tables.setNeighbour({ ...neighbour, checkedAt: 9, usedAt: 0 });
-    expect(tables.probation.get(ip(1))).toBe(5);
+    expect(tables.staleProbes.get(ip(1))).toBe(5);
     tables.deleteNeighbour(ip(1));
-    expect(tables.probation.size).toBe(0);
+    expect(tables.staleProbes.size).toBe(0);
   });
 });

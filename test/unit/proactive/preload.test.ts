@@ -3,9 +3,9 @@ import { Preload } from '../../../src/proactive/preload.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { HERE, ROUTED, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink, watch } from '../fake/world.ts';
-import { Keeping, ipKey, macKey } from '../reconcile/reconciling.ts';
+import { ReconcileWorld, ipKey, macKey } from '../reconcile/reconciling.ts';
 
-class Written extends Keeping {
+class Written extends ReconcileWorld {
   readonly preload = new Preload(
     this.deps,
     () => this.devices,

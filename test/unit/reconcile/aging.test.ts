@@ -12,9 +12,9 @@ import { Report } from '../../../src/daemon/report.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import { OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
-import { IDLE, Keeping } from './reconciling.ts';
+import { IDLE, ReconcileWorld } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 const SECONDS = 1_000;
@@ -28,7 +28,7 @@ async function auditAfter(seconds: number): Promise<void> {
 
 describe('an entry with a MAC of its own', () => {
   beforeEach(() => {
-    world = new Keeping();
+    world = new ReconcileWorld();
     device = world.device();
     world.hold(device, 2);
   });
@@ -68,7 +68,7 @@ describe('an entry with a MAC of its own', () => {
 
 describe('bridged addresses that share a MAC', () => {
   it('go where no guest was seen to ask for them', async () => {
-    world = new Keeping();
+    world = new ReconcileWorld();
     device = world.device();
     for (const n of [1, 2, 3]) world.endpoint(device, ip(n), mac(1), vtep(2));
     world.time += IDLE * SECONDS;
@@ -97,7 +97,7 @@ describe('routed addresses that share a MAC', () => {
   };
 
   beforeEach(async () => {
-    world = new Keeping();
+    world = new ReconcileWorld();
     device = world.device(vxlanLink(ROUTED, false));
     for (const n of [1, 2, 3]) world.endpoint(device, ip(n), mac(1), vtep(2));
     await auditAfter(IDLE + 1);
@@ -113,7 +113,7 @@ describe('routed addresses that share a MAC', () => {
     await auditAfter(IDLE / 2);
     expect(addresses()).toEqual([ip(2)]);
     expect(state(2)).toBe(OUR_ROW.state);
-    expect(device.tables.probation.size).toBe(0);
+    expect(device.tables.staleProbes.size).toBe(0);
   });
 
   it('are not repaired as long as it lasts', async () => {
@@ -131,7 +131,7 @@ describe('routed addresses that share a MAC', () => {
     become(1, NUD_PROBE);
     expect(world.endpoint(device, ip(1), mac(1), vtep(2))).toBe('resolved');
     expect(state(1)).toBe(OUR_ROW.state);
-    expect(device.tables.probation.has(ip(1))).toBe(false);
+    expect(device.tables.staleProbes.has(ip(1))).toBe(false);
     world.kernel.removeNeighbour(ROUTED, ip(1));
     await auditAfter(1);
     expect(state(1)).toBe(OUR_ROW.state);
@@ -153,11 +153,11 @@ describe('routed addresses that share a MAC', () => {
   });
 
   it('are whole again when the device becomes a port of a bridge, where a STALE neighbour answers nobody', async () => {
-    expect(device.tables.probation.size).toBe(3);
+    expect(device.tables.staleProbes.size).toBe(3);
     become(3, NUD_PERMANENT);
     joinBridge();
     expect([1, 2, 3].map(state)).toEqual([OUR_ROW.state, OUR_ROW.state, NUD_PERMANENT]);
-    expect(device.tables.probation.size).toBe(0);
+    expect(device.tables.staleProbes.size).toBe(0);
     expect(device.tables.neighbours.get(ip(1))?.usedAt).toBe(world.time);
     await world.settled();
     expect([1, 2].map(state)).toEqual([OUR_ROW.state, OUR_ROW.state]);

@@ -2,13 +2,13 @@ import { PortLane } from '../../../src/model/question.ts';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { GUEST, HERE, BRIDGE, LOOKUP_RATE, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
-import { Keeping, ipKey, macKey } from './reconciling.ts';
+import { ReconcileWorld, ipKey, macKey } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
   world.endpoint(device, ip(1), mac(1), vtep(2));
   world.kernel.written.length = 0;

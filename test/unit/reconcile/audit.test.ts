@@ -9,13 +9,13 @@ import {
 } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { OUR_FDB_ROW, OUR_ROW, ROUTED, VNI, VXLAN, ip, mac, vtep, vxlanLink } from '../fake/world.ts';
-import { IDLE, Keeping } from './reconciling.ts';
+import { IDLE, ReconcileWorld } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
   world.endpoint(device, ip(1), mac(1), vtep(2));
   world.kernel.written.length = 0;

@@ -3,9 +3,9 @@ import type { ServedDevice } from '../../../src/model/device.ts';
 import { KnownMacs } from '../../../src/model/known-macs.ts';
 import { NUD_STALE } from '../../../src/kernel/netlink.ts';
 import { BRIDGE, GUEST, HERE, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink } from '../fake/world.ts';
-import { Keeping, ipKey } from './reconciling.ts';
+import { ReconcileWorld, ipKey } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 const announced = (): (readonly [string, string])[] =>
@@ -27,7 +27,7 @@ const asks = (n: number, lladdr: string, port = GUEST): void => {
 };
 
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
 });
 
@@ -112,7 +112,7 @@ describe('an address that comes with another MAC', () => {
   });
 
   it('is not announced on a device without proxy', async () => {
-    world = new Keeping();
+    world = new ReconcileWorld();
     device = world.device(vxlanLink(VXLAN, true, { proxy: false }));
     world.hold(device, 1);
     await say(1, mac(9));

@@ -5,9 +5,9 @@ import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import type { Source } from '../../../src/model/desired-tables.ts';
 import { VNI, ip, mac, vtep } from '../fake/world.ts';
-import { Keeping, LIFETIME, ipKey, macKey } from './reconciling.ts';
+import { ReconcileWorld, LIFETIME, ipKey, macKey } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 const keys = (change: DirectoryChange): string[] =>
@@ -20,7 +20,7 @@ function alone(n: number, source: Source): void {
 }
 
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
   world.hold(device, 2);
 });

@@ -5,7 +5,7 @@ import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import { UNKNOWN } from '../../../src/model/port-quotas.ts';
 import { LOOKUP_RATE, VXLAN, ip, mac, vtep } from '../fake/world.ts';
-import { Keeping } from './reconciling.ts';
+import { ReconcileWorld } from './reconciling.ts';
 
 const A = 11;
 const B = 12;
@@ -13,10 +13,10 @@ const B = 12;
 const MAX = 64;
 const QUOTA = MAX / 4;
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 beforeEach(() => {
-  world = new Keeping({ maxEntries: MAX });
+  world = new ReconcileWorld({ maxEntries: MAX });
   device = world.device();
 });
 
@@ -163,7 +163,7 @@ it('whatever is asked for, by whom: nobody below the quota loses an entry, and n
   });
   fc.assert(
     fc.property(fc.array(batch, { maxLength: 40 }), (batches) => {
-      world = new Keeping({ maxEntries: MAX });
+      world = new ReconcileWorld({ maxEntries: MAX });
       device = world.device();
       const asked = new Map<number, Set<number>>();
       for (const { port, from, size } of batches) {

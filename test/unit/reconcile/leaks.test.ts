@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { BRIDGE, GUEST, VXLAN, mac } from '../fake/world.ts';
-import { Keeping } from './reconciling.ts';
+import { ReconcileWorld } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 /** The bridge learns a MAC on a port, and the kernel says so. */
@@ -18,7 +18,7 @@ function learns(n: number, port = GUEST, state = NUD_REACHABLE): void {
 const known = (): string[] => world.kernel.bridgeFdbOf(BRIDGE).map(({ lladdr }) => lladdr);
 
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
   world.hold(device, 2);
 });

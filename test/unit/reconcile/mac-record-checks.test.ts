@@ -4,9 +4,9 @@ import { MacRecordChecks } from '../../../src/reconcile/mac-record-checks.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { UNKNOWN } from '../../../src/model/port-quotas.ts';
 import { LOOKUP_RATE, ip, mac, turns, vtep, watch } from '../fake/world.ts';
-import { Keeping } from './reconciling.ts';
+import { ReconcileWorld } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 /** An answer from an `ip:` record. */
@@ -29,7 +29,7 @@ const looks = (): string[][] =>
     .filter((macs) => macs.length > 0);
 
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
 });
 

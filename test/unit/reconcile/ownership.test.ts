@@ -5,7 +5,7 @@ import { NTF_EXT_LEARNED, NUD_NOARP, NUD_REACHABLE } from '../../../src/kernel/n
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { withdrawNeighbours } from '../../../src/entries/remove.ts';
 import { BRIDGE, OUR_FDB_ROW, OUR_ROW, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
-import { Keeping, ipKey } from './reconciling.ts';
+import { ReconcileWorld, ipKey } from './reconciling.ts';
 
 /** RTPROT_ZEBRA. */
 const ZEBRA = 11;
@@ -22,7 +22,7 @@ class Known extends VolatileJournal {
   }
 }
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 const journal = new Set<string>();
 let isFirst: boolean;
@@ -30,7 +30,7 @@ let isFirst: boolean;
 beforeEach(() => {
   journal.clear();
   isFirst = false;
-  world = new Keeping({}, () => (isFirst ? new VolatileJournal() : new Known(journal)));
+  world = new ReconcileWorld({}, () => (isFirst ? new VolatileJournal() : new Known(journal)));
   device = world.device();
   device.adopted = false;
   device.verified = false;

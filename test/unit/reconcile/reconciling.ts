@@ -1,4 +1,5 @@
-import { type KeepOptions, Reconciler, type OpenJournal } from '../../../src/reconcile/reconciler.ts';
+import { type ReconcileOptions, Reconciler } from '../../../src/reconcile/reconciler.ts';
+import type { OpenJournal } from '../../../src/reconcile/takeover.ts';
 import type { RecordKey } from '../../../src/directory/directory.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { World, ip, mac, turns, vtep, watch } from '../fake/world.ts';
@@ -8,10 +9,10 @@ export const IDLE = 3_600;
 export const GRACE = 300;
 
 /** A keeper at work in a world of its own, the directory up. */
-export class Keeping extends World {
+export class ReconcileWorld extends World {
   readonly reconciler: Reconciler;
 
-  constructor(options: Partial<KeepOptions> = {}, openJournal?: OpenJournal) {
+  constructor(options: Partial<ReconcileOptions> = {}, openJournal?: OpenJournal) {
     super();
     const all = { lifetime: LIFETIME, idle: IDLE, withdrawalGrace: GRACE, maxEntries: 200_000, ...options };
     this.reconciler = new Reconciler(this.deps, all, () => this.devices, this.log, openJournal);

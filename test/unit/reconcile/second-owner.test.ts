@@ -3,14 +3,14 @@ import { beforeEach, expect, it } from 'vitest';
 import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { VXLAN, ip, mac, vtep } from '../fake/world.ts';
-import { Keeping } from './reconciling.ts';
+import { ReconcileWorld } from './reconciling.ts';
 
 const ALL_ZEROS = '00:00:00:00:00:00';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
   world.endpoint(device, ip(1), mac(1), vtep(2));
 });

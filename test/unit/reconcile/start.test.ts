@@ -2,9 +2,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { NTF_EXT_LEARNED, NTF_ROUTER, NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { OUR_FDB_ROW, OUR_ROW, VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
-import { Keeping } from './reconciling.ts';
+import { ReconcileWorld } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 /** What a predecessor wrote, and, where it is still true, its record. */
@@ -21,7 +21,7 @@ async function begin(read: Promise<void> = Promise.resolve()): Promise<void> {
 }
 
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
   device.adopted = false;
   device.verified = false;

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import type { FdbEntry, Neighbour } from '../../../src/base/vocabulary.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { BRIDGE, GUEST, HERE, LOOKUP_RATE, OUR_ROW, VXLAN, ip, mac, vtep } from '../fake/world.ts';
-import { Keeping } from './reconciling.ts';
+import { ReconcileWorld } from './reconciling.ts';
 
 /** More than are read whole every time. */
 const MANY = 5_001;
@@ -12,12 +12,12 @@ const COST = 600;
 /** Dumps that takes: FDB, neighbours, and the bridge's neighbours. */
 const WHOLE = 3;
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 let dumps: number;
 
 beforeEach(async () => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
   for (let n = 1; n <= MANY; n++) world.place(device, ip(n), mac(n), vtep(2));
   dumps = 0;

@@ -3,9 +3,9 @@ import type { ServedDevice } from '../../../src/model/device.ts';
 import { install } from '../../../src/entries/install.ts';
 import { removeNeighbours, withdrawNeighbours } from '../../../src/entries/remove.ts';
 import { VNI, VXLAN, ip, mac, turns, vtep } from '../fake/world.ts';
-import { GRACE, IDLE, Keeping, ipKey } from './reconciling.ts';
+import { GRACE, IDLE, ReconcileWorld, ipKey } from './reconciling.ts';
 
-let world: Keeping;
+let world: ReconcileWorld;
 let device: ServedDevice;
 
 const held = (): number => Object.keys(world.neighbours(device)).length;
@@ -19,7 +19,7 @@ function restore(from: number, to: number): void {
 }
 
 beforeEach(() => {
-  world = new Keeping();
+  world = new ReconcileWorld();
   device = world.device();
 });
 
@@ -110,7 +110,7 @@ describe('a blow', () => {
   });
 
   it('with the guard off takes all at once', async () => {
-    world = new Keeping({ withdrawalGrace: 0 });
+    world = new ReconcileWorld({ withdrawalGrace: 0 });
     device = world.device();
     world.hold(device, 20);
     lose(1, 20);
@@ -285,7 +285,7 @@ describe('what is kept and then held no more, or otherwise', () => {
   });
 
   it('is let go when it went idle, FDB entry and all', async () => {
-    world = new Keeping({ withdrawalGrace: 2 * IDLE });
+    world = new ReconcileWorld({ withdrawalGrace: 2 * IDLE });
     device = world.device();
     world.hold(device, 20);
     lose(1, 20);
@@ -320,5 +320,5 @@ it('says for how many entries, and for how long', async () => {
   world.hold(device, 20);
   lose(1, 20);
   await world.gap();
-  expect(world.lines.join('')).toContain('20 entries lost their records at one blow; they stay for 300 s');
+  expect(world.lines.join('')).toContain('20 entries lost their records all at once; they stay for 300 s');
 });
