@@ -84,7 +84,7 @@ function isAsHeld({ tables }: ServedDevice, { table, key }: Recheck, answer: Ans
   return fdb?.vtep === answer.vtep && (fdb.router || !answer.router);
 }
 
-/** What is checked by lifetime counts as checked since it was due, see refresh-queue.ts. */
+/** Entries checked by lifetime already count as checked, see refresh-queue.ts. */
 function confirm({ device, key, cause }: Recheck, now: number): void {
   const { tables } = device;
   const held = tables.neighbours.get(key);

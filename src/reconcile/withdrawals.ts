@@ -1,7 +1,6 @@
 /**
- * What to do about entries that have lost their records. Where everything held is read again at one blow all that is
- * lost is judged together, and too much of it stays for the grace (withdrawal-guard.ts). The rest, like any single loss, is looked
- * at once more and goes.
+ * Withdraws entries that lost their records. The losses of a full resync are judged together, and too many of them stay
+ * for the grace (withdrawal-guard.ts). All others are read once more before they are withdrawn.
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { groupBy } from '../base/group-by.ts';

@@ -33,7 +33,7 @@ describe('an entry with a MAC of its own', () => {
     world.hold(device, 2);
   });
 
-  it('goes when its FDB entry has not forwarded for long, and another stays that has', async () => {
+  it('is withdrawn when its FDB entry has not forwarded for long; an entry that has forwarded stays', async () => {
     world.time += (IDLE - 1) * SECONDS;
     world.kernel.use(VXLAN, mac(1));
     await auditAfter(2);
@@ -103,12 +103,12 @@ describe('routed addresses that share a MAC', () => {
     await auditAfter(IDLE + 1);
   });
 
-  it('are put on probation, where they go on forwarding', () => {
+  it('become STALE on trial, and go on forwarding', () => {
     expect([1, 2, 3].map(state)).toEqual([NUD_STALE, NUD_STALE, NUD_STALE]);
     expect(world.kernel.neighboursOf(ROUTED)[0]?.flags).toBe(NTF_EXT_LEARNED);
   });
 
-  it('go, row and all, when they were not used in that time', async () => {
+  it('are withdrawn with their row when they stay unused', async () => {
     become(2, NUD_REACHABLE);
     await auditAfter(IDLE / 2);
     expect(addresses()).toEqual([ip(2)]);
@@ -127,7 +127,7 @@ describe('routed addresses that share a MAC', () => {
     expect(addresses()).toEqual([ip(2), ip(3)]);
   });
 
-  it('are ours again when they are asked for, and repaired from then on', async () => {
+  it('are NOARP again when a guest asks for them, and repaired from then on', async () => {
     become(1, NUD_PROBE);
     expect(world.endpoint(device, ip(1), mac(1), vtep(2))).toBe('resolved');
     expect(state(1)).toBe(OUR_ROW.state);
@@ -137,7 +137,7 @@ describe('routed addresses that share a MAC', () => {
     expect(state(1)).toBe(OUR_ROW.state);
   });
 
-  it('are ours again the moment the kernel asks for them, without a directory', () => {
+  it('are NOARP again as soon as the kernel reports a miss, without a directory', () => {
     become(1, NUD_PROBE);
     world.directory.fail('away');
     const misses = [ip(1), ip(9)].map((address) => ({
@@ -152,7 +152,7 @@ describe('routed addresses that share a MAC', () => {
     expect(device.tables.neighbours.get(ip(1))?.usedAt).toBe(world.time);
   });
 
-  it('are whole again when the device becomes a port of a bridge, where a STALE neighbour answers nobody', async () => {
+  it('are NOARP again when the device joins a bridge, where a STALE neighbour answers no guest', async () => {
     expect(device.tables.staleProbes.size).toBe(3);
     become(3, NUD_PERMANENT);
     joinBridge();
@@ -163,7 +163,7 @@ describe('routed addresses that share a MAC', () => {
     expect([1, 2].map(state)).toEqual([OUR_ROW.state, OUR_ROW.state]);
   });
 
-  it('leave no row of the kernel’s behind on the bridge that would swallow questions', async () => {
+  it('leave no kernel row on the bridge that would swallow ARP requests', async () => {
     world.kernel.putNeighbour({ ifindex: ROUTED, ip: ip(9), state: NUD_STALE, flags: 0, protocol: 0 });
     joinBridge();
     await world.settled();
@@ -177,7 +177,7 @@ describe('routed addresses that share a MAC', () => {
     expect(world.counters.conflicts.overridden).toBeGreaterThan(0);
   });
 
-  it('do not stay on probation when only one is left: its FDB entry tells by then', async () => {
+  it('do not stay STALE when only one is left: its FDB entry shows its use', async () => {
     for (const n of [2, 3]) {
       world.directory.delete(VNI, 'ip', ip(n));
       await world.changed({ vni: VNI, kind: 'ip', address: ip(n) });
@@ -187,7 +187,7 @@ describe('routed addresses that share a MAC', () => {
     expect(state(1)).toBe(OUR_ROW.state);
   });
 
-  it('left on probation by a predecessor are adopted', async () => {
+  it('left STALE by a predecessor are adopted', async () => {
     const successor = world.device(vxlanLink(ROUTED, false));
     world.devices.shift();
     successor.adopted = false;

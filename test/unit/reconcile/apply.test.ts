@@ -47,7 +47,7 @@ describe('a changed ip: record', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2), [mac(9)]: vtep(2) });
   });
 
-  it('that says what is held already writes nothing', async () => {
+  it('that equals the held entries writes nothing', async () => {
     await world.changed(ipKey(1));
     expect(world.kernel.written).toEqual([]);
   });
@@ -60,7 +60,7 @@ describe('a changed ip: record', () => {
     expect(world.counters.malformedRecords.get('syntax')).toBe(2);
   });
 
-  it('does not make an entry used that nobody uses', async () => {
+  it('does not count as a use of its entry', async () => {
     const used = device.tables.neighbours.get(ip(1))?.usedAt;
     world.time += 1_000;
     // Disputed: the first record's VTEP stays in force, and the second is looked at whenever it is read.
@@ -140,7 +140,7 @@ describe('a mac: record', () => {
     expect(world.fdb(device)).toEqual({});
   });
 
-  it('is seen behind a first answer that came from the ip: record', async () => {
+  it('is read after a first answer from the ip: record', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(3));
     const lane = new PortLane(GUEST, LOOKUP_RATE, world.time);
     const question = {
@@ -165,7 +165,7 @@ describe('a mac: record', () => {
 });
 
 describe('an endpoint that came to this host', () => {
-  it('loses its entries, and the bridge what it learned of it from the tunnel', async () => {
+  it('loses its entries and the bridge’s row for the tunnel', async () => {
     world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1));
     world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${HERE}`);
     await world.changed(ipKey(1));
@@ -191,7 +191,7 @@ describe('a record of an address that is not held', () => {
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
   });
 
-  it('ends the memory that nobody has the MAC', async () => {
+  it('removes the MAC from the negative cache', async () => {
     device.absent.add(mac(5));
     world.directory.set(VNI, 'ip', ip(5), `${mac(5)} ${vtep(2)}`);
     await world.changed(ipKey(5));

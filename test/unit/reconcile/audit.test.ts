@@ -29,13 +29,13 @@ const asItWas = (): void => {
 };
 
 describe('the audit', () => {
-  it('writes nothing where all is as it should be', async () => {
+  it('writes nothing where the tables match', async () => {
     await world.audit();
     expect(world.kernel.written).toEqual([]);
     expect(world.corrections()).toEqual({});
   });
 
-  it('writes again what is missing, and counts each once', async () => {
+  it('restores missing entries, and counts each once', async () => {
     world.kernel.removeNeighbour(VXLAN, ip(1));
     world.kernel.removeFdb(VXLAN, mac(1));
     await world.audit();
@@ -117,7 +117,7 @@ describe('the audit', () => {
     expect(world.corrections()).toMatchObject({ adopted_fdb: 2, adopted_neighbour: 2 });
   });
 
-  it('removes the kernel’s leftovers from a bridged device, not what is held nor what is somebody’s', async () => {
+  it('removes the kernel’s leftovers from a bridged device, but no held and no foreign entries', async () => {
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(2), state: NUD_FAILED, flags: 0, protocol: 0 });
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(3), state: NUD_STALE, flags: 0, protocol: 3 });
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(4), state: NUD_PERMANENT, flags: 0, protocol: 0 });
@@ -133,7 +133,7 @@ describe('the audit', () => {
     expect(Object.keys(world.neighbours(routed))).toEqual([ip(2)]);
   });
 
-  it('withdraws what is at home here by now', async () => {
+  it('withdraws entries that are local by now', async () => {
     world.endpoint(device, ip(2), mac(2), vtep(3));
     world.endpoint(device, ip(3), mac(3), vtep(4));
     world.own.set('device', [vtep(2)]);
@@ -143,7 +143,7 @@ describe('the audit', () => {
     expect(world.fdb(device)).toEqual({ [mac(3)]: vtep(4) });
   });
 
-  it('does not mind what was written while it read', async () => {
+  it('accepts entries written during the read', async () => {
     world.kernel.onDump = (when) => {
       if (when === 'after') world.endpoint(device, ip(2), mac(2), vtep(2));
     };
@@ -152,7 +152,7 @@ describe('the audit', () => {
     expect(world.counters.conflicts.overridden).toBe(0);
   });
 
-  it('looks again before it restores what was withdrawn while it read', async () => {
+  it('does not restore entries withdrawn during the read', async () => {
     world.kernel.removeFdb(VXLAN, mac(1));
     world.kernel.onDump = (when) => {
       if (when !== 'after') return;
@@ -187,7 +187,7 @@ describe('the audit', () => {
     asItWas();
   });
 
-  it('that cannot read the tables ends quietly and can be had again', async () => {
+  it('that cannot read the tables ends, and can be repeated', async () => {
     world.kernel.dumpFailure = 'EINTR';
     await world.audit();
     world.kernel.dumpFailure = undefined;

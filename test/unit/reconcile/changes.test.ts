@@ -25,7 +25,7 @@ beforeEach(() => {
   world.hold(device, 2);
 });
 
-describe('a change is read again for', () => {
+describe('a change rechecks', () => {
   it('the neighbour of an ip: record, and nothing where it is not held', () => {
     expect(records(ipKey(1), ipKey(9))).toEqual([`neighbour ${ip(1)}`]);
   });
@@ -53,13 +53,13 @@ describe('a change is read again for', () => {
   });
 });
 
-describe('what nobody has', () => {
+describe('the negative cache', () => {
   beforeEach(() => {
     for (const address of [ip(8), ip(9)]) device.absent.add(address);
     device.local.add(ip(7));
   });
 
-  it('is forgotten for the record that changed alone', async () => {
+  it('loses the address of the changed record alone', async () => {
     await world.changed(ipKey(8), ipKey(7));
     expect([ip(7), ip(8)].map((one) => device.absent.has(one) || device.local.has(one))).toEqual([
       false,
@@ -76,7 +76,7 @@ describe('what nobody has', () => {
     },
   );
 
-  it('is not forgotten for another VNI', () => {
+  it('keeps addresses of other VNIs', () => {
     world.reconciler.onChange({ type: 'leases', vni: 200 });
     expect(device.absent.size).toBe(2);
   });
@@ -103,7 +103,7 @@ describe('an answer', () => {
     expect(read()).toBe(2);
   });
 
-  it('that changed without a word is found out', async () => {
+  it('that changed without a notification is found', async () => {
     world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${vtep(3)}`);
     await world.pass(LIFETIME);
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3), [mac(2)]: vtep(2) });

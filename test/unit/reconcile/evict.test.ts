@@ -54,7 +54,7 @@ const has = (n: number): boolean => world.neighbours(device)[ip(n)] !== undefine
 const count = (): number => world.kernel.neighboursOf(VXLAN).length;
 
 describe('a port at its quota', () => {
-  it('loses its own oldest entries, neighbour and FDB entry, and nobody else loses any', () => {
+  it('loses its own oldest entries, neighbour and FDB entry, and no other port loses any', () => {
     asks(B, range(1, QUOTA));
     for (let n = 1000; n < 1100; n++) asks(A, [n]);
     expect(range(1, QUOTA).every(has)).toBe(true);
@@ -101,7 +101,7 @@ describe('a port at its quota', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
   });
 
-  it('passes over what talks', () => {
+  it('skips entries with traffic', () => {
     asks(A, range(1, QUOTA));
     world.time += 10_000;
     world.kernel.use(VXLAN, mac(1));
@@ -111,7 +111,7 @@ describe('a port at its quota', () => {
     expect(has(2)).toBe(false);
   });
 
-  it('loses the oldest all the same where all talk', () => {
+  it('loses the oldest entries when all have traffic', () => {
     asks(A, range(1, QUOTA));
     world.time += 10_000;
     for (const n of range(1, QUOTA)) world.kernel.use(VXLAN, mac(n));
@@ -131,7 +131,7 @@ describe('a port at its quota', () => {
 });
 
 describe('the maximum', () => {
-  it('takes from the greediest port, whoever is over it', () => {
+  it('evicts from the port with the most entries', () => {
     for (const port of [A, 13, 14, 15]) asks(port, range(port * 100, QUOTA - (port === A ? 0 : 2)));
     asks(B, range(1, 6));
     expect(count()).toBeLessThanOrEqual(MAX + 6);
@@ -155,7 +155,7 @@ describe('the maximum', () => {
   });
 });
 
-it('whatever is asked for, by whom: nobody below the quota loses an entry, and nobody has more than quota and batch', () => {
+it('random misses: no port below its quota loses an entry, and no port holds more than quota and batch', () => {
   const batch = fc.record({
     port: fc.constantFrom(A, B, 13),
     from: fc.integer({ min: 1, max: 60 }),

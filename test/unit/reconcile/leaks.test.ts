@@ -24,20 +24,20 @@ beforeEach(() => {
 });
 
 describe('a MAC of another host that the bridge learns on a port here', () => {
-  it('is unlearned at once, and nothing else is', () => {
+  it('is removed from the bridge at once, and nothing else is', () => {
     for (const n of [1, 9]) learns(n);
     learns(2, VXLAN);
     expect(known()).toEqual([mac(9), mac(2)]);
     expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(1);
   });
 
-  it('is left where somebody put it, and that is a conflict', () => {
+  it('is left and reported as a conflict where it is a static entry', () => {
     learns(1, GUEST, NUD_NOARP);
     expect(known()).toEqual([mac(1)]);
     expect(world.counters.conflicts.bridge_knows_mac).toBe(1);
   });
 
-  it('is a conflict where it goes on talking, and unlearned when it is silent', async () => {
+  it('is a conflict while it sends, and removed when it is silent', async () => {
     for (let frame = 0; frame < 100; frame++) learns(1);
     expect(known()).toEqual([mac(1)]);
     expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(8);
@@ -54,7 +54,7 @@ describe('a MAC of another host that the bridge learns on a port here', () => {
     expect(known()).toEqual([]);
   });
 
-  it('is found by the audit, too, where word of it was lost', async () => {
+  it('is found by the audit when the notification was lost', async () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 5_000);
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(9), 5_000);
     await world.audit();

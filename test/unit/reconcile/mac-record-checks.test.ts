@@ -33,7 +33,7 @@ beforeEach(() => {
   device = world.device();
 });
 
-it('second looks come behind the answers that guests wait for, all of them and once', async () => {
+it('mac: records are read after the answers that guests wait for, each once', async () => {
   const seconds = new MacRecordChecks(world.deps);
   watch(seconds.verdicts$());
   seconds.after([answered(1), answered(2)], false);
@@ -46,7 +46,7 @@ it('second looks come behind the answers that guests wait for, all of them and o
   expect(looks()).toEqual([[mac(1), mac(2), mac(3)]]);
 });
 
-it('a stream of misses with a pause after each is not one of second looks', async () => {
+it('a stream of misses with a pause after each does not cause a read after each', async () => {
   const seconds = new MacRecordChecks(world.deps);
   watch(seconds.verdicts$());
   for (let n = 1; n <= 30; n++) {
@@ -60,7 +60,7 @@ it('a stream of misses with a pause after each is not one of second looks', asyn
   expect(looks().length).toBeLessThanOrEqual(3);
 });
 
-it('a second look is taken within a second however long guests wait', async () => {
+it('mac: records are read within a second, however long guests wait', async () => {
   world.endpoint(device, ip(1), mac(1), vtep(2));
   world.directory.set(device.vni, 'mac', mac(1), vtep(3));
   const miss = { layer: 'l3', ifindex: device.ifindex, address: ip(9), state: 0, count: 1 } as const;

@@ -24,7 +24,7 @@ beforeEach(() => {
 });
 
 describe('a lease', () => {
-  it('of this host’s own is said to be, once', () => {
+  it('of this host is reported once', () => {
     world.directory.lease(VNI, '10.20.1.0/24', `${device.link.lladdr} ${HERE}`);
     world.assigned.add('10.20.1.254');
     expect(said()).toEqual(["vr@test: lease 10.20.1.0/24 is this host's own, so it gets no entries here"]);
@@ -51,7 +51,7 @@ describe('a lease', () => {
     expect(world.counters.conflicts.lease_covers_host).toBe(1);
   });
 
-  it('of another host is nothing to speak of', () => {
+  it('of another host is not reported', () => {
     world.directory.lease(VNI, '10.20.2.0/24', `02:00:00:00:00:02 ${vtep(2)}`);
     world.directory.lease(VNI, '10.20.1.0/24', `02:00:00:00:00:02 fd99::1`);
     world.assigned.add('10.20.1.254');

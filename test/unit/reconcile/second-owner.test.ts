@@ -42,7 +42,7 @@ const lose = (): void => {
   });
 };
 
-it('its default row is left, reported within an audit, and no longer when it goes', async () => {
+it('its all-zeros entry is left and reported by the audit until it is gone', async () => {
   world.kernel.putFdb({
     ifindex: VXLAN,
     lladdr: ALL_ZEROS,
@@ -61,14 +61,14 @@ it('its default row is left, reported within an audit, and no longer when it goe
   expect(device.defaultRemote).toBeUndefined();
 });
 
-it('our row that it takes along is restored by the kernel’s word, without an audit', () => {
+it('our row that it deletes is restored on the kernel’s notification, without an audit', () => {
   come();
   lose();
   expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
   expect(world.corrections()).toEqual({ restored_fdb: 1 });
 });
 
-it('one that goes on deleting is left to the audit', () => {
+it('repeated deletions are left to the audit', () => {
   come();
   for (let n = 0; n < 1_000; n++) lose();
   lose();
@@ -76,7 +76,7 @@ it('one that goes on deleting is left to the audit', () => {
   expect(world.corrections()).toEqual({ restored_fdb: 1_000 });
 });
 
-it('what goes from a device of ours alone is left to the next miss or audit', async () => {
+it('rows deleted from a device without a second owner are left to the next miss or audit', async () => {
   lose();
   expect(world.fdb(device)).toEqual({});
   await world.audit();

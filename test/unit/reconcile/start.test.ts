@@ -112,7 +112,7 @@ describe('a start', () => {
     expect(device.tables.neighbours.size + device.tables.fdb.size).toBe(0);
   });
 
-  it('does not go back behind what was answered meanwhile', async () => {
+  it('keeps answers written meanwhile', async () => {
     leave(1);
     world.kernel.onDump = (when) => {
       if (when === 'after') world.endpoint(device, ip(1), mac(1), vtep(3));
@@ -137,14 +137,14 @@ describe('a start', () => {
     expect(device.tables.neighbours.get(ip(1))?.source).toEqual({ kind: 'lease', name: '20.0.0.0/24' });
   });
 
-  it('goes on where the tables cannot be read', async () => {
+  it('continues when the tables cannot be read', async () => {
     world.kernel.dumpFailure = 'EINTR';
     await begin();
     expect(device.adopted && device.verified).toBe(true);
     expect(world.lines.join('')).toContain('could not be read');
   });
 
-  it('waits with its conclusions for a directory that is down', async () => {
+  it('withdraws nothing while the directory is down', async () => {
     world.reconciler.directory(false);
     leave(1);
     leave(2, { record: null });

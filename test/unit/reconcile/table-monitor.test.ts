@@ -47,7 +47,7 @@ const told = (row: Neighbour | FdbEntry | undefined, removed = false): void => {
 };
 
 describe('tables too large to be read whole every time', () => {
-  it('are listened to, and mended where they were said to have changed', async () => {
+  it('are monitored, and repaired where the kernel reports a change', async () => {
     expect(world.kernel.watched).toEqual([VXLAN, BRIDGE]);
     const gone = neighbour(1);
     world.kernel.removeNeighbour(VXLAN, ip(1));
@@ -61,7 +61,7 @@ describe('tables too large to be read whole every time', () => {
     expect(world.corrections()).toEqual({ restored_neighbour: 1, repaired_fdb: 1 });
   });
 
-  it('lose nothing by an echo of what was written before', async () => {
+  it('are not changed by late events of earlier writes', async () => {
     const row = { ifindex: VXLAN, ip: ip(1), lladdr: mac(77), ...OUR_ROW };
     told(row);
     world.kernel.written.length = 0;
@@ -69,7 +69,7 @@ describe('tables too large to be read whole every time', () => {
     expect(world.kernel.written).toEqual([]);
   });
 
-  it('give up what has our marks to its record, and what the kernel left behind', async () => {
+  it('adopt rows with our marks, and lose the kernel’s leftovers', async () => {
     world.directory.set(device.vni, 'ip', ip(9_000), `${mac(9_000)} ${vtep(2)}`);
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(9_000), lladdr: mac(9_000), ...OUR_ROW });
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(9_001), state: 0x20, flags: 0, protocol: 0 });
@@ -97,7 +97,7 @@ describe('tables too large to be read whole every time', () => {
     expect(neighbour(1)?.lladdr).toBe(mac(1));
   });
 
-  it('are not listened to in a storm, and read whole after it', async () => {
+  it('are not monitored in a storm, and read whole after it', async () => {
     const lane = new PortLane(GUEST, LOOKUP_RATE, world.time);
     const question = {
       device,
@@ -120,7 +120,7 @@ describe('tables too large to be read whole every time', () => {
     expect(world.kernel.watched).toEqual([VXLAN, BRIDGE]);
   });
 
-  it('are read whole, too, where changes went unheard, and again where they could not be read', async () => {
+  it('are read whole after missed events, and again after a failed read', async () => {
     world.reconciler.missRows();
     world.kernel.dumpFailure = 'EINTR';
     await auditSoon();
@@ -130,7 +130,7 @@ describe('tables too large to be read whole every time', () => {
     expect(dumps).toBe(before + WHOLE);
   });
 
-  it('show what changes while they are read', async () => {
+  it('show changes during the read', async () => {
     world.kernel.onDump = (when) => {
       if (when === 'before' || neighbour(1) === undefined) return;
       const gone = neighbour(1);

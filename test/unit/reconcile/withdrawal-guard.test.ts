@@ -23,7 +23,7 @@ beforeEach(() => {
   device = world.device();
 });
 
-describe('a blow', () => {
+describe('a full resync', () => {
   it.each([
     { records: 20, lost: 11, stay: 20 },
     { records: 22, lost: 11, stay: 11 },
@@ -69,7 +69,7 @@ describe('a blow', () => {
     expect(Object.keys(world.neighbours(other))).toHaveLength(100);
   });
 
-  it('is judged as a whole however many batches it takes', async () => {
+  it('is judged as a whole, however many batches it takes', async () => {
     world.hold(device, 1_000);
     lose(500, 1_000);
     await world.gap();
@@ -149,14 +149,14 @@ describe('the grace', () => {
     expect(world.reconciler.guard.active).toEqual([]);
   });
 
-  it('is not extended by another blow', async () => {
+  it('is not extended by another full resync', async () => {
     await world.pass(200);
     await world.gap();
     await world.pass(GRACE - 200);
     expect(held()).toBe(0);
   });
 
-  it('is not extended by a blow that comes when it is over', async () => {
+  it('is not extended by a full resync that comes when it is over', async () => {
     world.directory.hold();
     await world.pass(GRACE);
     await world.gap();
@@ -187,7 +187,7 @@ describe('the grace', () => {
     expect(held()).toBe(20);
   });
 
-  it('is ended by the records coming back without a word of each', async () => {
+  it('is ended by records that return without a notification', async () => {
     restore(1, 20);
     await world.gap();
     expect(world.reconciler.guard.active).toEqual([]);
@@ -218,7 +218,7 @@ describe('the grace', () => {
   });
 });
 
-describe('what is kept and then held no more, or otherwise', () => {
+describe('a kept entry that is no longer held, or held anew', () => {
   const lone = (from: number, to: number): void => {
     for (let n = from; n <= to; n++) {
       world.directory.set(VNI, 'mac', mac(n), vtep(2));
@@ -300,7 +300,7 @@ describe('what is kept and then held no more, or otherwise', () => {
 });
 
 describe('old answers', () => {
-  it('that turn out lost in numbers are judged as a blow', async () => {
+  it('that turn out lost in large numbers start a full resync', async () => {
     world.hold(device, 30);
     lose(1, 30);
     await world.pass(61);
@@ -316,7 +316,7 @@ describe('old answers', () => {
   });
 });
 
-it('says for how many entries, and for how long', async () => {
+it('the log names the number of kept entries and the grace', async () => {
   world.hold(device, 20);
   lose(1, 20);
   await world.gap();
