@@ -1,5 +1,5 @@
 /**
- * The directory as missd sees it: raw record values by key, leases by longest prefix, and word of changes. Two
+ * The directory as missd sees it: raw record values by key, leases by longest prefix, and change events. Two
  * implementations: `redis.ts` and `file.ts`. Values are returned as written; `record.ts` alone judges them.
  */
 import { DIRECTORY_PARTS } from '../base/outcomes.ts';
@@ -13,24 +13,24 @@ export interface RecordKey {
   address: string;
 }
 
-/** Of records, null where there is none. */
+/** Values of records, null where there is no record. */
 export type Values = (string | null)[];
 
 /** A record as it stands in the directory. */
 export type StoredRecord = readonly [key: RecordKey, value: string];
 
-/** Word from the directory. Nothing is lost silently: where the feed may have missed something it says `gap`. */
+/** An event of the directory. No change is lost silently: `gap` reports that changes may have been missed. */
 export type DirectoryChange =
   /** These records were set, deleted or expired; their new values are not in the message. */
   | { type: 'records'; keys: RecordKey[] }
-  /** A VNI's leases were read again and differ; `leases` answers from the new ones already. Not said where `gap` or `flushed` is about to be. */
+  /** A VNI's leases changed; `leases` already returns the new ones. Not sent when `gap` or `flushed` follows. */
   | { type: 'leases'; vni: Vni }
-  /** Everything was deleted at one blow (FLUSHDB, FLUSHALL), perhaps in another database of the server: read again to know. `leases` has been. */
+  /** FLUSHDB or FLUSHALL, perhaps of another database: all records must be read again. `leases` has been read already. */
   | { type: 'flushed' }
-  /** Changes may have been missed: everything held must be read again. Sent whenever the feed (re)starts, with `leases` read. */
+  /** Changes may have been missed: all records must be read again. Sent whenever the feed starts, after `leases` was read. */
   | { type: 'gap' };
 
-/** `up` answers; `down` does not, with the reason in words and when that began on the clock of `clock.ts`. */
+/** Whether the directory answers; if `down`, the reason in words and its start on the clock of `clock.ts`. */
 export type DirectoryState = { up: true } | { up: false; reason: string; since: number };
 
 /** For metrics. */
@@ -38,8 +38,8 @@ export interface DirectoryHealth {
   /** Which parts work. */
   up: Readonly<Record<(typeof DIRECTORY_PARTS)[number], boolean>>;
   /**
-   * Milliseconds that a change takes to be heard of: what a question took on the connection that tells of changes, or
-   * longer, as long as it has no answer. Of several the worst.
+   * Delay of change events, ms: the round trip of the last PING on the feed, or its age if it has no answer yet. The
+   * longest of several feeds.
    */
   feedLag: number;
   /** Leases that do not count because their VNI has too many. */
@@ -55,18 +55,18 @@ export interface Lease {
 
 /** Leases of one VNI. */
 export interface Leases {
-  /** Longest prefix that covers the address; one that is not accepted (wrong family for the device) counts as absent. */
+  /** The accepted lease with the longest prefix that covers the address. */
   covering(ip: Ip, accept?: (lease: Lease) => boolean): Lease | undefined;
-  /** The lease that names this MAC; of several the same one on every host. */
+  /** The lease that names this MAC; every host picks the same one of several. */
   withMac(mac: Mac, accept?: (lease: Lease) => boolean): Lease | undefined;
   all(): Lease[];
 }
 
 export interface Directory {
-  /** Replays the state in force, then every change of it. */
+  /** Replays the current state, then emits every change. */
   readonly state$: Observable<DirectoryState>;
   readonly changes$: Observable<DirectoryChange>;
-  /** Begins connecting; never throws for a directory that is not there yet. */
+  /** Starts connecting; does not throw if the directory is not reachable yet. */
   start(): void;
   /**
    * Values in the order of the keys, null where there is no record; one round trip.
@@ -75,29 +75,29 @@ export interface Directory {
   read(keys: RecordKey[]): Promise<Values>;
   /** From memory, kept current by the feed for the VNIs that are followed; empty until first read. */
   leases(vni: Vni): Leases;
-  /** Whether it is known from memory, as of the last word of the feed, that an address has no `ip:` record. */
+  /** Whether an address is known to have no `ip:` record, from memory as of the last change event. */
   lacksRecord(vni: Vni, ip: Ip): boolean;
-  /** The VNIs whose leases and changes matter. Replaces what was said before; resolves, never rejects, when their leases were read once or could not be. */
+  /** Follows leases and changes of these VNIs and no others. Resolves when the leases were read or failed to be read; never rejects. */
   follow(vnis: ReadonlySet<Vni>): Promise<void>;
-  /** Whether a VNI has no record of any kind; who takes part in its broadcast is none. Looks through the whole directory where it must. @throws DirectoryError */
+  /** Whether a VNI has no record of any kind; members of its broadcast domain do not count. May scan the whole directory. @throws DirectoryError */
   isEmpty(vni: Vni): Promise<boolean>;
   /**
-   * Every `ip:` and `mac:` record of a VNI, in no order, some perhaps twice; of what changes meanwhile the feed tells.
+   * Every `ip:` and `mac:` record of a VNI, in no order; a record may appear twice. The feed reports changes meanwhile.
    * @throws DirectoryError
    */
   everything(vni: Vni): Iterable<StoredRecord> | AsyncIterable<StoredRecord>;
   /**
-   * The addresses whose `ip:` records begin with one of these MACs, whatever else they say. Looks through all records of the VNI.
+   * The addresses whose `ip:` records begin with one of these MACs, valid or not. Scans all records of the VNI.
    * @throws DirectoryError
    */
   usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>>;
   /**
-   * Says that these VTEPs take part in the VNI's broadcast, for so many milliseconds from now on.
-   * @returns everybody who does, judged by nobody
+   * Makes these VTEPs members of the VNI's broadcast domain for the given time, ms.
+   * @returns all members, not validated
    * @throws DirectoryError
    */
   takePart(vni: Vni, vteps: readonly Ip[], milliseconds: number): Promise<Ip[]>;
-  /** That they do not any more. @throws DirectoryError */
+  /** Removes these VTEPs from the broadcast domain. @throws DirectoryError */
   leave(vni: Vni, vteps: readonly Ip[]): Promise<void>;
   health(): DirectoryHealth;
   close(): Promise<void>;
@@ -117,10 +117,10 @@ export function noteUser(
   else if (ips.length < MOST_USERS) ips.push(ip);
 }
 
-/** Of one MAC: no more are remembered. */
+/** Addresses kept per MAC. */
 const MOST_USERS = 4;
 
-/** The directory did not answer, or not usefully. Always worth another try later. */
+/** The directory did not answer, or answered with an error. The caller may retry. */
 export class DirectoryError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

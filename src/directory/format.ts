@@ -1,6 +1,6 @@
 /**
  * The directory as a YAML file: what `--directory` reads, `endpoint import` takes and `endpoint export` writes. Every
- * complaint names file and line, because such files are written by people and by templates.
+ * error names file and line.
  */
 import type { MalformedReason } from '../base/outcomes.ts';
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
@@ -83,7 +83,7 @@ export function parseRecords(text: string, name: string): Records {
   const refuse = (offset: number | undefined, reason: string): never => {
     throw new UsageError(`${name}:${offset === undefined ? 1 : lines.linePos(offset).line}: ${reason}`);
   };
-  // Some thousand brackets in each other are more than the stack holds.
+  // Some thousand nested brackets overflow the stack.
   const document = attempt(
     () => parseDocument(text, { lineCounter: lines, stringKeys: true }),
     (reason) => refuse(undefined, reason),
@@ -141,12 +141,12 @@ export function parseRecords(text: string, name: string): Records {
 const DEEPEST = 5;
 
 /**
- * The first key or item that nothing stands behind. Whoever means nothing writes `{}` or `[]`; a key alone is how a file looks
- * that an editor or a template has begun to write, and to believe it would take all entries away.
+ * The first key or item without a value. An intended empty value is written `{}` or `[]`; a bare key is likely a file that
+ * is still being written, and accepting it would remove all entries.
  */
 function findValueless(value: unknown, path: PropertyKey[] = []): PropertyKey[] | undefined {
   if (value === null) return path.length === 0 ? undefined : path;
-  // An alias may stand within what it is an alias of.
+  // An alias may be nested in its own anchor.
   if (typeof value !== 'object' || path.length === DEEPEST) return undefined;
   const entries: Iterable<[PropertyKey, unknown]> = Array.isArray(value)
     ? value.entries()
@@ -231,8 +231,7 @@ export function renderRecords(records: Records): string {
 }
 
 /**
- * What the `mac:` records say. Where endpoints that share a MAC name different VTEPs nobody can say which is right:
- * there is no record then, and the rules for that case apply.
+ * The `mac:` records of the endpoints. Endpoints that share a MAC but name different VTEPs get no `mac:` record.
  */
 export function vtepsByMac(endpoints: readonly Endpoint[]): Map<Mac, Ip> {
   const vteps = new Map<Mac, Ip>();

@@ -15,7 +15,7 @@ export class LeaseTable implements Leases {
   /** @param values of the valid leases by CIDR; see `judgeLease` */
   constructor(values: ReadonlyMap<string, string>) {
     this.#values = values;
-    // Sorted, so that every host prefers the same one where two leases name one MAC.
+    // Sorted, so that every host picks the same lease if two name one MAC.
     this.#leases = [...values]
       .map(([cidr, value]) => ({ cidr, value }))
       .sort((a, b) => (a.cidr < b.cidr ? -1 : 1));

@@ -8,7 +8,7 @@ const KINDS: Record<RedisTarget['where']['kind'], string> = {
   cluster: 'redis cluster',
 };
 
-/** Which directory the options ask for, for people: without credentials. */
+/** Kind and address of the configured directory, for display: without credentials. */
 export function directoryNamed({ directory, redis }: DirectoryOptions): {
   kind: string;
   address: string;

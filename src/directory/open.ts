@@ -13,7 +13,7 @@ export function openRedis(target: RedisTarget, keyPrefix: string, onMalformed: O
 
 /**
  * Not started yet.
- * @throws UsageError for an address that cannot be meant and for a file that is not valid
+ * @throws UsageError for an invalid address or file
  */
 export async function openDirectory(
   options: DirectoryOptions,
@@ -23,7 +23,7 @@ export async function openDirectory(
   if (options.directory === undefined) {
     return openRedis(redisTarget(options), options.keyPrefix, onMalformed);
   }
-  // What reads and judges YAML takes 15 MB.
+  // Loaded on demand: the YAML parser takes 15 MB.
   const { FileDirectory } = await import('./file/file-directory.ts');
   const directory = new FileDirectory({
     file: options.directory,
@@ -31,7 +31,7 @@ export async function openDirectory(
       log.warn(`the directory file is not used as it is now: ${reason}`);
     },
   });
-  // At start there is no last good one to stay with.
+  // At start there is no earlier valid file to fall back on.
   await directory.readFirst();
   return directory;
 }

@@ -1,4 +1,4 @@
-/** What the command line says of the directory. */
+/** The command line options of the directory. */
 export interface DirectoryOptions {
   /** A static YAML file instead of Redis. */
   directory?: string;

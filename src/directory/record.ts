@@ -1,7 +1,6 @@
 /**
- * What a record may say. Anybody who may write to the directory may write nonsense, by mistake or on purpose, and
- * what gets past this file ends up in a kernel table: every value is judged here and nowhere else. The canonical form
- * is required, because addresses are compared as strings everywhere.
+ * Validates records. A writer of the directory may write invalid values, by mistake or on purpose, and a value that this
+ * file accepts ends up in a kernel table: every value is validated here and nowhere else. The canonical form is required, because addresses are compared as strings everywhere.
  */
 import type { MalformedReason } from '../base/outcomes.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
@@ -41,7 +40,7 @@ export interface LeaseRecord {
   vtep: Ip;
 }
 
-/** `MAC VTEP router` with the longest IPv6 text; anything longer is not looked at, however long it is. */
+/** `MAC VTEP router` with the longest IPv6 text; a longer value is invalid. */
 const LONGEST_VALUE = 17 + 1 + 45 + 1 + 6;
 
 export function isMalformed(judged: object): judged is Malformed {
@@ -76,7 +75,7 @@ export function parseMacRecord(value: string, context: RecordContext): MacRecord
   return context.vtepAllow(value) ? { vtep: value } : { malformed: 'vtep_not_allowed' };
 }
 
-/** What can be said of a lease without knowing the device it will be used for. */
+/** Validates a lease without the device that will use it. */
 export function judgeLease(cidr: string, value: string): MalformedReason | undefined {
   const reason = judgeCidr(cidr);
   if (reason !== undefined) return reason;

@@ -21,7 +21,7 @@ export class RenewableDirectory implements Directory {
   #next: { directory: Directory; watch: Subscription } | undefined;
   readonly #watch: Subscription;
 
-  /** @param onRefused told why a new connection does not come about; it is tried on and on */
+  /** @param onRefused receives why a new connection failed; the attempts go on */
   constructor(first: Directory, onRefused: (reason: string) => void) {
     this.#current = new BehaviorSubject(first);
     this.state$ = this.#current.pipe(switchMap(({ state$ }) => state$));
@@ -30,13 +30,13 @@ export class RenewableDirectory implements Directory {
     this.#watch = this.state$.subscribe({ next: ({ up }) => (this.#up = up), error: this.#refused });
   }
 
-  /** @param directory not started; the same place by other means */
+  /** @param directory not started; the same address with other credentials */
   renew(directory: Directory): void {
     this.#giveUp();
     const watch = new Subscription();
     this.#next = { directory, watch };
     void directory.follow(this.#followed);
-    // Nothing is lost by it where nothing answers.
+    // The old connection does not answer either, so nothing is lost.
     if (!this.#up) this.#replace(directory);
     else {
       let said = 'connecting';

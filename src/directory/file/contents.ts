@@ -12,7 +12,7 @@ export interface FileVni {
 
 export type FileContents = ReadonlyMap<Vni, FileVni>;
 
-/** Some of a VNI's records, as few as are taken in without anybody noticing. */
+/** Some of a VNI's records, few enough not to delay misses. */
 export interface Slice {
   vni: Vni;
   /** As in `FileVni`. */
@@ -22,7 +22,7 @@ export interface Slice {
   vteps: Ip[];
 }
 
-/** Slices become a directory again. */
+/** Assembles slices into a directory. */
 export class Assembly {
   readonly #vnis = new Map<Vni, { values: Map<string, string>; leases: Map<string, string>; vteps: Ip[] }>();
 

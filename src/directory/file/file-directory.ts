@@ -35,7 +35,7 @@ type Stat = (file: string) => BigIntStats;
 export interface FileDirectoryOptions {
   file: string;
   read?: ReadFile;
-  /** Told, in one line with file and line, why what the file says now is not used. */
+  /** Receives one line, with file and line number, why the current file is not used. */
   onRejected?: (reason: string) => void;
   /** `fs.watch` of the file's folder. */
   watch?: (folder: string, changed: () => void) => FSWatcher;
@@ -64,12 +64,12 @@ export class FileDirectory implements Directory {
   #watcher: FSWatcher | undefined;
   #poll: Subscription | undefined;
   #settling: Subscription | undefined;
-  /** Identity of the file that was read last, for good or bad, or is being read. */
+  /** Identity of the file that was read last, valid or not, or is being read. */
   #seen = '';
   /** Settles, never rejects, when the file has been read; there is one reading at a time. */
   #reading: Promise<void> | undefined;
   readonly #stopping = new AbortController();
-  /** Why the file was not used the last time that it was not. */
+  /** Why the file was refused last. */
   #rejected = '';
 
   constructor({
@@ -101,19 +101,19 @@ export class FileDirectory implements Directory {
     this.#first = await this.#read(this.#file, this.#stopping.signal);
   }
 
-  /** A file that is bad leaves the directory down until it is good. */
+  /** An invalid file leaves the directory down until the file is valid. */
   start(): void {
     if (this.#first === undefined) this.#begin(identity(this.#file, this.#stat));
     else this.#take(this.#first);
     this.#first = undefined;
     try {
-      // The directory, since a rename puts another file in the place of the one that would be watched.
+      // Watches the folder, since a rename replaces the file itself.
       this.#watcher = this.#watch(dirname(this.#file), () => {
         this.#look();
       });
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch {
-      // The poll finds out, if later.
+      // The poll finds changes later.
     }
     this.#schedulePoll();
   }
@@ -199,7 +199,7 @@ export class FileDirectory implements Directory {
   /** Any event in the directory is only a hint: what counts is whether the file is another one. */
   #look(): void {
     const now = identity(this.#file, this.#stat);
-    // What it has become while it is read is seen at the next look.
+    // A change during the read is seen at the next check.
     if (now === this.#seen || this.#reading !== undefined) return;
     this.#settling?.unsubscribe();
     this.#settling = this.#scheduler.schedule(() => {
@@ -231,7 +231,7 @@ export class FileDirectory implements Directory {
     const reason = reasonOf(error);
     const state = this.#state.value;
     if (!state.up) this.#state.next({ ...state, reason });
-    // No fault of the file: there was no thread to be had, say. The next look tries again, and nothing new is said.
+    // The file is not at fault (no thread could be started, say): the next check tries again without a report.
     const ours = !(error instanceof UsageError);
     if (ours) this.#seen = '';
     if (!ours || reason !== this.#rejected) this.#onRejected(reason);
@@ -244,7 +244,7 @@ export class FileDirectory implements Directory {
     const { keys, leases, resync } = difference(before ?? new Map(), contents, this.#followed);
     for (const vni of leases) this.#changes.next({ type: 'leases', vni });
     if (before === undefined) this.#state.next({ up: true });
-    // A file emptied by mistake is like a Redis that came back empty: whoever holds entries decides what to believe.
+    // A file emptied by mistake is like a Redis that came back empty: the withdrawal guard decides.
     if (before === undefined || resync) this.#changes.next({ type: 'gap' });
     else if (keys.length > 0) this.#changes.next({ type: 'records', keys });
   }

@@ -25,7 +25,7 @@ export function readWithoutStopping(file: string, stopped: AbortSignal): Promise
     : readInThread(file, stopped);
 }
 
-/** Whatever cannot be looked at is refused by whoever reads it. */
+/** A file that cannot be examined is refused when it is read. */
 function isSmall(file: string): boolean {
   try {
     return statSync(file).size <= SMALL;

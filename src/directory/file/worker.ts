@@ -1,10 +1,10 @@
-/** Reads one directory file and hands it over, a slice whenever one is asked for. Runs in a thread of its own; see `reader.ts`. */
+/** Reads one directory file in a worker thread; sends one slice per request. See `reader.ts`. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { UsageError } from '../../base/errors.ts';
 import type { Slice } from './contents.ts';
 import { slicesOf } from './records.ts';
 
-/** What comes from the thread: some records, the end of them, or why there are none. */
+/** A message of the thread: some records, the end, or why the file is refused. */
 export type FromWorker = { slice: Slice } | 'end' | { refused: string };
 
 const port = parentPort;

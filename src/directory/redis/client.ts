@@ -1,4 +1,4 @@
-/** ioredis clients with the settings that keep a lost server from holding anything up. */
+/** ioredis clients with time limits for a lost server. */
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import './reply-guard.ts';
 import { isWrongDatabase } from './reason.ts';
@@ -79,7 +79,7 @@ export function connectAgain(client: Ending, isClosed: () => boolean): void {
   client.on('end', () => {
     if (isClosed()) return;
     setTimeout(() => {
-      // What goes wrong is an event as well.
+      // A failure is also reported by an event.
       if (!isClosed()) client.connect().catch(() => undefined);
     }, backoff(attempts++));
   });

@@ -1,4 +1,4 @@
-/** A client that is told of when it can be asked and when it is lost, with what went wrong last. */
+/** A client that reports when it is ready and when it is lost, with the last error. */
 import { Cluster, type Redis } from 'ioredis';
 import { connectAgain } from './client.ts';
 import { isAftermath, isWithoutSentinel } from './reason.ts';
@@ -46,7 +46,7 @@ export class RedisConnection {
   /** Connects, the first time that it is called. */
   start(): void {
     if (this.client.status !== 'wait') return;
-    // What goes wrong is also an event.
+    // A failure is also reported by an event.
     this.client.connect().catch(() => undefined);
   }
 
@@ -60,7 +60,7 @@ export class RedisConnection {
     if (this.#lastError === undefined || !isAftermath(error)) this.#lastError = error;
   }
 
-  /** What happened to the connection explains more than what became of a command. */
+  /** The error of the connection, which explains more than that of a command. */
   explain(error: unknown): unknown {
     return this.#lastError ?? error;
   }

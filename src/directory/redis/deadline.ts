@@ -1,8 +1,8 @@
-/** An end to commands that get no answer, with one timer for all of them: ioredis starts and stops one for each. */
+/** A time limit for commands, with one timer for all of them: ioredis starts and stops one per command. */
 import type { Command } from 'ioredis';
 import { COMMAND_TIMEOUT } from './client.ts';
 
-/** How much later than due it may be noticed that an answer is late, ms. */
+/** Granularity of the time limit, ms. */
 const TICK = 50;
 
 interface Sent {
@@ -15,13 +15,13 @@ export class Deadline {
   #sent: Sent[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** The command fails unless it is answered in time. A reply that comes later keeps its place, and is dropped. */
+  /** Rejects the command unless it is answered in time. ioredis drops a later reply, so later commands get their own replies. */
   watch(command: Command): void {
     this.#sent.push({ command, at: performance.now() });
     if (this.#timer === undefined) this.#timer = setTimeout(this.#due, TICK);
   }
 
-  // Timers come before sockets are read. What arrived while this process was busy is read before the server is blamed.
+  // Timers run before sockets are read: replies that arrived while this process was busy are read before the check.
   readonly #due = (): void => void setImmediate(this.#check);
 
   readonly #check = (): void => {

@@ -1,6 +1,6 @@
 /**
- * Word of changed keys from one server. One RESP2 connection does it all: tracking redirects to itself, so that
- * tracking and subscription die together and there is no moment in which one is there without the other.
+ * Change notifications from one server. One RESP2 connection tracks and subscribes: tracking redirects to the connection
+ * itself, so neither tracking nor subscription outlives the other.
  *
  *   ready → CLIENT ID → CLIENT TRACKING ON REDIRECT self BCAST PREFIX → SUBSCRIBE → armed
  *   close, or a PING unanswered → lost → connect again with backoff → ready …
@@ -11,12 +11,12 @@ import { monotonic } from '../../base/clock.ts';
 import { backoff, connectAgain } from './client.ts';
 
 const CHANNEL = '__redis__:invalidate';
-/** A connection that is silently dead looks like one on which nothing changes; only a question tells. */
+/** Time between two PINGs, ms: without them a dead connection looks like one without changes. */
 const PING_INTERVAL = 1000;
 
 export interface FeedEvents {
   armed(): void;
-  /** Called for every failed attempt too, each time with what went wrong. */
+  /** Called for every failed attempt too, with its error. */
   lost(error: unknown): void;
   keys(keys: Buffer[]): void;
   flushed(): void;
@@ -29,16 +29,16 @@ export class RedisFeed {
   readonly #scheduler: SchedulerLike;
   #armed = false;
   #closed = false;
-  /** Failures since it was armed; ioredis counts only failures to connect, and would retry a refused SUBSCRIBE at once. */
+  /** Failures since the last PONG; ioredis counts only failures to connect, and would retry a refused SUBSCRIBE at once. */
   #failures = 0;
   #lastError: unknown;
   #pings: Subscription | undefined;
-  /** When the server was asked last, on the clock of `clock.ts`, and how long it took the last time that it answered, ms. */
+  /** Time of the last PING on the clock of `clock.ts`, and the round trip of the last answered one, ms. */
   #askedAt = monotonic();
   #answered = true;
   #took = 0;
 
-  /** @param open makes the unconnected client; it is given the retry strategy */
+  /** @param open makes the unconnected client with the given retry strategy */
   constructor(
     open: (retryStrategy: () => number) => Redis,
     prefix: string,
@@ -65,14 +65,14 @@ export class RedisFeed {
     return this.#armed;
   }
 
-  /** Milliseconds that word of a change takes to come: its answers queue behind it. Grows while there is none. */
+  /** Delay of notifications, ms: the PONG queues behind them. Grows while the last PING has no answer. */
   get lag(): number {
     const since = monotonic() - this.#askedAt;
     return this.#answered ? this.#took : Math.max(this.#took, since);
   }
 
   start(): void {
-    // What goes wrong is also an event.
+    // A failure is also reported by an event.
     this.#client.connect().catch(() => undefined);
   }
 
@@ -106,7 +106,7 @@ export class RedisFeed {
         () => {
           this.#took = monotonic() - this.#askedAt;
           this.#answered = true;
-          // Not when it was armed: a server that breaks the feed each time is given more and more rest.
+          // Arming does not reset the backoff: a server may break every armed feed.
           this.#failures = 0;
           if (this.#armed) this.#ping();
         },
@@ -120,7 +120,7 @@ export class RedisFeed {
   #fail(error: unknown): void {
     if (this.#closed) return;
     this.#lastError ??= error;
-    // Ends in `close`, which tells.
+    // The `close` event reports the error.
     this.#client.disconnect(true);
   }
 
@@ -134,7 +134,7 @@ export class RedisFeed {
     if (payload === null) this.#events.flushed();
     else if (Array.isArray(payload) && payload.every((key) => Buffer.isBuffer(key)))
       this.#events.keys(payload);
-    // Nobody knows what it meant to say, so whatever it may concern is read again, as after any gap.
+    // A malformed invalidation may concern any key: the feed starts again, which reports a gap.
     else this.#fail(new Error('malformed reply: an invalidation that names no keys'));
   }
 }

@@ -7,9 +7,9 @@ import { redisReason } from './reason.ts';
 import type { RedisTarget } from './url.ts';
 
 export interface FeedsEvents {
-  /** A feed was armed: what changed before was perhaps not heard of. */
+  /** A feed was armed: earlier changes may have been missed. */
   armed(): void;
-  /** `reason` reads differently now. */
+  /** `reason` may have changed. */
   changed(): void;
   keys(keys: Buffer[]): void;
   flushed(): void;
@@ -38,7 +38,7 @@ export class RedisFeeds {
     this.#scheduler = scheduler;
   }
 
-  /** Why not everything that changes is heard of; nothing when it is. */
+  /** Why changes may be missed; undefined when every feed is armed. */
   get reason(): string | undefined {
     for (const [name, feed] of this.#feeds) {
       if (!feed.armed) return this.#reasons.get(name) ?? 'connecting';
@@ -46,7 +46,7 @@ export class RedisFeeds {
     return this.#feeds.size === 0 ? 'connecting' : undefined;
   }
 
-  /** The worst of them, see `RedisFeed.lag`. */
+  /** The longest lag of any feed, ms; see `RedisFeed.lag`. */
   get lag(): number {
     return Math.max(0, ...[...this.#feeds.values()].map((feed) => feed.lag));
   }
@@ -56,7 +56,7 @@ export class RedisFeeds {
       this.#open(this.#target);
       return;
     }
-    // `+node` and `-node` do not tell of a replica that was promoted; `refresh` comes with every view of the slots.
+    // ioredis emits neither `+node` nor `-node` for a promoted replica, but `refresh` for every new slot map.
     for (const event of ['ready', 'refresh', '-node'])
       this.#cluster.on(event, () => {
         this.#followTopology();
@@ -69,7 +69,7 @@ export class RedisFeeds {
   }
 
   #followTopology(): void {
-    // Before, the nodes are the ones given at start, whatever they are.
+    // Before `ready` the nodes are the configured addresses, which may be replicas.
     if (this.#cluster?.status !== 'ready') return;
     const masters = new Map<string, RedisTarget>();
     for (const { options } of this.#cluster.nodes('master')) {
@@ -100,7 +100,7 @@ export class RedisFeeds {
         lost: (error) => {
           this.#reasons.set(target.name, `the feed of changes is down: ${redisReason(error, target)}`);
           this.#events.changed();
-          // Perhaps the master is another one by now.
+          // Another node may be the master by now.
           this.#cluster?.refreshSlotsCache();
         },
         keys: (keys) => {

@@ -87,7 +87,7 @@ async function plan(
   return { written, doomed: [...doomed] };
 }
 
-/** A VTEP that a file names takes part until it is removed; a daemon that announces itself puts its own time. */
+/** A VTEP of a file stays a member until it is removed; a daemon that announces itself sets its own expiry. */
 async function importVteps(
   redis: RedisWriter,
   vni: Vni,

@@ -10,19 +10,19 @@ import type { RedisKeys } from './keys.ts';
 import type { RedisReader } from './reader.ts';
 import { isOversized, isWrongType } from './reason.ts';
 
-/** Says that a record counts as absent; the example is its key and value, cut short. */
+/** Reports a record that counts as absent; the example is its key and value, cut short. */
 export type OnMalformed = (vni: Vni, reason: MalformedReason, example: string) => void;
 
-/** What is to be read again: everything, or single leases. */
+/** Which leases of a VNI must be read again. */
 type Stale = 'all' | Set<string>;
 
 /** VNIs read at the same time. */
 const IN_FLIGHT = 16;
-/** Leases of one VNI: many times the hosts of any fabric, and 50 ms to put in order. */
+/** Leases of one VNI: many times the hosts of any fabric; sorting them takes 50 ms. */
 const MOST_LEASES = 16_384;
-/** Members of the set that are looked at, with a lease or without. */
+/** Members of the set that are read, with a lease or without. */
 const MOST_MEMBERS = 65_536;
-/** The longest prefix in text; what is longer is none. */
+/** Characters of the longest prefix; a longer member is malformed. */
 const LONGEST_CIDR = 43;
 
 export class RedisLeases {
@@ -34,18 +34,18 @@ export class RedisLeases {
   /** Of the followed VNIs; undefined until first read. */
   readonly #tables = new Map<Vni, LeaseTable | undefined>();
   readonly #members = new Map<Vni, Map<string, string>>();
-  /** Leases, or members that perhaps have one, beyond the bounds, by VNI. */
+  /** Leases, and members that may have one, beyond the bounds, by VNI. */
   readonly #excess = new Map<Vni, number>();
-  /** VNIs nothing can be concluded of: never read, or the feed may have missed something since. */
+  /** VNIs never read, or not read since the feed may have missed changes; with the value of `#gaps` at that time. */
   readonly #unknown = new Map<Vni, number>();
   /** Counts what makes VNIs unknown. */
   #gaps = 0;
-  /** VNIs whose set was too much for one reply, or was asked for when another was. */
+  /** VNIs whose set failed to read once because a reply was too large. */
   readonly #oversized = new Set<Vni>();
   #stale = new Map<Vni, Stale>();
   #reading: Promise<void> | undefined;
 
-  /** @param complete is told when `current` becomes true */
+  /** @param complete called when `current` becomes true */
   constructor(
     reader: RedisReader,
     keys: RedisKeys,
@@ -64,7 +64,7 @@ export class RedisLeases {
     return this.#tables.get(vni) ?? LeaseTable.EMPTY;
   }
 
-  /** Marks the leases of VNIs that were not followed before as to be read. */
+  /** Follows these VNIs and no others; newly followed VNIs become stale. */
   follow(vnis: ReadonlySet<Vni>): void {
     for (const vni of [...this.#tables.keys()]) {
       if (vnis.has(vni)) continue;
@@ -82,7 +82,7 @@ export class RedisLeases {
     }
   }
 
-  /** Without a VNI all of them, without a CIDR all of the VNI's. */
+  /** Marks as stale every VNI, every lease of one VNI, or one lease. */
   invalidate(vni?: Vni, cidr?: string): void {
     if (vni === undefined) {
       this.#gaps++;
@@ -97,12 +97,12 @@ export class RedisLeases {
     }
   }
 
-  /** Whether every VNI was read since it was followed, or since all were invalidated; a change of one since then is no obstacle. */
+  /** Whether every VNI was read since it was followed and since all were invalidated; later changes of single VNIs do not matter. */
   get current(): boolean {
     return this.#unknown.size === 0;
   }
 
-  /** Whether nothing is to be read. */
+  /** Whether no lease is stale and no read is under way. */
   get idle(): boolean {
     return this.#stale.size === 0 && this.#reading === undefined;
   }
@@ -113,8 +113,8 @@ export class RedisLeases {
   }
 
   /**
-   * Reads whatever is stale, also what becomes so meanwhile; calls share one run.
-   * @throws DirectoryError; what was not read stays stale
+   * Reads all stale leases, including those that become stale meanwhile; calls share one run.
+   * @throws DirectoryError; leases that were not read stay stale
    */
   refresh(): Promise<void> {
     this.#reading ??= this.#run().finally(() => (this.#reading = undefined));
@@ -140,14 +140,14 @@ export class RedisLeases {
     }
   }
 
-  /** @param gap the last one before it was read */
+  /** @param gap value of `#gaps` before the read */
   #known(vni: Vni, gap: number): void {
     if ((this.#unknown.get(vni) ?? Infinity) > gap) return;
     this.#unknown.delete(vni);
     if (this.current) this.#complete();
   }
 
-  /** A set that cannot be read as one takes the leases of its own VNI away, and nobody else's. */
+  /** A set that cannot be read leaves its own VNI without leases; other VNIs keep theirs. */
   async #readAll(vni: Vni): Promise<void> {
     const key = this.#keys.leases(vni);
     const values = new Map<string, string>();
@@ -171,7 +171,7 @@ export class RedisLeases {
     this.#store(vni, values);
   }
 
-  /** What is wrong with a VNI's set, rather than with the server. What others asked for at the same moment fails with it, so the second time counts. */
+  /** The fault of a VNI's set, undefined when the server failed. An oversized reply also fails reads of other VNIs in flight, so only the second failure counts. */
   #faultOf(vni: Vni, error: unknown): MalformedReason | undefined {
     if (isWrongType(error)) return 'type';
     if (!isOversized(error)) return undefined;
@@ -186,7 +186,7 @@ export class RedisLeases {
     return false;
   }
 
-  /** A lease key that is no member yet does not count; its SADD will be heard of. */
+  /** A lease that is not in the set yet does not count; the feed will report its SADD. */
   async #readSome(vni: Vni, cidrs: ReadonlySet<string>): Promise<void> {
     const values = new Map(this.#members.get(vni));
     const bound = new Bound([...values.values()].filter((value) => value !== '').length);
@@ -199,7 +199,7 @@ export class RedisLeases {
     this.#store(vni, values);
   }
 
-  /** @param values gets what they say; a member without a valid lease has an empty value */
+  /** @param values filled in: value by CIDR, empty for a member without a valid lease */
   async #readValues(vni: Vni, cidrs: string[], values: Map<string, string>, bound: Bound): Promise<void> {
     const read = await this.#reader.values(
       cidrs.map((cidr) => this.#keys.lease(vni, cidr)),
@@ -218,7 +218,7 @@ export class RedisLeases {
   }
 
   #store(vni: Vni, values: Map<string, string>): void {
-    // Not followed any more.
+    // The VNI is not followed any more.
     if (!this.#tables.has(vni)) return;
     this.#members.set(vni, values);
     const valid = new Map([...values].filter(([, value]) => value !== ''));
@@ -229,7 +229,7 @@ export class RedisLeases {
   }
 }
 
-/** How much of one VNI has been taken in. */
+/** Counts the leases and members of one VNI against the bounds. */
 class Bound {
   leases: number;
   members = 0;
@@ -239,7 +239,7 @@ class Bound {
     this.leases = leases;
   }
 
-  /** @returns the members that may be looked at */
+  /** @returns the members that may be read */
   admit(members: string[]): string[] {
     const admitted = members.slice(0, MOST_MEMBERS - this.members);
     this.members += admitted.length;
@@ -247,7 +247,7 @@ class Bound {
     return admitted;
   }
 
-  /** Whether there is room for one more lease. */
+  /** Counts one more lease. @returns false when the bound is reached */
   lease(): boolean {
     const room = this.leases < MOST_LEASES;
     if (room) this.leases++;

@@ -1,6 +1,6 @@
 /**
- * Reading values, and nothing else, on a client of its own: neither a page of a SCAN nor a script stands in the way of a
- * packet that waits, and the replies have bounds that are narrow.
+ * Lookups of records (MGET) on a client of their own: no SCAN page and no script delays a miss, and replies have narrow
+ * bounds.
  */
 import { Cluster, Command, type Redis } from 'ioredis';
 import type { Values } from '../directory.ts';
@@ -13,22 +13,22 @@ import type { Bounds } from './reply-bound.ts';
 import type { RedisTarget } from './url.ts';
 
 /**
- * A full MGET of records takes 46 kB; what is cut off would be no record. Of UTF-8 no more than three bytes stand for one
- * character of a string (four for two), so what is cut off still counts as too long.
+ * A full MGET of records takes 46 kB; a value that is cut is no record. UTF-8 takes at most three bytes per UTF-16 code
+ * unit, so a cut value still has at least LONGEST_READ characters.
  */
 const BOUNDS: Bounds = { value: 3 * LONGEST_READ, reply: 1024 * 1024 };
 
 export class RedisLookups {
   readonly #connection: RedisConnection;
   readonly #deadline = new Deadline();
-  /** Connections that were lost since the last answer; ioredis counts only failures to connect. */
+  /** Connections lost since the last reply; ioredis counts only failures to connect. */
   #failures = 0;
 
   constructor(target: RedisTarget, events: ConnectionEvents) {
     this.#connection = new RedisConnection(this.#open(target), events);
   }
 
-  /** Whether it can be asked. */
+  /** Whether commands can be sent. */
   get isReady(): boolean {
     return this.#connection.isReady;
   }
@@ -41,15 +41,15 @@ export class RedisLookups {
     this.#connection.close();
   }
 
-  /** The masters of a cluster may be others now. */
+  /** Reads the slot map again: the masters of a cluster may have changed. */
   refresh(): void {
     const { client } = this.#connection;
     if (client instanceof Cluster && client.status === 'ready') client.refreshSlotsCache();
   }
 
   /**
-   * Values in the order of the keys, of a cluster all in one slot.
-   * @throws what the server says, or that it says nothing
+   * Values in the order of the keys; in a cluster all keys must be in one slot.
+   * @throws the error reply, or a timeout
    */
   mget(keys: string[]): Promise<Values> {
     return this.#send(this.#connection.client, 'mget', keys).then((reply) => {
@@ -59,7 +59,7 @@ export class RedisLookups {
     });
   }
 
-  /** Resolves when the server has answered, of a cluster every master. @throws what it says, or that it says nothing */
+  /** Resolves when the server, or every master of a cluster, has answered. @throws the error reply, or a timeout */
   async ping(): Promise<void> {
     const { servers } = this.#connection;
     if (!this.isReady || servers.length === 0) throw new Error('Connection is closed.');
@@ -69,7 +69,7 @@ export class RedisLookups {
   }
 
   #open(target: RedisTarget): Redis | Cluster {
-    // See deadline.ts.
+    // deadline.ts limits the time of lookups.
     const more = { commandTimeout: undefined };
     if (target.where.kind === 'cluster') {
       const cluster = clusterClient(target, more);
@@ -78,7 +78,7 @@ export class RedisLookups {
       });
       return cluster;
     }
-    // At once where it was of use before, as after a reply that was too large.
+    // The first attempt is immediate if the connection had answered before, as after an oversized reply.
     const retryStrategy = () => (this.#failures++ === 0 ? 0 : backoff(this.#failures));
     const client = redisClient(target, { ...more, retryStrategy });
     boundReplies(client, BOUNDS);
@@ -91,7 +91,7 @@ export class RedisLookups {
     return client.sendCommand(command) as Promise<unknown>;
   }
 
-  /** The answer was to another question, and so may all be that follow; of a cluster it is not known whose it was. */
+  /** A reply to another command: later replies may be shifted too, so the connection ends. In a cluster the sender is unknown, so all end. */
   #misled(): Error {
     const error = new Error('malformed reply: to another question');
     this.#connection.note(error);
@@ -101,7 +101,7 @@ export class RedisLookups {
   }
 }
 
-/** The types of ioredis say what a server answers; one that is broken answers something else. */
+/** A broken server may reply with other types than ioredis declares. */
 const isValues = (reply: unknown, count: number): reply is Values =>
   Array.isArray(reply) &&
   reply.length === count &&

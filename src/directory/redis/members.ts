@@ -1,12 +1,12 @@
-/** The members of a VNI's broadcast domain, a sorted set: each VTEP with the time until which it takes part. */
+/** The members of a VNI's broadcast domain: a sorted set of VTEPs, scored with the time at which each expires. */
 import type { Ip } from '../../base/vocabulary.ts';
 
-/** A member that has not been heard of for this long is tidied away, ms. */
+/** A member is removed this long after it expired, ms. */
 const FORGOTTEN = 3_600_000;
 
 /**
- * Renews and reads in one step, by the clock of the server that has the key: the hosts' own may differ by minutes.
- * KEYS[1]: the set. ARGV: for how long, ms; after which a dead member is removed, ms; then the VTEPs that take part.
+ * Renews and reads in one step, by the clock of the server, since the clocks of the hosts may differ by minutes.
+ * KEYS[1]: the set. ARGV: lifetime, ms; time after expiry at which a member is removed, ms; then the VTEPs to renew.
  */
 export const TAKE_PART = `
 local time = redis.call('TIME')

@@ -1,22 +1,21 @@
 /**
- * Keys whose values are not to be read whole. A record is some 80 bytes, but a value may have 512 MB, and MGET has no bound:
- * one such value makes its whole batch late, again and again. So what was in a batch that came too late, or was too
- * large, is asked for with a bound from then on (GETRANGE), and a value that is too long is known without asking, until
- * the feed names its key.
+ * Keys whose values must not be read whole. A record has some 80 bytes, but a value may have 512 MB, and MGET has no bound:
+ * one such value delays its whole batch every time. The keys of a batch that was late or too large become suspect and are
+ * read with GETRANGE. The beginning of an oversized value is kept until the feed names its key.
  */
 
-/** Bytes of a value that are asked for; a longer one is no record. */
+/** Bytes of a value that GETRANGE reads; a longer value is no record. */
 export const LONGEST_READ = 128;
-/** Keys remembered of each kind; the oldest are forgotten, and cost one late batch more. */
+/** Keys kept of each kind; a forgotten key costs one more late batch. */
 const MOST_KEYS = 10_000;
 
 export class OversizedValues {
-  /** Perhaps too long. */
+  /** Keys whose value may be too long. */
   readonly #suspects = new Set<string>();
-  /** Too long: how the value begins. */
+  /** The beginning of each value that is too long. */
   readonly #known = new Map<string, string>();
 
-  /** Whether any of them is to be read in another way than whole. */
+  /** Whether any of the keys must not be read with MGET. */
   concerns(keys: readonly string[]): boolean {
     return (
       this.#suspects.size + this.#known.size > 0 &&
@@ -24,7 +23,7 @@ export class OversizedValues {
     );
   }
 
-  /** How a value begins that is known to be too long. */
+  /** The beginning of a value that is known to be too long. */
   of(key: string): string | undefined {
     return this.#known.get(key);
   }
@@ -33,13 +32,13 @@ export class OversizedValues {
     return this.#suspects.has(key);
   }
 
-  /** They were in a batch that came too late or was too large. */
+  /** The keys were in a batch that was late or too large. */
   suspect(keys: Iterable<string>): void {
     for (const key of keys) if (!this.#known.has(key)) this.#suspects.add(key);
     trim(this.#suspects);
   }
 
-  /** What a key was found to hold. */
+  /** Notes the value that was read for a key. */
   note(key: string, value: string | null): void {
     if (value !== null && value.length >= LONGEST_READ) {
       this.#known.set(key, value.slice(0, LONGEST_READ));
@@ -48,19 +47,19 @@ export class OversizedValues {
     if (this.#suspects.size > 0) this.#suspects.delete(key);
   }
 
-  /** It has another value now, perhaps again a long one. */
+  /** The value of the key may have changed, and may be too long again. */
   heard(key: string): void {
     if (this.#known.delete(key)) this.#suspects.add(key);
   }
 
-  /** Any of them may have another value now. */
+  /** Every value may have changed. */
   heardOfAll(): void {
     for (const key of this.#known.keys()) this.#suspects.add(key);
     this.#known.clear();
     trim(this.#suspects);
   }
 
-  /** They cannot be asked for with a bound. */
+  /** Suspects cannot be read with GETRANGE. */
   forget(): void {
     this.#suspects.clear();
   }

@@ -15,7 +15,7 @@ import type { RedisTarget } from './url.ts';
 /** Keys in one MGET. Two in flight keep server and client both busy: 0.97 µs a key, and no single one blocks the server for long. */
 const MGET_KEYS = 512;
 const MGETS_IN_FLIGHT = 2;
-/** How often an idle connection is asked whether it is still there. */
+/** Time between two PINGs on a connection, ms. */
 const PROBE_INTERVAL = 1000;
 
 export class RedisReader {
@@ -28,7 +28,7 @@ export class RedisReader {
   #probes: Subscription | undefined;
   #closed = false;
 
-  /** @param answering is told the reason when the server stops answering, and nothing when it answers; also repeatedly */
+  /** @param answering receives the reason when the server does not answer, undefined when it does; also repeatedly */
   constructor(
     target: RedisTarget,
     answering: (reason: string | undefined) => void,
@@ -40,7 +40,7 @@ export class RedisReader {
     const client = target.where.kind === 'cluster' ? clusterClient(target) : redisClient(target);
     this.#connection = new RedisConnection(client, {
       ready: () => {
-        // Not before: while a server refuses, one connection is enough to learn it.
+        // The second connection waits for the first: while a server refuses, one attempt is enough.
         this.#lookups.start();
         void this.#probe();
       },
@@ -51,7 +51,7 @@ export class RedisReader {
     this.#lookups = new RedisLookups(target, {
       ready: () => void this.#probe(),
       lost: (error) => {
-        // The server answers, if too much, and is asked again at once.
+        // A server that sends too much does answer; lookups connect again at once.
         if (!isOversized(error) || !this.#connection.isReady) this.#fail(error);
       },
     });
@@ -110,7 +110,7 @@ export class RedisReader {
     return values;
   }
 
-  /** Of a set, by the thousand and some perhaps twice. @throws DirectoryError */
+  /** Members of a set in pages of about a thousand; a member may appear twice. @throws DirectoryError */
   async *members(key: string): AsyncGenerator<string[]> {
     const pages = membersOf(this.#client, key);
     for (;;) {
@@ -120,17 +120,17 @@ export class RedisReader {
     }
   }
 
-  /** The feed names a key: what it holds now is not known. */
+  /** The feed names a key: the value may have changed. */
   heard(key: string): void {
     this.#oversized.heard(key);
   }
 
-  /** The feed may have missed something. */
+  /** The feed may have missed changes: every value may have changed. */
   heardOfAll(): void {
     this.#oversized.heardOfAll();
   }
 
-  /** Whether no key but one matches; ends at the first that does. @throws DirectoryError */
+  /** Whether no key except `except` matches the pattern; stops at the first match. @throws DirectoryError */
   none(pattern: string, except: string): Promise<boolean> {
     return this.#asked(async () => {
       for await (const keys of scanKeys(this.#client, pattern))
@@ -139,7 +139,7 @@ export class RedisReader {
     });
   }
 
-  /** Renews these members of a set for so long and reads it. @throws DirectoryError */
+  /** Renews these members of a sorted set, then reads the set. @throws DirectoryError */
   takePart(key: string, members: readonly string[], milliseconds: number): Promise<string[]> {
     return this.#asked(async () => {
       const argv = takePartArguments(members, milliseconds);
@@ -155,7 +155,7 @@ export class RedisReader {
     });
   }
 
-  /** How many keys of any kind the server has; undefined of a cluster. @throws DirectoryError */
+  /** Number of keys on the server (DBSIZE); undefined for a cluster. @throws DirectoryError */
   async size(): Promise<number | undefined> {
     const client = this.#client;
     if (client instanceof Cluster) return undefined;
@@ -163,7 +163,7 @@ export class RedisReader {
     return typeof size === 'number' ? size : undefined;
   }
 
-  /** Keys that match, by the thousand and some perhaps twice. @throws DirectoryError */
+  /** Matching keys in pages of about a thousand; a key may appear twice. @throws DirectoryError */
   async *keys(pattern: string): AsyncGenerator<Buffer[]> {
     const pages = scanKeys(this.#client, pattern);
     for (;;) {
@@ -173,7 +173,7 @@ export class RedisReader {
     }
   }
 
-  /** Keys of one VNI that begin like this, some perhaps twice, with their values. @throws DirectoryError */
+  /** Keys of one VNI with this prefix, and their values; a key may appear twice. @throws DirectoryError */
   async *everything(prefix: string, vni: number): AsyncGenerator<[key: string, value: string | null]> {
     for await (const page of this.keys(`${prefix}*`)) {
       const keys = page.map((key) => key.toString());
@@ -204,7 +204,7 @@ export class RedisReader {
     );
   }
 
-  /** Those that are known from memory, those that are suspect with a bound, and the others whole. */
+  /** Takes known oversized values from memory, reads suspect keys with GETRANGE and the others with MGET. */
   async #readApart(keys: string[]): Promise<Values> {
     const suspects = keys.filter((key) => this.#oversized.isSuspect(key));
     const others = keys.filter(
@@ -220,7 +220,7 @@ export class RedisReader {
     return keys.map((key) => known.get(key) ?? null);
   }
 
-  /** What a range cannot tell: an empty value is no value. */
+  /** GETRANGE does not tell an empty value from a missing key; both count as missing. */
   async #readRanges(keys: string[]): Promise<Values> {
     try {
       const ranges = Promise.all(
@@ -229,7 +229,7 @@ export class RedisReader {
             .getrangeBuffer(key, 0, LONGEST_READ - 1)
             .catch(noneIfMistyped);
           if (bytes !== null && !Buffer.isBuffer(bytes)) return misled('GETRANGE');
-          // As long as in bytes, however few characters they stand for: else it would be taken for a short one.
+          // latin1 keeps one character per byte: a cut UTF-8 value would have fewer characters and pass as short.
           const value = bytes?.toString(bytes.length < LONGEST_READ ? 'utf8' : 'latin1') ?? null;
           this.#oversized.note(key, value);
           return value === '' ? null : value;
@@ -243,7 +243,7 @@ export class RedisReader {
     }
   }
 
-  /** Indices of keys that may be read with one MGET. */
+  /** Indices of the keys of each MGET. */
   #batches(tags: number[]): number[][] {
     const batches: number[][] = [];
     const open = new Map<number, number[]>();
@@ -268,7 +268,7 @@ export class RedisReader {
   }
 
   readonly #refuse = (error: unknown): never => {
-    // One answer that is late says little; whether the next one comes says more.
+    // One late reply does not mean that the server is down; a PING decides.
     if (isTimeout(error)) void this.#probe();
     throw new DirectoryError(redisReason(error, this.#target), { cause: error });
   };
@@ -285,7 +285,7 @@ export class RedisReader {
       await (this.#client instanceof Cluster
         ? withDeadline(probeCluster(this.#client))
         : this.#client.ping());
-      // Why they cannot be asked lookups tell by themselves.
+      // The lookups report their own failures.
       if (!this.#lookups.isReady) return;
       await this.#lookups.ping();
       if (!this.#closed) this.#answering(undefined);
@@ -299,13 +299,13 @@ export class RedisReader {
   }
 }
 
-/** As MGET has it. */
+/** MGET returns null for a key of another type, too. */
 function noneIfMistyped(error: unknown): null {
   if (isWrongType(error)) return null;
   throw error;
 }
 
-/** The types of ioredis say what a server answers; one that is broken answers something else. */
+/** A broken server may reply with other types than ioredis declares. */
 const isTexts = (reply: unknown): reply is string[] =>
   Array.isArray(reply) && reply.every((one) => typeof one === 'string');
 function misled(command: string): never {

@@ -66,7 +66,7 @@ export function isWrongType(error: unknown): boolean {
   return innermost(error).message.startsWith('WRONGTYPE');
 }
 
-/** An answer was larger than anything that can be meant. */
+/** A reply was larger than any valid one. */
 export function isOversized(error: unknown): boolean {
   return innermost(error) instanceof OversizedReply;
 }

@@ -1,13 +1,13 @@
 /**
- * Which addresses of the followed VNIs have an `ip:` record: known completely, or not at all. A record wins over any lease,
- * so a lease may answer without a question to Redis only where it is known that no record does. Learned by one SCAN where
- * the directory is small, and kept by the feed: an address that it names is asked for from then on, whatever became of it.
+ * Which addresses of the followed VNIs have an `ip:` record: all are known, or none. A record takes precedence over any
+ * lease, so a lease may answer without a lookup only if the address is known to have no record. One SCAN reads the
+ * addresses if the directory is small; the feed adds those it names, even if their record was deleted.
  */
 import type { Ip, Vni } from '../../base/vocabulary.ts';
 import type { RedisKeys } from './keys.ts';
 import type { RedisReader } from './reader.ts';
 
-/** Keys of the whole server beyond which it is not scanned, and addresses beyond which they are not remembered. */
+/** A server with more keys is not scanned; more addresses are not kept. */
 const MOST = 50_000;
 
 export class RedisRecorded {
@@ -16,9 +16,9 @@ export class RedisRecorded {
   #addresses = new Map<Vni, Set<Ip>>();
   #count = 0;
   #complete = false;
-  /** Begun, perhaps ended, and not in vain. */
+  /** A SCAN was started and has not failed. */
   #tried = false;
-  /** Of what is known; a SCAN that ends in another one has learned nothing. */
+  /** Changes when the addresses are forgotten; a SCAN of an earlier generation is discarded. */
   #generation = 0;
 
   constructor(reader: RedisReader, keys: RedisKeys) {
@@ -40,7 +40,7 @@ export class RedisRecorded {
     this.#tried = true;
   }
 
-  /** The feed may have missed something, or other VNIs are followed. */
+  /** The feed may have missed changes, or other VNIs are followed. */
   forget(): void {
     this.#generation++;
     this.#addresses = new Map();
@@ -48,13 +48,13 @@ export class RedisRecorded {
     this.#complete = this.#tried = false;
   }
 
-  /** Learns the addresses of these VNIs, once until forgotten. Never rejects: what cannot be learned is asked for. */
+  /** Scans for the addresses of these VNIs, once until `forget`. Never rejects: unknown addresses are looked up. */
   async learn(vnis: ReadonlySet<Vni>): Promise<void> {
     if (this.#tried) return;
     this.forget();
     this.#tried = true;
     const generation = this.#generation;
-    // From here on the feed adds to them, too.
+    // The feed adds addresses from here on.
     for (const vni of vnis) this.#addresses.set(vni, new Set());
     try {
       const size = await this.#reader.size();
@@ -72,7 +72,7 @@ export class RedisRecorded {
       }
       this.#complete = generation === this.#generation;
     } catch {
-      // The server went away, and with it the feed, or is slow: the next one who asks tries again.
+      // The server is down or slow: the next call tries again.
       if (generation === this.#generation) this.#tried = false;
     }
   }

@@ -54,7 +54,7 @@ export class RedisDirectory implements Directory {
   #followed: ReadonlySet<Vni> = new Set();
   #readerReason: string | undefined = 'connecting';
   #leasesReason: string | undefined;
-  /** To be said as soon as the leases are read anew, so that what is lost with them is lost at the same blow. */
+  /** To be said as soon as the leases are read anew, so that records and leases are lost together. */
   #pending: 'gap' | 'flushed' | undefined;
 
   constructor({
@@ -235,10 +235,10 @@ export class RedisDirectory implements Directory {
       else if (before.reason !== reason) this.#state.next({ ...before, reason });
       return;
     }
-    // A change of the feed that is being read in must not count as heard of.
+    // The gap is still being read; the directory is not up before.
     if (this.#pending !== undefined && !this.#leases.current) return;
     if (!before.up) this.#state.next({ up: true });
-    // Nobody else is helped by it.
+    // Only leases need to know which addresses have no record.
     const leasing = [...this.#followed].some((vni) => !this.#leases.of(vni).isEmpty);
     if (leasing) void this.#recorded.learn(this.#followed);
     if (this.#pending === undefined) return;

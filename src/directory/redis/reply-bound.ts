@@ -1,20 +1,20 @@
 /**
- * Bounds for what a server says, before anything keeps it. A record is some 80 bytes, but who may write to the directory may
- * write values of 512 MB, and a broken server may announce anything. This reads only as much of the serialization protocol
- * as it takes to know where values and replies end (https://redis.io/docs/latest/develop/reference/protocol-spec/), and
+ * Bounds replies before they are buffered. A record has some 80 bytes, but a writer of the directory may write values of
+ * 512 MB, and a broken server may announce any length. This parses only as much of the serialization protocol as is needed
+ * to find the ends of values and replies (https://redis.io/docs/latest/develop/reference/protocol-spec/), and
  *
  *   cuts values: of a long one only the beginning goes on, with a length that is true of it
- *   refuses what cannot be meant: a reply that is too large as a whole, too deep, or has a line without end
+ *   refuses invalid replies: a reply that is too large as a whole, too deep, or has a line without end
  */
 
 export interface Bounds {
-  /** Bytes of a value that go on; nobody who gets so many takes them for a record. */
+  /** Bytes of a value that are passed on; a value of this length is no record. */
   value: number;
   /** Bytes of a reply as it is sent, with what is cut off. */
   reply: number;
 }
 
-/** A connection that says this is of no use any more: the rest of the reply would have to be waited for. */
+/** The connection must end: the rest of the reply would still arrive on it. */
 export class OversizedReply extends Error {
   constructor(bytes: number) {
     super(`malformed reply: larger than ${bytes} bytes`);

@@ -1,27 +1,27 @@
 /**
- * What ioredis lacks against a server that is broken or lies, put in where the bytes of every connection are read: the feed's,
- * the reader's, those of lookups, to the nodes of a cluster and to sentinels.
+ * Protects ioredis from malformed replies. It replaces the class that reads the bytes of every connection, including those
+ * to cluster nodes and sentinels.
  *
- *   1. Whatever it cannot make sense of (a null where it expects a name, say) it throws on a later tick, where nobody can
- *      catch it: the process would end. Here that connection ends instead, and is made again.
- *   2. A reply to no command it reports, and reads on: the next command might have the answer to another one. Here that
- *      connection ends, too.
- *   3. It keeps what is announced, 512 MB of a value or as many elements as an array says. Here that is bounded.
+ *   1. ioredis throws on a malformed reply (a null instead of a name, say) on a later tick, where no caller can catch the
+ *      error: the process would end. Here the connection ends instead, and ioredis connects again.
+ *   2. ioredis reports a reply without a command and reads on: the next command might get the reply to another one. Here
+ *      the connection ends, too.
+ *   3. ioredis buffers whatever length a reply announces, up to 512 MB. Here values and replies are bounded.
+ *   4. ioredis listens to the first error of a socket only. TLS may emit two (an alert, then the lost connection), and the
+ *      second would end the process. Here a second error is ignored.
  *
- *   4. It hears of the first error of a socket. TLS may tell of two (what the server said, and that the connection is
- *      gone), and the second one would end the process. Here it is let go by.
+ * ioredis adds its reader with `prependListener`, which does not start the stream, so each chunk would wait for a later
+ * tick; the listener here is an ordinary one.
  *
- * It also reads by a listener that Node does not count as one (`prependListener`), so that each chunk would wait for a
- * later tick; the listener here is an ordinary one.
- *
- * The classes are ioredis' own, of the version that package.json names; test/unit/directory/redis/reply-guard.test.ts holds it to this.
+ * These are internal classes of the ioredis version in package.json; test/unit/directory/redis/reply-guard.test.ts checks
+ * that they still behave so.
  */
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
 import { AbstractConnector, type Redis } from 'ioredis';
 import { type Bounds, ReplyBound } from './reply-bound.ts';
 
-/** INFO takes some kilobytes, what 100,000 SETs at once are told by some megabytes. */
+/** INFO has some kilobytes, the invalidations of 100,000 SETs at once some megabytes. */
 const BOUNDS: Bounds = { value: 64 * 1024, reply: 64 * 1024 * 1024 };
 
 interface Connection {
@@ -42,12 +42,12 @@ type Chunks = (chunk: Buffer) => void;
 /** Bounds of clients that have their own. */
 const own = new WeakMap<object, Bounds>();
 
-/** Once a client is ready its replies have these bounds; before it is asked for more than it is for. */
+/** Bounds the replies of a client once it is ready; the handshake before needs the wider default. */
 export function boundReplies(client: Redis, bounds: Bounds): void {
   own.set(client, bounds);
 }
 
-// As ioredis itself loads it.
+// ioredis loads this path itself, so both share the module object.
 const library = createRequire(import.meta.url)('ioredis/built/DataHandler.js') as {
   default: new (connection: Connection, options: unknown) => Handler;
 };
@@ -88,7 +88,7 @@ library.default = class extends library.default {
   }
 
   override shiftCommand(reply: unknown): unknown {
-    if (this.#connection.commandQueue.length === 0) throw new Error('malformed reply: to no question');
+    if (this.#connection.commandQueue.length === 0) throw new Error('malformed reply: to no command');
     return super.shiftCommand(reply);
   }
 
@@ -96,7 +96,7 @@ library.default = class extends library.default {
     if (this.#ended) return;
     this.#ended = true;
     this.#connection.recoverFromFatalError(error, error, { offlineQueue: false });
-    // The rest of what the server has to say is waited for by nobody.
+    // The rest of the reply is not read.
     this.#stream.destroy();
   }
 };
@@ -118,5 +118,5 @@ connector.disconnect = function (): void {
 const errorOf = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)));
 
 function ignore(): void {
-  // The first one has told what there is to know.
+  // The first error was reported.
 }
