@@ -1,6 +1,6 @@
 /**
- * SIGHUP as a daemon has it: read the configuration again. The kernel's default would end it, so this is the first
- * module that is loaded; what comes before anybody listens is kept for him, once.
+ * SIGHUP reloads the configuration. Without a handler the signal ends the process, so this is the first module that is loaded;
+ * a signal that arrives before `onHangup` is called is kept for it.
  */
 let heard = false;
 let listener: (() => void) | undefined;
@@ -11,7 +11,7 @@ if (process.argv[2] === 'run')
     else listener();
   });
 
-/** @param act called for each from now on, and at once for those that came before */
+/** @param act called for each signal from now on, and at once where signals came before */
 export function onHangup(act: () => void): void {
   listener = act;
   if (heard) act();

@@ -1,7 +1,7 @@
 /**
- * Keeps broadcasts that are copied to other hosts below a rate, in the kernel. What should be in force is looked at in
- * every round of replication, so it is there before the first copy; a table that somebody took away (a firewall that
- * flushes all rules) is found missing when it is read.
+ * Limits the rate of broadcasts that are copied to other hosts, by an nft table in the kernel. Every round of replication
+ * compares the wanted table with the one in force, so the limit precedes the first copy. A table that another program removed
+ * (a firewall that flushes all rules) is found missing when its counters are read.
  */
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
@@ -10,21 +10,21 @@ import type { Logger } from '../base/log.ts';
 import type { ServedDevice, DeviceNamespace } from '../model/device.ts';
 import { GROUPS } from '../model/replicated-groups.ts';
 
-/** One port of a bridge may send a quarter of what its device may, as it may hold a quarter of the entries. */
+/** One bridge port may send a quarter of the device's rate, as it may hold a quarter of the entries. */
 const SHARE = 4;
-/** Between looks at a table that nobody else reads, ms. */
+/** Between reads of the counters, and between tries of nft after a failure, ms. */
 const LOOK = 60_000;
 
 /** One namespace. */
 interface Place {
-  /** What the kernel was told; undefined where that is not known. */
+  /** The table in force; undefined where it is unknown. */
   inForce: string | undefined;
-  /** The kernel cannot, as far as is known, which was said. */
+  /** nft failed, and a warning was logged. */
   refused: boolean;
-  /** It is asked again then, ms. */
+  /** When nft is tried again, monotonic ms. */
   againAt: number;
   lookedAt: number;
-  /** Dropped by device: under tables that were replaced, and under this one. */
+  /** Dropped broadcasts by device: by replaced tables, and by the table in force. */
   dropped: Map<ServedDevice, { before: number; now: number }>;
 }
 

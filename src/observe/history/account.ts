@@ -1,4 +1,4 @@
-/** What the daemon knows of one address, as `GET /history?vni=&address=` tells it. Seconds and wall-clock times. */
+/** The JSON of `GET /history?vni=&address=`: all that the daemon knows of one address. Times are in seconds or ISO 8601. */
 import type { Observed } from '../observed.ts';
 import { monotonic } from '../../base/clock.ts';
 import { questionsOf } from '../../model/device-questions.ts';
@@ -16,23 +16,23 @@ export interface Account {
   uptime: number;
   vni: Vni;
   address: string;
-  /** `forSeconds` how long it has been like that. */
+  /** `forSeconds`: how long it has been down. */
   directory: { up: boolean; reason?: string; forSeconds?: number };
-  /** Entries whose records went at one blow are kept for a while. */
+  /** Entries that lost their records all at once are kept for the grace. */
   withdrawalGuard: boolean;
   /** Seconds; of the options in force. */
   audit: number;
   lifetime: number;
   devices: DeviceAccount[];
   events: EventAccount[];
-  /** Older events than this many seconds may be forgotten; absent: none is. */
+  /** Events older than this many seconds may be forgotten; absent where none is. */
   eventsSince?: number;
 }
 
 /** An entry as missd holds it. */
 export interface HeldAccount {
   source: Source;
-  /** Seconds since its record was read, and since it was last seen to be wanted. */
+  /** Seconds since its record was read, and since its last known use. */
   checkedAgo: number;
   usedAgo: number;
 }
@@ -47,9 +47,9 @@ export interface DeviceAccount {
   verified: boolean;
   neighbour?: HeldAccount & { mac: Mac };
   fdb?: HeldAccount & { mac: Mac; vtep: Ip; router: boolean };
-  /** Known to be nobody's, and remembered as such for so many seconds more. */
+  /** In the negative cache: since when, and for how many seconds more. */
   absent?: { ago: number; left: number };
-  /** Found to live on this host. */
+  /** Known to be on this host. */
   local?: { ago: number; left: number };
   /** Being looked up, for so many seconds now. */
   inFlight?: { ago: number; waiting: boolean; askers: number };
@@ -66,7 +66,7 @@ export interface EventAccount extends Told {
   address: string;
 }
 
-/** Events told at most. */
+/** Most events in the answer. */
 const MOST_EVENTS = 64;
 
 export function accountOf(daemon: Observed, vni: Vni, address: string): Account {
@@ -141,5 +141,5 @@ const remembered = (left: number, lifetime: number): { ago: number; left: number
   left: seconds(left),
 });
 
-/** To the millisecond, of milliseconds. */
+/** Milliseconds as seconds, to three decimals. */
 const seconds = (milliseconds: number): number => Math.max(0, Math.round(milliseconds)) / 1000;

@@ -1,14 +1,14 @@
 /**
- * The latest events of one kind, in memory that is taken once: columns, written round and round. An event is one write
- * to each of them and allocates nothing; its texts are those that the tables hold anyway.
+ * A ring of the latest events of one kind, in columns that are allocated once. Adding an event writes one slot of each column
+ * and allocates nothing; the strings are shared with the tables.
  */
 import type { Vni } from '../../base/vocabulary.ts';
 
-/** What can be said of an event besides its kind, time and address. */
+/** The details of an event besides its kind, time and address. */
 export interface Told {
   mac?: string | undefined;
   vtep?: string | undefined;
-  /** Where that comes from: `ip`, `mac`, `lease`; or why it happened. */
+  /** The kind of record behind the answer: `ip`, `mac`, `lease`; or the reason of the event. */
   why?: string | undefined;
   /** From question to answer, milliseconds. */
   took?: number | undefined;
@@ -45,7 +45,7 @@ export class Ring {
     this.#why = Array<string | undefined>(size).fill(undefined);
   }
 
-  /** @param took milliseconds, negative where that means nothing */
+  /** @param took milliseconds, negative where there is no duration */
   add(at: number, vni: Vni, address: string, mac?: string, vtep?: string, why?: string, took = -1): void {
     const slot = this.#next;
     this.#at[slot] = at;
@@ -59,12 +59,12 @@ export class Ring {
     if (this.#count < this.#size) this.#count++;
   }
 
-  /** Since when nothing of this kind has been forgotten, monotonic ms; undefined while nothing was. */
+  /** No event after this has been forgotten, monotonic ms; undefined while none has. */
   get since(): number | undefined {
     return this.#count < this.#size ? undefined : this.#at[this.#next];
   }
 
-  /** Of a VNI, about one of these addresses or naming this MAC; the oldest first. */
+  /** Events of a VNI about one of these addresses or with this MAC, the oldest first. */
   *of(vni: Vni, addresses: ReadonlySet<string>, named?: string): Generator<RingEvent> {
     const first = this.#count < this.#size ? 0 : this.#next;
     for (let n = 0; n < this.#count; n++) {

@@ -1,17 +1,17 @@
-/** Asks a running daemon how it fares. */
+/** Requests from a running daemon's HTTP server. */
 import { fromFetch } from 'rxjs/fetch';
 import { type Observable, throwError, timeout } from 'rxjs';
 import type { HostPort } from '../../config/parse.ts';
 import { reasonOf } from '../../base/errors.ts';
 import type { Status } from './status.ts';
 
-/** A daemon that does not answer by then is not well, ms. */
+/** Timeout of a request, ms. */
 const TIMEOUT = 2_000;
 
 export const statusUrl = ({ host, port }: HostPort): string =>
   `http://${host.includes(':') ? `[${host}]` : host}:${port}/status`;
 
-/** One answer, or an error; unsubscribing gives up. */
+/** One answer, or an error; unsubscribing aborts the request. */
 export const askStatus = (url: string): Observable<Status> =>
   fromFetch(url, {
     selector: async (response) => {
@@ -25,6 +25,6 @@ export const askStatus = (url: string): Observable<Status> =>
     }),
   );
 
-/** Why there was none: what fetch says is in the cause. */
+/** Why there was no answer: `fetch` puts the reason into the cause. */
 export const whySilent = (error: unknown): string =>
   reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error);

@@ -1,18 +1,18 @@
 /**
- * One connection of a peer that nobody vouches for, between its socket and Node's HTTP server: a request is let through
- * when the one before it is answered and the answer is taken. What a peer sends meanwhile stays in the kernel, and what
- * it does not read is one answer at most.
+ * One connection of an untrusted peer, between its socket and Node's HTTP server. A request is let through when the request
+ * before it is answered and the peer has read the answer. Further requests stay in the kernel's buffer, so a peer occupies
+ * the memory of one answer at most.
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
-/** The head of a request, bytes: a scraper's has some hundred. */
+/** Longest head of a request, bytes; a scraper's has some hundred. */
 const MOST_HEAD = 8 * 1024;
-/** From its first byte to its last, ms. */
+/** Longest time from the first byte of a request to its last, ms. */
 const TO_SAY = 5_000;
-/** From the request to the last byte of the answer, ms; a busy daemon needs some of that, a slow reader the rest. */
+/** Longest time from the request to the last byte of the answer, ms, for a busy daemon and a slow reader together. */
 const TO_READ = 20_000;
-/** Between two requests, ms: Prometheus asks every 15 s, or once a minute. */
+/** Longest time between two requests, ms: Prometheus scrapes every 15 s to 60 s. */
 const TO_REST = 75_000;
 
 const HEAD_END = '\r\n\r\n';

@@ -1,16 +1,16 @@
-/** All connections of the HTTP server: so many at most, and of those that rest the oldest makes room for a new one. */
+/** The connections of the HTTP server, of bounded number: the one idle for longest is closed for a new one. */
 import { type Server as HttpServer } from 'node:http';
 import { type Server, type Socket, createServer } from 'node:net';
 import { Connection } from './connection.ts';
 
-/** Prometheus, two probes, an operator or two; the rest is not ours to hold descriptors for. */
+/** Enough for Prometheus, two probes and some operators; more would only occupy descriptors. */
 const MOST = 64;
 
 export class Connections {
   readonly server: Server;
   readonly #http: HttpServer;
   readonly #onFull: (most: number) => void;
-  /** The one that was used last is the last. */
+  /** Ordered by last use, the latest last. */
   readonly #open = new Set<Connection>();
 
   /**

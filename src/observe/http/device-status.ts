@@ -4,7 +4,7 @@ import type { Strategy } from '../../model/strategy.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import { type PortStatus, portStatus } from './port-status.ts';
 
-/** A served device, as `/status` says it. */
+/** A served device, as `/status` shows it. */
 export interface DeviceStatus {
   name: string;
   namespace: string;
@@ -14,12 +14,12 @@ export interface DeviceStatus {
   topology: 'bridged' | 'routed';
   strategy: Strategy;
   up: boolean;
-  /** What a predecessor left has been taken over, and compared with the directory. */
+  /** The predecessor's entries are adopted and compared with the directory. */
   adopted: boolean;
   verified: boolean;
-  /** Seconds since its tables were last compared with what is held. */
+  /** Seconds since the last audit of its tables. */
   auditedSeconds?: number;
-  /** Counted one by one, or estimated in a storm. */
+  /** Misses so far; an estimate in a storm. */
   misses: number;
   neighbours: number;
   fdb: number;
@@ -27,7 +27,7 @@ export interface DeviceStatus {
   absent: number;
   /** FDB entries of other owners that look like missd's. */
   foreign: number;
-  /** Where frames to unknown MACs go by somebody's all-zeros entry: there are no L2 misses then. */
+  /** The VTEP of a foreign all-zeros entry: frames to unknown MACs go there and raise no L2 miss. */
   defaultRemote?: string;
   inFlight: number;
   /** Those that have asked. */

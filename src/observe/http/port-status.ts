@@ -2,7 +2,7 @@ import { questionsOf } from '../../model/device-questions.ts';
 import { L2_KNOWN, L2_PORT, UNKNOWN_PORT } from '../../model/port-lane.ts';
 import type { ServedDevice } from '../../model/device.ts';
 
-/** A bridge port that has asked through a device, as `/status` says it. */
+/** A bridge port that has asked through a device, as `/status` shows it. */
 export interface PortStatus {
   name: string;
   /** Questions taken to the directory. */
@@ -11,7 +11,7 @@ export interface PortStatus {
   shed: number;
 }
 
-/** No interface can be called so: names have no space (net/core/dev.c, `dev_valid_name`). */
+/** These cannot be names of interfaces, which have no spaces (net/core/dev.c, `dev_valid_name`). */
 const OTHERS = new Map([
   [UNKNOWN_PORT, 'not known'],
   [L2_PORT, 'of L2 misses'],

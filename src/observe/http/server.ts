@@ -14,7 +14,7 @@ import { Connections } from './connections.ts';
 import { withoutSteering } from '../../screen/steering.ts';
 import { statusOf } from './status.ts';
 
-/** Before an address that another process has is tried again, ms. */
+/** Between tries to bind an address that another process has, ms. */
 const RETRY = 100;
 
 /** What is served, until it is closed. */
@@ -25,9 +25,9 @@ export interface HttpService {
 }
 
 /**
- * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only. A peer may ask as much
- * as it likes: its requests are taken one by one, no two answers are made in one turn of the event loop, and all who ask
- * for the metrics in one format while they are being written get the same text.
+ * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only. The load that peers can
+ * cause is bounded: each connection has one request at a time, a turn of the event loop makes one answer, and requests for
+ * metrics in one format share the text that is being written.
  * @param wait while another process has the address; the service is returned meanwhile
  * @throws RuntimeFailure when the address cannot be listened on
  */
@@ -42,7 +42,7 @@ export async function listen(
   const rendered = { [TEXT]: sharedAs(TEXT), [OPEN_METRICS]: sharedAs(OPEN_METRICS) };
   const inTurn = oneATurn();
   const http = createServer((request, response) => {
-    // Its peer is gone, or does not read.
+    // The peer is gone, or does not read.
     response.on('error', () => undefined);
     response.once('close', () => {
       // Otherwise it ends with this one.

@@ -1,4 +1,4 @@
-/** What `/status` says: everything that `missd status` prints and `missd top` follows. Times are in seconds. */
+/** The JSON of `/status`: all data of `missd status` and `missd top`. Times are in seconds. */
 import { type AskedFor, hottest, longestUnknown } from '../top-addresses/report.ts';
 import type { Observed } from '../observed.ts';
 import { directoryNamed } from '../../directory/named.ts';
@@ -15,10 +15,10 @@ export interface Status {
   uptime: number;
   ready: boolean;
   missing: string[];
-  /** Where it is, without credentials; `forSeconds` how long it has been up or down. */
+  /** Its URL without credentials; `forSeconds` is how long it has been up or down. */
   directory: { kind: string; address: string; up: boolean; reason?: string; forSeconds: number };
   devices: DeviceStatus[];
-  /** What is not served, and why. */
+  /** Devices that are not served, and why. */
   unserved: Unserved[];
   misses: Record<string, number>;
   ignored: Record<string, number>;
@@ -31,7 +31,7 @@ export interface Status {
   overruns: Record<string, number>;
   /** Miss received to entry acknowledged, and one round trip to the directory. */
   latency: { resolution: Distribution; lookup: Distribution };
-  /** Entries held on all devices, of how many at most. */
+  /** Entries held on all devices, and their maximum. */
   entries: { held: number; most: number };
   /** Ports with questions dropped so far, those that dropped most first, and whether the kernel holds them back now. */
   shed: { device: string; port: string; shed: number }[];
@@ -44,16 +44,16 @@ export interface Status {
   memory: number;
 }
 
-/** A histogram since the start of the daemon; of two of them one makes that of the time between. */
+/** A histogram since the start of the daemon; the difference of two is that of the time between. */
 export interface Distribution {
-  /** Ascending upper bounds of the buckets, seconds; one bucket more is for what is above. */
+  /** Ascending upper bounds of the buckets, seconds; one more bucket counts all values above. */
   bounds: number[];
   /** Not cumulative. */
   counts: number[];
   sum: number;
 }
 
-/** A scan from every port of a host is told of by its worst. */
+/** Ports listed. */
 const MOST_PORTS = 20;
 
 export function statusOf(daemon: Observed): Status {
