@@ -1,4 +1,4 @@
-/** What the user asked for cannot be meant: one line on stderr, exit code 2. */
+/** Invalid usage or configuration: one line on stderr, exit code 2. */
 export class UsageError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -6,7 +6,7 @@ export class UsageError extends Error {
   }
 }
 
-/** It was meant, but could not be done: one line on stderr, exit code 1. */
+/** A valid command failed: one line on stderr, exit code 1. */
 export class RuntimeFailure extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -14,6 +14,6 @@ export class RuntimeFailure extends Error {
   }
 }
 
-/** The text of whatever was thrown, on one line. */
+/** The message of a thrown value, on one line. */
 export const reasonOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).replace(/\s*\n\s*/g, ' ');

@@ -18,7 +18,7 @@ export class ExpiringSet {
     this.#now = now;
   }
 
-  /** From now on. What is remembered is forgotten: it would expire in another order than it came. */
+  /** Sets the lifetime and clears the set, because old addresses would expire out of order. */
   keepFor(lifetime: number): void {
     this.clear();
     this.lifetime = lifetime;
@@ -42,7 +42,7 @@ export class ExpiringSet {
     return until !== undefined && until > this.#now();
   }
 
-  /** Milliseconds until it is forgotten; undefined when it is not remembered. */
+  /** Milliseconds until an address expires; undefined when it is not in the set. */
   left(key: string): number | undefined {
     const left = (this.#until.get(key) ?? 0) - this.#now();
     return left > 0 ? left : undefined;

@@ -1,7 +1,7 @@
 /** A Prometheus histogram without labels or allocation: `observe` is a short loop over a few numbers. */
 export class PlainHistogram {
   readonly bounds: readonly number[];
-  /** Not cumulative; the last one counts what is above every bound. */
+  /** Not cumulative; the last one counts values above every bound. */
   readonly #counts: number[];
   #sum = 0;
 
@@ -11,7 +11,7 @@ export class PlainHistogram {
     this.#counts = new Array<number>(bounds.length + 1).fill(0);
   }
 
-  /** @param times how often: what a batch took, each of its items has waited for */
+  /** @param times number of items: each item of a batch waited as long as the batch took */
   observe(value: number, times = 1): void {
     let bucket = 0;
     while (bucket < this.bounds.length && value > (this.bounds[bucket] ?? Infinity)) bucket++;
@@ -33,7 +33,7 @@ export class PlainHistogram {
   }
 }
 
-/** What these have waited since they came, in seconds. Those of one batch came together: one observation serves them. */
+/** Observes the waiting times of questions in seconds, with one observation for questions that arrived together. */
 export function observeWaits(
   histogram: PlainHistogram,
   waited: Iterable<{ receivedAt: number }>,

@@ -1,12 +1,12 @@
 /**
- * Where the lines of the log go: standard error, whatever that is, without ever waiting for it. A disk may be full, a
- * terminal closed, the reader of a pipe gone or asleep; then lines are lost and counted, and the daemon goes on.
+ * Writes log lines to standard error without blocking. A disk may be full, a terminal closed, the reader of a pipe gone
+ * or asleep; then lines are lost and counted, and the daemon goes on.
  */
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 
-/** Bytes of lines that wait for a reader that does not read; what comes beyond that is lost. */
+/** Bytes of lines that may wait for a slow reader; further lines are lost. */
 const MOST_WAITING = 256 * 1024;
-/** Before it is tried again, ms. */
+/** Delay before the next try, ms. */
 const RETRY = 50;
 
 /** write(2), as `fs.writeSync` has it. @throws NodeJS.ErrnoException */
@@ -15,12 +15,12 @@ export type Write = (bytes: Uint8Array) => number;
 export class LogOutput {
   /** Lines that could not be written. */
   lost = 0;
-  /** Called when lines are written again after some were lost: how many, and the errno of the last. */
+  /** Called at the first write after a loss, with the number of lost lines and the errno of the last. */
   onRecovery: (lost: number, reason: string) => void = () => undefined;
   readonly #write: Write;
   readonly #waiting: Buffer[] = [];
   #bytes = 0;
-  /** How much of the first that waits is written. */
+  /** Bytes of the first waiting line that are written. */
   #begun = 0;
   #timer: NodeJS.Timeout | undefined;
   /** The end of the last line written is missing. */
@@ -44,7 +44,7 @@ export class LogOutput {
     if (this.#timer === undefined) this.flush();
   }
 
-  /** Writes what waits, as far as it is taken now. */
+  /** Writes waiting lines until a write would block. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -57,7 +57,7 @@ export class LogOutput {
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
         if (code === 'EAGAIN') {
-          // No reason for the process to stay.
+          // This timer must not keep the process alive.
           this.#timer = setTimeout(() => {
             this.flush();
           }, RETRY).unref();
@@ -93,8 +93,8 @@ export class LogOutput {
 const NEWLINE = Buffer.from('\n');
 
 /**
- * Standard error of this process. A pipe or terminal is opened anew: not to wait is a property of what is open, and the
- * one that was inherited is shared with others, who expect to wait (open(2), O_NONBLOCK).
+ * Standard error of this process. A pipe or terminal is reopened: O_NONBLOCK belongs to the open file description, and
+ * other processes that share the inherited one expect blocking writes (open(2)).
  */
 export function standardError(): LogOutput {
   let fd = 2;
@@ -103,7 +103,7 @@ export function standardError(): LogOutput {
     const kind = fstatSync(fd);
     if (kind.isFIFO() || kind.isCharacterDevice()) fd = openSync('/proc/self/fd/2', flags);
   } catch {
-    // Another user's, or without a reader: as it is. Node has made a pipe one that does not wait.
+    // The file is another user's, or has no reader: the inherited one is used. Node has set O_NONBLOCK on a pipe.
   }
   return new LogOutput((bytes) => writeSync(fd, bytes));
 }

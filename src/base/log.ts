@@ -13,7 +13,7 @@ export interface LogOptions {
 
 const PRETTY = { colorize: false, ignore: 'pid,hostname' };
 
-/** The journal has a time of its own, and takes a priority from the head of the line (sd-daemon(3)). */
+/** journald adds the time itself, and reads the priority from the head of the line (sd-daemon(3)). */
 const JOURNAL = {
   ignore: 'pid,hostname,time,level',
   singleLine: true,
@@ -64,7 +64,7 @@ function prettyOptions(): Parameters<typeof prettyFactory>[0] {
   return { ...PRETTY, colorize, translateTime: 'HH:MM:ss.l' };
 }
 
-/** Complaints alike are one line a minute, with how many there were and the latest as an example. */
+/** Equal complaints become one line a minute, with their number and the latest as an example. */
 const FOLD = 60_000;
 /** Kinds of complaint remembered at once; beyond that the oldest starts over. */
 const MOST_KINDS = 4_096;
@@ -77,7 +77,7 @@ interface Folded {
   example: string | undefined;
 }
 
-/** Says a complaint at once and then holds its like back; `flush`, called every few seconds, says what was held. */
+/** Logs a complaint at once and then holds equal ones back; `flush`, called every few seconds, logs the held ones. */
 export class FoldedLog {
   readonly #log: Logger;
   readonly #now: Clock;
@@ -89,20 +89,20 @@ export class FoldedLog {
   }
 
   /**
-   * @param apart tells complaints of one kind apart that shall each be said at once
-   * @param trace an error whose stack is worth a line of debugging where the complaint is said at once
+   * @param apart distinguishes complaints of one kind, each of which is logged at once
+   * @param trace an error whose stack is worth a line of debugging where the complaint is logged at once
    */
   warn(kind: string, example: string, { apart = '', trace }: { apart?: string; trace?: unknown } = {}): void {
     if (!this.#say(`${kind} ${apart}`, 'warn', kind, example)) return;
     if (trace instanceof Error) this.#log.debug(trace.stack);
   }
 
-  /** The same for good news. */
+  /** The same at level info. */
   info(kind: string): void {
     this.#say(kind, 'info', kind, undefined);
   }
 
-  /** @returns whether it was said, and not only counted */
+  /** @returns whether the complaint was logged, not only counted */
   #say(key: string, level: Folded['level'], kind: string, example: string | undefined): boolean {
     const known = this.#kinds.get(key);
     if (known !== undefined) {
@@ -135,7 +135,7 @@ export class FoldedLog {
 
 const LONGEST_EXAMPLE = 200;
 
-/** A record is anybody's to write: control characters must not reach a terminal, nor a megabyte the log. */
+/** Records are untrusted: their control characters must not reach a terminal, nor a megabyte of text the log. */
 function printable(text: string): string {
   const short = text.length > LONGEST_EXAMPLE ? `${text.slice(0, LONGEST_EXAMPLE)}…` : text;
   return short.replace(

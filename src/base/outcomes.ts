@@ -36,7 +36,7 @@ export type HttpRefusal = (typeof HTTP_REFUSALS)[number];
 export const CONFLICTS = [
   /** An interface of the served namespace has the address. */
   'assigned_here',
-  /** The bridge knows the MAC on a port that is not the VXLAN device. */
+  /** The bridge has the MAC on a port other than the VXLAN device. */
   'bridge_knows_mac',
   /** An FDB entry that is not ours stands in the way and names another VTEP. */
   'foreign_fdb',
@@ -44,9 +44,9 @@ export const CONFLICTS = [
   'foreign_neighbour',
   /** A route that is not ours stands in the way. */
   'foreign_route',
-  /** A permanent entry was put over ours. */
+  /** A permanent entry has replaced ours. */
   'overridden',
-  /** An all-zeros FDB entry stands, so the kernel raises no L2 misses. */
+  /** An all-zeros FDB entry exists, so the kernel raises no L2 misses. */
   'default_remote',
   /** Records of one MAC name different VTEPs. */
   'vtep_disputed',
@@ -114,7 +114,7 @@ export type OverrunSocket = (typeof OVERRUN_SOCKETS)[number];
 export const RECEIVING_SOCKETS = ['miss', 'link', 'table', 'tap'] as const;
 export type ReceivingSocket = (typeof RECEIVING_SOCKETS)[number];
 
-/** Parts of the daemon that fail apart from each other. */
+/** Parts of the daemon that fail independently. */
 export const LANES = [
   'adopt',
   'announcements',

@@ -1,4 +1,4 @@
-/** Reading a file that others put in place: only a regular one, up to a bound, and never one that blocks the reader. */
+/** Reads files written by others: only regular ones, up to a bound, and without blocking. */
 import {
   closeSync,
   constants,
@@ -11,15 +11,15 @@ import {
 } from 'node:fs';
 import { UsageError } from './errors.ts';
 
-/** Bytes of a directory file: some 400,000 endpoints, which belong into Redis long before. */
+/** Largest directory file in bytes: some 400,000 endpoints, which is far beyond the size where Redis is the better choice. */
 export const MOST_BYTES = 32 * 1024 * 1024;
 /** Bytes of one read. */
 const PIECE = 1024 * 1024;
 
-/** @throws UsageError naming file and reason: not there, not permitted, not a regular file, too large */
+/** @throws UsageError with file and reason: absent, not permitted, not a regular file, too large */
 export function readText(file: string, most = MOST_BYTES): string {
   try {
-    // Looked at first, because opening a device may do something; looked at again once opened, because it may be another one by then.
+    // Checked before opening, because opening a device may have effects; and after, because the file may have been replaced.
     refuseUnlessRegular(statSync(file));
     // A fifo without a writer would block in open(2), one with a writer in read(2).
     const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
@@ -34,7 +34,7 @@ export function readText(file: string, most = MOST_BYTES): string {
   }
 }
 
-/** The size that stat(2) tells says little: files of /proc have none, others grow meanwhile. */
+/** The size from stat(2) is not used: files of /proc have size 0, and others grow meanwhile. */
 function readUpTo(fd: number, most: number): string {
   const pieces: Buffer[] = [];
   let bytes = 0;
@@ -66,9 +66,9 @@ function whyNot(error: unknown): string {
 }
 
 /**
- * A file that missd itself keeps; undefined where there is none. Symbolic links are refused.
+ * Reads a file that missd itself writes; undefined where the file is absent. Symbolic links are refused.
  * @param most bytes
- * @throws Error where it is no regular file, or larger
+ * @throws Error where the file is not regular, or larger than `most`
  */
 export function readOwnFile(path: string, most: number): string | undefined {
   let file: number;

@@ -16,12 +16,12 @@ export type Vni = number;
 
 /** The guest whose ARP request or neighbour solicitation raised a miss, as seen on its bridge port. */
 export interface Asker {
-  /** ifindex of the bridge port the question came in on. The port is a fact; the addresses are the guest's to forge. */
+  /** ifindex of the bridge port that received the question. The port is certain; a guest can forge its addresses. */
   port: number;
   lladdr: Mac;
   /**
-   * Source address of the question; `0.0.0.0` or `::` where it was duplicate address detection, or contradicted
-   * itself (another MAC inside than outside, a wrong length or hop limit). Such a one is not answered.
+   * Source address of the question; `0.0.0.0` or `::` for duplicate address detection, or for a question that contradicts
+   * itself (different MACs in frame and payload, a wrong length or hop limit). Such a question is not answered.
    */
   ip: Ip;
 }
@@ -30,11 +30,11 @@ export interface Asker {
 export interface Miss {
   layer: 'l2' | 'l3';
   ifindex: number;
-  /** What is asked for: the IP of an L3 miss, the MAC of an L2 miss; `0.0.0.0` or `::` where the kernel left it out. */
+  /** The IP of an L3 miss, the MAC of an L2 miss; `0.0.0.0` or `::` where the kernel omits the address. */
   address: string;
   /** NUD_* state: STALE from a VXLAN device, INCOMPLETE or PROBE where the host's own neighbour solicits. */
   state: number;
-  /** Messages that said the same within one drain; at least 1. */
+  /** Number of equal messages within one read of the socket; at least 1. */
   count: number;
   asker?: Asker;
 }
@@ -56,7 +56,7 @@ export interface VxlanAttributes {
   l3miss: boolean;
   /** `external` (collect metadata) or `vnifilter`: one device, many VNIs. Not served. */
   external: boolean;
-  /** `local` or `group` says that the underlay is IPv6; where there is neither, nothing does. */
+  /** Whether `local` or `group` is IPv6; false without both, although the underlay may be IPv6. */
   ipv6: boolean;
 }
 
@@ -105,7 +105,7 @@ export interface Route {
   ifindex: number;
   /** In canonical form. */
   cidr: string;
-  /** Absent where the device itself is the way. */
+  /** Absent for a route without a gateway. */
   gateway?: Ip;
   /** RTPROT_*, as `ip route … proto N` shows it. */
   protocol: number;

@@ -43,7 +43,7 @@ export type NativeEvent =
 export interface NativeNamespace {
   readonly receiveBuffer: { bytes: number; forced: boolean };
   readonly canAnnounce: boolean;
-  /** Keeps the event loop alive until `close`. Misses come by themselves, packed; the numbers are the next call's, too. */
+  /** Keeps the event loop alive until `close`. Misses arrive packed in their own callback, which reuses the array of numbers. */
   start(
     listener: (events: NativeEvent[]) => void,
     misses: (numbers: Uint32Array, texts: string[], count: number) => void,
@@ -81,11 +81,11 @@ interface Decoded<T> {
 
 interface Native {
   Namespace: new (path: string | null, receiveBuffer: number) => NativeNamespace;
-  /** Gives back to the kernel what malloc keeps for later. */
+  /** Returns free memory of malloc to the kernel (malloc_trim(3)). */
   trimMemory: () => void;
-  /** Processor time that reading tables whole has taken, in seconds since the start. */
+  /** CPU time of all table dumps, in seconds since the start. */
   dumpSeconds: () => number;
-  /** One datagram to a unix socket, `@` for an abstract one. @throws NativeError, also where it would have to wait */
+  /** One datagram to a unix socket, `@` for an abstract one. @throws NativeError, also where sending would block */
   notify: (path: string, text: string) => void;
 
   // The pure functions, for tests on bytes.
@@ -97,9 +97,9 @@ interface Native {
   decodeAnswers: (datagram: Buffer) => (Failure & { seq: number })[];
   encodeWrites: (...writes: Packed) => Buffer;
   encodeRoutes: (writes: RouteWrite[]) => Buffer;
-  /** Undefined for what must not be sent. */
+  /** undefined for an announcement that must not be sent. */
   buildAnnouncement: (...announcement: Packed) => Buffer | undefined;
-  /** Who asks for what, undefined where the frame is no well-formed question. */
+  /** The asker and the address asked for; undefined where the frame is no well-formed question. */
   parseQuestion: (frame: Buffer) => { target: Ip; lladdr: Mac; ip: Ip } | undefined;
 }
 
@@ -125,7 +125,7 @@ export function loadNative(
   }
 }
 
-/** What needs no kernel works without it, so it is loaded by who uses it first. */
+/** Loaded at the first use, because some commands need no kernel. */
 function complete(native: Native) {
   return {
     ...native,

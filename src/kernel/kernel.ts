@@ -1,6 +1,6 @@
 /**
  * The kernel as missd sees it: one `Namespace` per served network namespace. Two implementations: `linux.ts`
- * (the addon) and the tests' fake. Everything batch-shaped; nothing here decides anything.
+ * (the addon) and the tests' fake. All calls take batches, and none of them decides anything.
  */
 import type { OverrunSocket, ReceivingSocket } from '../base/outcomes.ts';
 import type { Observable } from 'rxjs';
@@ -30,22 +30,22 @@ export interface Kernel {
   open(path: string | null, options: OpenOptions): Namespace;
 }
 
-/** A row as somebody left it, or as it was when it went. */
+/** A changed row: its new content, or its last content where it was removed. */
 export interface RowChange {
   removed: boolean;
   row: Neighbour | FdbEntry;
 }
 
-/** What a namespace tells us, in the order the kernel said it. */
+/** An event of a namespace, in the order of the kernel. */
 export type KernelEvent =
   | { type: 'misses'; misses: Miss[] }
   /** The kernel dropped messages for want of buffer (ENOBUFS): misses, link and address events, or changes of tables. */
   | { type: 'overrun'; socket: OverrunSocket | 'table' }
-  /** Rows of watched devices that came, changed or went. */
+  /** Rows of watched devices that were added, changed or removed. */
   | { type: 'rows'; changes: RowChange[] }
   /**
-   * A socket could not be read, for a reason that is not in the order of things, or there was no memory for what was
-   * read. Of all but the tap an overrun comes with it. The socket is read again in a tenth of a second.
+   * A socket could not be read because of an unexpected error or a lack of memory. An overrun accompanies it, except for
+   * the asker tap. The socket is read again after 100 ms.
    */
   | { type: 'failed'; socket: ReceivingSocket; error: KernelError }
   /** Messages that could not be decoded. */
@@ -54,30 +54,30 @@ export type KernelEvent =
   | { type: 'address'; removed: boolean; address: InterfaceAddress };
 
 export interface Namespace {
-  /** Begins listening on subscription, closes every socket on unsubscription. One subscriber. */
+  /** Subscribing starts listening, unsubscribing closes every socket. One subscriber. */
   readonly events$: Observable<KernelEvent>;
   /**
-   * What the kernel granted for the miss socket, in bytes comparable with those asked for (less where
-   * net.core.rmem_max caps it), and whether it took SO_RCVBUFFORCE.
+   * The granted receive buffer of the miss socket, in the same bytes as requested (fewer where net.core.rmem_max caps
+   * it), and whether SO_RCVBUFFORCE worked.
    */
   readonly receiveBuffer: { bytes: number; forced: boolean };
-  /** Of the namespace (nsfs): what tells it from the others of this machine. */
+  /** Inode of the namespace (nsfs), unique on the machine. */
   readonly inode: number;
   /** False where AF_PACKET was refused (no CAP_NET_RAW): askers stay unknown and nothing can be announced. */
   readonly canAnnounce: boolean;
 
-  /** Whether misses wait in the socket that waited at the last call already, while nobody reads: nothing is heard any more. */
+  /** Whether misses that waited in the socket at the last call still wait: the reader no longer runs. */
   neglected(): boolean;
 
   /** Retried while the kernel reports an interrupted dump (NLM_F_DUMP_INTR). Runs off the main thread. */
   links(): Promise<Link[]>;
   /** Addresses of this namespace, or of the peer namespace known here by `netnsid`. */
   addresses(netnsid?: number): Promise<InterfaceAddress[]>;
-  /** @param keep is asked while the rows come in; of many, few objects then live for longer than a moment */
+  /** @param keep filters rows while they arrive, so that few of many objects stay alive */
   neighbours(ifindex: number, keep?: (row: Neighbour) => boolean): Promise<Neighbour[]>;
   /** The `self` entries of one VXLAN device. */
   fdb(ifindex: number, keep?: (row: FdbEntry) => boolean): Promise<FdbEntry[]>;
-  /** The `master` entries of one bridge, but for those behind a VXLAN port: reading them reads its whole own FDB. */
+  /** The `master` entries of one bridge, without those behind VXLAN ports: a dump of those would read the VXLAN FDB, too. */
   bridgeFdb(bridge: number, keep?: (row: FdbEntry) => boolean): Promise<FdbEntry[]>;
 
   /** The routes through a device that name this protocol; IPv4 and IPv6, main table. */
@@ -88,40 +88,40 @@ export interface Namespace {
   getFdb(keys: { ifindex: number; lladdr: Mac }[]): (FdbEntry | undefined)[];
   getBridgeFdb(bridge: number, lladdrs: readonly Mac[]): (FdbEntry | undefined)[];
 
-  /** Writes in order, in as few sends as possible; one refusal does not stop the rest. Returns the refusals. */
+  /** Writes in order, in as few sends as possible; one refusal does not stop the rest. @returns the refusals */
   write(writes: EntryWrite[]): Refusal[];
 
-  /** The same for routes. */
+  /** Writes routes in the same way. */
   writeRoutes(writes: RouteWrite[]): Refusal[];
 
-  /** Sends an ARP reply or unsolicited neighbour advertisement straight out of bridge ports. Returns how many could not be sent. */
+  /** Sends an ARP reply or unsolicited neighbour advertisement directly out of bridge ports. @returns the number of failed sends */
   announce(announcements: Announcement[]): number;
 
-  /** Tells the asker tap which bridge ports belong to which VXLAN device. Replaces what was said before. */
+  /** Tells the asker tap which bridge ports belong to which VXLAN device. Replaces the earlier map. */
   setPorts(ports: { port: number; vxlan: number }[]): void;
   /**
-   * Whether the asker of an L2 miss is looked for: the port whose frame raised it, and the source MAC of that, without an
-   * address. It reads the head of every unicast frame of the asking ports, so only while somebody floods.
+   * Switches the search for askers of L2 misses: the port and source MAC of the frame that raised the miss, without an
+   * address. The search reads the head of every unicast frame of the asking ports, so it is on only during a flood.
    * @throws KernelError
    */
   followFrames(follow: boolean): void;
   /**
-   * Lets these ports send so many ARP requests and neighbour solicitations a second and drops the others before they
-   * raise a miss; replaces what was said before, also by a predecessor. Rejects where nftables cannot do it.
-   * @param rate per port and second, of those to everybody and of those to one
+   * Limits the ARP requests and neighbour solicitations of these ports, and drops the excess before it raises misses.
+   * Replaces the earlier limits, also those of an earlier process. Rejects where nftables cannot do it.
+   * @param rate per port and second, for multicast and for unicast each
    */
   throttle(ports: readonly Throttled[], rate: number): Promise<void>;
   /**
-   * Drops broadcasts over a limit before they are copied to other hosts; replaces what was said before, also by a
-   * predecessor, and counts from nothing. Rejects where nftables cannot do it.
+   * Drops broadcasts over a limit before they are copied to other hosts. Replaces the earlier limit, also that of an
+   * earlier process, and restarts the counters at 0. Rejects where nftables cannot do it.
    */
   limitBroadcasts(limit: BroadcastLimit): Promise<void>;
-  /** Broadcasts dropped since then, by ifindex of the VXLAN device. Rejects where there is no limit. */
+  /** Broadcasts dropped since the limit was set, by ifindex of the VXLAN device. Rejects where there is no limit. */
   broadcastsDropped(): Promise<Map<number, number>>;
   /**
-   * Tells of changes to the tables of these devices from now on, `rows`; of none without any. Of a bridge among them what
-   * it learns behind ports other than these devices, some thousand rows a second at most. Not of our own neighbours,
-   * which carry our netlink port; our own FDB entries cannot be told from anybody's.
+   * Starts `rows` events for the tables of these devices, and ends them for all others. A bridge among them reports rows
+   * that it learns behind other ports, some thousand a second at most. Our own neighbours raise no event, because they
+   * carry our netlink port; our own FDB entries raise events like all others.
    */
   watchTables(ifindexes: number[]): void;
   /** Milliseconds since a guest was last seen to ask for an address; undefined when not seen, or long ago. */
@@ -138,13 +138,13 @@ export interface Namespace {
   /** The table of a family, one for all namespaces of the machine; undefined without that family. @throws KernelError */
   getNeighbourTable(family: 4 | 6): NeighbourTable | undefined;
   /**
-   * Binds an abstract unix socket in this namespace; false when another process holds the name. Held until closed. A name
-   * of one kind is another than the same of the other kind.
+   * Binds an abstract unix socket in this namespace; false when another process holds the name. Bound until `unlock` or
+   * close. The two kinds of sockets have separate names.
    * @throws KernelError
    */
   lock(name: string, kind?: NameKind): boolean;
   unlock(name: string, kind?: NameKind): void;
-  /** Abstract unix sockets of this namespace whose names begin so, anybody's. @throws KernelError without unix_diag */
+  /** Abstract unix sockets of all processes in this namespace, by the beginning of their names. @throws KernelError without unix_diag */
   namedSockets(prefix: string): NamedSocket[];
 }
 
@@ -153,28 +153,28 @@ export type NameKind = 'listening' | 'datagram';
 export interface NamedSocket {
   name: string;
   inode: number;
-  /** User who made it; absent before Linux 5.3. */
+  /** User id of the owner; absent before Linux 5.3. */
   uid?: number;
   listening: boolean;
 }
 
 /** A family's neighbours of the whole machine, as `ip -s ntable` shows them. */
 export interface NeighbourTable {
-  /** Also those that `gc_thresh` does not count, such as ours. */
+  /** Includes entries that `gc_thresh` does not count, such as ours. */
   entries: number;
-  /** gc_thresh1 to gc_thresh3: beyond the last the kernel makes no further entry. */
+  /** gc_thresh1 to gc_thresh3: at the last the kernel refuses new entries. */
   thresholds: readonly [number, number, number];
-  /** Entries refused for that, since the machine started. */
+  /** Entries refused at gc_thresh3 since boot. */
   fulls: number;
 }
 
 interface WriteBase {
   ifindex: number;
   /**
-   * `create` fails with EEXIST where a row stands (NLM_F_CREATE | NLM_F_EXCL), `replace` creates or overwrites
+   * `create` fails with EEXIST where a row exists (NLM_F_CREATE | NLM_F_EXCL), `replace` creates or overwrites
    * (NLM_F_CREATE | NLM_F_REPLACE), `append` adds a remote to a broadcast or all-zeros FDB entry (NLM_F_APPEND),
-   * `delete` fails with ENOENT where there is none. `probe` writes nothing: where the kernel would take such a row it
-   * fails with EEXIST if one stands and ENOENT if not (NLM_F_EXCL alone).
+   * `delete` fails with ENOENT without a row. `probe` writes nothing: where the kernel would accept such a row, `probe`
+   * fails with EEXIST if one exists and ENOENT if not (NLM_F_EXCL alone).
    */
   op: 'create' | 'replace' | 'append' | 'delete' | 'probe';
   state: number;
@@ -194,7 +194,7 @@ export type EntryWrite =
 
 /**
  * A route of the main table by a gateway on the device itself (`onlink`). `create` fails with EEXIST where any route of
- * that prefix stands, `delete` with ESRCH where none does with this gateway, device and protocol.
+ * that prefix exists, `delete` with ESRCH where no route has this gateway, device and protocol.
  */
 export interface RouteWrite {
   op: 'create' | 'delete';
@@ -217,13 +217,13 @@ export interface Announcement {
   /** The answered address and its MAC. */
   ip: Ip;
   lladdr: Mac;
-  /** Whom to tell: a MAC and IP, or absent to tell everybody behind the port. */
+  /** MAC and IP of the receiver; absent for a broadcast to all guests behind the port. */
   to?: { lladdr: Mac; ip: Ip };
   /** Sets the router flag of a neighbour advertisement (RFC 4861 §4.4). */
   router: boolean;
 }
 
-/** The one shape of a kernel refusal: what was tried, errno, and the kernel's own words where it gave some. */
+/** The one shape of a kernel error: the operation, errno, and the kernel's extended-ack text if any. */
 export class KernelError extends Error {
   readonly operation: string;
   /** Positive errno. */
@@ -242,14 +242,14 @@ export class KernelError extends Error {
   }
 }
 
-/** A row of that key stands already. */
+/** A row with that key exists (EEXIST). */
 export const isTaken = (error: KernelError): boolean => error.code === 'EEXIST';
-/** The row or device is not there (any more). */
+/** The row or device does not exist (any more). */
 export const isGone = (error: unknown): boolean =>
   error instanceof KernelError &&
   (error.code === 'ENOENT' || error.code === 'ENODEV' || error.code === 'ENXIO' || error.code === 'ESRCH');
 /**
- * A look into a bridge that is not there any more, or whose ifindex is another device's by now (net/core/rtnetlink.c,
+ * The bridge is gone, or its ifindex belongs to another device now (net/core/rtnetlink.c,
  * `rtnl_fdb_get`: "Invalid master ifindex", "FDB get operation not supported by device").
  */
 export const isBridgeGone = (error: unknown): boolean =>

@@ -69,7 +69,7 @@ class LinuxNamespace implements Namespace {
           },
         );
       } catch (error) {
-        // Nobody unsubscribes from what never began.
+        // A failed start gets no unsubscription.
         native.close();
         throw translate(error);
       }
@@ -184,7 +184,7 @@ class LinuxNamespace implements Namespace {
   }
 }
 
-/** Rows made into objects before other work of the event loop gets its turn: about a millisecond's worth. */
+/** Rows decoded in one turn of the event loop: about a millisecond of work. */
 const ROWS_PER_TURN = 1000;
 
 async function collected<T>(

@@ -5,7 +5,7 @@
 import type { Asker, Miss } from '../base/vocabulary.ts';
 import type { Announcement, EntryWrite } from './kernel.ts';
 
-/** To C++ the texts go in one string, where each is read in a fifth of the time an element of an array takes. */
+/** Texts go to C++ in one string: reading a text there takes a fifth of the time of an array element. */
 export type Packed = [numbers: Uint32Array, texts: string];
 
 /** No address has it. */
@@ -48,7 +48,7 @@ export function packAnnouncements(announcements: readonly Announcement[]): Packe
   return [numbers, packTexts(texts)];
 }
 
-/** @param numbers is written over by the next batch */
+/** @param numbers overwritten by the next batch */
 export function unpackMisses(numbers: Uint32Array, texts: readonly string[], count: number): Miss[] {
   const misses: Miss[] = [];
   let last: Asker | undefined;
@@ -65,7 +65,7 @@ export function unpackMisses(numbers: Uint32Array, texts: readonly string[], cou
       misses.push({ layer, ifindex, address, state, count: total });
       continue;
     }
-    // One guest asks for many things at once.
+    // One guest often asks many questions at once.
     if (numbers[at + 5] !== place || last?.port !== port) {
       place = numbers[at + 5] ?? 0;
       const lladdr = texts[count + 2 * place] ?? '';
