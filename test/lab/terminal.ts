@@ -34,12 +34,12 @@ export class Terminal {
   }
 
   signal(signal: NodeJS.Signals): void {
-    process.kill(this.#pid, signal);
+    process.kill(this.pid, signal);
   }
 
   /** As somebody does who pulls at the corner of a window. */
   async resize(width: number, height: number): Promise<void> {
-    await run(['stty', '-F', `/proc/${this.#pid}/fd/1`, 'cols', String(width), 'rows', String(height)]);
+    await run(['stty', '-F', `/proc/${this.pid}/fd/1`, 'cols', String(width), 'rows', String(height)]);
   }
 
   /** Waits until something was shown. */
@@ -58,11 +58,13 @@ export class Terminal {
       .map((frame) => stripVTControlCharacters(frame).split(/\r+\n/));
   }
 
+  /** As a window that is closed: the kernel sends SIGHUP, and whoever writes from then on gets EIO. */
   kill(): void {
     this.#script.kill('SIGKILL');
   }
 
-  get #pid(): number {
+  /** The program's own. */
+  get pid(): number {
     return Number(readFileSync(this.#pidFile, 'utf8'));
   }
 }
