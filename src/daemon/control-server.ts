@@ -1,5 +1,5 @@
 /**
- * What root asks of a running daemon: an HTTP server on a unix socket in the state folder, which nobody else may enter.
+ * Requests of root to a running daemon: an HTTP server on a unix socket in the state folder, which only root may enter.
  *
  *   POST /flush {"namespace": inode, "devices": [names, or none for all], "all": whether every extern_learn row goes}
  */
@@ -12,28 +12,28 @@ import type { Flushed } from '../entries/flush.ts';
 
 /** Ends the names of the sockets in the state folder. */
 export const CONTROL_SUFFIX = '.sock';
-/** Bytes of a question; it is root's, yet it need not be read without end. */
+/** Longest request body, bytes. */
 const LONGEST = 65_536;
 
 export interface FlushRequest {
   /** Inode of the namespace. */
   namespace: number;
-  /** Names; all that are served where there are none. */
+  /** Names; empty for all served devices. */
   devices: string[];
-  /** Whether every `extern_learn` row goes, whosever it is. */
+  /** Whether foreign `extern_learn` rows are removed as well. */
   all: boolean;
 }
 
 /** Flushes those of the devices that the daemon serves. */
 export type FlushServed = (request: FlushRequest) => Promise<Flushed[]>;
 
-/** @returns closes it. A daemon that cannot be asked is flushed from beside it, and writes again what it holds. */
+/** @returns closes the server. Without a server `missd flush` flushes from outside, and the daemon restores what it holds. */
 export async function listenControl(
   folder: string,
   flush: FlushServed,
   failed: (reason: string) => void,
 ): Promise<() => void> {
-  // Not by the process id: daemons of several containers may share the folder.
+  // Not named after the process id, because daemons of several containers may share the folder.
   const path = join(folder, `${randomUUID()}${CONTROL_SUFFIX}`);
   const server: Server = createServer((request, response) => {
     answer(request, flush).then(

@@ -1,4 +1,4 @@
-/** What the kernel's news of devices, tables and addresses means to each part of the daemon. */
+/** Passes kernel events of devices, tables and addresses to the parts of the daemon. */
 import type { LaneName } from '../base/outcomes.ts';
 import type { Preload } from '../proactive/preload.ts';
 import { attempt } from '../base/guarded-lane.ts';
@@ -14,7 +14,7 @@ import type { Settings } from '../model/device-settings.ts';
 import type { NamespaceEvent } from '../links/namespace-event.ts';
 import type { RequestedDevices } from '../links/requested-devices.ts';
 
-/** Whom signals concern. */
+/** The parts that events are passed to. */
 export interface Concerned {
   host: Host;
   admission: Admission;
@@ -26,13 +26,13 @@ export interface Concerned {
   log: Logger;
   /** Whether devices that another missd serves are waited for. */
   wait: boolean;
-  /** Opens what a predecessor wrote down of what it had set on a device. */
+  /** Opens the predecessor's record of the settings it changed on a device. */
   settings: (device: ServedDevice) => Settings;
-  /** Follows the VNIs that are served by now. Never rejects. */
+  /** Follows the VNIs of all served devices. Never rejects. */
   follow: () => Promise<unknown>;
 }
 
-/** Each part of the daemon hears of it, whatever became of it in another. */
+/** Passes an event to each part; an exception in one part does not affect the others. */
 export function dispatch(event: NamespaceEvent, concerned: Concerned): void {
   for (const [lane, part] of partsOf(event, concerned)) attempt(lane, part, concerned.report);
 }
@@ -45,9 +45,9 @@ function partsOf(event: NamespaceEvent, concerned: Concerned): Part[] {
   switch (event.type) {
     case 'overrun': {
       const { socket } = event;
-      // Nothing is lost with changes that went unheard: the tables are read whole.
+      // Missed changes lose nothing, because the tables are then dumped.
       if (socket === 'table') return [['table_monitor', () => reconciler.missRows()]];
-      // The next audit reads what bridges have learned.
+      // The next audit reads the rows that bridges have learned.
       if (socket === 'bridge') return [['events', () => report.overrun(socket)]];
       return [['events', () => report.overrun(socket)], audit(() => host.devices())];
     }

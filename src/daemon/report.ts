@@ -23,7 +23,7 @@ import type { Answer } from '../model/question.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { InstallReport } from '../entries/report.ts';
 
-/** What does not go as the directory has it: counted every time, said once a minute, and told to whoever asks about the address. */
+/** Counts deviations from the directory, logs each kind once a minute, and notes them in the history of the address. */
 export class Report implements InstallReport {
   readonly #counters: Counters;
   readonly #complaints: FoldedLog;
@@ -78,7 +78,7 @@ export class Report implements InstallReport {
     this.#complaints.warn(`${device.name}: FDB entry of another owner, left as it is`, what);
   }
 
-  /** The journal lacks something, so those entries need another evidence after a restart. */
+  /** The journal is incomplete, so its entries need other evidence after a restart. */
   journal(reason: JournalFailure, what: string): void {
     this.#counters.journalFailures[reason]++;
     this.#complaints.warn(`journal of the entries written (${reason})`, what);
@@ -101,7 +101,7 @@ export class Report implements InstallReport {
   }
 
   directory(state: DirectoryState, before: DirectoryState): void {
-    // An outage has one reason after the other, and may come and go.
+    // The reason may change during an outage, and the directory may come and go.
     if (state.up && !before.up) this.#complaints.info('the directory answers');
     else if (!state.up && (before.up || state.reason !== before.reason))
       this.#complaints.warn('the directory does not answer', state.reason, { apart: state.reason });
@@ -119,7 +119,7 @@ export class Report implements InstallReport {
     this.#complaints.warn('netlink overrun', `the kernel dropped ${socket} messages for want of buffer`);
   }
 
-  /** Counted by the kernel for the whole machine. */
+  /** The kernel counts refused entries for the whole machine. */
   tableFull(family: NeighbourFamily, refused: number, limit: number): void {
     this.#counters.tableFulls[family] += refused;
     const sysctl = `net.${family}.neigh.default.gc_thresh`;
@@ -129,13 +129,13 @@ export class Report implements InstallReport {
     );
   }
 
-  /** What was waiting there may be lost. */
+  /** Messages waiting in the socket may be lost. */
   receiveFailed(socket: ReceivingSocket, error: KernelError): void {
     this.#counters.receiveFailures[socket]++;
     this.#complaints.warn(`the ${socket} socket could not be read`, error.code);
   }
 
-  /** A connection to the HTTP address was not taken, or another closed for it. */
+  /** A connection to the HTTP address was refused, or another was closed to make room. */
   refusedPeer(reason: HttpRefusal, example: string): void {
     this.#counters.httpRefusals[reason]++;
     this.#complaints.warn(`a connection to the HTTP address was refused (${reason})`, example);

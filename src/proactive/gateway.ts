@@ -2,13 +2,13 @@ import type { Leases } from '../directory/directory.ts';
 import { addressOf, covers, following, parseCidr } from '../base/prefix.ts';
 import type { Ip } from '../base/vocabulary.ts';
 
-/** Longer prefixes stepped over; a directory with more of them in one lease is nobody's network. */
+/** Longer prefixes skipped at the start of a lease; no real network has more. */
 const MOST_STEPS = 64;
 
 /**
- * The address that stands for the remote host in the route to its lease: the first of the prefix, which is no guest's.
- * Where a longer prefix begins there, the first one behind it: two hosts cannot share a neighbour.
- * @returns undefined where longer prefixes leave nothing of it
+ * The gateway of the route to a lease: the first address of the prefix, which no guest has. When a longer prefix begins
+ * there, the first address behind that prefix, because two hosts cannot share a neighbour.
+ * @returns undefined when longer prefixes cover the whole lease
  */
 export function gatewayOf(cidr: string, leases: Leases): Ip | undefined {
   const prefix = parseCidr(cidr);

@@ -1,10 +1,10 @@
 /**
- * What is written ahead of any miss, by the strategy of each VNI: through the same judgement and the same installation
- * as answers to misses, in batches, and from then on kept like everything else that is held.
+ * Writes entries before any miss, by the strategy of each VNI. Records are judged and installed in batches like answers to
+ * misses, and the entries are reconciled like all others.
  *
- *   at start, and after every gap of the feed    all records or leases are gone through
+ *   at start, and after every gap of the feed    all records or leases are read
  *   a new record or lease                        is written at once
- *   what is held already                         is the keeper's alone (reconcile/reconciler.ts)
+ *   a record of a held entry                     is left to reconciliation (reconcile/reconciler.ts)
  */
 import { tryInstall } from '../entries/install.ts';
 import type { PipelineDeps } from '../resolver/pipeline.ts';
@@ -28,7 +28,7 @@ import { areStale, gatewaysToWrite, wantedRoutes } from './routes.ts';
 const AT_ONCE = 256;
 /** No device waits twice. */
 const ONE_BY_ONE = { size: 1, underWay: 1, most: Infinity };
-/** Changed records that may wait; more than that are gone through again with everything. */
+/** Changed records that may wait; beyond that all records are read again. */
 const READS = { size: AT_ONCE, underWay: 1, most: 65_536 };
 
 interface Changed {
@@ -43,11 +43,11 @@ export class Preload {
   readonly #again: (change: DirectoryChange) => void;
   readonly #due$ = new Subject<ServedDevice[]>();
   readonly #changed$ = new Subject<Changed[]>();
-  /** Devices with everything ahead as the strategy has it; what is not in here is gone through at the next `tick`. */
+  /** Devices on which every entry of the strategy is written; the next `tick` writes those of all other devices. */
   readonly #done = new WeakSet<ServedDevice>();
   readonly #underWay = new Set<ServedDevice>();
 
-  /** @param again hears of records that were held by the time they were read: they are to be read as such */
+  /** @param again takes records whose entries were held by the time they were read, for reconciliation */
   constructor(
     deps: PipelineDeps,
     devices: () => ServedDevice[],
@@ -114,20 +114,20 @@ export class Preload {
     this.tick();
   }
 
-  /** These are to be gone through again: their tables, or what should be in them, may be others than before. */
+  /** Writes these devices again at the next `tick`, because their tables or records may have changed. */
   renew(devices: readonly ServedDevice[]): void {
     for (const device of devices) this.#done.delete(device);
   }
 
-  /** Looks at routes that somebody may have taken away. */
+  /** Restores routes that were removed from outside. */
   audit(): void {
     this.renew(this.#devices().filter(({ strategy }) => strategy === 'routes'));
     this.tick();
   }
 
   /**
-   * Every second. What a predecessor left is compared with the directory first: then whatever a change of strategy takes
-   * away can be asked for again.
+   * Every second. Adopted entries are compared with the directory first, so that misses can replace entries that a change
+   * of strategy removes.
    */
   tick(): void {
     const due = this.#devices().filter((device) => {
@@ -138,7 +138,7 @@ export class Preload {
     if (due.length > 0) this.#due$.next(due);
   }
 
-  /** Goes through everything that is to be on a device. Never rejects: what failed is tried again. */
+  /** Writes all entries of a device's strategy. Never rejects: a failure is repeated at the next `tick`. */
   async #write(device: ServedDevice): Promise<void> {
     this.#done.add(device);
     try {
@@ -168,7 +168,7 @@ export class Preload {
     this.#install(batch);
   }
 
-  /** Also where the strategy was `routes` in another life: then they go. */
+  /** Writes routes, or removes those of a predecessor with the strategy `routes`. */
   async #routes(device: ServedDevice): Promise<void> {
     const leases = this.#deps.policy.leases(device.vni);
     const stand = await ourRoutes(device);
@@ -212,18 +212,18 @@ export class Preload {
     return answer === undefined || isOwnVtep(answer.vtep) ? undefined : { device, ip: address, answer };
   }
 
-  /** One namespace at a time, and only what is still served. */
+  /** Installs one namespace at a time, and only on devices that are still served. */
   #install(placements: readonly Placement[]): void {
     const served = new Set(this.#devices());
     const current = placements
       .filter(({ device }) => served.has(device))
       .map((placement) => ({ ...placement, port: ADOPTED }));
-    // Nobody's quota.
+    // Adopted entries count against no port's quota.
     for (const together of groupBy(current, ({ device }) => device.namespace).values())
       tryInstall(together, this.#deps);
   }
 }
 
-/** A held neighbour is the keeper's; a `mac:` record may know better than what an FDB entry was written from. */
+/** Held neighbours are left to reconciliation; an FDB entry stands only if the answer has the same VTEP. */
 const stands = ({ device: { tables }, ip, answer }: Placement): boolean =>
   ip === undefined ? tables.fdb.get(answer.mac)?.vtep === answer.vtep : tables.neighbours.has(ip);

@@ -1,7 +1,7 @@
 /**
- * The strategy `routes`: for every remote lease a neighbour of its gateway with the FDB entry behind it, written and kept
- * like any other, and a route that stands exactly as long as that neighbour is held from that lease. So whatever keeps
- * or withdraws neighbours (the feed, checks, the grace of a mass withdrawal) decides about routes, too.
+ * The strategy `routes`: for every remote lease a neighbour for its gateway, an FDB entry, and a route that exists exactly
+ * as long as that neighbour is held from that lease. So the feed, checks and the grace of a mass withdrawal apply to
+ * routes as well.
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import type { Leases } from '../directory/directory.ts';
@@ -27,7 +27,7 @@ export function gatewaysToWrite(device: ServedDevice, deps: PipelineDeps): Place
   });
 }
 
-/** A route to such a lease would swallow this host's own traffic, or the tunnel that is to carry it. */
+/** A local address or VTEP in the prefix: a route would divert this host's traffic, or the tunnel's own packets. */
 function coveredHere({ namespace }: ServedDevice, cidr: string, vtep: Ip): Ip | undefined {
   const prefix = parseCidr(cidr);
   if (prefix === undefined) return undefined;
@@ -37,7 +37,7 @@ function coveredHere({ namespace }: ServedDevice, cidr: string, vtep: Ip): Ip | 
   });
 }
 
-/** What routes there should be, going by the neighbours that are held. @param stand what of ours is there */
+/** The routes that the held neighbours call for. @param stand our present routes */
 export function wantedRoutes(device: ServedDevice, stand: Routes, leases: Leases): Routes {
   const wanted = new Map<string, Ip>();
   const leased = new Set(leases.all().map(({ cidr }) => cidr));
@@ -52,18 +52,18 @@ export function wantedRoutes(device: ServedDevice, stand: Routes, leases: Leases
   return wanted;
 }
 
-/** The VTEP of a neighbour that is held from this very lease. */
+/** The VTEP of a neighbour that is held from this lease. */
 function vtepHeldFrom({ tables }: ServedDevice, gateway: Ip, cidr: string): Ip | undefined {
   const held = tables.neighbours.get(gateway);
   if (held?.source.kind !== 'lease' || held.source.name !== cidr) return undefined;
   return tables.fdb.get(held.mac)?.vtep;
 }
 
-/** A route whose lease is gone, but whose neighbour is kept; or was taken over, and not compared with a lease yet. */
+/** Whether a route's neighbour is still held from its lease, or adopted and not yet compared with a lease. */
 const leads = (device: ServedDevice, cidr: string, gateway: Ip): boolean =>
   vtepHeldFrom(device, gateway, cidr) !== undefined ||
   device.tables.neighbours.get(gateway)?.source.kind === 'adopted';
 
-/** Whether a neighbour went, or follows another lease, and its route has to go with it. */
+/** Whether the neighbour of a route is gone or follows another lease. */
 export const areStale = (device: ServedDevice): boolean =>
   [...device.routes].some(([cidr, gateway]) => !leads(device, cidr, gateway));
