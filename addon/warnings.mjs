@@ -28,7 +28,7 @@ let failed = false;
 for (const compiler of COMPILERS)
   for (const source of sources) {
     const options = ['-std=c++17', '-fsyntax-only', ...WARNINGS, ...DEFINES.map((one) => `-D${one}`)];
-    const argv = [...options, ...system, '-I', join(here, 'src'), source];
+    const argv = [...options, ...system, '-iquote', join(here, 'src'), source];
     const { status, error } = spawnSync(compiler, argv, { stdio: 'inherit' });
     if (error !== undefined) console.error(`warnings: ${compiler} does not run: ${error.message}`);
     failed ||= status !== 0;
