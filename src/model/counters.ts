@@ -1,6 +1,6 @@
 /**
- * What is counted, as plain numbers: a labelled counter of a client library costs 200 ns a time, and a miss passes a
- * dozen of these. `registry.ts` publishes them when somebody asks.
+ * Counters as plain numbers: a labelled counter of a client library costs 200 ns per increment, and a miss passes a dozen
+ * counters. observe/metrics/registry.ts publishes them on a scrape.
  */
 import {
   ANNOUNCED,
@@ -27,14 +27,14 @@ import { PlainHistogram } from '../base/histogram.ts';
 const zeros = <K extends string>(keys: readonly K[]): Record<K, number> =>
   Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 
-/** Upper bounds in seconds: from what the kernel floor takes to what a guest's own retry would. */
+/** Upper bounds in seconds: from the time the kernel alone takes to that of a guest's own retry. */
 const RESOLUTION_BUCKETS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10,
 ];
-/** A stage may take less than all of them. */
+/** A single stage may take less time. */
 const STAGE_BUCKETS = [0.00001, 0.000025, 0.00005, ...RESOLUTION_BUCKETS];
 
-/** What is counted of one device; gone with it. */
+/** The counters of one device. */
 export class DeviceCounters {
   readonly misses = zeros(LAYERS);
   readonly outcomes = zeros(OUTCOMES);
@@ -53,9 +53,9 @@ export class Counters {
   readonly receiveFailures = zeros(RECEIVING_SOCKETS);
   readonly tableFulls = zeros(NEIGHBOUR_FAMILIES);
   readonly evictions = zeros(EVICTIONS);
-  /** What broke and was gone on without, see guarded-lane.ts. */
+  /** Errors that were caught, see base/guarded-lane.ts. */
   readonly internalErrors = zeros(LANES);
-  /** What found no room in a lane. */
+  /** Items that found no room in a lane. */
   readonly overflows = zeros(LANES);
   readonly journalFailures = zeros(JOURNAL_FAILURES);
   readonly malformedRecords = new Map<MalformedReason, number>();
@@ -64,20 +64,20 @@ export class Counters {
   malformedMessages = 0;
   lookupFailures = 0;
   lookupKeys = 0;
-  /** Times the directory went away. */
+  /** How often the directory became unreachable. */
   outages = 0;
   /** Miss received to entry acknowledged by the kernel. */
   readonly resolutionSeconds = new PlainHistogram(RESOLUTION_BUCKETS);
-  /** What each stage took, weighted by the misses that waited for it. */
+  /** Duration of each stage, weighted by the misses that waited for it. */
   readonly stageSeconds = {
     queue: new PlainHistogram(STAGE_BUCKETS),
     lookup: new PlainHistogram(STAGE_BUCKETS),
     write: new PlainHistogram(STAGE_BUCKETS),
     announce: new PlainHistogram(STAGE_BUCKETS),
   } satisfies Record<(typeof STAGES)[number], PlainHistogram>;
-  /** One round trip to the directory, whatever it carried. */
+  /** One round trip to the directory with any number of keys. */
   readonly lookupSeconds = new PlainHistogram(RESOLUTION_BUCKETS);
-  /** Word of a changed record to the tables in step with it. */
+  /** Notification of a changed record to its entries written. */
   readonly changeSeconds = new PlainHistogram(RESOLUTION_BUCKETS);
 
   /** How a miss ended. */

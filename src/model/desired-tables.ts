@@ -17,21 +17,22 @@ import { PortQuotas, UNKNOWN } from './port-quotas.ts';
 export type { HeldFdbEntry, HeldNeighbour, Source } from './held-entry.ts';
 
 /**
- * Why an adopted FDB entry is not known to be ours: `upgrade` where the device had no journal before, so that a previous
- * release of missd may have written it, and `found` where a journal would say so.
+ * Why an adopted FDB entry is unproven: `upgrade` where the device had no journal, so that a previous release of missd may
+ * have written the entry; `found` where there was a journal and it does not list the entry.
  */
 export type Doubt = 'upgrade' | 'found';
 
 /**
- * What missd holds on one device: the tables as they should be. Pure memory; `install.ts` keeps the kernel in step.
+ * The desired tables of one device: neighbours and FDB entries as missd wants them. Pure memory; entries/install.ts writes
+ * the kernel's tables.
  *
  * An entry, as `--max-entries` counts them, is a neighbour with its FDB entry, or an FDB entry that no neighbour needs.
- * There may be hundreds of thousands: what is held stays one object and changes in place, and times are whole
- * milliseconds, which V8 keeps without a box of their own. In a storm every Map of that size costs a miss two cache
- * misses and its share of growing, so there are two: addresses and MACs.
+ * There may be hundreds of thousands of entries. Each stays one object and changes in place, and times are whole
+ * milliseconds, which V8 stores without a heap object. In a storm each Map of that size costs a miss two cache misses and
+ * its share of growing, so there are only two: by address and by MAC.
  */
 export class DesiredTables {
-  /** In order of `checkedAt`, the longest unread first. */
+  /** In order of `checkedAt`, oldest first. */
   readonly neighbours: ReadonlyMap<Ip, HeldNeighbour>;
   readonly fdb: ReadonlyMap<Mac, HeldFdbEntry>;
   /** FDB entries that no held neighbour needs, in order of `checkedAt`. */
@@ -39,18 +40,18 @@ export class DesiredTables {
   readonly quotas = new PortQuotas();
   /** Neighbours rewritten as STALE to see whether they are used, and since when (monotonic ms); see `reconcile/aging.ts`. */
   readonly staleProbes = new Map<Ip, number>();
-  /** Adopted FDB entries that only their record can show to be ours; see evidence.ts. None of them is ever removed. */
+  /** Adopted FDB entries that only their record can prove to be missd's, see entries/evidence.ts. Never removed. */
   readonly unproven = new Map<Mac, Doubt>();
-  /** Told of each whose record says what it says. */
+  /** Called with each unproven entry that its record proves. */
   onProven: (entry: HeldFdbEntry) => void = () => undefined;
-  /** What guests may know of addresses that are not held. */
+  /** MACs that guests may know for addresses without an entry. */
   readonly known = new KnownMacs();
   readonly #neighbours = new Map<Ip, HeldNeighbour>();
   readonly #fdb = new Map<Mac, HeldFdbEntry>();
   readonly #lone = new Map<Mac, HeldFdbEntry>();
-  /** Users of MACs whose FDB entry is not held: it is somebody else's, or held a moment later. */
+  /** Users of MACs without an FDB entry here: the entry is foreign, or is added a moment later. */
   readonly #unplaced = new Map<Mac, Ip | Set<Ip>>();
-  /** FDB entries written from the `ip:` record of an address that is not held, or has another MAC by now. */
+  /** FDB entries written from the `ip:` record of an address that has no neighbour here, or another MAC by now. */
   readonly #bySource = new Map<Ip, Mac>();
   readonly #remembered = new MacHistory();
 
@@ -67,7 +68,7 @@ export class DesiredTables {
   setNeighbour({ ip, mac, source, checkedAt, usedAt }: NeighbourFacts, port?: number): void {
     const held = this.#neighbours.get(ip);
     if (held === undefined) {
-      // In one literal: what is spread into an object lies apart from it, and costs 40 bytes more.
+      // One literal: V8 stores properties added by a spread apart from the object, for 40 bytes more.
       const made = {
         ip,
         mac,
@@ -95,7 +96,7 @@ export class DesiredTables {
     if (port !== undefined) this.quotas.renew(held, port);
   }
 
-  /** Its record was read and says the same, be it another record than before. */
+  /** Notes that a record, perhaps another one than before, was read and confirms the neighbour. */
   checkNeighbour(held: HeldNeighbour, source: Source, at: number): void {
     held.source = source;
     held.checkedAt = Math.trunc(at);
@@ -164,7 +165,7 @@ export class DesiredTables {
     if (this.#bySource.get(held.source.name) === mac) this.#bySource.delete(held.source.name);
   }
 
-  /** Holds nothing any more: whatever is still under way finds nothing to do. */
+  /** Empties the tables; work under way then finds nothing to do. */
   clear(): void {
     this.#neighbours.clear();
     this.#fdb.clear();
@@ -177,7 +178,7 @@ export class DesiredTables {
     this.known.clear();
   }
 
-  /** A guest asks with an address as its own; what is held of the address says more of what the others know. */
+  /** A guest asks with an address as its own. The MAC of a neighbour here counts more, since other guests know that one. */
   heardAsker({ ip, lladdr, port }: Asker): void {
     this.known.heard(ip, this.#neighbours.get(ip)?.mac ?? lladdr, port);
   }
@@ -192,7 +193,7 @@ export class DesiredTables {
     return [...usersIn(this.#usersOf(mac))];
   }
 
-  /** How many they are, for where they are many. */
+  /** The number of `users`, without a copy of them. */
   userCount(mac: Mac): number {
     const users = this.#usersOf(mac);
     return typeof users === 'object' ? users.size : users === undefined ? 0 : 1;
@@ -243,13 +244,13 @@ export class DesiredTables {
     this.#noteSource(held);
   }
 
-  /** A held neighbour leads to the entry of its own MAC; any other that its record speaks for is to be noted. */
+  /** A neighbour leads to the entry of its own MAC; other entries from the same record are noted here. */
   #noteSource({ mac, source }: HeldFdbEntry): void {
     if (source.kind === 'ip' && this.#neighbours.get(source.name)?.mac !== mac)
       this.#bySource.set(source.name, mac);
   }
 
-  /** No neighbour needs it: it is an entry of its own, of whoever had the last one. */
+  /** Counts the FDB entry as an entry of its own once no neighbour needs it, in the quota of the last neighbour's port. */
   #leave(held: HeldFdbEntry, port: number): void {
     this.#lone.set(held.mac, held);
     this.quotas.add(held, port);

@@ -16,7 +16,7 @@ export type Replicas = ReadonlyMap<Mac, ReadonlySet<Ip>>;
 /** Gateways by CIDR. */
 export type Routes = ReadonlyMap<string, Ip>;
 
-/** What a device needs to know of the namespace it is in. */
+/** The namespace of a device, as the device needs it. */
 export interface DeviceNamespace {
   /** For logs: a name under /run/netns, a path, or `own`. */
   readonly name: string;
@@ -27,61 +27,61 @@ export interface DeviceNamespace {
   isBroadcast(ip: string): boolean;
   /** Every address that an interface of the namespace has. */
   assigned(): Iterable<string>;
-  /** Ports of the device's bridge with a guest of this host behind them. */
+  /** Ports of the device's bridge that lead to a guest of this host; ifindexes. */
   guestPorts(device: ServedDevice): number[];
-  /** Tells the asker tap to leave these ports alone. */
+  /** Tells the asker tap to ignore these ports. Replaces the ports of the last call. */
   muteTap(ports: ReadonlySet<number>): void;
   /** For logs. */
   portName(ifindex: number): string;
 }
 
-/** Remembered addresses that nobody has, per device. A guest that scans more than this only costs lookups. */
+/** Addresses in the negative cache of a device at most. A guest that scans more only costs lookups. */
 const MOST_ABSENT = 65_536;
 
-/** A VXLAN device being served, with everything missd knows about it. Gone with its ifindex. */
+/** A served VXLAN device, with the state that several parts of missd share. Ends with its ifindex. */
 export class ServedDevice {
   /** As last reported by the kernel. */
   link: VxlanLink;
   readonly namespace: DeviceNamespace;
-  /** Addresses that nobody has, as of a moment ago. */
+  /** The negative cache: addresses that the directory did not know a moment ago. */
   readonly absent: ExpiringSet;
   /** Addresses found to live on this host a moment ago, so that every ARP for the gateway is not another lookup. */
   readonly local: ExpiringSet;
   readonly tables = new DesiredTables();
   readonly counters = new DeviceCounters();
-  /** No longer served: whatever is under way leaves it alone. */
+  /** The device is no longer served; work under way skips it. */
   gone = false;
-  /** Which FDB rows missd wrote, for the next start. */
+  /** The FDB rows that missd wrote, for the next start. */
   journal: Journal = new VolatileJournal();
-  /** What missd has set on it besides. */
+  /** Device settings that missd has changed. */
   settings = new Settings();
-  /** FDB rows with our marks that are somebody else's, by MAC, with the VTEP that they were seen with. */
+  /** Foreign FDB rows with missd's marks: MAC to the VTEP last seen. */
   readonly foreign = new Map<Mac, Ip>();
   /**
-   * Where frames to MACs without an FDB entry go, as last seen: an all-zeros entry turns L2 misses off. Another control
-   * plane's (FRR's advertise-all-vni), or the device's own from when it was made (`remote`, `group`).
+   * VTEP of the all-zeros FDB entry, as last read: frames to MACs without an entry go there and raise no L2 miss. Written by
+   * another control plane (FRR's advertise-all-vni), or by the kernel when the device was made (`remote`, `group`).
    */
   defaultRemote: Ip | undefined;
-  /** MACs that another control plane's neighbours name, as of the last time that the tables were read whole. */
+  /** MACs that neighbours of another control plane name, as of the last full read of the tables. */
   foreignMacs: ReadonlySet<Mac> = new Set();
-  /** What a predecessor left in the kernel's tables has been taken over. */
+  /** The entries of a predecessor have been adopted. */
   adopted = false;
-  /** Everything adopted has been compared with the directory since. */
+  /** All adopted entries have been compared with the directory. */
   verified = false;
 
   /** Address family of the underlay: what a record's VTEP must be. */
   readonly family: 4 | 6;
-  /** How its entries come about. */
+  /** Whether entries are written on a miss or ahead. */
   readonly strategy: Strategy;
-  /** What the strategy writes ahead has been written once. */
+  /** The strategy has written its entries ahead once. */
   preload = false;
-  /** Hosts that its broadcasts are copied to, as last seen. */
+  /** Remotes of head-end replication, as last read or written. */
   replicas: Replicas = new Map();
-  /** Routes of ours through it, as last seen. */
+  /** Routes of missd through the device, as last read or written. */
   routes: Routes = new Map();
-  /** Broadcast addresses of the subnets of its underlay, where that is another namespace. */
+  /** Broadcast addresses of the underlay's subnets, where the underlay is in another namespace. */
   underlayBroadcasts: ReadonlySet<string> = new Set();
-  /** When its tables were last compared with what is held, monotonic ms. */
+  /** When the kernel's tables were last compared with the desired tables, monotonic ms. */
   auditedAt: number | undefined;
 
   /** @param negativeLifetime milliseconds */
@@ -103,12 +103,12 @@ export class ServedDevice {
     };
   }
 
-  /** ifindex of what a link-local VTEP is reached by; undefined where it cannot be named in the device's own namespace. */
+  /** ifindex of the underlay interface; undefined where none is set or it is in another namespace. */
   get underlay(): number | undefined {
     return interfaceOf(this.link);
   }
 
-  /** Whether every host of a subnet that the device's packets leave into hears this address. */
+  /** Whether this is the broadcast address of a subnet of the underlay. */
   readonly isBroadcast = (ip: string): boolean =>
     this.link.linkNetnsid === undefined ? this.namespace.isBroadcast(ip) : this.underlayBroadcasts.has(ip);
 

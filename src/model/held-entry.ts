@@ -1,4 +1,4 @@
-/** What is held of a neighbour and of an FDB entry. */
+/** An entry of the desired tables: a neighbour or an FDB entry. */
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Member } from './port-quotas.ts';
 
@@ -11,9 +11,9 @@ export interface Source {
 
 interface Facts {
   source: Source;
-  /** When its record was last read, monotonic ms. */
+  /** When the record was last read, monotonic ms. */
   checkedAt: number;
-  /** When it was last seen to be wanted: a miss, or another sign of use. Monotonic ms. */
+  /** When the entry was last used: a miss, or another sign of use. Monotonic ms. */
   usedAt: number;
 }
 
@@ -31,10 +31,10 @@ export interface FdbFacts extends Facts {
 /** A neighbour that missd wrote and answers for. */
 export type HeldNeighbour = NeighbourFacts & Member;
 
-/** Addresses of the held neighbours that need an FDB entry. Mostly one, which then costs no Set. */
+/** Addresses of the neighbours that need an FDB entry. Mostly one, stored without a Set. */
 export type Users = Ip | Set<Ip> | undefined;
 
-/** An FDB entry that missd wrote and answers for. In a share only while no held neighbour needs it. */
+/** An FDB entry that missd wrote and answers for. In a quota only while no neighbour needs it. */
 export type HeldFdbEntry = FdbFacts & Member & { users: Users };
 
 export function withUser(users: Users, ip: Ip): Ip | Set<Ip> {
@@ -42,7 +42,7 @@ export function withUser(users: Users, ip: Ip): Ip | Set<Ip> {
   return typeof users === 'object' ? users.add(ip) : new Set([users, ip]);
 }
 
-/** Whether it was written from the `ip:` record of that address. */
+/** Whether the entry was written from the `ip:` record of that address. */
 export const isFrom = ({ source }: HeldFdbEntry, ip: Ip): boolean =>
   source.kind === 'ip' && source.name === ip;
 

@@ -1,37 +1,37 @@
-/** Which FDB rows of a device missd wrote, as the other parts ask for it; entries/journal.ts keeps it in a file. */
+/** The FDB rows of a device that missd wrote. entries/journal.ts keeps the journal in a file. */
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import { isGroup } from '../base/mac.ts';
 
-/** An FDB row, as far as the journal knows it. */
+/** The part of an FDB row that the journal keeps. */
 export interface JournalRow {
   mac: Mac;
   vtep: Ip;
 }
 
 export interface Journal {
-  /** There was none before, and what stands has not been adopted yet: whoever wrote it kept no journal. */
+  /** There was no journal, and the rows in the kernel have not been adopted yet. */
   readonly isNew: boolean;
-  /** Whether missd wrote this row: of an endpoint as the journal had it when it was opened, until `adopted`. */
+  /** Whether missd wrote this row. For an endpoint: by the journal as opened, and only until `adopted`. */
   wrote(mac: Mac, vtep: Ip): boolean;
-  /** Whether this row was seen to be somebody else's. */
+  /** Whether this row was found to be foreign. */
   disowned(mac: Mac, vtep: Ip): boolean;
-  /** These are about to be written. */
+  /** Notes rows that are about to be written. */
   intend(rows: readonly JournalRow[]): void;
-  /** These are removed. */
+  /** Notes that the rows of these MACs are removed. */
   forget(macs: readonly Mac[]): void;
-  /** This is somebody else's. */
+  /** Notes that a row is foreign. */
   disown(row: JournalRow): void;
-  /** What was read at the start has been taken over: from now on the held tables say what is ours. */
+  /** Notes that adoption is over: from now on the desired tables list the rows of missd. */
   adopted(): void;
-  /** Writes again what could not be written. */
+  /** Retries lines that could not be written. */
   tick(): void;
   close(): void;
 }
 
-/** Where none is kept: what it knows of groups is gone with the process. */
+/** A journal without a file: the rows of groups are forgotten with the process. */
 export class VolatileJournal implements Journal {
   isNew = true;
-  /** Rows of groups, of which there are few; those of endpoints are in the held tables. */
+  /** Rows of groups; there are few. The rows of endpoints are in the desired tables. */
   protected readonly groups = new Set<string>();
 
   wrote(mac: Mac, vtep: Ip): boolean {
@@ -48,13 +48,13 @@ export class VolatileJournal implements Journal {
       if (isGroup(mac)) for (const key of this.groups) if (key.startsWith(mac)) this.groups.delete(key);
   }
   disown(_row: JournalRow): void {
-    // The process remembers it itself, see ServedDevice.
+    // ServedDevice.foreign remembers the row.
   }
   adopted(): void {
     this.isNew = false;
   }
   tick(): void {
-    // Nothing is behind.
+    // There is nothing to retry.
   }
   close(): void {
     // Nothing is open.

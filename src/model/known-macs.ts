@@ -1,23 +1,23 @@
 import type { Ip, Mac } from '../base/vocabulary.ts';
 
-/** What guests may have in their own tables about an address. */
+/** The MAC that guests may have for an address in their own neighbour tables. */
 export interface Known {
   mac: Mac;
   /** ifindex of the bridge port whose guest asked with the address as its own. */
   port: number | undefined;
 }
 
-/** Addresses that one port may claim; a guest that forges its own cannot make the device forget those of others. */
+/** Addresses that one port may claim, so that a guest with forged addresses cannot displace those of others. */
 const MOST_PER_PORT = 1_024;
 
 /**
- * Which MAC the guests of a device may know for an address that is not held: one that was answered before, one that a
- * local guest asks with, or this host's own. A guest keeps what it knows for as long as it gets answers, and longer
- * (net/core/neighbour.c: base_reachable_time, then five probes), whatever became of the entry here. The least recently
- * used is forgotten first.
+ * The MACs that guests of a device may know for addresses without an entry here: from an earlier answer, from a local guest
+ * that asks with the address, or this host's own. A guest keeps a MAC as long as it gets answers, and longer
+ * (net/core/neighbour.c: base_reachable_time, then five probes), even when the entry here is gone. The least recently used
+ * address is forgotten first.
  */
 export class KnownMacs {
-  /** How many are remembered, see `--max-entries`; lowered, it takes effect with the next one. */
+  /** Addresses remembered at most, see `--max-entries`; a lower value takes effect with the next address. */
   most: number;
   /** The least recently used first. */
   readonly #known = new Map<Ip, Known>();
@@ -39,7 +39,7 @@ export class KnownMacs {
     return this.#known.keys();
   }
 
-  /** Guests were told, or may have been. */
+  /** Guests were told this MAC, or may have been. */
   note(ip: Ip, mac: Mac): void {
     this.#put(ip, { mac, port: this.#known.get(ip)?.port });
   }
@@ -55,7 +55,7 @@ export class KnownMacs {
     this.#put(ip, { mac, port });
   }
 
-  /** A neighbour is held from now on and says what guests know. The port that claims the address is still to be known. */
+  /** Notes that the desired tables now have the address. Its claim by a port stays. */
   hold(ip: Ip, mac: Mac): void {
     const known = this.#known.get(ip);
     if (known === undefined) return;

@@ -1,13 +1,13 @@
 import type { Ip, Mac } from '../base/vocabulary.ts';
 
-/** A MAC may have many addresses (two families, aliases); these are enough to find its record again. */
+/** Addresses kept per MAC. A MAC may have many (two families, aliases); these suffice to find its record again. */
 export const MOST_PER_MAC = 4;
 /** MACs in a generation. */
 const GENERATION = 32_768;
 
 /**
- * Addresses that a MAC was last known to have, newest first. They outlive the entries, for the L2 miss that comes after.
- * Two generations: what was not looked for or told again while the younger filled up is forgotten, in one step.
+ * The last known addresses of MACs, newest first. They outlive the entries, for a later L2 miss. There are two generations:
+ * when the younger is full the older is dropped at once, with the MACs that were neither read nor added in between.
  */
 export class MacHistory {
   #young = new Map<Mac, Ip | Ip[]>();

@@ -1,11 +1,11 @@
-/** Whose the held entries of a device are, so that one guest cannot take the room of all. */
+/** The port that each entry of a device counts for, so that one guest cannot use up `--max-entries`. */
 
 /** Entries whose asker is not known: L2 misses, the routed topology, a tap that missed the question. */
 export const UNKNOWN = 0;
-/** Entries that nobody here asked for: found in the kernel, where a predecessor was asked, or written ahead. */
+/** Entries without an asker on this host: adopted from the kernel, or written ahead. */
 export const ADOPTED = -1;
 
-/** An entry in its share's queue: linked, not listed, so that it costs no object and is taken out in one step. */
+/** An entry in its quota's linked list: the list costs no object per entry, and an entry leaves it in one step. */
 export interface Member {
   usedAt: number;
   quota: PortQuota | undefined;
@@ -13,7 +13,7 @@ export interface Member {
   newer: Member | undefined;
 }
 
-/** The entries of one asking port (its ifindex, or one of the above), the longest unasked for first. */
+/** The entries of one asking port (its ifindex, or a constant above), least recently asked for first. */
 export class PortQuota {
   readonly port: number;
   size = 0;
@@ -44,12 +44,12 @@ export class PortQuota {
   }
 }
 
-/** The shares of one device. */
+/** The quotas of one device. */
 export class PortQuotas {
   readonly #byPort = new Map<number, PortQuota>();
   #size = 0;
 
-  /** Entries of all shares. */
+  /** Entries of all quotas. */
   get size(): number {
     return this.#size;
   }
@@ -77,7 +77,7 @@ export class PortQuotas {
     this.#size--;
   }
 
-  /** It was asked for again, and is the newest. It stays the first asker's, but what is nobody's can be had. */
+  /** Makes an entry the newest, because it was asked for again. It stays with its first port; one without a port moves. */
   renew(member: Member, port: number): void {
     const owner = member.quota?.port;
     this.delete(member);
