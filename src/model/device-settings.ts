@@ -1,14 +1,14 @@
 /**
- * What missd has set on a device besides its entries, and what stood there before, so that a flush can undo it. Kept beside
- * the journal of the device, since a daemon that was killed or upgraded finds its own values there. What nobody wrote down
- * is left as it is: the same number may be an operator's.
+ * The settings that missd has changed on a device, with the earlier values, so that a flush can undo them. The file lies
+ * beside the journal of the device, so that the next daemon finds it. A setting without a note is not undone: the same
+ * number may be an operator's.
  */
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { isGone, type Namespace } from '../kernel/kernel.ts';
 import type { Link } from '../base/vocabulary.ts';
 import { MOST_BYTES, readOwnFile } from '../base/read-text.ts';
 
-/** Seconds that the kernel asks missd for, one solicitation each, before it turns to the wire; as Flannel had it. */
+/** Solicitations that the kernel sends to missd, one a second, before it asks on the wire; Flannel used the same number. */
 export const APP_SOLICIT = 3;
 
 /** IFLA_BRPORT_MULTICAST_ROUTER: this port gets all multicast, whatever snooping has learned. */
@@ -17,7 +17,7 @@ export const PERMANENT_ROUTER_PORT = 2;
 /** `app_solicit` is only set where it was 0. */
 export type Setting =
   | { name: 'app_solicit'; family: 4 | 6 }
-  /** Of the port of this bridge. */
+  /** Set on the device's port of this bridge. */
   | { name: 'mcast_router'; bridge: number; before: number };
 
 const LINE = /^(?:app_solicit (4|6)|mcast_router (\d{1,10}) (\d))$/;
@@ -39,8 +39,8 @@ export class Settings {
   }
 
   /**
-   * Is called before the kernel is told.
-   * @throws where it cannot be written down; it is remembered all the same
+   * Notes a setting before the kernel gets it.
+   * @throws where the file cannot be written; the process remembers the setting even then
    */
   note(setting: Setting): void {
     this.#lines.set(slotOf(setting), setting);
@@ -52,8 +52,8 @@ export class Settings {
   }
 
   /**
-   * Undoes what still is as missd set it.
-   * @returns what is again as it was, in words
+   * Undoes the settings that still have missd's value.
+   * @returns the undone settings, as text
    * @throws KernelError
    */
   undo(kernel: Namespace, link: Link): string[] {
@@ -107,7 +107,7 @@ function parse(line: string): Setting | undefined {
   return { name: 'mcast_router', bridge: Number(bridge), before: Number(before) };
 }
 
-/** What cannot be read was not written down. */
+/** An unreadable file counts as empty. */
 function readIfThere(path: string): string {
   try {
     return readOwnFile(path, MOST_BYTES) ?? '';

@@ -4,14 +4,14 @@ import type { Link, VxlanAttributes } from '../base/vocabulary.ts';
 
 export type VxlanLink = Link & { vxlan: VxlanAttributes };
 
-/** ifindex of what a link-local VTEP is reached by; undefined where it cannot be named in the device's own namespace. */
+/** ifindex of the underlay for link-local VTEPs; undefined without one in the device's own namespace. */
 export const interfaceOf = ({ vxlan, linkNetnsid }: VxlanLink): number | undefined =>
   vxlan.link === 0 || linkNetnsid !== undefined ? undefined : vxlan.link;
 
 /**
- * The address family of a device's VTEPs, which is for good. The kernel tells it by an address of the device alone; of one
- * that has none (`ip -6 link add … type vxlan`, without `local`) it is found by an IPv6 VTEP that is refused or not
- * (drivers/net/vxlan, `vxlan_fdb_add` looks at the family before anything else). Nothing is written.
+ * The address family of a device's VTEPs, which never changes. `local` or `group` shows it. Without both (`ip -6 link add …
+ * type vxlan`) a probe with an IPv6 VTEP shows it, because the kernel checks the family first (drivers/net/vxlan,
+ * `vxlan_fdb_add`). The probe writes nothing.
  */
 export function familyOf(
   { ifindex, vxlan: { ipv6, local, group } }: VxlanLink,

@@ -89,14 +89,14 @@ describe('a device', () => {
     expect([...locks, ...others].filter(isOurs)).toHaveLength(1);
   });
 
-  it('is left alone while another claim stands, and is nobody’s then', () => {
+  it('is left alone, and stays unlocked, while another claim exists', () => {
     names.bind(`missd/claim/${DEVICE}/0`, 'listening', OWN);
     expect(lock()).toEqual({});
     names.close(`missd/claim/${DEVICE}/0`, 'listening');
     expect(isOurs(lock())).toBe(true);
   });
 
-  it('has its name alone for a lock where the kernel cannot say whose names are', () => {
+  it('is locked by name alone where the kernel cannot tell owners', () => {
     names.failure = new Error('no unix_diag');
     const first = lock();
     expect(isOurs(first)).toBe(true);

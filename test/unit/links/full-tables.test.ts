@@ -29,7 +29,7 @@ function watched() {
 }
 
 describe('a neighbour table that is full', () => {
-  test('what was refused before we began is not told', () => {
+  test('refusals before the start are not reported', () => {
     const { namespace, told, tick } = watched();
     namespace.neighbourTables.set(4, at(1224));
     tick();
@@ -37,7 +37,7 @@ describe('a neighbour table that is full', () => {
     expect(told).toEqual([]);
   });
 
-  test('what is refused since is told once, by family', () => {
+  test('later refusals are reported once, by family', () => {
     const { namespace, told, tick } = watched();
     for (const family of [4, 6]) namespace.neighbourTables.set(family, at(5));
     tick();
@@ -50,7 +50,7 @@ describe('a neighbour table that is full', () => {
     expect(told.slice(1)).toEqual([['ipv6', 1, 1024]]);
   });
 
-  test('no namespace, or one that could not tell for a moment, is no reason to stop', () => {
+  test('a missing or failing namespace does not stop the reports', () => {
     const { namespace, told, tick, withoutAny } = watched();
     namespace.neighbourTables.set(4, at(0));
     tick();

@@ -86,7 +86,7 @@ describe('a host', () => {
     expect(host.lacking()).toEqual([]);
   });
 
-  it('serves a device whose lock somebody else has taken a name of, and says whose it is', async () => {
+  it('serves a device although another program holds a name of its lock, and reports the owner', async () => {
     namespace.names.bind(`missd/device/${VXLAN}`, 'datagram', 65_534);
     await serve(vxlanLink(VXLAN, true));
     expect(names()).toEqual(['vx']);
@@ -95,7 +95,7 @@ describe('a host', () => {
     );
   });
 
-  it('serves what was being read when the links overran, and reads them once more', async () => {
+  it('serves the links of a read that overran, and reads them once more', async () => {
     let overruns = 0;
     namespace.onDump = (at) => {
       if (at === 'after' && overruns++ === 0) namespace.tell({ type: 'overrun', socket: 'link' });
@@ -106,7 +106,7 @@ describe('a host', () => {
     expect(host.missing()).toEqual([]);
   });
 
-  it('takes an ifindex with another VNI for another device, though word of the end of the first was lost', async () => {
+  it('takes an ifindex with another VNI for a new device, even without the removal event of the first', async () => {
     await serve(vxlanLink(VXLAN, true));
     const [first] = host.devices();
     namespace.setLink(vxlanLink(VXLAN, true, { vni: 200 }));
@@ -119,7 +119,7 @@ describe('a host', () => {
     expect(host.devices().map(({ vni }) => vni)).toEqual([200]);
   });
 
-  it('serves the other links where one breaks something, and that one later', async () => {
+  it('serves the other links when one fails, and that one later', async () => {
     const lock = namespace.lock.bind(namespace);
     namespace.lock = (name, kind) => {
       if (name.includes(`/${VXLAN}/`)) throw new Error('broken');
@@ -149,7 +149,7 @@ describe('a host', () => {
     expect(names()).toEqual(['vx']);
   });
 
-  it('ends for want of a device at start alone', async () => {
+  it('ends without a device only at start', async () => {
     const failures: string[] = [];
     const bad = { ...vxlanLink(VXLAN, true), vxlan: { ...vxlanLink(VXLAN, true).vxlan, external: true } };
     await serve(bad);
@@ -208,7 +208,7 @@ describe('a host', () => {
     expect(types()).toEqual(['bridged', 'bridged']);
   });
 
-  it('serves a refused device as soon as what kept it from it is gone', async () => {
+  it('serves a refused device as soon as the reason is gone', async () => {
     const bridge = link('br0', BRIDGE, { kind: 'bridge', bridge: { vlanFiltering: true } });
     await serve(bridge, vxlanLink(VXLAN, true));
     expect(names()).toEqual([]);
@@ -298,7 +298,7 @@ describe('a host', () => {
     expect(namespace.ports).toEqual([]);
   });
 
-  it('does not lose what happens while it reads', async () => {
+  it('does not lose events during a read', async () => {
     namespace.onDump = (when) => {
       if (when === 'after' && !namespace.linkTable.has(ROUTED)) namespace.setLink(vxlanLink(ROUTED, false));
     };

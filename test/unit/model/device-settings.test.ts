@@ -39,7 +39,7 @@ afterEach(() => {
 });
 
 describe('what missd has set', () => {
-  it('is set back, also by another process, and then nothing of it is left', () => {
+  it('is undone, also by another process, and its file is removed', () => {
     serve(routed);
     serve(port(0));
     expect(probes()).toEqual([3, 3]);
@@ -58,7 +58,7 @@ describe('what missd has set', () => {
     expect(probes()).toEqual([0, 0]);
   });
 
-  it('stays where somebody has set another number since, or another bridge’s port is meant', () => {
+  it('stays where the number was changed since, or the port is of another bridge', () => {
     const { settings } = serve(routed);
     world.kernel.setAppSolicit(ROUTED, 4, 5);
     settings.undo(world.kernel, routed);
@@ -77,7 +77,7 @@ describe('what missd has set', () => {
     expect(world.kernel.multicastRouters.has(VXLAN)).toBe(false);
   });
 
-  it('on a device of another life says nothing of this one', () => {
+  it('of an earlier device with the same name is ignored', () => {
     serve(routed);
     const again = { ...routed, lladdr: '02:00:00:00:99:99' };
     expect(settingsOf(folder, { namespace: 1, link: again }).undo(world.kernel, again)).toEqual([]);
@@ -92,7 +92,7 @@ describe('what missd has set', () => {
   });
 });
 
-it('a file that is something else says nothing', () => {
+it('a file with other content is ignored', () => {
   const path = join(folder, 'x.settings');
   writeFileSync(path, 'missd settings 1 k\nmcast_router 2\n\0\napp_solicit 5\nmcast_router 2 1 \n');
   symlinkSync(path, `${path}.link`);
@@ -103,7 +103,7 @@ it('a file that is something else says nothing', () => {
   expect(world.kernel.getAppSolicit(ROUTED, 4)).toBe(3);
 });
 
-it('a device that is gone has nothing to be set back', () => {
+it('a device that is gone has nothing to undo', () => {
   const { settings } = serve(routed);
   world.kernel.getAppSolicit = () => {
     throw new KernelError('get', 19, 'ENODEV');
