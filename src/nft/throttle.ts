@@ -1,12 +1,12 @@
 /**
- * Ports that go on asking far beyond their budget are held back in the kernel, where a question costs a tenth of what
- * receiving the miss would. For seconds at a time: a storm that ended is forgotten, one that goes on is noticed again.
+ * Limits flooding ports in the kernel by nft, where dropping a request costs a tenth of receiving its miss. A port is
+ * throttled for some seconds at a time, and again while its flood lasts.
  *
- * The asker tap passes over a throttled port: it would still hear all that the kernel drops, and the questions of other
- * ports would be lost in that. So the guest behind it is not told of answers, and learns of them when it asks again. It
- * is passed over from before the kernel holds it back until after: what no asker is found for then is taken for its.
+ * The asker tap ignores a throttled port, because the tap sees requests before the kernel drops them and would lose those of
+ * other ports in the flood. So guests behind that port get no announcement; they learn the answer from their next request.
+ * While the kernel limits a port, misses without an asker are charged to that port.
  *
- * What must be in force is handed to the kernel whole, one change at a time; a word that comes meanwhile is in the next.
+ * The table is replaced as a whole, one change at a time; changes that come meanwhile are in the next table.
  */
 import { questionsOf } from '../model/device-questions.ts';
 import type { Clock } from '../base/clock.ts';
@@ -16,12 +16,12 @@ import type { FoldedLog, Logger } from '../base/log.ts';
 import type { ServedDevice, DeviceNamespace } from '../model/device.ts';
 import type { PortLane } from '../model/question.ts';
 
-/** How long a port is held back at a time, ms, and how long before the end it is decided whether to go on. */
+/** How long a port is throttled at a time, ms, and how long before the end the throttle decides whether to extend it. */
 const DURATION = 10_000;
 const BEFORE_THE_END = 2_000;
-/** Before nft is started again where it could not be, ms. */
+/** Before nft is started again after it could not be started, ms. */
 const PAUSE = 1_000;
-/** The same where nft said why it cannot, ms: it may be installed, or another table be out of the way, by then. */
+/** The same after nft reported an error, ms: the operator may have fixed the cause by then. */
 const LONG_PAUSE = 60_000;
 /** What a throttled port may ask a second, as a share of the rate for unknown addresses; it cannot be in debt then. */
 const SHARE = 10;
@@ -30,7 +30,7 @@ interface Offence {
   device: ServedDevice;
   lane: PortLane;
   until: number;
-  /** When it was last decided on, and the unknown addresses asked for until then. */
+  /** When the throttle last decided, and the lane's unknown addresses until then. */
   since: number;
   unknown: number;
 }
@@ -40,22 +40,22 @@ interface Place {
   devices: Set<ServedDevice>;
   /** By port. */
   offences: Map<number, Offence>;
-  /** Those that the kernel knows of. */
+  /** Offences in the kernel's table. */
   inForce: Offence[];
-  /** The kernel could do it once. */
+  /** nft succeeded at least once. */
   able: boolean;
-  /** The kernel has a table of ours. */
+  /** The kernel has, or may have, a table of ours. */
   standing: boolean;
-  /** The kernel cannot, as far as is known, which was said: user space does what it can. */
+  /** nft failed, and a warning was logged. */
   refused: boolean;
-  /** The kernel could not be told a moment ago, and is left alone until then, ms. */
+  /** After a failure nft is not started before this, monotonic ms. */
   pausedUntil: number;
   work: Promise<void> | undefined;
   again: boolean;
 }
 
 export class Throttle {
-  /** Times a port began to be held back. */
+  /** Times a port began to be throttled. */
   count = 0;
   readonly #places = new Map<DeviceNamespace, Place>();
   #rate = 0;
@@ -71,24 +71,24 @@ export class Throttle {
     this.#now = now;
   }
 
-  /** Of what is throttled from now on. */
+  /** Changes the rate of ports throttled from now on. */
   limit(lookupRate: number): void {
     this.#rate = Math.max(1, Math.floor(lookupRate / SHARE));
   }
 
-  /** Ports held back now. */
+  /** Throttled ports. */
   get size(): number {
     return [...this.#places.values()].reduce((sum, { offences }) => sum + offences.size, 0);
   }
 
-  /** Those ports, each with its device. */
+  /** Throttled ports with their devices. */
   held(): { device: ServedDevice; port: number }[] {
     return [...this.#places.values()].flatMap(({ offences }) =>
       [...offences.values()].map(({ device, lane: { port } }) => ({ device, port })),
     );
   }
 
-  /** A device begins to be served: what a predecessor left goes, and it is known whether the kernel can. */
+  /** Begins for a device: removes a predecessor's table, which shows whether nft works. */
   begin(device: ServedDevice): void {
     const { namespace } = device;
     const known = this.#places.get(namespace);
@@ -109,7 +109,7 @@ export class Throttle {
     this.#apply(namespace, place);
   }
 
-  /** A port of a bridge asks for more unknown addresses than it may, again and again. */
+  /** Throttles a port that floods with questions for unknown addresses. */
   offend(device: ServedDevice, lane: PortLane): void {
     const place = this.#places.get(device.namespace);
     if (place === undefined || lane.port <= 0 || place.offences.has(lane.port)) return;
@@ -124,7 +124,7 @@ export class Throttle {
     this.#apply(device.namespace, place);
   }
 
-  /** Once a second: whose time is over, and who still asks as much as it is let. */
+  /** Once a second: extends the throttle of ports that use half their limit or more, and ends the others. */
   tick(): void {
     const now = this.#now();
     for (const [namespace, place] of this.#places) {
@@ -143,7 +143,7 @@ export class Throttle {
     }
   }
 
-  /** A device is no longer served, and its ports are not ours to throttle. */
+  /** Releases the ports of a device that is no longer served. */
   forget(device: ServedDevice): void {
     const place = this.#places.get(device.namespace);
     if (place === undefined) return;
@@ -153,7 +153,7 @@ export class Throttle {
     if (place.devices.size === 0) this.#places.delete(device.namespace);
   }
 
-  /** Removes every table of ours; resolves when that is done or cannot be done. */
+  /** Removes every table of ours; resolves when it is done or has failed. */
   async stop(): Promise<void> {
     for (const [namespace, place] of this.#places) {
       place.offences.clear();
@@ -170,7 +170,7 @@ export class Throttle {
     });
   }
 
-  /** For this time. A port that goes on is noticed again, and by then there may be what there was no room for. */
+  /** Gives up this change. A port that goes on flooding is throttled again, and nft may find resources by then. */
   #giveUp(namespace: DeviceNamespace, place: Place, error: NftBusy): void {
     place.offences.clear();
     place.pausedUntil = this.#now() + PAUSE;
@@ -200,7 +200,7 @@ export class Throttle {
         passOver(namespace, place, offences);
       } catch (error) {
         passOver(namespace, place, []);
-        // With the namespace the table is gone, too.
+        // The table went with its namespace.
         if (place.able && throttled.length === 0) return;
         if (error instanceof NftBusy) {
           this.#giveUp(namespace, place, error);
@@ -222,7 +222,7 @@ function passOver(namespace: DeviceNamespace, { devices }: Place, offences: Offe
   try {
     namespace.muteTap(new Set(offences.map(({ lane }) => lane.port)));
   } catch {
-    // Its sockets are closed already, as at the end of the daemon: it hears nobody any more.
+    // At the end of the daemon the tap's socket is closed already.
   }
   for (const device of devices)
     questionsOf(device).throttled = offences.findLast((one) => one.device === device)?.lane;
