@@ -1,4 +1,4 @@
-/** Arguments that are addresses: what people write becomes the canonical form, what cannot be meant is refused. */
+/** Arguments that are addresses: converted to the canonical form, or refused. */
 import type { MalformedReason } from '../base/outcomes.ts';
 import { InvalidArgumentError } from 'commander';
 import { canonicalIp, canonicalMac } from '../base/address.ts';

@@ -1,4 +1,4 @@
-/** Every command of missd. Each is loaded when it is asked for: the daemon, which stays, needs little of the others. */
+/** Every command of missd. Each is loaded on demand, to save memory in the daemon. */
 import type { Command } from 'commander';
 
 export const COMMANDS = new Map<string, () => Promise<() => Command>>([

@@ -36,7 +36,7 @@ function sockets(folder: string): string[] {
   }
 }
 
-/** @returns undefined when nobody listens */
+/** @returns undefined when no daemon listens */
 function ask(socketPath: string, body: string): Promise<Flushed[] | undefined> {
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {

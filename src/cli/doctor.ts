@@ -33,7 +33,7 @@ export function doctorCommand(): Command {
   const given = followGiven(command);
   return command.action(async () => {
     const options = resolve(command, 'doctor');
-    // An address that cannot be meant is no finding.
+    // An invalid address is a usage error, not a finding.
     if (options.directory === undefined) redisTarget(options);
     const findings = await examine(new LinuxKernel(), options, directoryWords(command, given));
     const broken = isBroken(findings);

@@ -74,7 +74,7 @@ async function flushIn(
   try {
     const asked = { namespace: namespace.inode, devices: [...names], all };
     const flushed: FlushedDevice[] = await flushServed(stateDir, asked);
-    // One that cannot be asked goes on serving: what it has set it needs.
+    // A daemon that does not answer still serves and needs its settings.
     const unserved = !servesAnything(holdersIn(namespace));
     const links = new Map((await namespace.links()).map((link) => [link.ifindex, link]));
     for (const link of links.values()) {

@@ -51,7 +51,7 @@ function options(): RunOptions {
   return resolve(command, 'run');
 }
 
-/** Runs until SIGTERM or SIGINT. @throws RuntimeFailure when nothing can be served */
+/** Runs until SIGTERM or SIGINT. @throws RuntimeFailure when no namespace can be served */
 async function run(options: RunOptions, again: () => RunOptions): Promise<void> {
   const log = openLog(options);
   const notifier = Notifier.take();

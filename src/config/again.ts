@@ -21,6 +21,6 @@ function words(command: Command, given: readonly Given[], wanted: (name: string)
   });
 }
 
-/** Screens are looked at by others, and shells keep what is typed. */
+/** Secrets are left out: others may see the screen, and shells keep a history. */
 const withoutPassword = (text: string): string =>
   text.replace(/^([a-z+]+:\/\/[^@/]*?:)[^@/]*@/, '$1PASSWORD@');

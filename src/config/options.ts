@@ -27,7 +27,7 @@ export interface TablesOptions {
   device: string[];
 }
 
-/** Which tables, and where what is known of them is written down. */
+/** Which tables, and where their journals are. */
 export interface FlushOptions extends TablesOptions {
   stateDir: string;
 }
@@ -123,14 +123,14 @@ const deviceOption = (): Option =>
     'VXLAN device to serve; repeatable (default: every one with l2miss or l3miss)',
   ).argParser(parse.list(parse.deviceName));
 
-/** Where a daemon and the commands beside it meet. */
+/** Address and folder by which commands find a daemon. */
 const stateDirOption = (): Option =>
   option(
     '--state-dir <folder>',
     'on tmpfs: the journal of the entries that missd wrote, and the socket that `missd flush` asks a daemon by',
   ).default(STATE_DIR);
 
-/** What decides about records, as `run` and `explain` take it. */
+/** Options that validate records, for `run` and `explain`. */
 const judgingOptions = (): Option[] => [
   ...directoryOptions(),
   option('--directory <file>', 'a static YAML directory instead of Redis, read again when it changes'),

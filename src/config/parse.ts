@@ -6,7 +6,7 @@ import { STRATEGIES, type VniStrategy } from '../model/strategy.ts';
 
 const MAX_VNI = 16_777_215;
 
-/** A year, s: the longest that anything is remembered or kept. */
+/** A year, s: the longest lifetime of any option. */
 export const YEAR = 31_536_000;
 /** A day, s: the longest between two rounds of anything. A timer of Node takes 24.8 days at most, and fires at once beyond that. */
 export const DAY = 86_400;
@@ -21,7 +21,7 @@ export const seconds =
     return value;
   };
 
-/** Decimal digits only: what else JavaScript takes for a number (`0x10`, `1e3`, nothing at all) nobody means here. */
+/** Decimal digits only: what else JavaScript takes for a number (`0x10`, `1e3`, an empty text) is refused. */
 export const integer =
   (least: number, most: number) =>
   (text: string): number => {

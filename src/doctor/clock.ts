@@ -6,7 +6,7 @@ import type { RedisFacts } from './redis.ts';
 
 const say = of('clock');
 
-/** Less than this is nobody's business, ms. */
+/** A smaller difference is not reported, ms. */
 const TOLERATED = 1_000;
 /** From here on a certificate or a log line is on the wrong day, ms. */
 const MUCH = 60_000;

@@ -20,6 +20,6 @@ export type Feature = (typeof FEATURES)[number];
 
 export interface Trial {
   feature: Feature;
-  /** In the words of whoever refused; absent where it works. */
+  /** The error; absent where the feature works. */
   error?: string;
 }

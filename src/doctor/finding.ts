@@ -1,4 +1,4 @@
-/** What doctor says: one thing that was looked at, how it is, why that matters and what mends it. */
+/** What doctor says: one thing that was looked at, how it is, why that matters and what fixes it. */
 
 import type { CommandLine } from '../screen/shell.ts';
 
@@ -33,7 +33,7 @@ export interface Finding {
   what: string;
   /** What comes of it. */
   why?: string;
-  /** Commands that mend it, exactly as to be typed. */
+  /** Commands that fix it, exactly as to be typed. */
   fix?: CommandLine[];
 }
 

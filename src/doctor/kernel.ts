@@ -1,11 +1,11 @@
-/** Whether this kernel has what missd is made of. */
+/** Whether this kernel has the features that missd needs. */
 import { type CommandLine, sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 import type { Feature, Trial } from './features.ts';
 
 const say = of('kernel');
 
-/** What the lack of a feature means, and what mends it. */
+/** What the lack of a feature means, and what fixes it. */
 const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string; fix?: CommandLine }> = {
   bridge: {
     level: 'warning',

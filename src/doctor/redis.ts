@@ -31,8 +31,8 @@ export interface RedisFacts {
 }
 
 const PINGS = 5;
-/** RFC 5737; nobody's record. */
-const NOBODY = '192.0.2.1';
+/** A documentation address (RFC 5737), which has no record. */
+const UNUSED_ADDRESS = '192.0.2.1';
 const CHANNEL = '__redis__:invalidate';
 
 /** @param vni one whose keys the user must be allowed to read */
@@ -71,7 +71,7 @@ export async function readRedis(writer: RedisWriter, vni: Vni, broadcast: boolea
   };
 }
 
-/** Each command that the daemon uses, on keys that nobody has: whether it is permitted shows only when it is tried. */
+/** Each command that the daemon uses, on keys that do not exist: whether it is permitted shows only when it is tried. */
 async function tryRights(
   { keys, client }: RedisWriter,
   node: Redis,
@@ -79,7 +79,7 @@ async function tryRights(
   broadcast: boolean,
   attempt: (command: string, ask: () => Promise<unknown>) => Promise<unknown>,
 ): Promise<void> {
-  const record = keys.record({ vni, kind: 'ip', address: NOBODY });
+  const record = keys.record({ vni, kind: 'ip', address: UNUSED_ADDRESS });
   const vteps = keys.vteps(vni);
   await attempt('mget', () => client.mget(record));
   await attempt('getrange', () => client.getrange(record, 0, 0));
@@ -90,8 +90,8 @@ async function tryRights(
   if (broadcast) {
     // No member is named, so nothing is written; a score that is none is refused after the rights were looked at.
     await attempt('eval', () => client.eval(TAKE_PART, 1, vteps, ...takePartArguments([], 0)));
-    await attempt('zadd', () => client.call('ZADD', vteps, 'none', NOBODY));
-    await attempt('zrem', () => client.zrem(vteps, NOBODY));
+    await attempt('zadd', () => client.call('ZADD', vteps, 'none', UNUSED_ADDRESS));
+    await attempt('zrem', () => client.zrem(vteps, UNUSED_ADDRESS));
   }
   // A connection that has subscribed can do little else.
   const feed = node.duplicate({ lazyConnect: true, retryStrategy: () => null });

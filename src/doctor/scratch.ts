@@ -7,8 +7,8 @@ import { printed } from '../inspect/inside.ts';
 const PATIENCE = 3_000;
 
 /**
- * It has no name and nobody's but a process's own: the process ends when its standard input does, and so when we end in
- * whatever way, and the namespace with it. Nothing can be left behind.
+ * An unnamed namespace, kept by one child process. The child ends when its standard input closes, which happens however
+ * this process ends, and the kernel then removes the namespace.
  */
 export class Scratch {
   readonly path: string;

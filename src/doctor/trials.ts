@@ -15,7 +15,7 @@ const OWNER = 77;
 const PATIENCE = 2_000;
 
 const MAC = '02:00:5e:00:53:01';
-/** RFC 5737 and RFC 3849: documentation, and nobody's. */
+/** RFC 5737 and RFC 3849: documentation addresses. */
 const VTEP = '192.0.2.2';
 const LOCAL = '192.0.2.1';
 

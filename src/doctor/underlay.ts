@@ -1,4 +1,4 @@
-/** Whether packets get from here to the other hosts at all. */
+/** Whether packets reach the other hosts. */
 import { device as deviceWord, sh, typed } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
 import type { Tunnel } from './tunnel.ts';

@@ -78,7 +78,7 @@ function verdict(facts: Facts, findings: readonly Finding[]): Verdict {
   return { works: true, says, ...proof(facts, proven) };
 }
 
-/** The one that decides. */
+/** The finding that decides the verdict. */
 function first(findings: readonly Finding[]): Cause | undefined {
   const causes = findings.flatMap(({ cause }) => cause ?? []);
   const rank = ({ name }: Cause): number => CAUSES.indexOf(name);

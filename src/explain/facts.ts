@@ -1,6 +1,6 @@
 /**
- * What is known of one address on one VXLAN device: gathered by `gather.ts`, judged by the stages. No judgement in
- * here, and nothing that could not be written down in a test.
+ * What is known of one address on one VXLAN device: gathered by `gather.ts`, judged by the stages. Plain data only,
+ * so that tests can write it down.
  */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { MalformedReason } from '../base/outcomes.ts';
@@ -54,7 +54,7 @@ export interface DeviceFacts {
   bridge?: Link;
   /** Why missd refuses to serve it, in words. */
   refusal?: string;
-  /** Commands that make it anew with the flags that missd wants. */
+  /** Commands that recreate it with the flags that missd needs. */
   recreate: readonly CommandLine[];
   /** Where unknown MACs go: an all-zeros row of its FDB. */
   defaultRemote?: Ip;
@@ -94,7 +94,7 @@ export interface DirectoryFacts {
   client?: CommandLine;
   /** Options that lead another command of missd to it, as they were given to this one. */
   given?: readonly string[];
-  /** Nobody said which: the default was tried. */
+  /** No directory was given: the default was tried. */
   byDefault: boolean;
   /** Why it could not be read, in words. */
   down?: string;
@@ -146,7 +146,7 @@ export interface UnderlayFacts {
   /** The interface that the route names. */
   link?: LinkDetails;
   neighbour?: NeighbourDetails;
-  /** Nobody takes VXLAN packets there: the VTEP's host said so (ICMP port unreachable). */
+  /** The VTEP's host does not listen on the VXLAN port (ICMP port unreachable). */
   refused?: boolean;
   /** Of the outer packet with a full-size inner one, bytes. */
   size: number;

@@ -14,7 +14,7 @@ import { readGuest, readUnderlay, routeTo } from './read-path.ts';
 
 export interface GatherOptions extends DirectoryOptions, ListenOptions {
   directory?: string;
-  /** Nobody said which directory. */
+  /** No directory was given. */
   byDefault: boolean;
   vtepAllow: readonly string[];
   local: readonly string[];

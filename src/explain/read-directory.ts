@@ -1,4 +1,4 @@
-/** What the directory says about one address, and about everybody who shares its MAC or VTEP. */
+/** What the directory says about one address, and about addresses that share its MAC or VTEP. */
 import { monotonic } from '../base/clock.ts';
 import { macOf } from '../directory/redis/endpoints.ts';
 import { covers, parseCidr, parsePrefixOrAddress } from '../base/prefix.ts';

@@ -59,7 +59,7 @@ const USUAL = [
   8950, 8900, 1500, 1492, 1480, 1476, 1460, 1450, 1440, 1430, 1420, 1400, 1380, 1360, 1340, 1320, 1300, 1280,
 ];
 
-/** Nobody tells what fits, so it is tried. */
+/** No router reports an MTU, so the usual sizes are tried. */
 async function largest(path: string | null, vtep: string, below: number): Promise<number | undefined> {
   const sizes = USUAL.filter((size) => size < below);
   const tried = await Promise.all(sizes.map((size) => ping(path, vtep, size)));

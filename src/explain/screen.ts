@@ -46,5 +46,5 @@ export function screen(
 const textOf = ({ text, age }: Finding): string =>
   plain(age === undefined || / ago\b/.test(text) ? text : `${text} (${duration(age)} ago)`);
 
-/** Records are anybody's to write, and terminals obey. */
+/** Records are untrusted: control characters must not reach the terminal. */
 const plain = (text: string): string => harmless(text);

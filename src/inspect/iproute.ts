@@ -76,7 +76,7 @@ function details({ ifindex, ifname, mtu, flags, linkinfo }: z.infer<typeof linkS
   };
 }
 
-/** The way packets take to an address. */
+/** The route to an address. */
 export interface Path {
   device: string;
   source?: Ip;

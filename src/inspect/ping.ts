@@ -9,9 +9,9 @@ export type Pinged =
   | { outcome: 'silent' }
   /** Larger than something on the way lets through; `mtu` where it said so. */
   | { outcome: 'too_big'; mtu?: number }
-  /** Somebody said that there is no way, in his words. */
+  /** A host reported that the address is unreachable; its text. */
   | { outcome: 'unreachable'; said: string }
-  /** ping is not there or not permitted: nothing is known. */
+  /** ping is not installed or not permitted. */
   | { outcome: 'not_tried'; said: string };
 
 /** What an IP packet of this size leaves for the echo request's payload. */

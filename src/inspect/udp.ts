@@ -1,7 +1,7 @@
-/** Whether anybody takes what is sent to a UDP port. */
+/** Whether a socket receives on a UDP port. */
 import { inside } from './inside.ts';
 
-/** Sends one empty datagram, which VXLAN drops as too short, and waits for the host to say that the port is nobody's. */
+/** Sends one empty datagram, which VXLAN drops as too short, and waits for an ICMP port unreachable. */
 const PROGRAM = `
 const [ip, port] = process.argv.slice(1);
 const socket = require('node:dgram').createSocket(ip.includes(':') ? 'udp6' : 'udp4');
@@ -10,7 +10,7 @@ socket.on('error', (error) => end(error.code));
 socket.connect(Number(port), ip, () => socket.send(''));
 setTimeout(() => end('silent'), 300);`;
 
-/** Refused for certain; false where nobody says so. */
+/** True after an ICMP port unreachable; false without an answer. */
 export async function isRefused(path: string | null, ip: string, port: number): Promise<boolean> {
   try {
     const { stdout } = await inside(path, [process.execPath, '-e', PROGRAM, ip, String(port)]);

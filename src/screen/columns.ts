@@ -1,11 +1,11 @@
 import { cut } from './cut.ts';
 
-/** What anybody could have written, as text that cannot steer a terminal: anything but printable ASCII is a question mark. */
+/** Makes untrusted text harmless for a terminal: anything but printable ASCII is a question mark. */
 export const harmless = (text: string): string =>
   // Except what we write ourselves.
   text.replaceAll('’', "'").replace(/[^\x20-\x7e]/g, '?');
 
-/** Of a cell. An address is shorter, and nobody reads more of a malformed record. */
+/** Characters of a cell: addresses are shorter, and a malformed record may be cut. */
 const LONGEST = 80;
 /** Of a line that goes on where another did not have the room. */
 const INDENT = 4;

@@ -1,4 +1,4 @@
-/** What may be sent to where output goes: colour only to a terminal, and only where nobody objects. */
+/** What may be sent to where output goes: colour only to a terminal, and not with NO_COLOR. */
 import pc from 'picocolors';
 
 export type Palette = ReturnType<typeof pc.createColors>;

@@ -7,7 +7,7 @@ const STEERING = /[\u007f-\u009f\u2028\u2029\p{Cf}]/gu;
 /** Written as JSON would, so that JSON stays JSON. What we write ourselves, colours and ends of lines, passes. */
 export const withoutSteering = (text: string): string => text.replace(STEERING, escaped);
 
-/** The same for one line that nobody has made safe yet. */
+/** The same for one line of untrusted text. */
 export const onOneLine = (text: string): string => withoutSteering(text.replace(/\p{Cc}/gu, escaped));
 
 function escaped(character: string): string {

@@ -24,7 +24,7 @@ export type Paint = (text: string) => string;
 export type Cell = string | readonly [text: string, paint: Paint];
 
 const GAP = 2;
-/** Prose in less than this is not read by anybody. */
+/** Prose in narrower columns is unreadable. */
 const LEAST_PROSE = 24;
 
 interface Shown {

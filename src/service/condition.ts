@@ -1,4 +1,4 @@
-/** How the daemon stands, in one line for people: what `systemctl status` shows. */
+/** The status of the daemon in one line, for `systemctl status`. */
 import type { DirectoryState } from '../directory/directory.ts';
 import { monotonic } from '../base/clock.ts';
 import type { Readiness } from '../observe/readiness.ts';
@@ -9,7 +9,7 @@ export interface Condition {
   words: string;
 }
 
-/** What it takes of a daemon. */
+/** The part of a daemon that is used here. */
 export interface Standing {
   readiness: Pick<Readiness, 'unserved' | 'directory'>;
   host: { devices: () => readonly { name: string }[] };

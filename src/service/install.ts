@@ -95,7 +95,7 @@ function mustBeVisible(path: string, instead: string): void {
   if (HIDDEN.test(path)) throw new UsageError(`${path}: a service does not see what is there: ${instead}`);
 }
 
-/** The daemon runs as a user of its own, who belongs to nobody. */
+/** The daemon runs as an unprivileged user without groups, so the file must be readable by others. */
 function mustBeReadable(path: string): void {
   try {
     const readable = (statSync(path).mode & OTHERS_READ) !== 0;
@@ -117,7 +117,7 @@ function groupsOf(options: RunOptions): string[] {
   return socket === undefined || (socket.mode & OTHERS_WRITE) !== 0 ? [] : [String(socket.gid)];
 }
 
-/** @throws RuntimeFailure where the file is somebody else's or may not be written */
+/** @throws RuntimeFailure if missd did not write the file, or it is not writable */
 export function writeUnit(file: string, unit: string): void {
   mustBeOurs(file);
   attempt(() => {

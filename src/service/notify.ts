@@ -15,7 +15,7 @@ export class Notifier {
   readonly watchdog: number | undefined;
   readonly #socket: string;
   readonly #deliver: Deliver;
-  /** Not delivered yet, by name: of each the latest word counts. */
+  /** Latest undelivered value of each variable. */
   readonly #pending = new Map<string, string>();
 
   /**

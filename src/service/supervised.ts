@@ -1,10 +1,10 @@
-/** A daemon under a service manager: what it says of itself, and for how long it is taken to be alive. */
+/** A daemon under a service manager: its readiness, status and watchdog. */
 import { Subscription } from 'rxjs';
 import type { Logger } from '../base/log.ts';
 import { type Standing, conditionOf } from './condition.ts';
 import type { Notifier } from './notify.ts';
 
-/** Between looks at how it stands, ms. */
+/** Time between two checks of the status, ms. */
 const LOOK = 250;
 /** How much longer than now a start may take, µs: said again and again while something is waited for that may come. */
 const MORE_TIME = '30000000';
@@ -18,7 +18,7 @@ function isDeaf(kernel: { neglected: () => boolean }): boolean {
   }
 }
 
-/** What it takes of a daemon. */
+/** The part of a daemon that is used here. */
 export type Supervised = Standing & {
   host: { namespaces: ReadonlyMap<string, { name: string; kernel: { neglected: () => boolean } }> };
 };

@@ -12,7 +12,7 @@ export interface UnitOptions {
   groups: readonly string[];
 }
 
-/** By this a unit is known as ours, and as no one else's. */
+/** Marks a unit that missd wrote. */
 export const SIGNATURE = '# Written by `missd service install`';
 
 /** Where systemd looks first. */

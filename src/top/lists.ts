@@ -12,7 +12,7 @@ export interface List {
   rows: Cell[][];
 }
 
-/** Those first that are asked most. */
+/** Sorted by questions, most first. */
 export function devices({ status, since }: Frame, palette: Palette): List {
   const perSecond = (key: string): number => since?.devices[key] ?? 0;
   const rows = status.devices

@@ -1,4 +1,4 @@
-/** Two looks at a daemon make what went on between them. */
+/** Rates between two samples of a daemon. */
 import type { AskedFor } from '../observe/top-addresses/report.ts';
 import type { DeviceStatus } from '../observe/http/device-status.ts';
 import type { Distribution, Status } from '../observe/http/status.ts';
@@ -41,7 +41,7 @@ export interface Percentiles {
 export type View =
   { silent: string; time: Date; since: Date; last?: Frame } | (Frame & { silent?: undefined });
 
-/** A look after what was seen so far. */
+/** Adds a sample to the earlier ones. */
 export function view(before: View | undefined, sample: Sample, last: Sample | undefined): View {
   const { time } = sample;
   if ('silent' in sample) {
@@ -56,7 +56,7 @@ export function view(before: View | undefined, sample: Sample, last: Sample | un
   return { time, status, since };
 }
 
-/** The same process: one that was started anew counts from nought. */
+/** Whether both samples are of one process: counters start at zero after a restart. */
 const isSame = (before: Status, now: Status): boolean =>
   before.pid === now.pid && before.uptime <= now.uptime;
 

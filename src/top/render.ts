@@ -70,7 +70,7 @@ function some({ columns, rows }: List, room: number, width: number, palette: Pal
   return [...table(columns, rows.slice(0, room - 1), width, palette), missing];
 }
 
-/** Everybody what he needs, as far as there is: those who need much share what the others leave. */
+/** Shares rows among lists: small lists get all they need, larger ones share the rest. */
 function quotas(needs: readonly number[], room: number): number[] {
   if (room === Infinity) return needs.map((need) => Math.min(need, MOST_ROWS));
   const given = needs.map(() => 0);

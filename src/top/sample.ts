@@ -1,10 +1,10 @@
-/** Looks at a daemon again and again, whether it answers or not. */
+/** Samples a daemon periodically, whether it answers or not. */
 import { type Observable, catchError, exhaustMap, map, of, timer } from 'rxjs';
 import { monotonic } from '../base/clock.ts';
 import { askStatus, whySilent } from '../observe/http/ask.ts';
 import type { Status } from '../observe/http/status.ts';
 
-/** What a look came to. */
+/** The result of one sample. */
 export type Sample = {
   /** When, and the same on the clock that only goes forward, ms. */
   time: Date;

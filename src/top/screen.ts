@@ -32,7 +32,7 @@ export class Screen {
     return { width: widthOf(this.#out), height: heightOf(this.#out) };
   }
 
-  /** Somebody has seen enough: `q`, Ctrl-C or a signal. */
+  /** Emits on `q`, Ctrl-C or a signal. */
   quit$(): Observable<unknown> {
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => fromEvent(process, signal));
     if (!this.#keys.isTTY) return merge(...signals);
@@ -52,7 +52,7 @@ export class Screen {
     };
     this.#out.on('resize', this.#resized);
     process.once('exit', this.leave);
-    // Before the error is told: on the other screen nobody would see it.
+    // Leaves the alternate screen before the error is printed, else it would not be visible.
     process.once('uncaughtExceptionMonitor', this.leave);
     // A terminal that is closed cannot be read any more; its SIGHUP tells the same.
     this.#keys.on('error', () => undefined);

@@ -10,7 +10,7 @@ import type { Cell, Paint } from '../screen/table.ts';
 import { type Frame, percentiles, sum } from './rates.ts';
 
 const LABEL = 11;
-/** So wide that what is counted may grow without everything moving. */
+/** Fixed widths, so that growing numbers do not move the columns. */
 const RATE = 8;
 
 export function summary(frame: Frame, every: number, width: number, palette: Palette): string[] {
@@ -108,7 +108,7 @@ function entries({ status }: Frame, { yellow }: Palette): Cell[] {
   ];
 }
 
-/** What should not be, and by whom. */
+/** Problems of the daemon, as cells in colour. */
 function troubles({ status }: Frame, { red, yellow, green }: Palette): Cell[] {
   const found: Cell[] = [];
   const { guard, throttled, shed } = status;

@@ -1,4 +1,4 @@
-/** From inside of a guest: the only proof there is. */
+/** Pings from inside a guest: the only proof. */
 import { blank, device as deviceWord, sh, typed } from '../../screen/shell.ts';
 import type { Facts, GuestFacts } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
