@@ -42,9 +42,9 @@ import { MacChanges } from '../entries/mac-changes.ts';
 
 /** Between rounds of housekeeping, ms. */
 const HOUSEKEEPING = 10_000;
-/** Between looks for answers that have become old, ms. */
+/** Between checks for old answers, ms. */
 const SECOND = 1_000;
-/** Between looks whether another missd has let go of a device that is waited for, ms: until then nobody answers there. */
+/** Between attempts to take over a device from another missd with `--wait`, ms. */
 const CLAIM = 100;
 
 export class Daemon {
@@ -67,7 +67,7 @@ export class Daemon {
   readonly #fullTables: FullTables;
   readonly #heapTrim = new HeapTrim(monotonic);
   readonly #deps: PipelineDeps;
-  /** All that writes; it ends before the sockets close. */
+  /** Everything that writes; it ends before the sockets close. */
   readonly #working = new Subscription();
   readonly #listening = new Subscription();
   readonly #audit$: BehaviorSubject<number>;
@@ -77,9 +77,9 @@ export class Daemon {
   readonly #requestedDevices: RequestedDevices;
   #fail: (reason: string) => void = () => undefined;
 
-  /** @param stateDir where journals of the entries, and what was set besides, are kept; none are without it */
+  /** @param stateDir for journals of entries and of changed settings; without it none are kept */
   constructor(options: RunOptions, kernel: Kernel, directory: Directory, log: Logger, stateDir?: string) {
-    // Its own: what another reading of the configuration changes, all parts see.
+    // A copy that all parts share, so that they see what a reload changes.
     this.options = options = { ...options };
     this.#vtepAllow = vtepAllowance(options.vtepAllow);
     this.#audit$ = new BehaviorSubject(options.audit);
@@ -127,7 +127,7 @@ export class Daemon {
     );
   }
 
-  /** Called with the reason once it is known that nothing can be served. */
+  /** @param fail called with the reason when nothing can be served */
   onFailure(fail: (reason: string) => void): void {
     this.#fail = fail;
   }
@@ -150,11 +150,11 @@ export class Daemon {
     if (this.host.namespaces.size === 0 && this.options.wait !== true)
       this.#fail(this.host.troubles.join('; '));
     else this.host.started();
-    // From now on it is news when one is full.
+    // Counts from before the start are not reported.
     this.#attempt('housekeeping', () => this.#fullTables.tick());
   }
 
-  /** Puts other values in force while it runs. @throws UsageError for prefixes that are none, before anything is changed */
+  /** Puts other options in force. @throws UsageError for an invalid prefix, before anything is changed */
   reload(live: LiveOptions, changed: ReadonlySet<keyof LiveOptions>): void {
     const vtepAllow = vtepAllowance(live.vtepAllow);
     Object.assign(this.options, live);
@@ -179,7 +179,7 @@ export class Daemon {
     }
   }
 
-  /** All that goes on, each part by itself: what breaks in one of them is no other's. */
+  /** All streams; an exception in one of them does not affect the others. */
   #work(concerned: Concerned): Observable<unknown>[] {
     const { report, host, reconciler, preload, replication, topAddresses } = this;
     const misses$ = host.misses$.pipe(
@@ -208,7 +208,7 @@ export class Daemon {
     );
     return [
       resolving$.pipe(revived('misses', report)),
-      // What it would have said meanwhile is a gap in it.
+      // Changes missed until the stream is revived count as a gap.
       changes$.pipe(
         revived('changes', report, () => {
           this.#heedChange({ type: 'gap' });
@@ -243,7 +243,7 @@ export class Daemon {
     ];
   }
 
-  /** Does these things over and over, each whatever became of the others. @param period ms */
+  /** Runs the parts periodically; an exception in one does not affect the others. @param period ms */
   #every(period: number, parts: readonly (readonly [lane: LaneName, part: () => void])[]): Observable<void> {
     return interval(period).pipe(
       map(() => {

@@ -29,7 +29,7 @@ const ACCESS: readonly string[] = [
 export interface Reloaded {
   /** Reads flags, environment and files again. @throws UsageError */
   read: () => RunOptions;
-  /** Puts these in force; called for a change only. */
+  /** Puts options in force; called only after a change. */
   apply: (live: LiveOptions, changed: ReadonlySet<keyof LiveOptions>) => void;
   /** Connects anew with these credentials. */
   connect: (target: RedisTarget) => void;
@@ -49,7 +49,7 @@ export class Reload {
     this.#does = does;
   }
 
-  /** Never throws: what cannot be meant changes nothing. */
+  /** Never throws: an invalid configuration changes nothing. */
   run(): void {
     const before = this.#options;
     let next: RunOptions;

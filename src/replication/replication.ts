@@ -1,7 +1,7 @@
 /**
- * Broadcast without multicast in the underlay: for a VNI of `--broadcast` every daemon says in the directory that its
- * host takes part, and copies of each broadcast go to all hosts that do. Membership is renewed and read in rounds: told
- * of by the feed, every renewal of every host would go to every other.
+ * Broadcast without multicast in the underlay: for a VNI of `--broadcast` every daemon registers its host in the directory,
+ * and copies of each broadcast go to all registered hosts. Membership is renewed and read in rounds, because the feed would
+ * send every renewal of every host to every other.
  */
 import type { PipelineDeps } from '../resolver/pipeline.ts';
 import { type Observable, defer, from, repeat, timer } from 'rxjs';
@@ -23,7 +23,7 @@ const ROUND = 5_000;
 const SHORT_ROUND = 500;
 /** How long a host takes part without renewing it, ms: three rounds may be lost. */
 export const MEMBERSHIP = 20_000;
-/** After rounds that were not answered nobody could renew: for so long, ms, members are only added. */
+/** After unanswered rounds members are only added for this long, ms, because no host could renew its membership. */
 const SETTLING = 10_000;
 /** Copies of a broadcast: the host sends each of them. */
 export const MOST_REPLICAS = 128;
@@ -35,7 +35,7 @@ export class Replication {
   readonly #log: Logger;
   /** Since when every round was answered, by VNI; monotonic ms. */
   readonly #steadySince = new Map<Vni, number>();
-  /** Own VTEPs that were said to take part, to be taken back. */
+  /** Own VTEPs that are registered and have to be removed at the end. */
   readonly #takingPart = new Map<Vni, Set<Ip>>();
   /** Members beyond the limit, by VNI. */
   readonly #leftOut = new Map<Vni, number>();
@@ -73,7 +73,7 @@ export class Replication {
     return [...this.#leftOut.values()].reduce((sum, count) => sum + count, 0);
   }
 
-  /** This host takes part no more; what it cannot take back ends by itself. */
+  /** Ends this host's membership; a registration that cannot be removed expires. */
   async leave(): Promise<void> {
     await this.limits.stop();
     await Promise.all([...this.#takingPart].map(([vni, vteps]) => this.#leave(vni, [...vteps])));
@@ -104,7 +104,7 @@ export class Replication {
       const together = devices.filter((device) => device.vni === vni);
       if (together.length > 0) await this.#renew(vni, together);
     }
-    // What a predecessor replicated that was told to.
+    // Replication entries of a predecessor.
     for (const device of devices)
       if (!this.#vnis.has(device.vni) && device.replicas.size > 0) this.#replicate(device, []);
   }
@@ -155,7 +155,7 @@ export class Replication {
     return false;
   }
 
-  /** By what address others reach this device. */
+  /** The VTEP address at which other hosts reach this device. */
   #own({ link, name }: ServedDevice): Ip[] {
     const { local } = link.vxlan;
     if (local !== undefined) return [local];
