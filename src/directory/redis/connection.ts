@@ -34,8 +34,10 @@ export class RedisConnection {
     });
   }
 
+  /** ioredis calls a connection ready until it hears that the socket is closed, which is later than the socket is. */
   get isReady(): boolean {
-    return this.client.status === 'ready';
+    const { client } = this;
+    return client.status === 'ready' && (client instanceof Cluster || client.stream.writable);
   }
 
   /** The servers that it asks: of a cluster its masters. */

@@ -290,6 +290,8 @@ export class RedisReader {
       await this.#lookups.ping();
       if (!this.#closed) this.#answering(undefined);
     } catch (error) {
+      // The reply to another question was too large: the server answers, and is asked again at once.
+      if (isOversized(error) && this.#connection.isReady) return;
       this.#fail(this.#connection.explain(error));
     }
   }

@@ -149,6 +149,8 @@ describe('a server that says', () => {
     const began = performance.now();
     const refused: unknown = await lookups.mget(['one']).catch((error: unknown) => error);
     expect(isOversized(refused)).toBe(true);
+    // The event that says so comes later.
+    expect(lookups.isReady).toBe(false);
     await isReady(2);
     expect(performance.now() - began).toBeLessThan(BUSY);
     expect(lost.every(isOversized)).toBe(true);
