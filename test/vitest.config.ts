@@ -12,8 +12,11 @@ const together = [
   'test/lab/{doctor,doctor-directory,doctor-topologies,explain,explain-faults,explain-tables}.test.ts',
   'test/lab/{explain-topologies,endpoint,recipes,top,printed-commands,docs,labs,package}.test.ts',
   'test/lab/{strategies,directory-recorded,directory-sources,prometheus,dockerfile,unit-file,log}.test.ts',
-  'test/lab/node-versions.test.ts',
+  'test/lab/{reload,reload-credentials,directory-topologies,service-manager}.test.ts',
+  'test/faults/lock.test.ts',
 ];
+/** Said by `npm run test:versions`: the unit tests on every supported version of Node, minutes of computing. */
+const versions = process.env['MISSD_TEST_VERSIONS'] === '1';
 const onTheKernel = { testTimeout: 60_000, hookTimeout: 60_000 };
 
 /**
@@ -61,6 +64,17 @@ export default defineConfig({
                 include: ['test/full/**/*.test.ts'],
                 maxWorkers: 1,
                 sequence: { groupOrder: 3 },
+              },
+            },
+          ]
+        : []),
+      ...(versions
+        ? [
+            {
+              test: {
+                name: 'versions',
+                include: ['test/versions/**/*.test.ts'],
+                sequence: { groupOrder: 4 },
               },
             },
           ]
