@@ -19,6 +19,7 @@ import {
 } from 'rxjs';
 import type { Clock } from '../base/clock.ts';
 import { type Faults, attemptOn } from '../base/guarded-lane.ts';
+import { NUD_PERMANENT } from '../kernel/netlink.ts';
 import type { ServedDevice } from '../model/device.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { Announcer } from './announce.ts';
@@ -154,7 +155,8 @@ export class MacChanges {
     const { kernel } = device.namespace;
     const having = new Set(except);
     for (const row of kernel.getBridgeFdb(device.bridge, [mac, ...before]))
-      if (row !== undefined) having.add(row.ifindex);
+      // A permanent row is the port's or the bridge's own MAC (net/bridge/br_fdb.c, `br_fdb_add_local`), not a guest's.
+      if (row !== undefined && (row.state & NUD_PERMANENT) === 0) having.add(row.ifindex);
     const port = device.tables.known.of(ip)?.port;
     if (port !== undefined) having.add(port);
     return having;

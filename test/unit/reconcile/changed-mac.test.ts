@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { ServedDevice } from '../../../src/model/device.ts';
 import { KnownMacs } from '../../../src/model/known-macs.ts';
-import { NUD_STALE } from '../../../src/kernel/netlink.ts';
+import { NUD_PERMANENT, NUD_STALE } from '../../../src/kernel/netlink.ts';
 import { BRIDGE, GUEST, HERE, VNI, VXLAN, ip, mac, turns, vtep, vxlanLink } from '../fake/world.ts';
 import { ReconcileWorld, ipKey } from './reconciling.ts';
 
@@ -76,6 +76,14 @@ describe('an address that comes with another MAC', () => {
     await unsay(1);
     await say(1, mac(9));
     expect(announced()).toEqual([]);
+  });
+
+  it('is announced to a port whose own MAC the bridge had: a permanent row is no guest', async () => {
+    world.hold(device, 1);
+    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 0, NUD_PERMANENT);
+    await unsay(1);
+    await say(1, mac(9));
+    expect(announced()).toEqual([[ip(1), mac(9)]]);
   });
 
   it('is announced with the answer to another guest, where word of the change was lost', async () => {
