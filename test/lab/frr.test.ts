@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Host } from '../../src/lab/host.ts';
 import { ipKey } from '../../src/lab/records.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
 import { run } from '../../src/lab/command.ts';
@@ -34,11 +35,14 @@ afterAll(() => close(pair));
 tellOnFailure(() => pair);
 
 async function startFrr(): Promise<void> {
-  const { lab, host1, host2, guest2 } = pair;
+  const { lab, host1, host2, guest1, guest2 } = pair;
   frr = await Frr.start(lab, root, join(lab.directory, 'frr1'), host1, host2);
   await until(
     'zebra to write its rows, also over missd’s',
-    async () => (await has(ZEBRAS)) && (await signed()).includes(guest2.mac),
+    async () =>
+      (await has(ZEBRAS)) &&
+      (await signed()).includes(guest2.mac) &&
+      (await signed(host2)).includes(guest1.mac),
     { timeout: 60_000 },
   );
 }
@@ -46,8 +50,7 @@ async function startFrr(): Promise<void> {
 const rows = () => pair.host1.segment.fdb();
 const has = async (mac: string): Promise<boolean> => (await rows()).some(({ lladdr }) => lladdr === mac);
 /** MACs that zebra has written into the bridge. */
-const signed = async (): Promise<string[]> => {
-  const { namespace, segment } = pair.host1;
+const signed = async ({ namespace, segment }: Host = pair.host1): Promise<string[]> => {
   const all = await namespace.fdb(segment.device);
   return all.filter(({ self, externLearned }) => !self && externLearned).map(({ lladdr }) => lladdr);
 };
@@ -115,11 +118,16 @@ test('a missd that is killed and started again leaves zebra’s and keeps its ow
 });
 
 test('a zebra that is killed leaves missd’s, and takes its own over again', async () => {
-  const { guest1, guest2 } = pair;
+  const { host2, guest1, guest2 } = pair;
   await guest1.forgetNeighbours();
   expect((await guest1.ping('20.0.0.2')).received).toBe(1);
   const lost = await lostDuring(async () => {
     await frr.stop('SIGKILL');
+    // The rows of a zebra that was killed stay. That its successor has taken over shows on the other host.
+    await until(
+      'the other zebra to delete its rows',
+      async () => !(await signed(host2)).includes(guest1.mac),
+    );
     expect(await has(guest2.mac)).toBe(true);
     await startFrr();
   });
