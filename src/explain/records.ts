@@ -17,7 +17,7 @@ export interface RecordSource {
   get(key: RecordKey): Promise<Found | undefined>;
   leases(vni: Vni): Promise<(Found & { cidr: string })[]>;
   /** Every `ip:` and `mac:` record of a VNI, some at a time. */
-  everything(vni: Vni): AsyncIterable<StoredRecord[]>;
+  everything(vni: Vni): AsyncIterable<StoredRecord[]> | Iterable<StoredRecord[]>;
 }
 
 export interface RecordOptions extends DirectoryOptions {
@@ -81,12 +81,11 @@ function fileSource(file: string): RecordSource {
       const leases = contents.get(vni)?.leases.all() ?? [];
       return Promise.resolve(leases.map(({ cidr, value }) => ({ cidr, key: `subnet:${cidr}`, value })));
     },
-    // eslint-disable-next-line @typescript-eslint/require-await -- as Redis does it
-    everything: async function* (vni) {
-      yield [...(contents.get(vni)?.values ?? [])].map<StoredRecord>(([name, value]) => {
+    everything: (vni) => [
+      [...(contents.get(vni)?.values ?? [])].map<StoredRecord>(([name, value]) => {
         const kind = name.startsWith('ip:') ? 'ip' : 'mac';
         return [{ vni, kind, address: name.slice(kind.length + 1) }, value];
-      });
-    },
+      }),
+    ],
   };
 }

@@ -11,7 +11,7 @@ export const L2_KNOWN = -3;
 /** Questions that a port in debt may have in flight at least, however small its budget. */
 const LEAST_IN_DEBT = 16;
 
-/** A port floods, and is not merely in a burst, when it has dropped so many seconds' worth of its rate since its last debt. */
+/** A port floods, and is not merely in a burst, when it has dropped so many seconds' worth of its rate since it was last out of debt. */
 const FLOOD = 10;
 
 /** The part of a question that its lane needs. */

@@ -3,6 +3,7 @@
  * meanwhile, and what counting takes of a miss. On a kernel and a directory in memory, so that there is nothing else to
  * be measured; a real miss takes many times as long, and the shares are the highest they can be.
  */
+import { mock } from 'node:test';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { NUD_STALE } from '../../src/kernel/netlink.ts';
 import { Counters } from '../../src/model/counters.ts';
@@ -143,21 +144,15 @@ async function counting(
   all: Crowd,
   next: () => Miss,
 ): Promise<{ alone: number; storm: number; each: number }> {
-  // eslint-disable-next-line @typescript-eslint/unbound-method -- it is put back as it was
-  const { observe } = PlainHistogram.prototype;
-  let calls = 0;
-  PlainHistogram.prototype.observe = function (value, times) {
-    calls += 1;
-    observe.call(this, value, times);
-  };
+  const observed = mock.method(PlainHistogram.prototype, 'observe').mock;
   const during = async (work: () => Promise<unknown>): Promise<number> => {
-    calls = 0;
+    observed.resetCalls();
     await work();
-    return calls;
+    return observed.callCount();
   };
   const alone = (await during(() => paced(all, next, 100, () => undefined))) / 100;
   const inStorm = (await during(() => storm(all, next))) / STORM;
-  PlainHistogram.prototype.observe = observe;
+  observed.restore();
   const histogram = new PlainHistogram(all.daemon.counters.stageSeconds.queue.bounds);
   const started = performance.now();
   for (let at = 0; at < TIMED; at += 1) histogram.observe((performance.now() - started) / 1e6);

@@ -71,13 +71,16 @@ interface Ending {
 
 /**
  * Connects a client again that has ended although it was not closed. ioredis ends a client for good, without its retry
- * strategy, when a sentinel reports another master while the client still looks for one (ioredis 6, Redis.js `_connect`).
+ * strategy and without `close`, when a sentinel reports another master while the client still looks for one, or when TLS
+ * cannot begin (ioredis 6, Redis.js `_connect`).
+ * @param lost is called for each such end
  */
-export function connectAgain(client: Ending, isClosed: () => boolean): void {
+export function connectAgain(client: Ending, isClosed: () => boolean, lost: () => void): void {
   let attempts = 0;
   client.on('ready', () => (attempts = 0));
   client.on('end', () => {
     if (isClosed()) return;
+    lost();
     setTimeout(() => {
       // A failure is also reported by an event.
       if (!isClosed()) client.connect().catch(() => undefined);

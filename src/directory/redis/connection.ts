@@ -24,14 +24,15 @@ export class RedisConnection {
         if (isWithoutSentinel(error) && !this.#closed) events.lost(this.explain(error));
       });
     }
-    connectAgain(client, () => this.#closed);
+    const lost = (): void => {
+      if (!this.#closed) events.lost(this.explain(new Error('Connection is closed.')));
+    };
+    connectAgain(client, () => this.#closed, lost);
     client.on('ready', () => {
       events.ready();
     });
     client.on('connect', () => (this.#lastError = undefined));
-    client.on('close', () => {
-      if (!this.#closed) events.lost(this.explain(new Error('Connection is closed.')));
-    });
+    client.on('close', lost);
   }
 
   /** ioredis calls a connection ready until it hears that the socket is closed, which is later than the socket is. */

@@ -49,13 +49,14 @@ export class RedisFeed {
     this.#events = events;
     this.#scheduler = scheduler;
     this.#client = open(() => backoff(this.#failures++));
-    connectAgain(this.#client, () => this.#closed);
     this.#client.on('error', (error: unknown) => (this.#lastError = error));
     this.#client.on('connect', () => (this.#lastError = undefined));
     this.#client.on('ready', () => void this.#arm());
-    this.#client.on('close', () => {
+    const lost = (): void => {
       this.#lose();
-    });
+    };
+    this.#client.on('close', lost);
+    connectAgain(this.#client, () => this.#closed, lost);
     this.#client.on('messageBuffer', (_channel: Buffer, payload: unknown) => {
       this.#receive(payload);
     });

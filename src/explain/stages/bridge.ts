@@ -126,7 +126,7 @@ function elsewhere(facts: Facts, { row, port }: BridgedFacts): Finding {
   }
   if (expected === undefined) return finding('bridge', 'ok', `${text}: it is on this host`, { age });
   if (row.updatedAgo < LATELY) {
-    const says = `${address} has two owners: ${row.lladdr} talks on ${port} here, and is behind ${expected.vtep} by the directory`;
+    const says = `${address} has two owners: ${row.lladdr} sends on ${port} here, and is behind ${expected.vtep} by the directory`;
     const next = setRecord(facts, row.lladdr, device.link.vxlan.local ?? blank('VTEP'));
     return finding('bridge', 'bad', text, { age, cause: { name: 'two_owners', says, next } });
   }

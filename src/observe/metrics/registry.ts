@@ -191,7 +191,7 @@ function publishService(to: Metrics, daemon: Observed): void {
   );
   to.counter(
     'missd_netlink_malformed_total',
-    'Netlink messages that could not be decoded',
+    'Netlink messages that could not be decoded, or that a process other than the kernel sent',
     () => counters.malformedMessages,
   );
   to.counter('missd_internal_errors_total', 'Faults that cost one step, and were gone on from', () =>

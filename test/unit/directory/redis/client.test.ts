@@ -13,23 +13,29 @@ class Client extends EventEmitter {
 
 let client: Client;
 let closed: boolean;
+let lost: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
   client = new Client();
   closed = false;
-  connectAgain(client, () => closed);
+  lost = 0;
+  connectAgain(
+    client,
+    () => closed,
+    () => lost++,
+  );
 });
 afterEach(() => {
   vi.useRealTimers();
 });
 
 describe('a client that ends', () => {
-  it('is connected again, as often as it ends', () => {
+  it('is reported as lost and connected again, as often as it ends', () => {
     for (let ended = 1; ended <= 3; ended++) {
       client.emit('end');
       vi.advanceTimersByTime(1_000);
-      expect(client.connects).toBe(ended);
+      expect({ lost, connects: client.connects }).toEqual({ lost: ended, connects: ended });
     }
   });
 
