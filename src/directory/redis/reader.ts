@@ -2,12 +2,12 @@
 import { Cluster } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
 import { DirectoryError, type Values } from '../directory.ts';
+import { BoundedReads } from './bounded-reads.ts';
 import { clusterClient, redisClient } from './client.ts';
 import { probeCluster, withDeadline } from './cluster.ts';
 import { RedisConnection } from './connection.ts';
 import { RedisLookups } from './lookups.ts';
-import { LONGEST_READ, OversizedValues } from './oversized.ts';
-import { isNotPermitted, isOversized, isTimeout, isWrongType, redisReason } from './reason.ts';
+import { isOversized, isTimeout, misled, redisReason } from './reason.ts';
 import { TAKE_PART, takePartArguments } from './members.ts';
 import { membersOf, scanKeys } from './scan.ts';
 import type { RedisTarget } from './url.ts';
@@ -24,7 +24,7 @@ export class RedisReader {
   readonly #answering: (reason: string | undefined) => void;
   readonly #scheduler: SchedulerLike;
   readonly #lookups: RedisLookups;
-  readonly #oversized = new OversizedValues();
+  readonly #reads: BoundedReads;
   #probes: Subscription | undefined;
   #closed = false;
 
@@ -55,6 +55,7 @@ export class RedisReader {
         if (!isOversized(error) || !this.#connection.isReady) this.#fail(error);
       },
     });
+    this.#reads = new BoundedReads(this.#lookups, client);
     this.cluster?.on('refresh', () => {
       this.#lookups.refresh();
     });
@@ -89,7 +90,7 @@ export class RedisReader {
   values(keys: string[], tags: number[]): Promise<Values> {
     if (keys.length > MGET_KEYS || (this.cluster !== undefined && tags.some((tag) => tag !== tags[0])))
       return this.#valuesOfMany(keys, tags);
-    return keys.length === 0 ? Promise.resolve([]) : this.#read(keys).catch(this.#refuse);
+    return keys.length === 0 ? Promise.resolve([]) : this.#reads.read(keys).catch(this.#refuse);
   }
 
   async #valuesOfMany(keys: string[], tags: number[]): Promise<Values> {
@@ -100,7 +101,7 @@ export class RedisReader {
       lastValueFrom(
         from(batches).pipe(
           mergeMap(async (indices) => {
-            const read = await this.#read(indices.map((index) => keys[index] ?? ''));
+            const read = await this.#reads.read(indices.map((index) => keys[index] ?? ''));
             for (const [at, index] of indices.entries()) values[index] = read[at] ?? null;
           }, inFlight),
         ),
@@ -122,12 +123,12 @@ export class RedisReader {
 
   /** The feed names a key: the value may have changed. */
   heard(key: string): void {
-    this.#oversized.heard(key);
+    this.#reads.heard(key);
   }
 
   /** The feed may have missed changes: every value may have changed. */
   heardOfAll(): void {
-    this.#oversized.heardOfAll();
+    this.#reads.heardOfAll();
   }
 
   /** Whether no key except `except` matches the pattern; stops at the first match. @throws DirectoryError */
@@ -182,64 +183,6 @@ export class RedisReader {
         keys.map(() => vni),
       );
       for (const [index, key] of keys.entries()) yield [key, values[index] ?? null];
-    }
-  }
-
-  #read(keys: string[]): Promise<Values> {
-    return this.#oversized.concerns(keys) ? this.#readApart(keys) : this.#readWhole(keys);
-  }
-
-  #readWhole(keys: string[]): Promise<Values> {
-    return this.#lookups.mget(keys).then(
-      (values) => {
-        for (const [index, value] of values.entries())
-          if (value !== null && value.length >= LONGEST_READ) this.#oversized.note(keys[index] ?? '', value);
-        return values;
-      },
-      (error: unknown) => {
-        if (isOversized(error)) return this.#readRanges(keys);
-        if (isTimeout(error)) this.#oversized.suspect(keys);
-        throw error;
-      },
-    );
-  }
-
-  /** Takes known oversized values from memory, reads suspect keys with GETRANGE and the others with MGET. */
-  async #readApart(keys: string[]): Promise<Values> {
-    const suspects = keys.filter((key) => this.#oversized.isSuspect(key));
-    const others = keys.filter(
-      (key) => !this.#oversized.isSuspect(key) && this.#oversized.of(key) === undefined,
-    );
-    const known = new Map(keys.map((key) => [key, this.#oversized.of(key) ?? null]));
-    const [ranges, whole] = await Promise.all([
-      this.#readRanges(suspects),
-      others.length === 0 ? [] : this.#readWhole(others),
-    ]);
-    for (const [index, key] of suspects.entries()) known.set(key, ranges[index] ?? null);
-    for (const [index, key] of others.entries()) known.set(key, whole[index] ?? null);
-    return keys.map((key) => known.get(key) ?? null);
-  }
-
-  /** GETRANGE does not tell an empty value from a missing key; both count as missing. */
-  async #readRanges(keys: string[]): Promise<Values> {
-    try {
-      const ranges = Promise.all(
-        keys.map(async (key) => {
-          const bytes: unknown = await this.#client
-            .getrangeBuffer(key, 0, LONGEST_READ - 1)
-            .catch(noneIfMistyped);
-          if (bytes !== null && !Buffer.isBuffer(bytes)) return misled('GETRANGE');
-          // latin1 keeps one character per byte: a cut UTF-8 value would have fewer characters and pass as short.
-          const value = bytes?.toString(bytes.length < LONGEST_READ ? 'utf8' : 'latin1') ?? null;
-          this.#oversized.note(key, value);
-          return value === '' ? null : value;
-        }),
-      );
-      return await (this.cluster === undefined ? ranges : withDeadline(ranges));
-    } catch (error) {
-      if (isNotPermitted(error)) this.#oversized.forget();
-      else this.#oversized.suspect(keys);
-      throw error;
     }
   }
 
@@ -301,15 +244,6 @@ export class RedisReader {
   }
 }
 
-/** MGET returns null for a key of another type, too. */
-function noneIfMistyped(error: unknown): null {
-  if (isWrongType(error)) return null;
-  throw error;
-}
-
 /** A broken server may reply with other types than ioredis declares. */
 const isTexts = (reply: unknown): reply is string[] =>
   Array.isArray(reply) && reply.every((one) => typeof one === 'string');
-function misled(command: string): never {
-  throw new Error(`malformed reply: to ${command}`);
-}

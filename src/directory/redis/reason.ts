@@ -101,3 +101,8 @@ function innermost(error: unknown): Error {
 function firstLine(text: string): string {
   return (text.split('\n', 1)[0] ?? '').slice(0, 200);
 }
+
+/** A server replied with another type than the command has. */
+export function misled(command: string): never {
+  throw new Error(`malformed reply: to ${command}`);
+}
