@@ -1,7 +1,8 @@
 /**
  * Runs other programs to their end: argument arrays, never a shell line, so nothing in them needs quoting.
  */
-import { execFile, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { quoted } from '../screen/shell.ts';
 
 export interface Outcome {
@@ -29,6 +30,9 @@ export function printable(argv: readonly string[]): string {
   return argv.map(quoted).join(' ');
 }
 
+/** Commands that run at the moment. */
+const running = new Set<ChildProcess>();
+
 /** Runs to the end, whatever the exit code. @throws LabError when it cannot be started or takes too long */
 export function attempt(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const [file = '', ...args] = argv;
@@ -39,11 +43,13 @@ export function attempt(argv: readonly string[], options: RunOptions = {}): Prom
       // C: ping and ip are read by program, so they must not speak the user's language.
       { timeout: options.timeout ?? 30_000, maxBuffer: 64 << 20, env: { ...process.env, LC_ALL: 'C' } },
       (error, stdout, stderr) => {
+        running.delete(child);
         if (error === null) resolve({ code: 0, stdout, stderr });
         else if (typeof error.code === 'number') resolve({ code: error.code, stdout, stderr });
         else reject(new LabError(argv, error.killed === true ? 'took too long' : error.message));
       },
     );
+    running.add(child);
     // The program may end without having read everything; its exit code says the rest.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input ?? '');
@@ -55,6 +61,32 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
   const outcome = await attempt(argv, options);
   if (outcome.code !== 0) throw new LabError(argv, outcome.stderr || outcome.stdout);
   return outcome.stdout;
+}
+
+/** How long a killed command may take to leave the kernel, ms: deleting a namespace waits for all of its devices. */
+const LEAVE_KERNEL = 5_000;
+
+/**
+ * For the way out: kills the commands that run and returns when they are dead. One that lived on, or that the kernel
+ * had not yet let go, could make a namespace after all of them were removed.
+ */
+export function killRunning(): void {
+  for (const child of running) child.kill('SIGKILL');
+  const deadline = performance.now() + LEAVE_KERNEL;
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while ([...running].some(({ pid }) => isAlive(pid)) && performance.now() < deadline)
+    Atomics.wait(pause, 0, 0, 1);
+  running.clear();
+}
+
+/** Node collects the exit of a child in its event loop: until then a dead one is a zombie (proc(5), state Z). */
+function isAlive(pid: number | undefined): boolean {
+  const stat = `/proc/${pid ?? 0}/stat`;
+  try {
+    return existsSync(stat) && !/\) [ZX] /.test(readFileSync(stat, 'utf8'));
+  } catch {
+    return false;
+  }
 }
 
 /** For the way out, where nothing can be awaited any more; failures are not worth a word then. */

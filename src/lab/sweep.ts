@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { runNow } from './command.ts';
+import { killRunning, runNow } from './command.ts';
 
 export const NETNS = '/run/netns';
 const OWNED = /^missd-(\d+)-/;
@@ -21,6 +21,7 @@ export function labPrefix(): string {
 
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 const onExit = (): void => {
+  killRunning();
   for (const close of [...open]) close();
 };
 const onSignal = (signal: NodeJS.Signals): void => {
