@@ -5,6 +5,8 @@
 import { DIRECTORY_PARTS } from '../base/outcomes.ts';
 import type { Observable } from 'rxjs';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
+import type { Network } from './network.ts';
+import type { Prefixes } from './prefixes.ts';
 
 /** Names one record: `{VNI}:ip:ADDRESS` or `{VNI}:mac:ADDRESS`. */
 export interface RecordKey {
@@ -99,6 +101,14 @@ export interface Directory {
   takePart(vni: Vni, vteps: readonly Ip[], milliseconds: number): Promise<Ip[]>;
   /** Removes these VTEPs from the broadcast domain. @throws DirectoryError */
   leave(vni: Vni, vteps: readonly Ip[]): Promise<void>;
+  /**
+   * The network of this name; undefined where there is none.
+   * @throws UsageError in one line when its record cannot be used
+   * @throws DirectoryError when the directory does not answer
+   */
+  network(name: string): Promise<Network | undefined>;
+  /** The prefixes of routed networks. */
+  readonly prefixes: Prefixes;
   health(): DirectoryHealth;
   close(): Promise<void>;
 }

@@ -7,6 +7,7 @@ import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument }
 import { z } from 'zod';
 import { UsageError } from '../base/errors.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
+import { type FileNetwork, judgeNetworks, networksSchema, renderNetworks } from './format-networks.ts';
 import { judgeCidr, judgeIp, judgeMac, judgeVtep } from './record.ts';
 
 export interface Endpoint {
@@ -26,6 +27,8 @@ export interface VniRecords {
   endpoints: Endpoint[];
   subnets: Subnet[];
   vteps: Ip[];
+  /** The network that has the VNI. */
+  network?: FileNetwork;
 }
 
 export type Records = Map<Vni, VniRecords>;
@@ -70,7 +73,16 @@ const vniSchema = z.strictObject({
   subnets: absentIsEmpty(z.strictObject({ cidr: judged(judgeCidr), mac, vtep })),
   vteps: absentIsEmpty(vtep),
 });
-const schema = z.strictObject({ vnis: z.record(z.string(), vniSchema) });
+const vnisSchema = z.record(z.string(), vniSchema);
+/** Networks alone make a file; nothing at all is likely a file that is still being written. */
+const schemaOf = (plain: unknown) =>
+  z.strictObject({
+    networks: networksSchema.default({}),
+    vnis:
+      typeof plain === 'object' && plain !== null && 'networks' in plain
+        ? vnisSchema.default({})
+        : vnisSchema,
+  });
 
 type Path = readonly PropertyKey[];
 
@@ -101,13 +113,17 @@ export function parseRecords(text: string, name: string): Records {
       offsetOf(document, valueless),
       `${valueless.join('.')} has no value, as in a file that is still being written`,
     );
-  const parsed = schema.safeParse(plain);
+  const parsed = schemaOf(plain).safeParse(plain);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const [path, reason] = issue === undefined ? [[], 'is not a directory'] : describe(issue);
     return refuse(offsetOf(document, path), reason);
   }
   const records: Records = new Map();
+  const networks = judgeNetworks(parsed.data.networks, (path, reason) =>
+    refuse(offsetOf(document, path), reason),
+  );
+  for (const [vni, network] of networks) records.set(vni, { endpoints: [], subnets: [], vteps: [], network });
   for (const [key, one] of Object.entries(parsed.data.vnis)) {
     const vni = Number(key);
     const path = ['vnis', key];
@@ -132,7 +148,7 @@ export function parseRecords(text: string, name: string): Records {
       one.subnets.map((subnet) => subnet.cidr),
     );
     twice('vteps', one.vteps);
-    records.set(vni, one);
+    records.set(vni, { ...records.get(vni), ...one });
   }
   return records;
 }
@@ -201,12 +217,14 @@ function firstLine(text: string): string {
 
 /** One line per record, so that two exports can be compared line by line. */
 export function renderRecords(records: Records): string {
-  const lines = [records.size === 0 ? 'vnis: {}' : 'vnis:'];
+  const networks = [...records.values()].flatMap(({ network }) => network ?? []);
+  const vnis = [...records].filter(([, { network, ...one }]) => network === undefined || !isBare(one));
+  const lines = [...renderNetworks(networks), vnis.length === 0 ? 'vnis: {}' : 'vnis:'];
   const list = (name: string, items: string[]): void => {
     if (items.length > 0) lines.push(`    ${name}:`, ...items.map((item) => `      - ${item}`));
   };
-  for (const [vni, { endpoints, subnets, vteps }] of [...records].sort(([a], [b]) => a - b)) {
-    if (endpoints.length + subnets.length + vteps.length === 0) {
+  for (const [vni, { endpoints, subnets, vteps }] of vnis.sort(([a], [b]) => a - b)) {
+    if (isBare({ endpoints, subnets, vteps })) {
       lines.push(`  ${vni}: {}`);
       continue;
     }
@@ -228,6 +246,10 @@ export function renderRecords(records: Records): string {
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+function isBare({ endpoints, subnets, vteps }: VniRecords): boolean {
+  return endpoints.length + subnets.length + vteps.length === 0;
 }
 
 /**

@@ -5,6 +5,8 @@
 import { BehaviorSubject, Subscription, filter, switchMap, take } from 'rxjs';
 import { reasonOf } from '../base/errors.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
+import type { Network } from './network.ts';
+import type { Prefixes } from './prefixes.ts';
 import type { Directory, DirectoryHealth, Leases, RecordKey, StoredRecord, Values } from './directory.ts';
 
 /** What was asked of the old connection is answered by then, ms: more than the time any answer may take. */
@@ -106,6 +108,14 @@ export class RenewableDirectory implements Directory {
 
   leave(vni: Vni, vteps: readonly Ip[]): Promise<void> {
     return this.#current.value.leave(vni, vteps);
+  }
+
+  network(name: string): Promise<Network | undefined> {
+    return this.#current.value.network(name);
+  }
+
+  get prefixes(): Prefixes {
+    return this.#current.value.prefixes;
   }
 
   health(): DirectoryHealth {

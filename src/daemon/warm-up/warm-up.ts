@@ -9,6 +9,7 @@ import { NEVER, Subject, of } from 'rxjs';
 import type { RunOptions } from '../../config/options.ts';
 import { Daemon } from '../daemon.ts';
 import type { Directory, RecordKey } from '../../directory/directory.ts';
+import { NO_PREFIXES } from '../../directory/prefixes.ts';
 import { LeaseTable } from '../../directory/leases.ts';
 import { addon } from '../../kernel/addon.ts';
 import type { Kernel, KernelEvent, Namespace } from '../../kernel/kernel.ts';
@@ -79,6 +80,8 @@ function directory(): Directory {
     takePart: () => Promise.resolve([]),
     leave: () => Promise.resolve(),
     usersOf: () => Promise.resolve(new Map()),
+    network: () => Promise.resolve(undefined),
+    prefixes: NO_PREFIXES,
     health: () => ({ up: { lookups: true, feed: true, leases: true }, feedLag: 0, excessLeases: 0 }),
     close: () => Promise.resolve(),
   };

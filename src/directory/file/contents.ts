@@ -1,5 +1,6 @@
 /** What a directory file says, as the values Redis would hold, so that both are judged by the same code. */
 import type { Ip, Vni } from '../../base/vocabulary.ts';
+import type { FileNetwork } from '../format-networks.ts';
 import type { RecordKey } from '../directory.ts';
 import { LeaseTable } from '../leases.ts';
 
@@ -8,6 +9,7 @@ export interface FileVni {
   values: Map<string, string>;
   leases: LeaseTable;
   vteps: readonly Ip[];
+  network?: FileNetwork;
 }
 
 export type FileContents = ReadonlyMap<Vni, FileVni>;
@@ -20,26 +22,33 @@ export interface Slice {
   /** Values by CIDR. */
   leases: [string, string][];
   vteps: Ip[];
+  /** In the first slice of its VNI. */
+  network?: FileNetwork;
+}
+
+interface Assembled {
+  values: Map<string, string>;
+  leases: Map<string, string>;
+  vteps: Ip[];
+  network?: FileNetwork;
 }
 
 /** Assembles slices into a directory. */
 export class Assembly {
-  readonly #vnis = new Map<Vni, { values: Map<string, string>; leases: Map<string, string>; vteps: Ip[] }>();
+  readonly #vnis = new Map<Vni, Assembled>();
 
-  take({ vni, values, leases, vteps }: Slice): void {
+  take({ vni, values, leases, vteps, network }: Slice): void {
     let one = this.#vnis.get(vni);
     if (one === undefined) this.#vnis.set(vni, (one = { values: new Map(), leases: new Map(), vteps: [] }));
     for (const [key, value] of values) one.values.set(key, value);
     for (const [cidr, value] of leases) one.leases.set(cidr, value);
     one.vteps.push(...vteps);
+    if (network !== undefined) one.network = network;
   }
 
   contents(): FileContents {
     return new Map(
-      [...this.#vnis].map(([vni, { values, leases, vteps }]) => [
-        vni,
-        { values, leases: new LeaseTable(leases), vteps },
-      ]),
+      [...this.#vnis].map(([vni, one]) => [vni, { ...one, leases: new LeaseTable(one.leases) }]),
     );
   }
 }

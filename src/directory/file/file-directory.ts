@@ -20,6 +20,9 @@ import {
 import { readWithoutStopping } from './reader.ts';
 import { difference, type FileContents } from './contents.ts';
 import { LeaseTable } from '../leases.ts';
+import type { Network } from '../network.ts';
+import type { Prefixes } from '../prefixes.ts';
+import { FilePrefixes, networkNamed } from './networks.ts';
 
 /** A file that is written in place is not read half: it must be left alone this long first. */
 const SETTLE = 100;
@@ -57,6 +60,7 @@ export class FileDirectory implements Directory {
   readonly #scheduler: SchedulerLike;
   readonly #watch: NonNullable<FileDirectoryOptions['watch']>;
   readonly #stat: Stat;
+  readonly prefixes: Prefixes;
   #contents: FileContents | undefined;
   /** Read before the start. */
   #first: FileContents | undefined;
@@ -82,6 +86,7 @@ export class FileDirectory implements Directory {
     now = monotonic,
   }: FileDirectoryOptions) {
     this.#file = file;
+    this.prefixes = new FilePrefixes(file, () => this.#contents ?? this.#first);
     this.#read = read;
     this.#onRejected = onRejected;
     this.#scheduler = scheduler;
@@ -121,8 +126,7 @@ export class FileDirectory implements Directory {
   read(keys: RecordKey[]): Promise<Values> {
     const contents = this.#contents;
     if (contents === undefined) {
-      const state = this.#state.value;
-      return Promise.reject(new DirectoryError(state.up ? 'nothing was read yet' : state.reason));
+      return Promise.reject(new DirectoryError(this.#reason));
     }
     const valueOf = ({ vni, kind, address }: RecordKey): string | null =>
       contents.get(vni)?.values.get(`${kind}:${address}`) ?? null;
@@ -173,6 +177,13 @@ export class FileDirectory implements Directory {
     return Promise.resolve();
   }
 
+  network(name: string): Promise<Network | undefined> {
+    const contents = this.#contents ?? this.#first;
+    return contents === undefined
+      ? Promise.reject(new DirectoryError(this.#reason))
+      : Promise.resolve().then(() => networkNamed(contents, name, this.#file));
+  }
+
   /** All of it is in memory. */
   health(): DirectoryHealth {
     const { up } = this.#state.value;
@@ -187,6 +198,11 @@ export class FileDirectory implements Directory {
     this.#changes.complete();
     this.#state.complete();
     return Promise.resolve();
+  }
+
+  get #reason(): string {
+    const state = this.#state.value;
+    return state.up ? 'nothing was read yet' : state.reason;
   }
 
   #schedulePoll(): void {

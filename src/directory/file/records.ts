@@ -8,7 +8,7 @@ const SLICE = 2_000;
 
 /** What a file of at most so many bytes says, in slices. @throws UsageError naming file, line and reason, before the first of them */
 export function* slicesOf(file: string, most?: number): Generator<Slice, undefined> {
-  for (const [vni, { endpoints, subnets, vteps }] of parseRecords(readText(file, most), file)) {
+  for (const [vni, { endpoints, subnets, vteps, network }] of parseRecords(readText(file, most), file)) {
     const values = endpoints.map<[string, string]>((endpoint) => [
       `ip:${endpoint.ip}`,
       renderEndpoint(endpoint),
@@ -23,6 +23,7 @@ export function* slicesOf(file: string, most?: number): Generator<Slice, undefin
         values: values.slice(start, end),
         leases: leases.slice(start, end),
         vteps: vteps.slice(start, end),
+        ...(from === 0 && network !== undefined && { network }),
       };
     }
   }

@@ -41,6 +41,20 @@ export class RedisKeys {
     return `${this.prefix}${vni}}:vteps`;
   }
 
+  network(vni: Vni): string {
+    return `${this.prefix}${vni}}:network`;
+  }
+
+  /** For SCAN: the networks of all VNIs. */
+  get networkPattern(): string {
+    return `${this.prefix}*}:network`;
+  }
+
+  /** The hash of names; of no VNI. */
+  get networkIndex(): string {
+    return `${this.prefix.slice(0, -1)}networks`;
+  }
+
   /** What the keys of a VNI begin with. */
   all(vni: Vni): string {
     return `${this.prefix}${vni}}:`;
@@ -57,12 +71,20 @@ export class RedisKeys {
    */
   decode(raw: Buffer, followed?: ReadonlySet<Vni>): ChangedKey | undefined {
     const start = this.#prefix.length;
-    if (
-      raw.length <= start ||
-      raw.length > start + 128 ||
-      raw.compare(this.#prefix, 0, start, 0, start) !== 0
-    )
-      return undefined;
+    const vni = raw.length > start + 128 ? undefined : this.vniOf(raw);
+    if (vni === undefined || (followed !== undefined && !followed.has(vni))) return undefined;
+    const rest = raw.toString('latin1', raw.indexOf(BRACE, start) + 2);
+    if (rest.startsWith('ip:')) return { what: 'record', key: { vni, kind: 'ip', address: rest.slice(3) } };
+    if (rest.startsWith('mac:')) return { what: 'record', key: { vni, kind: 'mac', address: rest.slice(4) } };
+    if (rest.startsWith('subnet:')) return { what: 'lease', vni, cidr: rest.slice(7) };
+    if (rest === 'subnets') return { what: 'leases', vni };
+    return rest === 'vteps' ? { what: 'vteps', vni } : undefined;
+  }
+
+  /** The VNI of a key of ours, whatever comes behind it. */
+  vniOf(raw: Buffer): Vni | undefined {
+    const start = this.#prefix.length;
+    if (raw.length <= start || raw.compare(this.#prefix, 0, start, 0, start) !== 0) return undefined;
     let at = start;
     let vni = 0;
     for (; at < raw.length && raw[at] !== BRACE; at++) {
@@ -71,13 +93,6 @@ export class RedisKeys {
       vni = vni * 10 + digit;
       if (vni > HIGHEST_VNI) return undefined;
     }
-    if (at === start || raw[at + 1] !== COLON || (followed !== undefined && !followed.has(vni)))
-      return undefined;
-    const rest = raw.toString('latin1', at + 2);
-    if (rest.startsWith('ip:')) return { what: 'record', key: { vni, kind: 'ip', address: rest.slice(3) } };
-    if (rest.startsWith('mac:')) return { what: 'record', key: { vni, kind: 'mac', address: rest.slice(4) } };
-    if (rest.startsWith('subnet:')) return { what: 'lease', vni, cidr: rest.slice(7) };
-    if (rest === 'subnets') return { what: 'leases', vni };
-    return rest === 'vteps' ? { what: 'vteps', vni } : undefined;
+    return at === start || raw[at + 1] !== COLON ? undefined : vni;
   }
 }

@@ -1,6 +1,7 @@
 /** Reading from one server or from a cluster: values by key, sets, and whether it answers at all. */
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
+import { UsageError } from '../../base/errors.ts';
 import { DirectoryError, type Values } from '../directory.ts';
 import { BoundedReads } from './bounded-reads.ts';
 import { clusterClient, redisClient } from './client.ts';
@@ -200,6 +201,19 @@ export class RedisReader {
       batch.push(index);
     }
     return batches;
+  }
+
+  /**
+   * Commands on the connection that is not for lookups. Each has its time limit, all together have none.
+   * @throws DirectoryError, and UsageError of `commands` as it is
+   */
+  async ask<T>(commands: (client: Redis | Cluster) => Promise<T>): Promise<T> {
+    try {
+      return await commands(this.#client);
+    } catch (error) {
+      if (error instanceof UsageError) throw error;
+      return this.#refuse(error);
+    }
   }
 
   async #asked<T>(command: () => Promise<T>): Promise<T> {

@@ -21,6 +21,8 @@ import {
   type Values,
   noteUser,
 } from '../directory.ts';
+import type { Network } from '../network.ts';
+import { NO_PREFIXES, type Prefixes } from '../prefixes.ts';
 import { RedisFeeds } from './feeds.ts';
 import { RedisKeys } from './keys.ts';
 import { type OnMalformed, RedisLeases } from './leases.ts';
@@ -45,6 +47,7 @@ export class RedisDirectory implements Directory {
   readonly #changes = new Subject<DirectoryChange>();
   readonly state$;
   readonly changes$ = this.#changes.asObservable();
+  readonly prefixes: Prefixes = NO_PREFIXES;
   readonly #now: Clock;
   readonly #keys: RedisKeys;
   readonly #reader: RedisReader;
@@ -162,6 +165,14 @@ export class RedisDirectory implements Directory {
 
   leave(vni: Vni, vteps: readonly Ip[]): Promise<void> {
     return this.#reader.leave(this.#keys.vteps(vni), vteps);
+  }
+
+  network(name: string): Promise<Network | undefined> {
+    return this.#reader.ask(async (client) => {
+      // Loaded on demand: the parser takes memory.
+      const { RedisNetworks } = await import('./networks.ts');
+      return new RedisNetworks(client, this.#keys).named(name);
+    });
   }
 
   health(): DirectoryHealth {

@@ -10,6 +10,8 @@ import type {
   RecordKey,
   StoredRecord,
 } from '../../../src/directory/directory.ts';
+import type { Network } from '../../../src/directory/network.ts';
+import { NoPrefixLeft, type PrefixPublished, type Prefixes } from '../../../src/directory/prefixes.ts';
 import { LeaseTable } from '../../../src/directory/leases.ts';
 
 export class FakeDirectory implements Directory {
@@ -23,6 +25,17 @@ export class FakeDirectory implements Directory {
   readonly members = new Map<number, Set<string>>();
   /** The keys of every read, in order. */
   readonly reads: RecordKey[][] = [];
+  readonly networks = new Map<string, Network>();
+  /** Prefixes by host id. */
+  readonly assigned = new Map<string, string>();
+  readonly prefixes: Prefixes = {
+    acquire: (network, { id }) => {
+      const cidr = this.assigned.get(id);
+      return cidr === undefined ? Promise.reject(new NoPrefixLeft(network)) : Promise.resolve(cidr);
+    },
+    publish: () => Promise.resolve<PrefixPublished>({ outcome: 'ok' }),
+    release: () => Promise.resolve([]),
+  };
   followed: ReadonlySet<number> = new Set();
   /** What `follow` waits for. */
   following: Promise<void> = Promise.resolve();
@@ -145,6 +158,11 @@ export class FakeDirectory implements Directory {
   leave(vni: number, vteps: readonly string[]): Promise<void> {
     for (const vtep of vteps) this.members.get(vni)?.delete(vtep);
     return Promise.resolve();
+  }
+
+  network(name: string): Promise<Network | undefined> {
+    if (this.#failure !== undefined) return Promise.reject(new DirectoryError(this.#failure));
+    return Promise.resolve(this.networks.get(name));
   }
 
   health(): DirectoryHealth {

@@ -212,3 +212,39 @@ describe('a file directory', () => {
     expect(directory.leases(100).all()).toEqual([]);
   });
 });
+
+describe('networks of a file', () => {
+  const NETWORKS = `networks:
+  blue: { vni: 100, mode: bridged, subnet: 20.0.0.0/16, publish: none }
+  red: { vni: 101, mode: bridged, subnet: 20.0.0.0/16 }
+  green:
+    vni: 200
+    mode: routed
+    subnet: 10.20.0.0/16
+    publish: none
+    reserved: [{ cidr: 10.20.2.0/24, for: host-b }]
+`;
+  const host = (id: string) => ({ id, incarnation: '', vtep: '10.99.0.1' });
+
+  it('are those whose guests do not publish themselves', async () => {
+    writeFileSync(file, NETWORKS);
+    await open(file);
+    expect(await directory.network('blue')).toMatchObject({ vni: 100, publish: 'none' });
+    expect(await directory.network('yellow')).toBeUndefined();
+    await expect(directory.network('red')).rejects.toMatchObject({
+      name: 'UsageError',
+      message: `${file}: network red has "publish: learned"; with a directory file only "publish: none" is possible`,
+    });
+  });
+
+  it('give a host the prefix that is reserved for it, and no other', async () => {
+    writeFileSync(file, NETWORKS);
+    await open(file);
+    const green = await directory.network('green');
+    if (green === undefined) throw new Error('no network green');
+    expect(await directory.prefixes.acquire(green, host('host-b'))).toBe('10.20.2.0/24');
+    await expect(directory.prefixes.acquire(green, host('host-c'))).rejects.toThrow(
+      `${file}: network green reserves no prefix for host host-c`,
+    );
+  });
+});
