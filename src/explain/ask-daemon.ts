@@ -4,10 +4,10 @@ import type { Account } from '../observe/history/account.ts';
 import type { Vni } from '../base/vocabulary.ts';
 import type { DaemonFacts } from './facts.ts';
 
-/** A daemon that does not answer by then is not well, ms. */
+/** ms; a daemon that answers later is reported as silent. */
 const TIMEOUT = 2_000;
 
-/** What the daemon that listens there knows of an address. */
+/** Asks the daemon that listens at `host:port` for its history of an address. */
 export async function askDaemon({ host, port }: HostPort, vni: Vni, address: string): Promise<DaemonFacts> {
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
   try {

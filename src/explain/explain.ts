@@ -1,4 +1,4 @@
-/** Facts, judged: every stage's findings along the way of a packet, and one verdict. */
+/** Judges the facts: the findings of each stage in the order of a packet's path, and one verdict. */
 import { type CommandLine, blank, sh } from '../screen/shell.ts';
 import type { Vni } from '../base/vocabulary.ts';
 import type { Facts } from './facts.ts';
@@ -17,7 +17,7 @@ import {
   givenDirectory,
   givenListen,
   isAssignedHere,
-  isAtHome,
+  isLocal,
   isProven,
   isServed,
   netnsWords,
@@ -25,11 +25,11 @@ import {
 
 export interface Verdict {
   works: boolean;
-  /** Absent where nothing is wrong. */
+  /** Absent if nothing is wrong. */
   cause?: CauseName;
   /** One line. */
   says: string;
-  /** The command to type next; absent where there is nothing to do. */
+  /** The command to type next; absent if there is nothing to do. */
   next?: CommandLine;
 }
 
@@ -37,7 +37,7 @@ export interface Explanation {
   vni: Vni;
   address: string;
   device: string;
-  /** Path of its namespace, null for the one this ran in. */
+  /** Path of the device's namespace; null for the namespace of this command. */
   namespace: string | null;
   findings: Finding[];
   verdict: Verdict;
@@ -58,7 +58,7 @@ export function explain(facts: Facts): Explanation {
 function verdict(facts: Facts, findings: readonly Finding[]): Verdict {
   const proven = isProven(facts);
   const bad = findings.filter(({ level }) => level === 'bad');
-  // Whatever is wrong with the tables, a guest got through; but a size that does not get through stays wrong.
+  // An answer to a guest outweighs every finding but two: lost full-size packets, and an address with two owners.
   const lasting = new Set<CauseName | undefined>(facts.guest?.full?.outcome === 'answered' ? [] : ['mtu']);
   lasting.add('two_owners');
   const broken = first(bad.filter(({ cause }) => !proven || lasting.has(cause?.name)));
@@ -78,7 +78,7 @@ function verdict(facts: Facts, findings: readonly Finding[]): Verdict {
   return { works: true, says, ...proof(facts, proven) };
 }
 
-/** The finding that decides the verdict. */
+/** The cause that decides the verdict. */
 function first(findings: readonly Finding[]): Cause | undefined {
   const causes = findings.flatMap(({ cause }) => cause ?? []);
   const rank = ({ name }: Cause): number => CAUSES.indexOf(name);
@@ -99,16 +99,16 @@ function worksAs(facts: Facts, proven: boolean): string {
   } = facts;
   if (proven) return `works: the guest has an answer from ${address}`;
   if (isAssignedHere(facts)) return `${address} is this host’s own (${facts.device.assignedTo.join(', ')})`;
-  if (isAtHome(facts)) return `${address} is on this host; its frames need no tunnel`;
+  if (isLocal(facts)) return `${address} is on this host; its frames need no tunnel`;
   const sure = outside?.full?.outcome === 'answered' ? ', and full-size packets reach that host' : '';
   if (fdb?.vtep !== undefined && (row !== undefined || facts.ip === undefined))
     return `works as far as the host goes: ${fdb.lladdr} is behind ${fdb.vtep}${sure}`;
   if (expected !== undefined && isServed(facts))
     return `not asked yet: the first packet raises a miss, and missd answers ${expected.mac} behind ${expected.vtep}${sure}`;
   if (defaultRemote !== undefined) return `no fault was found: frames to unknown MACs go to ${defaultRemote}`;
-  return `no fault was found, and no proof that it works`;
+  return 'no fault was found, and no proof that it works';
 }
 
-/** What would turn a likely answer into a proven one. */
+/** Only a ping from a guest's namespace proves that the address can be reached. */
 const proof = (facts: Facts, proven: boolean): { next?: CommandLine } =>
   proven || facts.ip === undefined ? {} : { next: explainAgain(facts, '--from', blank('GUEST-NETNS')) };

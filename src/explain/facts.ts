@@ -1,6 +1,6 @@
 /**
- * What is known of one address on one VXLAN device: gathered by `gather.ts`, judged by the stages. Plain data only,
- * so that tests can write it down.
+ * The facts about one address on one VXLAN device. `gather.ts` collects the facts, the stages judge them. They are plain
+ * data, so that a test can state them.
  */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { MalformedReason } from '../base/outcomes.ts';
@@ -13,26 +13,26 @@ import type { FdbEntry, Ip, Link, Mac, Neighbour, Vni } from '../base/vocabulary
 
 export interface Facts {
   vni: Vni;
-  /** What was asked about. */
+  /** The IP or MAC in question. */
   address: string;
-  /** Where the address is an IP. */
+  /** Present if the address is an IP. */
   ip?: Ip;
   device: DeviceFacts;
   directory: DirectoryFacts;
   daemon: DaemonFacts;
-  /** What the directory says, all records together; absent where it says nothing. */
+  /** The answer that follows from all records together; absent if no record gives one. */
   expected?: Expected;
-  /** Where the host routes: the way to the IP from the device's namespace, or why there is none. */
+  /** If the host routes: the route to the IP from the device's namespace, or the reason why there is none. */
   route?: Path | string;
-  /** The device's row for the IP, or for the gateway that its route goes by. */
+  /** The device's neighbour for the IP, or for the gateway of the route. */
   neighbour?: NeighbourFacts;
-  /** What frames to the address are addressed to: the neighbour's MAC, else what the directory says, else what was asked. */
+  /** The destination MAC of frames: from the neighbour, else from the directory, else the MAC in question. */
   mac?: Mac;
-  /** The device's own row for that MAC. */
+  /** The device's FDB entry for that MAC. */
   fdb?: FdbEntry;
-  /** Where the bridge has that MAC. */
+  /** The bridge's FDB entry for that MAC. */
   bridged?: BridgedFacts;
-  /** Towards the VTEP in force, else the recorded one. */
+  /** The path to the VTEP of the FDB entry, else to the recorded VTEP. */
   underlay?: UnderlayFacts;
   guest?: GuestFacts;
 }
@@ -42,47 +42,48 @@ export interface Expected {
   vtep: Ip;
   router: boolean;
   source: StoredFact;
-  /** The `mac:` record that says another VTEP, and wins. */
+  /** The `mac:` record that names another VTEP and takes precedence. */
   overridden?: StoredFact;
 }
 
 export interface DeviceFacts {
   link: VxlanLink;
-  /** Path of its namespace, null for the one this command runs in. */
+  /** Path of the device's namespace; null for the namespace of this command. */
   path: string | null;
-  /** Its bridge, absent where the host routes. */
+  /** The device's bridge; absent if the host routes. */
   bridge?: Link;
-  /** Why missd refuses to serve it, in words. */
+  /** Why missd refuses to serve the device, as text. */
   refusal?: string;
-  /** Commands that recreate it with the flags that missd needs. */
+  /** Commands that recreate the device with the flags that missd needs. */
   recreate: readonly CommandLine[];
-  /** Where unknown MACs go: an all-zeros row of its FDB. */
+  /** The VTEP of the all-zeros FDB entry, which receives frames to unknown MACs. */
   defaultRemote?: Ip;
-  /** Solicitations to user space for the address' family, where the host routes. */
+  /** `app_solicit` for the family of the address, if the host routes. */
   appSolicit?: number;
-  /** Some missd holds the device, as its lock says. */
+  /** A missd holds the lock of the device. */
   locked: boolean;
-  /** Addresses by which records name this host. */
+  /** VTEP addresses of this host. */
   ownVteps: readonly Ip[];
-  /** Names of the interfaces here that have the address itself. */
+  /** Names of this namespace's interfaces that have the address. */
   assignedTo: readonly string[];
-  /** What the bridge heard on ports of guests: MAC, port, and how long ago in ms. */
+  /** MACs that the bridge learned on guest ports, the latest first. */
   heard: readonly Heard[];
 }
 
 export interface Heard {
   mac: Mac;
   port: string;
+  /** ms since the last frame. */
   ago: number;
 }
 
-/** A record as it stands. */
+/** A record as stored. */
 export interface StoredFact {
   kind: 'ip' | 'mac' | 'lease';
-  /** As in Redis, or as one would look for it in the file. */
+  /** The key in Redis, or words to search for in the file. */
   key: string;
   value: string;
-  /** Seconds until it expires. */
+  /** Seconds until the record expires. */
   ttl?: number;
   malformed?: MalformedReason;
 }
@@ -90,56 +91,56 @@ export interface StoredFact {
 export interface DirectoryFacts {
   /** A URL without credentials, or a file. */
   name: string;
-  /** How one talks to it by hand, `redis-cli -h …`; absent for a file. */
+  /** The `redis-cli` command that reaches the server; absent for a file. */
   client?: CommandLine;
-  /** Options that lead another command of missd to it, as they were given to this one. */
+  /** Options of this command that name the directory, for the commands that are suggested. */
   given?: readonly string[];
-  /** No directory was given: the default was tried. */
+  /** No option names a directory, so the default was tried. */
   byDefault: boolean;
-  /** Why it could not be read, in words. */
+  /** Why the directory could not be read, as text. */
   down?: string;
   /** The `ip:` record, the `mac:` record, and every lease that covers the address, the longest prefix first. */
   records: StoredFact[];
-  /** The `ip:` record said something else a moment later. */
+  /** The value of the `ip:` record at a second read, if it differs from the first. */
   changed?: string;
   /** Other `ip:` records that name the MAC. */
   users: { ip: Ip; vtep: Ip }[];
-  /** How many records name a VTEP. */
+  /** The number of records that name a VTEP. */
   vteps: ReadonlyMap<Ip, number>;
-  /** MACs that `ip:` records of the address' family name. */
+  /** MACs in the `ip:` records of the address's family. */
   macs: ReadonlySet<Mac>;
-  /** All records of the VNI were looked through for the three above; else there was no time for all. */
+  /** `users`, `vteps` and `macs` cover all records of the VNI; false if reading them took too long. */
   complete: boolean;
 }
 
 export interface DaemonFacts {
   url: string;
-  /** `--listen`, where it was given. */
+  /** The option `--listen`, if it was given. */
   given?: readonly string[];
   account?: Account;
-  /** Why there is no account. */
+  /** Why there is no account, as text. */
   silent?: string;
 }
 
 export interface NeighbourFacts {
   row: Neighbour;
-  /** Seconds since it was written, where the kernel tells. */
+  /** Seconds since the neighbour was written, if iproute2 tells. */
   updatedAgo?: number;
 }
 
 export interface BridgedFacts {
   row: FdbEntry;
   port: string;
-  /** That port is the VXLAN device. */
+  /** The port is the VXLAN device. */
   behindTunnel: boolean;
 }
 
 export interface UnderlayFacts {
   vtep: Ip;
-  /** Path of the namespace the packets leave from, null for this command's; undefined where it cannot be named. */
+  /** Path of the namespace that packets leave from; null for that of this command, undefined if it has no name here. */
   path: string | null | undefined;
   route?: Path;
-  /** Why there is no route, or it could not be read. */
+  /** Why there is no route, or why the route could not be read. */
   unrouted?: string;
   /** The interface that has the device's own VTEP address. */
   home?: LinkDetails;
@@ -148,22 +149,23 @@ export interface UnderlayFacts {
   neighbour?: NeighbourDetails;
   /** The VTEP's host does not listen on the VXLAN port (ICMP port unreachable). */
   refused?: boolean;
-  /** Of the outer packet with a full-size inner one, bytes. */
+  /** Size of the outer packet around an inner packet of the device's MTU, bytes. */
   size: number;
   small?: Pinged;
   full?: Pinged;
-  /** Where the full size gets no answer: the largest of the usual sizes that does. */
+  /** The largest of the usual sizes that gets an answer, if the full size gets none. */
   fits?: number;
 }
 
 /** The namespace of `--from`. */
 export interface GuestFacts {
   path: string;
-  /** The interface it would leave by; its MTU. */
+  /** The guest's route to the address. */
   route?: Path;
   unrouted?: string;
+  /** MTU of the route or of its interface. */
   mtu?: number;
-  /** MAC of its interface that has the very address, where one has. */
+  /** The guest's own interface that has the address. */
   own?: { mac: Mac; device: string };
   neighbour?: NeighbourDetails;
   small?: Pinged;

@@ -1,8 +1,8 @@
-/** What a stage says: one thing that was looked at, the evidence, and what is wrong with it where something is. */
+/** The finding of a stage: the evidence, and the cause if something is wrong. */
 
 import type { CommandLine } from '../screen/shell.ts';
 
-/** Along the way of a packet. */
+/** In the order of a packet's path. */
 export const STAGES = [
   'record',
   'mac record',
@@ -20,10 +20,10 @@ export const STAGES = [
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** `note`: worth knowing. `warn`: works, but. `bad`: does not work. `unknown`: could not be seen. */
+/** `note`: information. `warn`: works, with a caution. `bad`: does not work. `unknown`: could not be determined. */
 export type Level = 'ok' | 'note' | 'warn' | 'bad' | 'unknown';
 
-/** In order of how much they decide: where several are found, the first is the verdict. */
+/** In order of precedence: the first cause that is found becomes the verdict. */
 export const CAUSES = [
   'device_down',
   'device_refused',
@@ -68,7 +68,7 @@ export interface Finding {
   stage: Stage;
   level: Level;
   text: string;
-  /** Seconds since what is said here was so. */
+  /** Age of the evidence, seconds. */
   age?: number;
   cause?: Cause;
 }

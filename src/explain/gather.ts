@@ -1,4 +1,4 @@
-/** Gathers the facts about one address: whatever can be seen from here, in the order in which it is least disturbed. */
+/** Gathers the facts about one address, in an order in which no probe changes a fact that is read later. */
 import type { DirectoryOptions } from '../directory/options.ts';
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { ListenOptions } from '../config/options.ts';
@@ -14,13 +14,13 @@ import { readGuest, readUnderlay, routeTo } from './read-path.ts';
 
 export interface GatherOptions extends DirectoryOptions, ListenOptions {
   directory?: string;
-  /** No directory was given. */
+  /** No option names a directory. */
   byDefault: boolean;
   vtepAllow: readonly string[];
   local: readonly string[];
-  /** For the command lines that are printed: what was given of the directory, and of `--listen`. */
+  /** Options that name the directory, and `--listen`, for the commands that are suggested. */
   given: { directory: readonly string[]; listen: readonly string[] };
-  /** Path of a guest's namespace to ping from. */
+  /** Path of the guest namespace to ping from. */
   from?: string;
 }
 
@@ -44,7 +44,7 @@ export async function gather(
     asked,
     context,
   );
-  // Before anything is looked at in the kernel: what the guest's packet does there is the best evidence.
+  // The guest's ping comes before the kernel tables are read, so that the tables show what the ping caused.
   const target = ip ?? directory.users[0]?.ip;
   const guest =
     options.from === undefined || target === undefined ? undefined : await fromGuest(options.from, target);
@@ -81,7 +81,7 @@ export async function gather(
   };
 }
 
-/** Where only the daemon can read the directory: what it wrote from it. */
+/** The daemon's FDB entry stands in for the records if only the daemon can read the directory. */
 function heldBy({ account }: DaemonFacts, { name, ifindex }: VxlanLink): Expected | undefined {
   const held = account?.devices.find((one) => one.name === name && one.ifindex === ifindex);
   if (held?.fdb === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** The VXLAN device of a VNI, and the kernel's rows about one address. */
+/** Reads the VXLAN device of a VNI, and the kernel's entries for one address. */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import { RuntimeFailure } from '../base/errors.ts';
 import { inside } from '../inspect/inside.ts';
@@ -15,15 +15,15 @@ export const ZEROS: Mac = '00:00:00:00:00:00';
 
 /** A namespace, opened, with all its links. */
 export interface Opened {
-  /** Null for the one this command runs in. */
+  /** Null for the namespace of this command. */
   path: string | null;
   kernel: Namespace;
   links: ReadonlyMap<number, Link>;
 }
 
 /**
- * The devices of a VNI, of those named where any are.
- * @throws RuntimeFailure naming a device that is not there or is none of the VNI's
+ * @param names restricts the answer to these devices, unless it is empty
+ * @throws RuntimeFailure if a named device is not a VXLAN device of this VNI
  */
 export function devicesOf(links: Iterable<Link>, vni: Vni, names: readonly string[]): VxlanLink[] {
   const all = [...links];
@@ -44,10 +44,10 @@ export function devicesOf(links: Iterable<Link>, vni: Vni, names: readonly strin
   );
 }
 
-/** Where its packets leave from. */
+/** The namespace that the device's packets leave from. */
 interface Outside {
   path: string | null | undefined;
-  /** ifindex there of the interface with the device's own VTEP address. */
+  /** ifindex of the interface in that namespace that has the device's `local` address. */
   home?: number;
 }
 
@@ -87,7 +87,7 @@ export async function readDevice(
   return { device, underlay: { path: outside, ...(at !== undefined && { home: at.ifindex }) } };
 }
 
-/** What the bridge heard on ports other than VXLAN devices, the latest first. */
+/** MACs that the bridge learned, the latest first. */
 async function heardBy({ kernel, links }: Opened, bridge: Link): Promise<Heard[]> {
   const rows = await kernel.bridgeFdb(bridge.ifindex);
   return rows
@@ -100,7 +100,7 @@ async function heardBy({ kernel, links }: Opened, bridge: Link): Promise<Heard[]
     .sort((a, b) => a.ago - b.ago);
 }
 
-/** Whether some missd holds the device's lock, which is seen in its namespace alone; see links/device-set.ts. */
+/** Whether a missd holds the lock of the device (links/device-set.ts). Only the device's namespace shows the lock. */
 async function isLocked(path: string | null, ifindex: number): Promise<boolean> {
   const { stdout } = await inside(path, ['cat', '/proc/net/unix']);
   return stdout.split('\n').some((line) => line.endsWith(` @missd/device/${ifindex}`));
@@ -120,7 +120,7 @@ export async function readNeighbour(
   };
 }
 
-/** Where frames to a MAC go: by the device's own table, and by the bridge's. */
+/** Reads the FDB entries of a MAC: of the VXLAN device, and of the bridge. */
 export function readForwarding(
   { kernel, links }: Opened,
   link: VxlanLink,

@@ -1,4 +1,4 @@
-/** What the directory says about one address, and about addresses that share its MAC or VTEP. */
+/** Reads the records of one address, and those of addresses that share its MAC or VTEP. */
 import { monotonic } from '../base/clock.ts';
 import { macOf } from '../directory/redis/endpoints.ts';
 import { covers, parseCidr, parsePrefixOrAddress } from '../base/prefix.ts';
@@ -18,14 +18,14 @@ import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { DirectoryFacts, Expected, StoredFact } from './facts.ts';
 import { type Found, type RecordOptions, type RecordSource, directoryName, withRecords } from './records.ts';
 
-/** Exactly one of them. */
+/** Exactly one of the two is present. */
 export interface Asked {
   ip?: Ip;
   mac?: Mac;
 }
 
-/** All records of a VNI are looked through for this long, ms; a million take longer. */
-const PATIENCE = 1_500;
+/** ms for reading all records of a VNI; a million records take longer. */
+const SCAN_TIMEOUT = 1_500;
 
 export interface DirectoryAnswer {
   directory: DirectoryFacts;
@@ -59,7 +59,7 @@ export async function readDirectory(
 const clientOf = (options: RecordOptions): { client?: CommandLine } =>
   options.directory === undefined ? { client: redisCli(redisTarget(options)) } : {};
 
-/** Reads an address' record once more, for one that two writers keep changing. */
+/** Reads the record of an address a second time: two writers may keep changing it. */
 export async function readAgain(options: RecordOptions, vni: Vni, ip: Ip): Promise<string | undefined> {
   const found = await withRecords(options, (source) => source.get({ vni, kind: 'ip', address: ip }));
   return found?.value;
@@ -88,7 +88,7 @@ async function read(
   const mac = askedMac ?? macOf(chosen?.value ?? null) ?? macOf(ipRecord?.value ?? null);
   const macFound = mac === undefined ? undefined : await source.get({ vni, kind: 'mac', address: mac });
   const macRecord = judged('mac', macFound, parseMacRecord, context);
-  const others = await lookThrough(source, vni, ip, mac, context);
+  const others = await scanVni(source, vni, ip, mac, context);
   const records = [ipRecord, macRecord, ...leaseRecords].filter((one) => one !== undefined);
   const expected = expectedFrom(chosen, macRecord, askedMac, others.users, context);
   return { directory: { ...directory, ...others, records }, ...(expected !== undefined && { expected }) };
@@ -112,7 +112,7 @@ function judged(
   };
 }
 
-/** What all records together mean, by the rules of the daemon: resolver/select-record.ts and entries/fdb-claims.ts. */
+/** The answer from all records together, by the rules of resolver/select-record.ts and entries/fdb-claims.ts. */
 function expectedFrom(
   chosen: StoredFact | undefined,
   macRecord: StoredFact | undefined,
@@ -135,7 +135,7 @@ function expectedFrom(
   return { mac: asked, vtep: user.vtep, router: false, source };
 }
 
-async function lookThrough(
+async function scanVni(
   source: RecordSource,
   vni: Vni,
   ip: Ip | undefined,
@@ -145,7 +145,7 @@ async function lookThrough(
   const users: { ip: Ip; vtep: Ip }[] = [];
   const vteps = new Map<Ip, number>();
   const macs = new Set<Mac>();
-  const deadline = monotonic() + PATIENCE;
+  const deadline = monotonic() + SCAN_TIMEOUT;
   for await (const some of source.everything(vni)) {
     for (const [{ kind, address }, value] of some) {
       const record =

@@ -1,4 +1,4 @@
-/** The way outside: to the VTEP through the underlay, and from a guest to the address. */
+/** Probes two paths: to the VTEP through the underlay, and from a guest to the address. */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import { z } from 'zod';
 import { isLinkLocal } from '../base/address.ts';
@@ -11,11 +11,11 @@ import { isRefused } from '../inspect/udp.ts';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import type { GuestFacts, UnderlayFacts } from './facts.ts';
 
-/** Bytes of an IP packet that fits through anything. */
+/** Bytes of an IP packet that fits every link. */
 const SMALL = 100;
 
 /**
- * @param path of the namespace the packets leave from; undefined where it cannot be named
+ * @param path of the namespace that packets leave from; undefined if it has no name here
  */
 export async function readUnderlay(
   path: string | null | undefined,
@@ -40,7 +40,7 @@ export async function readUnderlay(
   ]);
   const fits =
     small.outcome === 'answered' && full.outcome === 'silent' ? await largest(path, to, size) : undefined;
-  // After the probes, which made the kernel ask.
+  // The probes make the kernel resolve the neighbour, so it is read after them.
   const [neighbour] = await neighbourDetails(path, route.gateway ?? vtep, route.device).catch(() => []);
   return {
     ...facts,
@@ -54,12 +54,12 @@ export async function readUnderlay(
   };
 }
 
-/** What paths are usually made for: jumbo frames, Ethernet, PPPoE, tunnels of all kinds, and the least that IPv6 allows. */
+/** Usual MTUs, bytes: jumbo frames, Ethernet, PPPoE, tunnels, and the minimum of IPv6 (RFC 8200). */
 const USUAL = [
   8950, 8900, 1500, 1492, 1480, 1476, 1460, 1450, 1440, 1430, 1420, 1400, 1380, 1360, 1340, 1320, 1300, 1280,
 ];
 
-/** No router reports an MTU, so the usual sizes are tried. */
+/** Tries the usual sizes, for a path whose routers report no MTU. */
 async function largest(path: string | null, vtep: string, below: number): Promise<number | undefined> {
   const sizes = USUAL.filter((size) => size < below);
   const tried = await Promise.all(sizes.map((size) => ping(path, vtep, size)));
@@ -75,7 +75,7 @@ const addressSchema = z.array(
   }),
 );
 
-/** @throws Error where there is no such namespace */
+/** @throws Error if there is no such namespace */
 export async function readGuest(path: string, ip: Ip): Promise<GuestFacts> {
   const interfaces = addressSchema.parse(fromJson(await printed(path, ['ip', '-j', 'address', 'show'])));
   const holder = interfaces.find(({ addr_info }) => addr_info.some(({ local }) => local === ip));
@@ -91,7 +91,7 @@ export async function readGuest(path: string, ip: Ip): Promise<GuestFacts> {
   return { path, route, mtu, ...(neighbour !== undefined && { neighbour }), small, full };
 }
 
-/** A link-local address means something together with its interface only. */
+/** A link-local address needs its interface (RFC 4007). */
 export const zoned = (vtep: Ip, device: string | undefined): string =>
   isLinkLocal(vtep) && device !== undefined ? `${vtep}%${device}` : vtep;
 

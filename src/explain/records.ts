@@ -1,4 +1,4 @@
-/** The directory as one reads it once, Redis or file: values as written, with what is left of their lives. */
+/** Reads the directory, Redis or a file, for one command: values as stored, and their TTL. */
 import type { DirectoryOptions } from '../directory/options.ts';
 import type { RecordKey, StoredRecord } from '../directory/directory.ts';
 import { readDirectoryFile } from '../directory/file/records.ts';
@@ -9,14 +9,14 @@ import type { Vni } from '../base/vocabulary.ts';
 export interface Found {
   key: string;
   value: string;
-  /** Seconds until it expires. */
+  /** Seconds until the record expires. */
   ttl?: number;
 }
 
 export interface RecordSource {
   get(key: RecordKey): Promise<Found | undefined>;
   leases(vni: Vni): Promise<(Found & { cidr: string })[]>;
-  /** Every `ip:` and `mac:` record of a VNI, some at a time. */
+  /** All `ip:` and `mac:` records of a VNI, in batches. */
   everything(vni: Vni): AsyncIterable<StoredRecord[]> | Iterable<StoredRecord[]>;
 }
 
@@ -27,7 +27,7 @@ export interface RecordOptions extends DirectoryOptions {
 export const directoryName = (options: RecordOptions): string =>
   options.directory ?? redisTarget(options).name;
 
-/** @throws RuntimeFailure or UsageError in one line where it cannot be read */
+/** @throws RuntimeFailure or UsageError, a message of one line, if the directory cannot be read */
 export function withRecords<T>(
   options: RecordOptions,
   act: (source: RecordSource) => Promise<T>,

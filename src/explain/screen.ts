@@ -1,4 +1,4 @@
-/** An explanation for people: a line per finding, the verdict, and the command to type next. */
+/** Renders an explanation for a terminal: a line per finding, the verdict, and the command to type next. */
 import { harmless } from '../screen/columns.ts';
 import type { Palette } from '../screen/palette.ts';
 import { duration } from '../screen/span.ts';
@@ -6,14 +6,14 @@ import { wrapped } from '../screen/wrap.ts';
 import type { Explanation } from './explain.ts';
 import type { Finding, Level } from './finding.ts';
 
-/** What precedes a finding's text: stage and level. */
+/** Width of the columns before a finding's text: stage and level. */
 const INDENT = 'mac record  bad   '.length;
 const WORDS: Record<Level, string> = { ok: 'ok', note: '-', warn: 'warn', bad: 'BAD', unknown: '?' };
 
-/** A number stays with its unit. */
+/** A line is not broken between a number and its unit. */
 const WORD = / (?!(?:s|ms|min|h|days|bytes)\b)/;
 
-/** @param width of the screen; Infinity where it is none, and lines stay whole */
+/** @param width columns of the terminal; Infinity if the output is not a terminal, so that no line is wrapped */
 export function screen(
   { vni, address, device, namespace, findings, verdict }: Explanation,
   pc: Palette,
@@ -38,7 +38,7 @@ export function screen(
     '',
     ...said.map((line, at) => `${at === 0 ? pc.bold('verdict: ') : '         '}${colour(line)}`),
   );
-  // To be copied: however long, it stays one line.
+  // A command is to be copied, so it is not wrapped.
   if (verdict.next !== undefined) lines.push(`${pc.bold('next:    ')}${plain(verdict.next)}`);
   return `${lines.join('\n')}\n`;
 }
@@ -46,5 +46,5 @@ export function screen(
 const textOf = ({ text, age }: Finding): string =>
   plain(age === undefined || / ago\b/.test(text) ? text : `${text} (${duration(age)} ago)`);
 
-/** Records are untrusted: control characters must not reach the terminal. */
+/** Records are untrusted, so control characters must not reach the terminal. */
 const plain = (text: string): string => harmless(text);

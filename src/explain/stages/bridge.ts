@@ -1,10 +1,10 @@
-/** Where the bridge has the MAC: it looks there before a frame ever reaches the VXLAN device. */
+/** The bridge's FDB entry for the MAC, which decides whether a frame reaches the VXLAN device at all. */
 import { blank, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
 import { isConfigured, isPermanent } from '../../entries/ownership.ts';
 import type { BridgedFacts, Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { LATELY, here, isAssignedHere, isProven, isRecordedHere, isServed, setRecord } from '../view.ts';
+import { RECENT, here, isAssignedHere, isProven, isRecordedHere, isServed, setRecord } from '../view.ts';
 
 export function bridge(facts: Facts): Finding[] {
   const { device, expected, bridged, vni, address } = facts;
@@ -20,7 +20,7 @@ export function bridge(facts: Facts): Finding[] {
       finding('bridge', 'bad', `${address} is an address of ${where} here${whose}`, {
         cause: {
           name: 'two_owners',
-          // Which of the two is right cannot be seen from here: the record may be, and this host's is its own affair.
+          // Whether the record or the interface is wrong cannot be determined from this host.
           says: `this host has ${address} itself, on ${where} here${whose}, so nothing here is sent to ${expected.mac} behind ${expected.vtep}, where the directory has it`,
           next: here(facts, sh`ip address show to ${address}`),
         },
@@ -33,7 +33,7 @@ export function bridge(facts: Facts): Finding[] {
   return [elsewhere(facts, bridged)];
 }
 
-/** The directory says that it is here: then the bridge hears it, if it ever speaks. */
+/** The record names this host, so the bridge should have learned the MAC on a guest port. */
 function atHome(facts: Facts): Finding {
   const { device, directory, expected, bridged, address } = facts;
   const mac = expected?.mac ?? '';
@@ -47,7 +47,7 @@ function atHome(facts: Facts): Finding {
     return finding(
       'bridge',
       'ok',
-      `it is on this host: ${name} does not hear ${mac}, and the guest has its answer`,
+      `it is on this host: ${name} does not hear ${mac}, but it answered the guest`,
     );
   const unlearned = whenUnlearned(facts, mac);
   if (unlearned !== undefined) return sinceUnlearned(facts, mac, unlearned);
@@ -71,7 +71,7 @@ function atHome(facts: Facts): Finding {
   });
 }
 
-/** Seconds since missd removed what the bridge had learned of the MAC, where it did. */
+/** Seconds since missd removed the bridge's learned entry of the MAC; undefined if it did not. */
 function whenUnlearned({ daemon }: Facts, mac: string): number | undefined {
   const events = daemon.account?.events ?? [];
   return events.findLast(
@@ -79,7 +79,7 @@ function whenUnlearned({ daemon }: Facts, mac: string): number | undefined {
   )?.ago;
 }
 
-/** The bridge was wrong, knows nothing now, and sends frames to every port: the guest gets them, if it is there. */
+/** The bridge has no entry for the MAC now and floods its frames, so the guest gets them if it is on this host. */
 function sinceUnlearned(facts: Facts, mac: string, ago: number): Finding {
   const name = facts.device.bridge?.name ?? '';
   const text = `the record says it is here; ${name} had ${mac} behind the tunnel from a stray frame, and missd removed that ${duration(ago)} ago`;
@@ -92,7 +92,7 @@ function sinceUnlearned(facts: Facts, mac: string, ago: number): Finding {
   });
 }
 
-/** A frame with its MAC came out of the tunnel: a loop, or a late one of the host that a machine came from. */
+/** The bridge learned the MAC from a frame out of the tunnel: a loop, or a late frame from a guest's previous host. */
 function behindTunnel(facts: Facts, { row, port }: BridgedFacts): Finding {
   const { device, address } = facts;
   const name = device.bridge?.name ?? '';
@@ -100,9 +100,9 @@ function behindTunnel(facts: Facts, { row, port }: BridgedFacts): Finding {
   const text = `the record says it is here, but ${name} has ${row.lladdr} behind the tunnel, on ${port}`;
   const made = isConfigured(row);
   const because = made
-    ? 'by an entry that it has not learned, which missd leaves alone'
+    ? 'by a configured entry, which missd leaves alone'
     : `since a frame from it came out of ${port} ${duration(age)} ago`;
-  const repair = made || !isServed(facts) ? '' : '; missd removes that at the next frame to it';
+  const repair = made || !isServed(facts) ? '' : '; missd removes that entry at the next frame to it';
   return finding('bridge', 'bad', text, {
     age,
     cause: {
@@ -125,7 +125,7 @@ function elsewhere(facts: Facts, { row, port }: BridgedFacts): Finding {
     return finding('bridge', 'bad', text, { age, cause: { name: 'foreign_entry', says, next: remove } });
   }
   if (expected === undefined) return finding('bridge', 'ok', `${text}: it is on this host`, { age });
-  if (row.updatedAgo < LATELY) {
+  if (row.updatedAgo < RECENT) {
     const says = `${address} has two owners: ${row.lladdr} sends on ${port} here, and is behind ${expected.vtep} by the directory`;
     const next = setRecord(facts, row.lladdr, device.link.vxlan.local ?? blank('VTEP'));
     return finding('bridge', 'bad', text, { age, cause: { name: 'two_owners', says, next } });

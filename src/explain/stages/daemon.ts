@@ -1,4 +1,4 @@
-/** What a daemon remembers of the address, and whether one serves the device at all. */
+/** Whether a daemon serves the device, and what the daemon holds for the address. */
 import { sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
 import type { HeldAccount } from '../../observe/history/account.ts';
@@ -7,7 +7,7 @@ import { type Finding, finding } from '../finding.ts';
 import {
   givenDirectory,
   givenListen,
-  isAtHome,
+  isLocal,
   netnsWords,
   raisesMisses,
   served,
@@ -41,7 +41,7 @@ export function daemon(facts: Facts): Finding[] {
     findings.push(
       finding(
         'daemon',
-        // Where this command cannot read it, the daemon's word counts.
+        // If this command cannot read the directory, the daemon's negative cache is the only evidence.
         facts.directory.down === undefined ? 'note' : 'bad',
         `has it in the negative cache for ${absent.left.toFixed(1)} s more`,
         {
@@ -64,7 +64,8 @@ export function daemon(facts: Facts): Finding[] {
     findings.push(finding('daemon', 'ok', `holds ${facts.address} as ${neighbour.mac}, ${from(neighbour)}`));
   if (fdb !== undefined)
     findings.push(finding('daemon', 'ok', `holds ${fdb.mac} behind ${fdb.vtep}, ${from(fdb)}`));
-  if (findings.length === 0) findings.push(finding('daemon', 'ok', 'serves the device; holds nothing of it'));
+  if (findings.length === 0)
+    findings.push(finding('daemon', 'ok', 'serves the device; holds no entry for the address'));
   if (withdrawalGuard)
     findings.push(
       finding(
@@ -83,11 +84,11 @@ const from = ({ source, checkedAgo, usedAgo }: HeldAccount): string => {
   return `${of}, read ${duration(checkedAgo)} ago, used ${duration(usedAgo)} ago`;
 };
 
-/** Only where somebody has to answer it is a fault. */
+/** A missing daemon is a fault only if the address needs an entry and has none. */
 function unserved(facts: Facts, text: string): Finding {
   const { device, ip, neighbour, fdb } = facts;
   const known = ip === undefined ? fdb : neighbour;
-  const needed = raisesMisses(facts) && !isAtHome(facts) && known === undefined;
+  const needed = raisesMisses(facts) && !isLocal(facts) && known === undefined;
   if (!needed) return finding('daemon', 'note', text);
   return finding('daemon', 'bad', text, {
     cause: {

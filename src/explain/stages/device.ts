@@ -1,9 +1,9 @@
-/** The device itself: what it lets through, and what it raises. */
+/** The VXLAN device: its state, its flags and the route to it. */
 import { device as deviceWord, setSysctl, sh } from '../../screen/shell.ts';
 import { cautions } from '../../links/servable.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { here, isAtHome, isServed, raisesMisses } from '../view.ts';
+import { here, isLocal, isServed, raisesMisses } from '../view.ts';
 
 export function device(facts: Facts): Finding[] {
   const { link, bridge, refusal } = facts.device;
@@ -34,21 +34,21 @@ export function device(facts: Facts): Finding[] {
         },
       }),
     );
-  // Of a device that nobody made for misses these are its way of working.
+  // A device that raises no misses is configured that way on purpose, so the cautions are notes only.
   const ours = raisesMisses(facts) || isServed(facts);
   for (const caution of cautions(link))
     findings.push(finding('device', ours ? 'warn' : 'note', `it ${caution}`));
   return [...findings, ...route(facts)];
 }
 
-/** Where the host routes: that packets come to the device, and that it asks. */
+/** If the host routes: whether packets reach the device, and whether the kernel raises misses. */
 function route(facts: Facts): Finding[] {
   const {
     device: { link, bridge, appSolicit },
     ip,
     route: path,
   } = facts;
-  if (bridge !== undefined || ip === undefined || path === undefined || isAtHome(facts)) return [];
+  if (bridge !== undefined || ip === undefined || path === undefined || isLocal(facts)) return [];
   if (typeof path === 'string' || path.device !== link.name) {
     const text = typeof path === 'string' ? path : `${ip} goes by ${path.device}`;
     return [

@@ -1,4 +1,4 @@
-/** The device's forwarding row: behind which VTEP the MAC is. */
+/** The device's FDB entry: behind which VTEP the MAC is. */
 import { NTF_EXT_LEARNED } from '../../kernel/netlink.ts';
 import { type CommandLine, blank, device as deviceWord, sh } from '../../screen/shell.ts';
 import { duration } from '../../screen/span.ts';
@@ -6,15 +6,15 @@ import { isOurFdbEntry, isOurNeighbour, isPermanent } from '../../entries/owners
 import type { FdbEntry } from '../../base/vocabulary.ts';
 import type { Facts } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
-import { here, isAtHome, isServed, served } from '../view.ts';
+import { here, isLocal, isServed, served } from '../view.ts';
 
 export function forwarding(facts: Facts): Finding[] {
   const { mac, fdb } = facts;
-  if (mac === undefined || isAtHome(facts)) return fdb === undefined ? [] : [stray(facts, fdb)];
+  if (mac === undefined || isLocal(facts)) return fdb === undefined ? [] : [stray(facts, fdb)];
   return [fdb === undefined ? none(facts, mac) : present(facts, fdb)];
 }
 
-/** The address lives here, and the device would still send frames to its MAC away. */
+/** The address is on this host, and an FDB entry would still send its frames into the tunnel. */
 const stray = (facts: Facts, row: FdbEntry): Finding =>
   finding('FDB', 'warn', `${describe(facts, row)} although the address is on this host`, {
     cause: {
@@ -48,7 +48,7 @@ function none(facts: Facts, mac: string): Finding {
   if (asks && expected !== undefined)
     return finding('FDB', 'note', `none for ${mac}: the next frame raises an L2 miss, which missd answers`);
   const text = link.vxlan.l2miss
-    ? `none for ${mac}: frames are dropped, and each raises an L2 miss that stays unanswered`
+    ? `none for ${mac}: frames are dropped, and their L2 misses stay unanswered`
     : `none for ${mac}: frames are dropped and raise no miss (no l2miss)`;
   const cause: Cause = {
     name: 'missing_fdb',
@@ -84,14 +84,14 @@ function present(facts: Facts, row: FdbEntry): Finding {
   return finding('FDB', isServed(facts) ? 'warn' : 'bad', text, { ...rest, cause });
 }
 
-/** Without the VTEP: the kernel takes one for another, and says nothing, where the row has an outgoing interface. */
+/** The command names no VTEP: with one, the kernel silently removes nothing if the entry has an outgoing interface. */
 const removal = (facts: Facts, { lladdr }: FdbEntry): CommandLine =>
   here(facts, sh`bridge fdb del ${lladdr} dev ${facts.device.link.name} self`);
 
 const describe = (facts: Facts, row: FdbEntry): string =>
   `${row.lladdr} behind ${row.vtep ?? 'nothing'}, ${ownerOf(facts, row)}, written ${duration(row.updatedAgo / 1000)} ago, used ${duration(row.usedAgo / 1000)} ago`;
 
-/** VXLAN rows carry no owner; missd is not the only one to mark what it learned elsewhere. */
+/** A VXLAN FDB entry names no owner, and other programs set extern_learn as well. */
 function ownerOf(facts: Facts, row: FdbEntry): string {
   if (isPermanent(row)) return 'set by hand or another program, permanent';
   if ((row.flags & NTF_EXT_LEARNED) === 0) return 'learned or set by hand';

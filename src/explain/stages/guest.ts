@@ -1,4 +1,4 @@
-/** Pings from inside a guest: the only proof. */
+/** Pings from a guest's namespace, the only proof that the address can be reached. */
 import { blank, device as deviceWord, sh, typed } from '../../screen/shell.ts';
 import type { Facts, GuestFacts } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
@@ -22,7 +22,7 @@ export function guest(facts: Facts): Finding[] {
   return findings.filter((one) => one !== undefined);
 }
 
-/** It is the very guest: what it says of itself is true. */
+/** The guest itself has the address, so its MAC is the right one. */
 function owner(facts: Facts, { mac, device }: { mac: string; device: string }): Finding {
   const { expected, address } = facts;
   const text = `${address} is its own, on ${device} with ${mac}`;
@@ -36,7 +36,7 @@ function owner(facts: Facts, { mac, device }: { mac: string; device: string }): 
   });
 }
 
-/** What the guest itself remembers, which outlives everything on the host. */
+/** The guest's own neighbour entry, which stays when entries on the host change. */
 function cache(facts: Facts, { route, neighbour, path }: GuestFacts, device: string): Finding | undefined {
   if (neighbour === undefined) return undefined;
   const text = `its own entry: ${neighbour.ip} ${neighbour.lladdr ?? 'no MAC'} ${neighbour.state}`;
@@ -85,14 +85,14 @@ function answer(facts: Facts, { path, route, mtu, small, full }: GuestFacts): Fi
         age: heard / 1000,
         cause: {
           ...unanswered(facts),
-          says: `${address} does not answer ping, but talks: it filters ping, or its way back is not ours`,
+          says: `${address} does not answer ping, but sends frames: it filters ping, or its replies take another path`,
         },
       },
     );
   return finding('guest', 'bad', `${address} does not answer ping${said}`, { cause: unanswered(facts) });
 }
 
-/** Everything is as recorded and nobody answers: what of it is true cannot be seen from here. */
+/** The kernel agrees with the record, and no guest answers. Only the other host can tell which part is wrong. */
 function unanswered(facts: Facts): Cause {
   const { expected, address, mac, underlay } = facts;
   const vtep = underlay?.vtep ?? expected?.vtep;

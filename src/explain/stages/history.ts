@@ -1,11 +1,11 @@
-/** What lately happened to the address, as the daemon remembers it. */
+/** The latest events of the address in the daemon's history. */
 import type { EventAccount } from '../../observe/history/account.ts';
 import { type CommandLine, extended, piped, sh } from '../../screen/shell.ts';
 import type { Facts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
 import { explainAgain } from '../view.ts';
 
-/** Told, the latest. */
+/** Events on the screen. */
 const MOST_TOLD = 8;
 
 export function history(facts: Facts): Finding[] {
@@ -29,20 +29,20 @@ export function history(facts: Facts): Finding[] {
   ];
 }
 
-/** Shows who writes it. */
+/** The command that shows which client writes the record. */
 const monitor = (facts: Facts): CommandLine =>
   facts.directory.client === undefined
     ? explainAgain(facts)
     : piped(extended(facts.directory.client, 'MONITOR'), sh`grep -F ${facts.address}`);
 
-/** Alternations longer ago are over, seconds. */
-const LATELY = 300;
+/** Older changes do not count as alternation, seconds. */
+const RECENT = 300;
 
-/** Once is a move, and there and back may be one, too; what comes back again and again is somebody else who says so. */
+/** One change is a move, and so is a move there and back; a further return means that two writers disagree. */
 function flapping(events: readonly EventAccount[], address: string): string[] | undefined {
   let seen: string[] = [];
   for (const event of events) {
-    if (event.address !== address || event.ago > LATELY) continue;
+    if (event.address !== address || event.ago > RECENT) continue;
     if (event.kind === 'removed') seen = [];
     if (event.mac === undefined || event.vtep === undefined) continue;
     const owner = `${event.mac} behind ${event.vtep}`;
@@ -52,7 +52,7 @@ function flapping(events: readonly EventAccount[], address: string): string[] | 
   return seen.length >= owners.length + 2 ? owners : undefined;
 }
 
-/** Of the wall, here: HH:MM:SS. */
+/** Local time of day, HH:MM:SS. */
 const clockOf = ({ at }: EventAccount): string => new Date(at).toTimeString().slice(0, 8);
 
 function told({ kind, address, mac, vtep, why, took }: EventAccount, asked: string): string {

@@ -1,4 +1,4 @@
-/** The device's neighbour row: which MAC the kernel answers for the address, if it answers at all. */
+/** The device's neighbour entry: the MAC that the kernel answers for the address. */
 import {
   NTF_EXT_LEARNED,
   NUD_DELAY,
@@ -16,7 +16,7 @@ import { isStaleProbe, isOurNeighbour, isPermanent } from '../../entries/ownersh
 import type { Neighbour } from '../../base/vocabulary.ts';
 import type { Facts, NeighbourFacts } from '../facts.ts';
 import { type Finding, finding } from '../finding.ts';
-import { here, isAtHome, isServed } from '../view.ts';
+import { here, isLocal, isServed } from '../view.ts';
 
 const STATES = new Map([
   [NUD_INCOMPLETE, 'INCOMPLETE'],
@@ -29,7 +29,7 @@ const STATES = new Map([
   [NUD_PERMANENT, 'PERMANENT'],
 ]);
 
-/** On a bridge the VXLAN device answers ARP from these; routed, the others are the kernel's own business. */
+/** States from which a bridged VXLAN device answers ARP (arp_reduce in drivers/net/vxlan/vxlan_core.c). */
 const ANSWERING = NUD_NOARP | NUD_PERMANENT | NUD_REACHABLE;
 const ASKING = NUD_INCOMPLETE | NUD_FAILED;
 
@@ -42,7 +42,7 @@ export function neighbour(facts: Facts): Finding[] {
 function none(facts: Facts): Finding {
   const { link, bridge } = facts.device;
   const { proxy, l3miss } = link.vxlan;
-  if (isAtHome(facts)) return finding('neighbour', 'ok', 'none, as it should be for a local address');
+  if (isLocal(facts)) return finding('neighbour', 'ok', 'none, as it should be for a local address');
   if (bridge === undefined)
     return finding('neighbour', 'note', 'none: the first packet makes the kernel ask');
   if (!proxy)
@@ -52,7 +52,7 @@ function none(facts: Facts): Finding {
     cause: {
       name: 'no_l3miss',
       says: `${link.name} has no l3miss: questions for ${facts.address} are dropped and raise no miss`,
-      // The flag can be set when the device is made and never after.
+      // The kernel takes the flag only when the device is created.
       next: allOf(facts.device.recreate),
     },
   });
@@ -67,7 +67,7 @@ function present(facts: Facts, { row, updatedAgo }: NeighbourFacts): Finding[] {
   const ours = isOurNeighbour(row) || isStaleProbe(row);
   const dead = blackhole(facts, row);
   if (dead !== undefined) return [finding('neighbour', 'bad', text, { ...age, cause: dead })];
-  // A neighbour of a route's gateway has the MAC of the lease, not that of the address.
+  // The neighbour of a route's gateway has the MAC of the lease, not the MAC of the address.
   if (expected === undefined || row.lladdr === expected.mac || row.ip !== facts.ip)
     return [finding('neighbour', 'ok', text, age)];
   const wrong = `${facts.address} is ${row.lladdr ?? 'nothing'} in the kernel and ${expected.mac} by the directory`;
@@ -84,7 +84,7 @@ function present(facts: Facts, { row, updatedAgo }: NeighbourFacts): Finding[] {
   return [finding('neighbour', isServed(facts) ? 'warn' : 'bad', text, { ...age, cause })];
 }
 
-/** A row that neither answers nor raises a miss. */
+/** An entry in such a state neither answers nor raises a miss. */
 function blackhole(facts: Facts, row: Neighbour): Finding['cause'] {
   if ((row.state & ANSWERING) !== 0) return undefined;
   const routed = facts.device.bridge === undefined;

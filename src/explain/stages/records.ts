@@ -1,10 +1,10 @@
-/** What the directory says, and whether it can be read at all. */
+/** The records of the address, and whether the directory can be read. */
 import { blank, remarked, sh } from '../../screen/shell.ts';
 import type { Facts, StoredFact } from '../facts.ts';
 import { type Cause, type Finding, finding } from '../finding.ts';
 import {
   explainAgain,
-  isAtHome,
+  isLocal,
   isServed,
   netnsWords,
   raisesMisses,
@@ -23,8 +23,10 @@ function unread(facts: Facts, reason: string): Finding {
   const { directory, daemon, neighbour, fdb } = facts;
   const text = `${directory.name} cannot be read: ${reason}`;
   if (daemon.account?.directory.up === true)
-    return finding('directory', 'warn', `${text}; the daemon’s answers`, { cause: elsewhere(facts) });
-  // Nobody said that there is one: another overlay's tables are filled by somebody else.
+    return finding('directory', 'warn', `${text}; the daemon’s directory answers`, {
+      cause: elsewhere(facts),
+    });
+  // No option named the directory, so another program may fill the tables of this overlay.
   const standing = neighbour !== undefined || fdb !== undefined;
   if (directory.byDefault && !isServed(facts) && (standing || !raisesMisses(facts)))
     return finding('directory', 'note', `none: ${text}`);
@@ -38,17 +40,17 @@ function unread(facts: Facts, reason: string): Finding {
   return finding('directory', standing ? 'warn' : 'bad', text, { cause });
 }
 
-/** The daemon was told of another directory than this command. */
+/** The daemon reads another directory than this command. */
 const elsewhere = (facts: Facts): Cause => ({
   name: 'caution',
-  says: 'this command does not read the directory that the daemon does',
+  says: 'this command reads another directory than the daemon',
   next: remarked(
     sh`missd explain ${facts.vni} ${facts.address} ${netnsWords(facts)} --redis ${blank('URL')}`,
-    'or --directory, --config, as the daemon has',
+    'or --directory or --config, with the daemon’s value',
   ),
 });
 
-/** It can be read from here, and not by the daemon. */
+/** This command can read the directory, and the daemon cannot. */
 function outage(facts: Facts): Finding[] {
   const state = facts.daemon.account?.directory;
   if (state === undefined || state.up || served(facts) === undefined) return [];
@@ -59,7 +61,7 @@ function outage(facts: Facts): Finding[] {
       ...(state.forSeconds !== undefined && { age: state.forSeconds }),
       cause: {
         name: 'directory_down',
-        says: `the daemon’s directory does not answer (${reason})`,
+        says: `the daemon gets no answer from its directory (${reason})`,
         next: tryDirectory(facts),
       },
     }),
@@ -96,7 +98,7 @@ function ownRecord(facts: Facts): Finding[] {
     return findings;
   }
   const stands = facts.neighbour !== undefined && facts.fdb !== undefined;
-  const level = isAtHome(facts) || stands ? 'note' : 'bad';
+  const level = isLocal(facts) || stands ? 'note' : 'bad';
   const what =
     ip === undefined ? 'no record, no lease and no address with that MAC' : 'none, and no lease covers it';
   const empty = directory.complete && directory.vteps.size === 0 ? `; VNI ${vni} has no record at all` : '';
@@ -150,14 +152,14 @@ function macRecord(facts: Facts): Finding[] {
   ];
 }
 
-/** Several addresses of one MAC are ordinary; behind different VTEPs only a `mac:` record can say which. */
+/** Several addresses may share a MAC. If they are behind different VTEPs, only a `mac:` record can decide. */
 function sharers(facts: Facts): Finding[] {
   const { directory, expected, ip } = facts;
   const { users, records, complete } = directory;
   if (expected === undefined || users.length === 0) return [];
   const some = users.slice(0, 3).map((user) => `${user.ip} behind ${user.vtep}`);
   const more = users.length > 3 ? ` and ${users.length - 3} more` : '';
-  const text = `${expected.mac} is also that of ${some.join(', ')}${more}${complete ? '' : ' (not all were read)'}`;
+  const text = `${expected.mac} is also the MAC of ${some.join(', ')}${more}${complete ? '' : ' (not all were read)'}`;
   const other = users.find(({ vtep }) => vtep !== expected.vtep);
   if (other === undefined || records.some(({ kind, malformed }) => kind === 'mac' && malformed === undefined))
     return [finding('record', 'note', text)];

@@ -1,4 +1,4 @@
-/** The way to the VTEP, and whether a full-size packet gets through it. */
+/** The path to the VTEP, and whether a full-size packet gets through. */
 import { overhead } from '../../inspect/iproute.ts';
 import { type CommandLine, blank, device as deviceWord, sh, typed } from '../../screen/shell.ts';
 import type { Facts, UnderlayFacts } from '../facts.ts';
@@ -53,7 +53,7 @@ function reach(facts: Facts, found: Reached): Finding {
   const refusing = `${text}; no program receives VXLAN there (UDP port ${facts.device.link.vxlan.dstport} refused)`;
   if (refused === true)
     return proven
-      ? finding('underlay', 'note', `${refusing}, but the guest has its answer`)
+      ? finding('underlay', 'note', `${refusing}, but the guest got an answer`)
       : finding('underlay', 'bad', refusing, {
           cause: vtepCause(facts, found, 'answers, but takes no VXLAN packets'),
         });
@@ -61,15 +61,15 @@ function reach(facts: Facts, found: Reached): Finding {
   if (answered) return finding('underlay', 'ok', text);
   if (small?.outcome === 'not_tried')
     return finding('underlay', 'unknown', `${text}; no ping: ${small.said}`);
-  // What came through refutes what silence suggests.
+  // The guest's answer came through this VTEP, so the host of the VTEP is up and filters ping.
   if (proven)
-    return finding('underlay', 'ok', `${text}, no answer to ping: filtered, for the guest has its answer`);
+    return finding('underlay', 'ok', `${text}, no answer to ping: filtered, because the guest got an answer`);
   const dead = neighbour?.lladdr === undefined && neighbour !== undefined;
   if (dead || small?.outcome === 'unreachable')
     return finding('underlay', 'bad', `${text}, no answer`, {
       cause: vtepCause(facts, found, 'does not answer'),
     });
-  // Its MAC may be remembered from when it was up; what a guest does not get through either is not filtered.
+  // The MAC may date from a time when the host was up. The guest's ping is silent too, so a filter is not the reason.
   if (facts.guest?.small?.outcome === 'silent')
     return finding('underlay', 'bad', `${text}, but no answer to ping: down, or it is filtered`, {
       cause: vtepCause(facts, found, 'does not answer ping'),
@@ -79,7 +79,7 @@ function reach(facts: Facts, found: Reached): Finding {
     return finding(
       'underlay',
       'note',
-      `${text}, no answer to ping: filtered, for a frame of ${facts.mac ?? ''} came through the tunnel`,
+      `${text}, no answer to ping: filtered, because a frame of ${facts.mac ?? ''} came through the tunnel`,
       { age: heard / 1000 },
     );
   return finding('underlay', 'warn', `${text}, but no answer to ping: down, or it is filtered`, {
@@ -91,7 +91,7 @@ function reach(facts: Facts, found: Reached): Finding {
   });
 }
 
-/** One that only this record names was perhaps never a host. */
+/** A VTEP that only this record names is perhaps a typing error. */
 function vtepCause(facts: Facts, found: Reached, what: string): Cause {
   const { vtep } = found;
   const { directory, expected } = facts;
@@ -102,7 +102,7 @@ function vtepCause(facts: Facts, found: Reached, what: string): Cause {
   if (expected?.vtep === vtep && other !== undefined)
     return {
       name: 'wrong_vtep',
-      says: `the record says ${vtep}, which ${what}; that of ${other.ip} has the same MAC behind ${other.vtep}: most likely the wrong VTEP`,
+      says: `the record says ${vtep}, which ${what}; the record of ${other.ip} has the same MAC behind ${other.vtep}: most likely the wrong VTEP`,
       next: setRecord(facts, undefined, other.vtep),
     };
   if (lonely && directory.vteps.size > 1)
@@ -138,7 +138,7 @@ function size(facts: Facts, found: Reached): Finding {
     );
   if (full?.outcome === 'answered') return finding('MTU', 'ok', `${text}: got through in ${full.rtt} ms`);
   if (through >= device.mtu)
-    return finding('MTU', 'ok', `${text}: the guest has its answer at ${through} bytes`);
+    return finding('MTU', 'ok', `${text}: the guest got an answer at ${through} bytes`);
   if (small?.outcome === 'answered' && full?.outcome === 'silent')
     return finding(
       'MTU',
@@ -152,7 +152,7 @@ function size(facts: Facts, found: Reached): Finding {
         ),
       },
     );
-  return finding('MTU', 'unknown', `${text}, of ${most ?? 'unknown'}: not probed`);
+  return finding('MTU', 'unknown', `${text}, within ${most ?? 'unknown'}: not probed`);
 }
 
 function tooLarge(facts: Facts, fitting: number | undefined, limit: string): Cause {
