@@ -2,6 +2,7 @@
 import type { MalformedReason } from '../base/outcomes.ts';
 import { InvalidArgumentError } from 'commander';
 import { canonicalIp, canonicalMac } from '../base/address.ts';
+import { NETWORK_NAME } from '../directory/network.ts';
 import { malformedText } from '../directory/format.ts';
 import { canonicalCidr } from '../base/prefix.ts';
 import { judgeCidr, judgeIp, judgeMac, judgeVtep } from '../directory/record.ts';
@@ -24,3 +25,11 @@ export const ipArgument: (text: string) => Ip = argument(canonicalIp, judgeIp);
 export const vtepArgument: (text: string) => Ip = argument(canonicalIp, judgeVtep);
 export const macArgument: (text: string) => Mac = argument(canonicalMac, judgeMac);
 export const cidrArgument: (text: string) => string = argument(canonicalCidr, judgeCidr);
+
+export const networkName = (text: string): string => {
+  if (!NETWORK_NAME.test(text))
+    throw new InvalidArgumentError(
+      'expected a letter and at most 11 letters, digits and dashes, lower case.',
+    );
+  return text;
+};

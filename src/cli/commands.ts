@@ -5,6 +5,7 @@ export const COMMANDS = new Map<string, () => Promise<() => Command>>([
   ['run', async () => (await import('./run.ts')).runCommand],
   ['endpoint', async () => (await import('./endpoint.ts')).endpointCommand],
   ['subnet', async () => (await import('./subnet.ts')).subnetCommand],
+  ['network', async () => (await import('./network.ts')).networkCommand],
   ['explain', async () => (await import('./explain.ts')).explainCommand],
   ['status', async () => (await import('./status.ts')).statusCommand],
   ['top', async () => (await import('./top.ts')).topCommand],

@@ -122,7 +122,7 @@ function importCommand(): Command {
     .summary('takes records from a YAML file')
     .description(
       'Writes the endpoints and subnets of the file, and keeps all other records. The format is that of --directory ' +
-        'and of export. A file with a mistake changes nothing.',
+        'and of export. A file with a mistake changes nothing. Networks of the file are created, and never changed or removed.',
     )
     .argument('<file>', 'YAML file')
     .option('--replace', 'also remove the records that the file does not have, in its VNIs')
@@ -130,10 +130,13 @@ function importCommand(): Command {
   return declare(command, 'directory').action(async (file: string) => {
     const records = parseRecords(readText(file), file);
     const replace = command.opts<{ replace?: boolean }>().replace === true;
-    const { endpoints, subnets, removed } = await withRedis(command, (redis) =>
+    const { networks, endpoints, subnets, removed } = await withRedis(command, (redis) =>
       importRecords(redis, records, replace),
     );
-    say(`${endpoints} endpoints and ${subnets} subnets in ${records.size} VNIs, ${removed} keys removed\n`);
+    const created = networks === 0 ? '' : `${networks} networks created, `;
+    say(
+      `${created}${endpoints} endpoints and ${subnets} subnets in ${records.size} VNIs, ${removed} keys removed\n`,
+    );
   });
 }
 
@@ -145,7 +148,7 @@ function exportCommand(): Command {
     .summary('prints the records as YAML')
     .description(
       'Prints the records of one VNI or of all, in the format that import and --directory take. A MAC ' +
-        'without an address and lifetimes have no place in the format; stderr names the records left out.',
+        'without an address, leases of hosts and lifetimes have no place in the format; stderr names the records left out.',
     )
     .argument('[vni]', '1 to 16777215', parse.vni)
     .addHelpText('after', '\nExample:\n  missd endpoint export > endpoints.yaml');

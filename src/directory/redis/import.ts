@@ -2,6 +2,7 @@
 import type { Vni } from '../../base/vocabulary.ts';
 import { type Records, renderEndpoint, renderSubnet, type VniRecords, vtepsByMac } from '../format.ts';
 import { judgeVtep } from '../record.ts';
+import { exportNetworks, importNetworks } from './import-networks.ts';
 import { listEndpoints, macOf } from './endpoints.ts';
 import { listSubnets, vnisWith } from './subnets.ts';
 import type { RedisWriter } from './writer.ts';
@@ -10,6 +11,8 @@ import type { RedisWriter } from './writer.ts';
 const BATCH = 500;
 
 export interface Imported {
+  /** Created. */
+  networks: number;
   endpoints: number;
   subnets: number;
   /** Keys. */
@@ -26,7 +29,8 @@ export async function importRecords(
   records: Records,
   replace: boolean,
 ): Promise<Imported> {
-  const imported: Imported = { endpoints: 0, subnets: 0, removed: 0 };
+  const networks = await importNetworks(redis, records);
+  const imported: Imported = { networks, endpoints: 0, subnets: 0, removed: 0 };
   for (const [vni, one] of records) {
     const { written, doomed } = await plan(redis, vni, one, replace);
     for (const some of batches([...written])) await redis.client.mset(some.flat());
@@ -129,6 +133,7 @@ export async function exportRecords(
       else skipped(`VNI ${vni}: VTEP ${vtep.slice(0, 60)} is malformed`);
     }
   }
+  for (const [vni, network] of await exportNetworks(redis, only, skipped)) of(vni).network = network;
   return records;
 }
 

@@ -1,5 +1,5 @@
 /** Keys as they stand in Redis: `missd:{100}:ip:20.0.0.2`. The braces keep a VNI on one node of a cluster. */
-import type { Vni } from '../../base/vocabulary.ts';
+import type { Mac, Vni } from '../../base/vocabulary.ts';
 import type { RecordKey } from '../directory.ts';
 
 /** What the feed says about one key. */
@@ -53,6 +53,29 @@ export class RedisKeys {
   /** The hash of names; of no VNI. */
   get networkIndex(): string {
     return `${this.prefix.slice(0, -1)}networks`;
+  }
+
+  /** The lease of a host. */
+  host(vni: Vni, id: string): string {
+    return `${this.prefix}${vni}}:host:${id}`;
+  }
+
+  hosts(vni: Vni): string {
+    return `${this.prefix}${vni}}:hosts`;
+  }
+
+  /** The companion of a MAC's records. */
+  owner(vni: Vni, mac: Mac): string {
+    return `${this.prefix}${vni}}:owner:${mac}`;
+  }
+
+  /** The set of MACs that a host has published. */
+  owned(vni: Vni, id: string): string {
+    return `${this.prefix}${vni}}:owned:${id}`;
+  }
+
+  prefixes(vni: Vni): string {
+    return `${this.prefix}${vni}}:prefixes`;
   }
 
   /** What the keys of a VNI begin with. */

@@ -7,8 +7,9 @@ import type { Vni } from '../../base/vocabulary.ts';
 import type { Network } from '../network.ts';
 import { parseNetwork } from '../network-schema.ts';
 import { HIGHEST_VNI, type RedisKeys } from './keys.ts';
-import { isWrongType } from './reason.ts';
+import { isWrongType, misled } from './reason.ts';
 import { scanKeys } from './scan.ts';
+import { RedisScripts } from './scripts.ts';
 
 /** A record of a network as it stands in Redis. */
 export interface StoredNetwork {
@@ -19,25 +20,16 @@ export interface StoredNetwork {
 /** Longest value that is read, bytes: a network with some hundred anycast addresses. */
 const LONGEST = 16 * 1024;
 
-/**
- * Sets, changes or removes a name in the index if it has the expected VNI (or none, empty text) now.
- * KEYS[1]: the index. ARGV: name; expected VNI; new VNI, or empty to remove the name. Returns the VNI before, or an empty text.
- */
-const INDEX_NAME = `
-local before = redis.call('HGET', KEYS[1], ARGV[1]) or ''
-if before == ARGV[2] and before ~= ARGV[3] then
-  if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
-end
-return before`;
-
 export class RedisNetworks {
   readonly #client: Redis | Cluster;
   readonly #keys: RedisKeys;
+  readonly #scripts: RedisScripts;
 
   /** @param client whose errors every method throws */
   constructor(client: Redis | Cluster, keys: RedisKeys) {
     this.#client = client;
     this.#keys = keys;
+    this.#scripts = new RedisScripts(client);
   }
 
   /**
@@ -51,25 +43,48 @@ export class RedisNetworks {
 
   /** Like `named`, of a record that may be malformed otherwise. */
   async find(name: string): Promise<StoredNetwork | undefined> {
-    const indexed = await this.#indexed(name);
-    const stored = indexed === undefined ? undefined : await this.record(indexed);
+    const indexed = (await this.#client.hget(this.#keys.networkIndex, name)) ?? '';
+    const stored = await this.at(indexed);
     if (stored !== undefined && nameOf(stored) === name) return stored;
     const found = (await this.all()).find((one) => nameOf(one) === name);
-    if (indexed !== found?.vni) await this.index(name, indexed, found?.vni);
+    if (indexed !== '' || found !== undefined) await this.index(name, indexed, found?.vni);
     return found;
+  }
+
+  /** The record that a value of the index leads to. */
+  async at(indexed: string): Promise<StoredNetwork | undefined> {
+    const vni = vniFrom(indexed);
+    return vni === undefined ? undefined : this.record(vni);
   }
 
   /**
    * Changes the index if it says what is expected.
-   * @returns the VNI that it named before
+   * @param expected value of the index, empty for none
+   * @returns the value before
    */
-  async index(name: string, expected: Vni | undefined, vni: Vni | undefined): Promise<Vni | undefined> {
-    const words = [name, expected ?? '', vni ?? ''];
-    return vniFrom(await this.#client.eval(INDEX_NAME, 1, this.#keys.networkIndex, ...words));
+  async index(name: string, expected: string, vni: Vni | undefined): Promise<string> {
+    const before = await this.#scripts.run(
+      'index-network',
+      [this.#keys.networkIndex],
+      [name, expected, vni ?? ''],
+    );
+    return typeof before === 'string' ? before : misled('EVALSHA');
   }
 
-  async #indexed(name: string): Promise<Vni | undefined> {
-    return vniFrom(await this.#client.hget(this.#keys.networkIndex, name));
+  /** Makes the index say what the records say. */
+  async repair(stored: readonly StoredNetwork[]): Promise<void> {
+    const right = new Map<string, Vni>();
+    for (const one of [...stored].reverse()) {
+      const name = nameOf(one);
+      if (name !== undefined) right.set(name, one.vni);
+    }
+    const index = await this.#client.hgetall(this.#keys.networkIndex);
+    for (const name of new Set([...right.keys(), ...Object.keys(index)])) {
+      const indexed = index[name] ?? '';
+      // Of two networks with one name the index names one.
+      if (stored.some((one) => String(one.vni) === indexed && nameOf(one) === name)) continue;
+      await this.index(name, indexed, right.get(name));
+    }
   }
 
   async record(vni: Vni): Promise<StoredNetwork | undefined> {
@@ -111,7 +126,7 @@ export function nameOf({ value }: StoredNetwork): string | undefined {
   }
 }
 
-function vniFrom(reply: unknown): Vni | undefined {
-  const vni = typeof reply === 'string' && /^[1-9]\d{0,7}$/.test(reply) ? Number(reply) : 0;
+function vniFrom(text: string): Vni | undefined {
+  const vni = /^[1-9]\d{0,7}$/.test(text) ? Number(text) : 0;
   return vni >= 1 && vni <= HIGHEST_VNI ? vni : undefined;
 }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 
-export type Verb = 'renew';
+export type Verb = 'renew' | 'index-network';
 
 type Run = (keys: number, ...words: (string | number)[]) => Promise<unknown>;
 

@@ -1,6 +1,6 @@
 /** Commands that write and list records, for the command line: one connection, opened, used and closed. */
 import { type ChainableCommander, type Cluster, Redis } from 'ioredis';
-import { RuntimeFailure } from '../../base/errors.ts';
+import { RuntimeFailure, UsageError } from '../../base/errors.ts';
 import type { Vni } from '../../base/vocabulary.ts';
 import { clusterClient, redisClient } from './client.ts';
 import { RedisKeys } from './keys.ts';
@@ -42,7 +42,7 @@ export class RedisWriter {
       if (!(lastError instanceof Error && isWrongDatabase(lastError))) lastError = undefined;
       return await act(writer);
     } catch (error) {
-      if (error instanceof RuntimeFailure) throw error;
+      if (error instanceof RuntimeFailure || error instanceof UsageError) throw error;
       throw new RuntimeFailure(`Redis: ${redisReason(lastError ?? error, target)}`, { cause: error });
     } finally {
       writer.client.disconnect();

@@ -66,7 +66,7 @@ describe('the networks of a directory file', () => {
     [green('    gateway: 10.20.0.1'), /^d\.yaml:3: network green: a routed network has no gateway/],
     [green('    colour: green'), /^d\.yaml:7: unknown key "colour" in networks\.green$/],
     [green('    leaseLength: 24'), /^d\.yaml:7: unknown key "leaseLength"/],
-    [green('    mtu: 100'), /^d\.yaml:7: networks\.green\.mtu: expected "auto" or 576 to 65535$/],
+    [green('    mtu: big'), /^d\.yaml:7: networks\.green\.mtu: expected "auto" or 576 to 65535$/],
     [green('    mtu:'), /^d\.yaml:7: networks\.green\.mtu has no value/],
     [
       green('    reserved:\n      - { cidr: 10.20.2.0/25 }'),

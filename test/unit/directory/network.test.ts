@@ -66,7 +66,7 @@ describe('a network', () => {
     [{ ...BLUE, gateway: 'FD20::1' }, /gateway "FD20::1" is not in canonical form/],
     [{ ...BLUE, anycast: ['20.0.0.1', '20.0.0.1'] }, /anycast address 20\.0\.0\.1 is there twice/],
     [{ ...BLUE, anycast: ['30.0.0.1'] }, /anycast address 30\.0\.0\.1 is outside/],
-    [{ ...BLUE, mtu: 575 }, /^network blue: mtu: expected "auto" or 576 to 65535$/],
+    [{ ...BLUE, mtu: 575 }, /^network blue: mtu: Too small: expected number to be >=576$/],
     [{ ...BLUE, mtu: 1279, subnet6: 'fd20::/48' }, /mtu 1279 is below 1280/],
     [{ ...BLUE, port: 65_536 }, /^network blue: port: /],
     [{ ...BLUE, lease: 0 }, /^network blue: lease: /],
