@@ -8,7 +8,7 @@ const say = of('clock');
 
 /** A smaller difference is not reported, ms. */
 const TOLERATED = 1_000;
-/** From here on a certificate or a log line is on the wrong day, ms. */
+/** A larger difference is a warning: it breaks certificates and comparisons of logs, ms. */
 const MUCH = 60_000;
 
 export function judgeClock({ ahead, within }: RedisFacts['clock']): Finding[] {

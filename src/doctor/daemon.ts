@@ -14,8 +14,9 @@ export interface DaemonFacts {
   /** `HOST:PORT` that was asked. */
   where: string;
   status?: Status;
-  /** Why there is none; undefined `status` and `refused` is a host without a daemon. */
+  /** Why there is no status. */
   reason?: string;
+  /** The connection was refused, so no daemon runs here. */
   refused?: boolean;
 }
 
@@ -24,21 +25,21 @@ export async function askDaemon(listen: HostPort): Promise<DaemonFacts> {
   const where = new URL(url).host;
   try {
     const status = await lastValueFrom(askStatus(url), { defaultValue: undefined });
-    return status === undefined ? { where, reason: 'it said nothing' } : { where, status };
+    return status === undefined ? { where, reason: 'its answer was empty' } : { where, status };
   } catch (error) {
     const cause = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined) : undefined;
     return { where, reason: whySilent(error), refused: cause?.code === 'ECONNREFUSED' };
   }
 }
 
-/** Whether it serves a device. */
+/** Whether the daemon serves a device. */
 export const serves = ({ status }: DaemonFacts, { place, link }: Subject): boolean =>
   status?.devices.some(
     ({ name, namespace, ifindex }) =>
       name === link.name && ifindex === link.ifindex && namespace === place.name,
   ) === true;
 
-/** @param subjects those that it should serve */
+/** @param subjects devices that the daemon should serve */
 export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): Finding[] {
   const { where, status, reason = '', refused } = facts;
   if (status === undefined)
@@ -48,7 +49,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
         : say.broken(
             'runs',
             `the daemon at ${where} does not answer: ${reason}`,
-            'A program listens there, and it is stuck or is not missd.',
+            'The program that listens there is stuck or is not missd.',
             sh`curl -v ${`http://${where}/healthz`}`,
           ),
     ];
@@ -58,7 +59,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
       say.broken(
         'ready',
         `the daemon is not ready: ${status.missing.join('; ')}`,
-        'It serves everything except what it waits for.',
+        'It serves the other devices and namespaces.',
         sh`curl -s ${`http://${where}/readyz`}`,
       ),
     );
@@ -76,7 +77,7 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
         say.warning(
           'serves',
           `the daemon does not serve ${subject.name}`,
-          'It was started for other namespaces or devices, refuses this one, or another daemon has it.',
+          'The daemon was started for other namespaces or devices, it refuses this device, or another daemon serves it.',
           sh`missd status --listen ${where}`,
         ),
       );

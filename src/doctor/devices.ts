@@ -1,4 +1,4 @@
-/** The VXLAN devices: their flags, and what those imply. */
+/** The VXLAN devices and their flags. */
 import { recreated } from '../inspect/recreate.ts';
 import { type CommandLine, device as deviceWord, setSysctl, sh, typed } from '../screen/shell.ts';
 import { isVxlan, refusal } from '../links/servable.ts';
@@ -10,17 +10,17 @@ const say = of('devices');
 
 export interface DeviceFacts {
   subject: Subject;
-  /** The entry for all MACs that have none, where there is one. */
+  /** The all-zeros FDB entry, which receives frames to unknown MACs. */
   everyMac: FdbEntry | undefined;
-  /** `app_solicit` by family; undefined where there is none of it. */
+  /** `app_solicit` by family; `probes` is undefined if the host does not have the family. */
   appSolicit: { family: 4 | 6; probes: number | undefined }[];
-  /** Whether the daemon that answers at `--listen` serves it. */
+  /** Whether the daemon at `--listen` serves the device. */
   served: boolean;
 }
 
 const ALL_MACS = '00:00:00:00:00:00';
 
-/** Reads what the links do not tell. */
+/** Reads the settings that RTM_GETLINK does not contain. */
 export function deviceFacts(subject: Subject, served: boolean): DeviceFacts {
   const { kernel } = subject.place;
   const { ifindex } = subject.link;
@@ -50,8 +50,8 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
         command(sh`ip link set ${deviceWord(link.name)} up`),
       ),
     );
-  const asked = strategy === 'miss';
-  if (asked && !vxlan.l3miss)
+  const byMiss = strategy === 'miss';
+  if (byMiss && !vxlan.l3miss)
     findings.push(
       say.broken(
         'l3miss',
@@ -60,7 +60,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
         ...anew(),
       ),
     );
-  if (asked && !vxlan.l2miss)
+  if (byMiss && !vxlan.l2miss)
     findings.push(
       say.warning(
         'l2miss',
@@ -78,7 +78,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
         ...anew(),
       ),
     );
-  if (everyMac !== undefined && asked) findings.push(judgeDefault(everyMac.vtep ?? vxlan.group));
+  if (everyMac !== undefined && byMiss) findings.push(judgeDefault(everyMac.vtep ?? vxlan.group));
   if (vxlan.learning)
     findings.push(
       say.warning(
@@ -92,13 +92,13 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
   if (findings.length === 0) findings.push(say.ok('flags', `${name}, VNI ${vxlan.vni}`));
   return findings;
 
-  /** A group may be there on purpose, for broadcasts. */
+  /** A multicast group may carry broadcasts on purpose, so it is a warning only. */
   function judgeDefault(remote: Ip | undefined): Finding {
     const group = remote === undefined || /^(22[4-9]|23\d)\.|^ff/.test(remote);
     return say[group ? 'warning' : 'broken'](
       'default-remote',
       `${name} has a default remote, ${remote ?? 'a group'}`,
-      `Frames for unknown MACs go there, right or wrong, and raise no L2 miss.${group ? ' So do broadcasts, unless missd run --broadcast replicates them.' : ''}`,
+      `Frames for unknown MACs go there and raise no L2 miss.${group ? ' So do broadcasts, unless missd run --broadcast replicates them.' : ''}`,
       command(sh`bridge fdb del ${ALL_MACS} dev ${link.name} self`),
     );
   }
@@ -108,7 +108,7 @@ export function judgeDevice({ subject, everyMac, appSolicit, served }: DeviceFac
       if (probes !== 0) return [];
       const what = `${name} has app_solicit 0 for IPv${family}`;
       const why =
-        'The kernel asks the wire for addresses that the host routes through it, and raises no miss.';
+        'The kernel asks on the network for addresses that the host routes through the device, and raises no miss.';
       const parts = ['net', `ipv${family}`, 'neigh', link.name, 'app_solicit'];
       return served
         ? [
@@ -138,13 +138,13 @@ function reasonAndWay({ link, place, bridge }: Subject, unserved: string): [stri
     ];
   if (bridge !== undefined && unserved.includes('another VXLAN device'))
     return [
-      'A question of a guest reaches both, so its VNI is ambiguous, and frames may loop between the two.',
+      "A guest's question reaches both devices, so its VNI is ambiguous, and frames may loop between the two.",
       command(sh`ip link set ${deviceWord(link.name)} nomaster`),
     ];
   return ['missd run leaves it alone.'];
 }
 
-/** Devices that raise no misses, and names and namespaces that are not there. */
+/** Devices that raise no misses, and devices and namespaces that do not exist. */
 export function judgeAbsence(
   subjects: readonly Subject[],
   missing: readonly { name: string; reason: string; denied: boolean }[],

@@ -1,4 +1,4 @@
-/** The directory that the options name, Redis or a file: whether it is well, and what its records say. */
+/** Examines the directory that the options name, Redis or a file: the server and the records. */
 import { redisTarget } from '../directory/redis/url.ts';
 import { RedisWriter } from '../directory/redis/writer.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
@@ -17,7 +17,7 @@ import type { Scene, Subject } from './scene.ts';
 
 export type Look = (group: Group, act: () => Finding[] | Promise<Finding[]>) => Promise<void>;
 
-/** @returns the records that count */
+/** @returns the valid records */
 export async function examineDirectory(
   scene: Scene,
   devices: readonly Subject[],
@@ -85,7 +85,7 @@ export async function examineDirectory(
   return judged;
 }
 
-/** By VNI. Of several devices the first counts: others of its VNI are a finding of their own. */
+/** The VTEP rules of each VNI, from its first device. Several devices of one VNI are a finding of their own. */
 async function rulesOf(devices: readonly Subject[]): Promise<ReadonlyMap<Vni, VtepRules>> {
   const rules = new Map<Vni, VtepRules>();
   for (const { link, place } of devices)

@@ -1,4 +1,4 @@
-/** The directory's server: reachable, permitted, and one that does not forget. */
+/** The Redis server: whether it answers, what it permits, and whether it keeps its data. */
 import type { RedisTarget } from '../directory/redis/url.ts';
 import { sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
@@ -7,12 +7,12 @@ import type { RedisFacts } from './redis.ts';
 
 const say = of('directory');
 
-/** CLIENT TRACKING came with 6.0. */
+/** CLIENT TRACKING came with Redis 6.0. */
 const OLDEST = 6;
-/** Of a round trip: each first packet of a pair waits at least this long, ms. */
+/** A longer round trip is a warning, ms: the first packet of each pair waits for at least one. */
 const SLOW = 20;
 
-/** @param facts or why there are none */
+/** @param facts a string if the server could not be read: the reason */
 export function judgeRedis(target: RedisTarget, facts: RedisFacts | string, keyPrefix: string): Finding[] {
   if (typeof facts === 'string') return [judgeUnreachable(target, facts)];
   const findings = [
@@ -62,7 +62,7 @@ function judgeUnreachable(target: RedisTarget, reason: string): Finding {
   );
 }
 
-/** Commands that it can do without, and what is lost then. */
+/** Commands that missd can do without, and the disadvantage. */
 const DISPENSABLE: Record<string, string> = {
   dbsize: 'Without it every answer from a lease needs a lookup.',
   getrange: 'A value of many megabytes then makes all lookups late.',
@@ -71,7 +71,7 @@ const DISPENSABLE: Record<string, string> = {
 function judgeRights(target: RedisTarget, facts: RedisFacts, keyPrefix: string): Finding[] {
   const { refused, user = target.username } = facts;
   if (refused.length === 0) return [];
-  // Lookups go on without them.
+  // Without these commands lookups still work.
   const level = refused.every(({ command }) => command in DISPENSABLE) ? 'note' : 'broken';
   const commands = refused.map(({ command }) => command);
   return [
@@ -98,7 +98,7 @@ function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
       say.broken(
         'version',
         `Redis is ${version}, older than ${OLDEST}.0`,
-        'missd hears of changes by CLIENT TRACKING, which it does not have.',
+        'missd learns of changes by CLIENT TRACKING, which this version lacks.',
         redisCli(target, 'INFO', 'server'),
       ),
     );
@@ -107,7 +107,7 @@ function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
       say.broken(
         'cluster',
         `${target.name} is a node of a cluster, and --redis names a single server`,
-        'It has the records of some VNIs only, and refuses the others (MOVED).',
+        'The node has the records of some VNIs only, and refuses the others (MOVED).',
         sh`missd run --redis ${`redis+cluster://${target.name}`}`,
       ),
     );
@@ -116,7 +116,7 @@ function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
       say.broken(
         'cluster-state',
         'the cluster is down',
-        'Some of its slots have no master.',
+        'Some slots of the cluster have no master.',
         redisCli(target, 'CLUSTER', 'INFO'),
       ),
     );
@@ -128,7 +128,7 @@ function judgeKind(target: RedisTarget, { info, kind }: RedisFacts): Finding[] {
         say.broken(
           'replica-link',
           `${target.name} is a replica that has lost its master ${master}`,
-          'Its records are as old as that loss.',
+          'Records that changed since then are stale.',
           redisCli(target, 'INFO', 'replication'),
         ),
       );
@@ -190,7 +190,7 @@ function judgePersistence(target: RedisTarget, { info, save }: RedisFacts): Find
       say.broken(
         'persistence-failed',
         'Redis could not write its data to disk',
-        'It refuses writes (MISCONF), and a restart loses the records since then.',
+        'Redis refuses writes (MISCONF), and a restart loses the records since then.',
         redisCli(target, 'INFO', 'persistence'),
       ),
     );

@@ -1,6 +1,6 @@
 /**
- * Everything that is looked at, in the order in which one thing may explain the next. Facts are gathered here, and judged
- * by the file of each group, which reads nothing.
+ * Runs all checks. An earlier group may explain a fault of a later one. This file gathers the facts; the file of each group
+ * judges them and reads nothing.
  */
 import { existsSync } from 'node:fs';
 import type { DoctorOptions } from '../config/options.ts';
@@ -23,12 +23,13 @@ import { type Scene, type Subject, closeScene, openScene, ownVteps, subjects } f
 import { tryFeatures } from './trials.ts';
 import { examineTunnels } from './tunnels.ts';
 
-/** No group takes longer, whatever it waits for, ms. */
-const PATIENCE = 15_000;
+/** Longest time for a group of checks, ms. */
+const TIMEOUT = 15_000;
 
 /**
- * By group, in their order. Never rejects: what could not be looked at is a finding.
- * @param given options that lead another command of missd to the same directory, to be printed
+ * Never rejects: a check that cannot run is a finding.
+ * @param given options that name the directory, for the commands that are suggested
+ * @returns the findings in the order of GROUPS
  */
 export async function examine(
   kernel: Kernel,
@@ -40,7 +41,7 @@ export async function examine(
     try {
       findings.push(...(await inTime(act())));
     } catch (error) {
-      findings.push(of(group).warning('examined', `this could not be examined: ${reasonOf(error)}`));
+      findings.push(of(group).warning('examined', `${group} could not be examined: ${reasonOf(error)}`));
     }
   };
   const scene = await openScene(kernel, options);
@@ -69,8 +70,8 @@ async function inTime<T>(answer: T | Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
-      reject(new Error(`it took longer than ${PATIENCE / 1000} s`));
-    }, PATIENCE);
+      reject(new Error(`it took longer than ${TIMEOUT / 1000} s`));
+    }, TIMEOUT);
   });
   try {
     return await Promise.race([answer, late]);
@@ -88,7 +89,7 @@ function privileges(options: DoctorOptions, { status }: DaemonFacts) {
   };
 }
 
-/** The number is another process's, or nobody's, where the daemon runs in another PID namespace. */
+/** Undefined if no such process is visible: the daemon may run in another PID namespace. */
 function privilegesOf(pid: number): Privileges | undefined {
   try {
     return readPrivileges(pid);
@@ -128,12 +129,12 @@ async function limits(scene: Scene, devices: readonly Subject[]): Promise<LimitF
 
 function examineDevices(scene: Scene, devices: readonly Subject[], daemon: DaemonFacts): Finding[] {
   const findings = judgeAbsence(devices, scene.missing, scene.places, scene.options.device);
-  if (scene.missedEvents !== undefined)
+  if (scene.iprouteError !== undefined)
     findings.push(
       of('devices').note(
         'iproute2',
-        `iproute2 could not be asked: ${scene.missedEvents}`,
-        'Carrier, isolation, spanning tree, MLD queriers and the MTU of the underlay are left out.',
+        `iproute2 could not be run: ${scene.iprouteError}`,
+        'Carrier, isolation, spanning tree, MLD queriers and the MTU of the underlay were not checked.',
         sh`apt-get install iproute2`,
       ),
     );
@@ -152,6 +153,6 @@ async function examineOwners(
     findings.push(...judgeOwners(await readLocal(one), ofVni, own));
   }
   if (findings.length === 0 && devices.length > 0 && records.length > 0)
-    findings.push(of('owners').ok('claims', 'nothing that this host has is claimed by another'));
+    findings.push(of('owners').ok('claims', 'no record gives an address of this host to another host'));
   return findings;
 }

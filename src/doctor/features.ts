@@ -1,13 +1,13 @@
-/** What missd needs of a kernel. */
+/** Kernel features that missd uses. */
 
 export const FEATURES = [
   'bridge',
   'vxlan',
   'ipv6',
-  'misses of what is routed',
-  'misses of what is bridged',
-  'misses of IPv6',
-  'misses of a MAC',
+  'misses of routed addresses',
+  'misses of bridged addresses',
+  'misses of IPv6 addresses',
+  'misses of MACs',
   'neighbour with owner',
   'FDB entry with owner',
   'app_solicit',

@@ -1,8 +1,8 @@
-/** What doctor says: one thing that was looked at, how it is, why that matters and what fixes it. */
+/** A finding of doctor: a check, its level, the consequence and the fix. */
 
 import type { CommandLine } from '../screen/shell.ts';
 
-/** In the order in which they are told. */
+/** In the order of the output. */
 export const GROUPS = [
   'kernel',
   'privileges',
@@ -20,26 +20,26 @@ export const GROUPS = [
 ] as const;
 export type Group = (typeof GROUPS)[number];
 
-/** `note`: worth knowing, nothing to do. `warning`: works, until. `broken`: something does not work. */
+/** `note`: information. `warning`: works, but may fail later. `broken`: something does not work. */
 export const LEVELS = ['ok', 'note', 'warning', 'broken'] as const;
 export type Level = (typeof LEVELS)[number];
 
 export interface Finding {
   group: Group;
-  /** Which of the group's checks, for programs. */
+  /** Name of the check within its group, for programs. */
   check: string;
   level: Level;
   /** One line; names the device, key or setting. */
   what: string;
-  /** What comes of it. */
+  /** The consequence. */
   why?: string;
-  /** Commands that fix it, exactly as to be typed. */
+  /** Commands that fix it. */
   fix?: CommandLine[];
 }
 
 type Said = Omit<Finding, 'group'>;
 
-/** Findings of one group. */
+/** Constructors of a group's findings, one for each level. */
 export const of = (group: Group) => ({
   ok: (check: string, what: string): Finding => ({ group, check, level: 'ok', what }),
   note: said(group, 'note'),
@@ -56,6 +56,6 @@ function said(group: Group, level: Level) {
   };
 }
 
-/** For the exit code: warnings alone are none. */
+/** For the exit code, which is 0 if there are only warnings. */
 export const isBroken = (findings: readonly Finding[]): boolean =>
   findings.some(({ level }) => level === 'broken');

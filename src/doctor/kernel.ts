@@ -5,7 +5,7 @@ import type { Feature, Trial } from './features.ts';
 
 const say = of('kernel');
 
-/** What the lack of a feature means, and what fixes it. */
+/** The consequence of a missing feature, and the fix. */
 const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string; fix?: CommandLine }> = {
   bridge: {
     level: 'warning',
@@ -18,16 +18,16 @@ const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string;
     why: 'Overlays and underlays of IPv6 are not possible here; IPv4 works.',
     fix: sh`sysctl -w net.ipv6.conf.all.disable_ipv6=0`,
   },
-  'misses of what is routed': {
+  'misses of routed addresses': {
     level: 'broken',
     why: 'Addresses that the host routes would raise no miss.',
   },
-  'misses of what is bridged': {
+  'misses of bridged addresses': {
     level: 'broken',
     why: 'Questions of guests would raise no miss.',
   },
-  'misses of IPv6': { level: 'warning', why: 'IPv6 addresses of guests would raise no miss.' },
-  'misses of a MAC': { level: 'broken', why: 'missd would not be asked where a MAC is.' },
+  'misses of IPv6 addresses': { level: 'warning', why: 'IPv6 addresses of guests would raise no miss.' },
+  'misses of MACs': { level: 'broken', why: 'Frames to unknown MACs would raise no miss.' },
   'neighbour with owner': {
     level: 'broken',
     why: 'missd marks its entries with protocol 77 and extern_learn, and could not tell them from others.',
@@ -50,14 +50,14 @@ const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string;
   },
 };
 
-/** @param trials what was tried, or why nothing could be */
+/** @param trials the results, or the reason why no feature could be tried */
 export function judgeKernel(trials: readonly Trial[] | string): Finding[] {
   if (typeof trials === 'string')
     return [
       say.warning(
         'tried',
         `The kernel's features were not tried: ${trials}`,
-        'That takes a namespace of its own, and CAP_SYS_ADMIN to make one.',
+        'The trial needs a network namespace of its own, and CAP_SYS_ADMIN to create it.',
         sh`sudo missd doctor`,
       ),
     ];
@@ -67,7 +67,7 @@ export function judgeKernel(trials: readonly Trial[] | string): Finding[] {
     return [say[level](idOf(feature), `${feature}: ${error}`, why, ...(fix === undefined ? [] : [fix]))];
   });
   const works = trials.filter(({ error }) => error === undefined).length;
-  return [...findings, say.ok('tried', `${works} features tried for real in a namespace of their own`)];
+  return [...findings, say.ok('tried', `${works} features work, tried in a network namespace of their own`)];
 }
 
 const idOf = (feature: Feature): string => feature.toLowerCase().replaceAll(' ', '-');

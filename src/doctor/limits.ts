@@ -1,4 +1,4 @@
-/** Limits of the kernel that make misses vanish. */
+/** Kernel limits at which misses are lost. */
 import { ROOM } from '../links/full-tables.ts';
 import type { NeighbourTable } from '../kernel/kernel.ts';
 import { type CommandLine, sh, typed } from '../screen/shell.ts';
@@ -7,15 +7,15 @@ import { type Finding, of } from './finding.ts';
 const say = of('limits');
 
 export interface LimitFacts {
-  /** What the kernel granted for the miss socket, and what was asked for, bytes. */
+  /** Receive buffer of the miss socket, as granted and as requested, bytes. */
   receiveBuffer?: { bytes: number; forced: boolean; wanted: number };
-  /** Whether we may ask for more than rmem_max, as the daemon will. */
+  /** Whether this process may exceed rmem_max (SO_RCVBUFFORCE), as the daemon does. */
   privileged: boolean;
-  /** One for the machine, by family. */
+  /** The neighbour tables, one of each family for the whole machine. */
   tables: readonly { family: 4 | 6; table: NeighbourTable }[];
-  /** Whether a device is there whose host routes through it: its neighbours then count while they are asked for. */
+  /** Whether the host routes through a VXLAN device: addresses in resolution then take places in the table. */
   routed: boolean;
-  /** Namespace in which the machine's own parameters are, which no other has; null for our own. */
+  /** The namespace with the machine's own sysctls, which no other namespace has; null for the namespace of this process. */
   root?: string | null;
   /** `net.bridge.bridge-nf-call-iptables`, by namespace; undefined without br_netfilter. */
   bridgeFilter: readonly { where: string; value: number; fix: CommandLine }[];
@@ -38,7 +38,7 @@ export function judgeLimits({
       findings.push(
         say.note(
           'receive-buffer',
-          `which receive buffer the daemon gets could not be seen; without CAP_NET_ADMIN it is ${size}`,
+          `the daemon's receive buffer could not be determined; without CAP_NET_ADMIN it is ${size}`,
         ),
       );
     else

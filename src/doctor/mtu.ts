@@ -1,4 +1,4 @@
-/** Whether what guests send fits through the tunnel, and the tunnel's packets through the underlay. */
+/** Whether packets of guests fit through the tunnel, and packets of the tunnel through the underlay. */
 import { device as deviceWord, sh, typed } from '../screen/shell.ts';
 import { guestPorts } from '../links/ports.ts';
 import type { Link } from '../base/vocabulary.ts';
@@ -53,10 +53,10 @@ export function judgeMtu(tunnel: Tunnel): Finding[] {
   return findings;
 }
 
-/** The narrowest place of the underlay that is known. */
+/** The smallest known MTU of the underlay. */
 function narrowest({ dev, ways }: Tunnel): { what: string; mtu: number } | undefined {
   const places: { what: string; mtu: number }[] = [];
-  // A VTEP on the loopback leaves by whatever the route says.
+  // Packets of a VTEP on the loopback leave by the device of the route.
   if (dev !== undefined && dev.name !== 'lo') places.push({ what: dev.name, mtu: dev.mtu });
   for (const { vtep, path, out } of ways) {
     if (out !== undefined && out.name !== 'lo') places.push({ what: out.name, mtu: out.mtu });

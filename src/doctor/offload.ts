@@ -1,6 +1,6 @@
 /**
  * Checksum offload. Several drivers and kernels have sent VXLAN packets with wrong inner or outer checksums, and no
- * counter of the sender shows it; so only evidence is told: what arrived here with a wrong checksum.
+ * counter of the sender shows it. The check therefore counts packets that arrived here with a wrong checksum.
  */
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
@@ -14,27 +14,27 @@ export interface OffloadFacts {
   where: string;
   /** Namespace of the underlay. */
   path: string | null;
-  /** Datagrams that arrived with a wrong checksum, since the namespace is there. */
+  /** Datagrams and segments that arrived with a wrong checksum since the namespace was created. */
   wrong: { udp: number; tcp: number } | undefined;
-  /** Datagrams that arrived. */
+  /** UDP datagrams that arrived. */
   received: number;
-  /** The device packets leave from; `features` undefined where ethtool is not there or says nothing. */
+  /** The device that packets leave from; `features` is undefined if ethtool does not tell. */
   device?: { name: string; driver?: string; features?: Features };
-  /** VXLAN devices whose packets leave there. */
+  /** VXLAN devices whose packets leave from the device. */
   tunnels: readonly string[];
 }
 
-/** On or off; absent where the driver does not have it. */
+/** On or off; absent if the driver does not have the feature. */
 export interface Features {
   checksum?: boolean;
   tunnel?: boolean;
   tunnelChecksum?: boolean;
 }
 
-/** Drivers with tunnel offload that did not do what it said, and where that is told. */
+/** Drivers with a known fault in tunnel offload. */
 const KNOWN: Record<string, string> = {
   vmxnet3:
-    'ESXi checks only tunnels on the ports it knows (8472, 4789) and drops packets that it finds wrong; turning the offload off is the known remedy',
+    'ESXi handles tunnels on ports 8472 and 4789 only, and drops packets whose checksum it takes for wrong; turning the offload off is the known remedy',
 };
 
 export async function readOffload(
@@ -63,7 +63,7 @@ export async function readOffload(
   };
 }
 
-/** Of hardware only. */
+/** The driver of a hardware device; undefined for others. */
 function driverOf(device: string): string | undefined {
   try {
     return basename(readlinkSync(`/sys/class/net/${device}/device/driver`));
@@ -88,7 +88,7 @@ export function parseSnmp(text: string): { udp: number; tcp: number; received: n
     : { udp, tcp, received };
 }
 
-/** `ethtool -k`. */
+/** Parses the output of `ethtool -k`. */
 export function parseFeatures(text: string): Features {
   const on = new Map(
     [...text.matchAll(/^\s*([\w-]+): (on|off)/gm)].map(([, name, state]) => [name, state === 'on']),
@@ -115,7 +115,7 @@ export function judgeOffload({ where, path, wrong, received, device, tunnels }: 
       say.warning(
         'checksums',
         `${wrong.udp} UDP datagrams and ${wrong.tcp} TCP segments arrived in ${where} with a wrong checksum`,
-        'They were dropped. A peer whose NIC or driver computes checksums of tunnelled packets wrongly looks like this: ping works, TCP does not. If the count rises while guests fail to talk, turn the offload off on the hosts that send.',
+        'The kernel dropped them. The cause may be a NIC or driver of another host that computes wrong checksums for tunnelled packets: ping works, TCP does not. If the count rises while guests cannot connect, turn the offload off on the sending hosts.',
         ...off(),
       ),
     );
@@ -130,7 +130,7 @@ export function judgeOffload({ where, path, wrong, received, device, tunnels }: 
       : `; ${device?.name ?? ''}: checksum ${word(features.checksum)}, tunnel segmentation ${word(features.tunnel)}`;
   return [
     wrong === undefined
-      ? say.note('unseen', `whether packets arrive in ${where} with wrong checksums could not be seen`)
+      ? say.note('unseen', `the counters of wrong checksums in ${where} could not be read`)
       : say.ok('checksums', `no wrong checksum among ${received} datagrams in ${where}${seen}`),
   ];
 }

@@ -1,4 +1,4 @@
-/** Addresses that two claim: this host has them, and the directory says another; or the records contradict each other. */
+/** Addresses with two owners: this host has the address and a record names another host, or two records disagree. */
 import { compareAddresses } from '../directory/redis/endpoints.ts';
 import { NUD_PERMANENT } from '../kernel/netlink.ts';
 import { guestPorts } from '../links/ports.ts';
@@ -10,17 +10,17 @@ import type { Subject } from './scene.ts';
 
 const say = of('owners');
 
-/** Of one kind; the rest is a number. */
+/** Findings of one check in the output; further ones are counted. */
 const MOST = 4;
 
-/** What a device's host itself has. */
+/** MACs and addresses of this host, for one device. */
 export interface Local {
   subject: Subject;
   /** MACs heard on guest ports, with the port. */
   macs: ReadonlyMap<Mac, string>;
-  /** What the host's own neighbour table says of guests on the bridge. */
+  /** The host's own neighbours on the bridge. */
   neighbours: ReadonlyMap<Ip, Mac>;
-  /** Addresses of its interfaces, with their names. */
+  /** Addresses of the namespace's interfaces, with the names of the interfaces. */
   assigned: ReadonlyMap<Ip, string>;
 }
 
@@ -39,7 +39,7 @@ export async function readLocal(subject: Subject): Promise<Local> {
   return {
     subject,
     assigned,
-    // A port's own MAC stands there as permanent.
+    // The MAC of the port itself is a permanent row.
     macs: new Map(
       rows
         .filter(({ ifindex, state }) => ports.has(ifindex) && (state & NUD_PERMANENT) === 0)
@@ -49,7 +49,7 @@ export async function readLocal(subject: Subject): Promise<Local> {
   };
 }
 
-/** @param own the VTEPs that are this host's */
+/** @param own VTEPs of this host */
 export function judgeOwners(local: Local, records: Judged | undefined, own: ReadonlySet<Ip>): Finding[] {
   if (records === undefined) return [];
   const { subject, macs, neighbours, assigned } = local;
@@ -68,7 +68,7 @@ export function judgeOwners(local: Local, records: Judged | undefined, own: Read
         say.broken(
           'mac',
           `${mac} is heard on port ${port} of this host, and the directory has it behind ${other} (VNI ${vni})`,
-          'Two guests have the same MAC, or one moved here and its record did not: other hosts send its packets there.',
+          'Two guests have the same MAC, or a guest moved here and its record was not updated: other hosts send its packets to the other VTEP.',
           list(records),
           look,
         ),
@@ -95,7 +95,7 @@ export function judgeOwners(local: Local, records: Judged | undefined, own: Read
       say.broken(
         'assigned',
         `${ip} is an address of ${device} here, and the directory has it behind ${record.vtep} (VNI ${vni})`,
-        'missd never writes an entry for what this host has: from here the guest on the other host is not reached, whichever of the two is right.',
+        'missd never writes an entry for an address of this host, so this host cannot reach the guest on the other host.',
         typed(place.path, sh`ip address show to ${ip}`),
       ),
     );
@@ -140,18 +140,18 @@ export function judgeContradictions(records: Judged): Finding[] {
           'mac-ip',
           `${mac} is behind ${said ?? ''} by its mac: record, and behind ${against.vtep} by that of ${against.ip} (VNI ${vni})`,
           'The mac: record wins. One of the two was not written when the guest moved.',
-          remarked(set(records, against.ip, mac, said ?? ''), 'or the other'),
+          remarked(set(records, against.ip, mac, said ?? ''), `or ${against.vtep}`),
         ),
       );
   }
   return folded(findings);
 }
 
-/** What is recorded. */
+/** The command that shows the records. */
 const list = ({ vni, source: { file, given } }: Judged): CommandLine =>
   file === undefined ? sh`missd endpoint ls ${vni} ${given ?? []}` : sh`cat ${file}`;
 
-/** A record that is set right. */
+/** The command that corrects a record. */
 const set = ({ vni, source: { file, given } }: Judged, ip: Ip, mac: Mac, vtep: Ip): CommandLine =>
   file === undefined
     ? sh`missd endpoint set ${vni} ${ip} ${mac} ${vtep} ${given ?? []}`
@@ -167,12 +167,12 @@ function usersOf({ ips }: Judged): Map<Mac, { ip: Ip; vtep: Ip }[]> {
     if (of === undefined) users.set(mac, [{ ip, vtep }]);
     else of.push({ ip, vtep });
   }
-  // A scan has no order.
+  // SCAN returns keys in no order.
   for (const of of users.values()) of.sort((a, b) => compareAddresses(a.ip, b.ip));
   return users;
 }
 
-/** A directory gone wrong as a whole must not fill a screen a thousand times. */
+/** Limits the findings of each check, because one mistake of a writer can affect a thousand records. */
 function folded(findings: readonly Finding[]): Finding[] {
   const kept: Finding[] = [];
   const counts = new Map<string, number>();

@@ -7,7 +7,7 @@ import type { Subject } from './scene.ts';
 
 const say = of('ports');
 
-/** @param served whether the daemon that answers at `--listen` serves it */
+/** @param served whether the daemon at `--listen` serves the device */
 export function judgePort({ link, name, place, bridge }: Subject, served: boolean): Finding[] {
   const { bridgePort } = link;
   if (bridgePort === undefined || bridge === undefined) return [];
@@ -30,7 +30,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
       say.broken(
         'bcast_flood',
         `${name} gets no broadcasts (bcast_flood off)`,
-        'ARP requests of guests do not reach it, so IPv4 addresses raise no miss.',
+        'ARP requests of guests do not reach the device, so IPv4 addresses raise no miss.',
         set('bcast_flood', 'on'),
       ),
     );
@@ -39,7 +39,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
       say.warning(
         'mcast_flood',
         `${name} gets no multicast (mcast_flood off)`,
-        'Neighbour solicitations of guests do not reach it, so IPv6 addresses raise no miss.',
+        'Neighbour solicitations of guests do not reach the device, so IPv6 addresses raise no miss.',
         set('mcast_flood', 'on'),
       ),
     );
@@ -48,7 +48,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
       say.warning(
         'neigh_suppress',
         `${name} has neigh_suppress on`,
-        "The bridge answers for neighbours that the host's own tables know, right or wrong, before a miss is raised.",
+        "The bridge answers questions from the host's own neighbour table, even if an entry there is wrong, before a miss is raised.",
         set('neigh_suppress', 'off'),
       ),
     );
@@ -59,7 +59,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
       say.broken(
         'state',
         `${name} is ${details.port.state} in bridge ${bridge.name}`,
-        'Spanning tree keeps it from forwarding: either it has just come up, or there is a loop through the overlay.',
+        'Spanning tree keeps the port from forwarding: it has just come up, or there is a loop through the overlay.',
         typed(place.path, sh`ip link set ${deviceWord(bridge.name)} type bridge stp_state 0`),
       ),
     );
@@ -72,7 +72,7 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
     return served
       ? say.warning(
           'querier',
-          `${name} is served and no permanent router port of ${bridge?.name ?? 'its bridge'}`,
+          `${name} is served and is not a permanent multicast router port of ${bridge?.name ?? 'its bridge'}`,
           why,
           set('mcast_router', '2'),
         )
@@ -101,5 +101,5 @@ export function judgePort({ link, name, place, bridge }: Subject, served: boolea
   }
 }
 
-/** One elsewhere on the wire is not seen, so the daemon has to take care in any case. */
+/** Only a querier on this bridge can be seen. The daemon sets mcast_router in any case, for queriers elsewhere. */
 const querier = (bridge: LinkDetails['bridge']): boolean => bridge?.snooping === true && bridge.querier;

@@ -1,4 +1,4 @@
-/** What this process, and the daemon, may do. */
+/** Capabilities of this process and of the daemon. */
 import { readFileSync } from 'node:fs';
 import { remarked, sh } from '../screen/shell.ts';
 import { type Finding, of } from './finding.ts';
@@ -11,11 +11,11 @@ type Capability = keyof typeof BITS;
 
 export interface Privileges {
   capabilities: ReadonlySet<Capability>;
-  /** Not the machine's first user namespace: a container without host privileges. */
+  /** In a user namespace other than the initial one, as in an unprivileged container. */
   confined: boolean;
 }
 
-/** Of a process. @throws where /proc does not tell */
+/** @throws Error if /proc does not show the process */
 export function readPrivileges(pid: number | 'self'): Privileges {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const bits = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`);
@@ -28,7 +28,7 @@ export function readPrivileges(pid: number | 'self'): Privileges {
   };
 }
 
-/** What each is for, and how bad it is without. */
+/** The consequence of a missing capability. */
 const NEEDS: Record<Capability, { level: 'warning' | 'broken'; why: string }> = {
   CAP_NET_ADMIN: { level: 'broken', why: 'Without it no entry can be written.' },
   CAP_NET_RAW: {
@@ -41,9 +41,9 @@ const NEEDS: Record<Capability, { level: 'warning' | 'broken'; why: string }> = 
 export interface PrivilegeFacts {
   /** Of doctor itself. */
   self: Privileges;
-  /** Of a daemon that runs here. */
+  /** Of the daemon, if one runs on this host. */
   daemon?: Privileges & { pid: number };
-  /** Whether `--netns` names others than our own. */
+  /** Whether `--netns` names other namespaces. */
   entersNamespaces: boolean;
 }
 
@@ -56,12 +56,12 @@ export function judgePrivileges({ self, daemon, entersNamespaces }: PrivilegeFac
   const who = daemon === undefined ? 'this process' : `the daemon (pid ${daemon.pid})`;
   const lacking = needed.filter((name) => !capabilities.has(name));
   if (daemon === undefined && lacking.includes('CAP_NET_ADMIN')) {
-    // Perhaps an operator without privileges looks before root starts the daemon.
+    // A warning only: an operator may run doctor without privileges before root starts the daemon.
     findings.push(
       say.warning(
         'capabilities',
         `${lacking.join(', ')}: not held, so many of the following checks could not run`,
-        'missd run needs them, and so does doctor to see as much as missd will.',
+        'missd run needs these capabilities, and doctor needs them for all checks.',
         sh`sudo missd doctor`,
       ),
     );
@@ -82,7 +82,7 @@ export function judgePrivileges({ self, daemon, entersNamespaces }: PrivilegeFac
       say.note(
         'user-namespace',
         `${who} is in a user namespace`,
-        'The kernel takes no SO_RCVBUFFORCE from there, whatever the capabilities: the receive buffer is limited by net.core.rmem_max.',
+        'The kernel refuses SO_RCVBUFFORCE in a user namespace, so net.core.rmem_max limits the receive buffer.',
       ),
     );
   if (lacking.length === 0) findings.push(say.ok('capabilities', needed.join(', ')));

@@ -1,4 +1,4 @@
-/** What the directory holds, as far as it was looked at, in one shape whether Redis or a file has it. */
+/** The contents of the directory as stored, in one shape for Redis and for a file. */
 import type { MalformedReason } from '../base/outcomes.ts';
 import { once } from 'node:events';
 import { readText } from '../base/read-text.ts';
@@ -9,32 +9,34 @@ import { membersOf, scanKeys } from '../directory/redis/scan.ts';
 import type { ChangedKey } from '../directory/redis/keys.ts';
 import type { Vni } from '../base/vocabulary.ts';
 
-/** Values as they stand; judged elsewhere. */
+/** Values as stored; records.ts judges them. */
 export interface VniRecorded {
   ips: Map<string, string>;
   macs: Map<string, string>;
   leases: Map<string, string>;
-  /** Members of the set of leases; undefined where it could not be read. */
+  /** Members of the set of leases; undefined if the set was not found. */
   listed: Set<string> | undefined;
 }
 
 export interface Recorded {
   vnis: Map<Vni, VniRecorded>;
-  /** Keys that mean nothing to missd, with why. */
+  /** Keys that missd does not read, and the reason. */
   strange: { key: string; reason: 'no_braces' | 'vni' | 'kind' | MalformedReason }[];
-  /** Keys that hold another type than they should. */
+  /** Keys of the wrong type. */
   mistyped: { key: string; type: string; wanted: string }[];
-  /** Keys of ours that were looked at, and whether those are all. */
-  looked: number;
+  /** Number of keys that were examined. */
+  examined: number;
+  /** All keys were examined. */
   complete: boolean;
 }
 
-/** A directory of a hundred thousand records takes a second or two. */
+/** Reading this many records takes a second or two. */
 const MOST_KEYS = 100_000;
-const PATIENCE = 4_000;
+/** Longest time for reading, ms. */
+const TIMEOUT = 4_000;
 const MGET_KEYS = 512;
 
-const nothing = (): Recorded => ({ vnis: new Map(), strange: [], mistyped: [], looked: 0, complete: true });
+const nothing = (): Recorded => ({ vnis: new Map(), strange: [], mistyped: [], examined: 0, complete: true });
 
 function vniOf({ vnis }: Recorded, vni: Vni): VniRecorded {
   let one = vnis.get(vni);
@@ -43,17 +45,17 @@ function vniOf({ vnis }: Recorded, vni: Vni): VniRecorded {
   return one;
 }
 
-/** By SCAN, at most so many keys and so long. */
+/** Reads the keys by SCAN, up to MOST_KEYS or TIMEOUT. */
 export async function scanRecorded(writer: RedisWriter, keyPrefix: string): Promise<Recorded> {
   const { client, keys } = writer;
   const recorded = nothing();
-  const late = AbortSignal.timeout(PATIENCE);
+  const late = AbortSignal.timeout(TIMEOUT);
   const stopped = once(late, 'abort').then(() => undefined);
-  // Also those that lack the braces, which missd does not see.
+  // The pattern also matches keys without braces, which missd does not read.
   const pages = scanKeys(client, `${keyPrefix}:*`);
   for (;;) {
     const next = pages.next();
-    // Among millions of keys of others it may take long to find one of ours.
+    // A page may take long to come if the server holds millions of other keys.
     const found = await Promise.race([next, stopped]);
     next.catch(() => undefined);
     if (found?.done === true) break;
@@ -63,8 +65,8 @@ export async function scanRecorded(writer: RedisWriter, keyPrefix: string): Prom
       recorded,
       page.map((raw) => [raw.toString('latin1'), keys.decode(raw)]),
     );
-    recorded.looked += page.length;
-    if (recorded.looked >= MOST_KEYS || late.aborted) {
+    recorded.examined += page.length;
+    if (recorded.examined >= MOST_KEYS || late.aborted) {
       recorded.complete = false;
       break;
     }
@@ -112,7 +114,7 @@ async function take(
   const types = await Promise.all(others.map(({ name }) => client.type(name)));
   for (const [at, { name, wanted, vni }] of others.entries()) {
     const type = types[at];
-    // Gone since.
+    // The key was deleted after the scan returned it.
     if (type === undefined || type === 'none') continue;
     if (type !== wanted) recorded.mistyped.push({ key: name, type, wanted });
     else if (wanted === 'set') {
@@ -123,7 +125,7 @@ async function take(
   }
 }
 
-/** Why a key that begins like ours is none. */
+/** Why missd does not read a key that has the prefix. */
 function strangeness(name: string): 'no_braces' | 'vni' | 'kind' {
   const rest = name.slice(name.indexOf(':') + 1);
   if (/^\d+:/.test(rest)) return 'no_braces';
@@ -139,7 +141,7 @@ export function fileRecorded(file: string): Recorded {
     for (const [mac, vtep] of vtepsByMac(endpoints)) of.macs.set(mac, vtep);
     for (const { cidr, mac, vtep } of subnets) of.leases.set(cidr, `${mac} ${vtep}`);
     of.listed = new Set(of.leases.keys());
-    recorded.looked += endpoints.length + subnets.length;
+    recorded.examined += endpoints.length + subnets.length;
   }
   return recorded;
 }

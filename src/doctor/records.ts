@@ -1,4 +1,4 @@
-/** Records that do not count, or do not say what their writer meant. */
+/** Malformed records, and keys that missd does not read. */
 import type { MalformedReason } from '../base/outcomes.ts';
 import { parseIpRecord, parseLease, parseMacRecord } from '../directory/record.ts';
 import type { RedisTarget } from '../directory/redis/url.ts';
@@ -11,22 +11,22 @@ import { redisCli } from '../inspect/redis-cli.ts';
 
 const say = of('records');
 
-/** What is known about a VNI here, for judging its VTEPs. */
+/** This host's rules for VTEPs. */
 export interface Context {
-  /** Of its device; none where this host has no device of the VNI, and whatever depends on one will do. */
+  /** Rules of the VNI's device. A VNI without a device on this host has no entry, and its VTEPs are not restricted. */
   rules: ReadonlyMap<Vni, VtepRules>;
   vtepAllow: (vtep: Ip) => boolean;
 }
 
-/** Where the records are, to name a command. */
+/** Where the records are, for the suggested commands. */
 export interface Source {
   target?: RedisTarget;
   file?: string;
-  /** Options that lead another command of missd to the same Redis. */
+  /** Options of another missd command for the same Redis. */
   given?: readonly string[];
 }
 
-/** Records that count. */
+/** The valid records of a VNI. */
 export interface Judged {
   vni: Vni;
   source: Source;
@@ -49,15 +49,13 @@ const REASONS: Record<MalformedReason | 'no_braces' | 'vni' | 'kind', string> = 
   vtep_not_allowed: 'names a VTEP outside --vtep-allow',
   size: 'is longer than any record',
   type: 'is of another type',
-  excess: 'is one too many',
+  excess: 'exceeds the number of leases that a VNI may have',
   no_braces: 'has its VNI without braces, {100}',
   vni: 'has no VNI from 1 to 16777215 in braces',
   kind: 'is none of ip:, mac:, subnet:, subnets, vteps',
 };
 
-/**
- * @returns the findings, and the records that count
- */
+/** @returns the findings, and the valid records */
 export function judgeRecords(
   recorded: Recorded,
   context: Context,
@@ -81,7 +79,7 @@ export function judgeRecords(
       say.broken(
         'type',
         `${counted(group, 'key')} a ${held ?? ''}, and should be a ${wanted ?? ''}`,
-        'It is taken for absent.',
+        'It counts as absent.',
         ...command('DEL', group[0].key),
       ),
     );
@@ -91,7 +89,7 @@ export function judgeRecords(
       say.warning(
         'key',
         `${counted(group, 'key')} not read: ${group.length === 1 ? 'it' : 'each'} ${REASONS[reason]}`,
-        'missd asks for the canonical key, and does not find what is under another one.',
+        'missd reads canonical keys only.',
         ...command('DEL', group[0].key),
       ),
     );
@@ -107,7 +105,7 @@ export function judgeRecords(
   findings.push(...judgeLeases(recorded, keyPrefix, command));
   const records = judged.reduce((sum, { ips, macs, leases }) => sum + ips.size + macs.size + leases.size, 0);
   if (!recorded.complete)
-    findings.push(say.note('bounded', `only ${recorded.looked} keys were examined, there are more`));
+    findings.push(say.note('bounded', `only ${recorded.examined} keys were examined, there are more`));
   findings.push(
     say.ok('read', `${number(records, 'record')} in ${number(judged.length, 'VNI')}, well-formed`),
   );
@@ -144,7 +142,7 @@ function judgeVni(
   return judged;
 }
 
-/** A lease counts only as a member of the set; a member without a lease is nothing worse than a leftover. */
+/** A lease counts only if the set names it. A member of the set without a lease is harmless, so it is no finding. */
 function judgeLeases(
   { vnis, complete }: Recorded,
   keyPrefix: string,
@@ -152,7 +150,7 @@ function judgeLeases(
 ): Finding[] {
   return [...vnis].flatMap(([vni, { leases, listed = new Set() }]) => {
     const forgotten = [...leases.keys()].filter((cidr) => !listed.has(cidr));
-    // A scan that broke off may not have come to the set.
+    // An incomplete scan may not have returned the set.
     if (forgotten.length === 0 || !complete) return [];
     const set = `${keyPrefix}:{${vni}}:subnets`;
     return [

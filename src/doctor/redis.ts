@@ -1,4 +1,4 @@
-/** A Redis as its client finds it: what it is, what it lets us do, and how far away it is. */
+/** Reads the facts about a Redis server: its configuration, the permitted commands, round trips and the clock. */
 import { Cluster, type Redis } from 'ioredis';
 import type { RedisWriter } from '../directory/redis/writer.ts';
 import { membersOf } from '../directory/redis/scan.ts';
@@ -6,7 +6,7 @@ import { TAKE_PART, takePartArguments } from '../directory/redis/members.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { Vni } from '../base/vocabulary.ts';
 
-/** Commands whose refusal has a name of its own here; the others are the feed's. */
+/** A command that Redis refused. */
 export interface Refused {
   /** As `ACL SETUSER` names it, without the plus. */
   command: string;
@@ -14,19 +14,19 @@ export interface Refused {
 }
 
 export interface RedisFacts {
-  /** Fields of INFO; empty where it is not permitted. */
+  /** Fields of INFO; empty if INFO is not permitted. */
   info: ReadonlyMap<string, string>;
   infoRefused?: string;
-  /** `default` where nobody logged in. */
+  /** `default` without authentication. */
   user?: string;
-  /** CONFIG GET save; undefined where that is not permitted. */
+  /** CONFIG GET save; undefined if it is not permitted. */
   save?: string;
   refused: readonly Refused[];
   /** Round trips, ms, ascending. */
   roundTrips: readonly number[];
-  /** How far this host's clock is ahead of the server's, ms, and how exactly that is known. */
+  /** How far this host's clock is ahead of the server's, and the uncertainty, ms. */
   clock: { ahead: number; within: number };
-  /** What was connected to. */
+  /** The client's connection: to one server or to a cluster. */
   kind: 'one' | 'cluster';
 }
 
@@ -35,7 +35,7 @@ const PINGS = 5;
 const UNUSED_ADDRESS = '192.0.2.1';
 const CHANNEL = '__redis__:invalidate';
 
-/** @param vni one whose keys the user must be allowed to read */
+/** @param vni a VNI whose keys the user must be allowed to read */
 export async function readRedis(writer: RedisWriter, vni: Vni, broadcast: boolean): Promise<RedisFacts> {
   const { client } = writer;
   const node = client instanceof Cluster ? client.nodes('master')[0] : client;
@@ -71,7 +71,7 @@ export async function readRedis(writer: RedisWriter, vni: Vni, broadcast: boolea
   };
 }
 
-/** Each command that the daemon uses, on keys that do not exist: whether it is permitted shows only when it is tried. */
+/** Tries each command that the daemon uses, on keys that do not exist: only a trial shows whether it is permitted. */
 async function tryRights(
   { keys, client }: RedisWriter,
   node: Redis,
@@ -84,16 +84,16 @@ async function tryRights(
   await attempt('mget', () => client.mget(record));
   await attempt('getrange', () => client.getrange(record, 0, 0));
   await attempt('scan', () => node.scan('0', 'MATCH', keys.pattern(vni), 'COUNT', 1));
-  // Where only SMEMBERS is permitted, that is used.
+  // missd uses SMEMBERS if SSCAN is not permitted.
   await attempt('sscan', () => membersOf(client, keys.leases(vni)).next());
   await attempt('dbsize', () => node.dbsize());
   if (broadcast) {
-    // No member is named, so nothing is written; a score that is none is refused after the rights were looked at.
+    // No member is named, so nothing is written. Redis checks the rights before it refuses the invalid score.
     await attempt('eval', () => client.eval(TAKE_PART, 1, vteps, ...takePartArguments([], 0)));
     await attempt('zadd', () => client.call('ZADD', vteps, 'none', UNUSED_ADDRESS));
     await attempt('zrem', () => client.zrem(vteps, UNUSED_ADDRESS));
   }
-  // A connection that has subscribed can do little else.
+  // A subscribed connection cannot run other commands, so the feed has a connection of its own.
   const feed = node.duplicate({ lazyConnect: true, retryStrategy: () => null });
   feed.on('error', () => undefined);
   try {
@@ -109,9 +109,9 @@ async function tryRights(
   }
 }
 
-/** NOPERM of Redis 6 and later; a command that was renamed away is unknown. */
+/** NOPERM is the error of Redis 6 and later; a command that was renamed in redis.conf is unknown. */
 const isRefusal = (error: unknown): boolean => /NOPERM|unknown command/i.test(reasonOf(error));
-/** Refused for what was asked, after the rights were looked at. */
+/** Redis refused the arguments, after it had checked the rights. */
 const isHarmless = (error: unknown): boolean => /not a valid float|WRONGTYPE|syntax/i.test(reasonOf(error));
 
 async function readClock(node: Redis): Promise<RedisFacts['clock']> {

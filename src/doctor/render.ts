@@ -1,4 +1,4 @@
-/** Findings for people: a line per group where all is well, and commands that can be copied as they stand. */
+/** Renders the findings for a terminal: one line for a group without faults, and commands that can be copied. */
 import { harmless } from '../screen/columns.ts';
 import type { Palette } from '../screen/palette.ts';
 import { wrapped } from '../screen/wrap.ts';
@@ -15,7 +15,7 @@ interface Widths {
   command: number;
 }
 
-/** @param columns of the terminal; Infinity where it is none, and commands stay whole */
+/** @param columns of the terminal; Infinity if the output is not a terminal, so that commands are not wrapped */
 export function render(findings: readonly Finding[], pc: Palette, columns: number): string {
   const width = Math.min(columns, WIDEST);
   const lines = GROUPS.flatMap((group) => {
@@ -37,11 +37,11 @@ function renderGroup(group: Group, all: readonly Finding[], pc: Palette, widths:
     lines.push(...entry(one.level, one.what, pc, widths.prose));
     if (one.why !== undefined)
       lines.push(...prose(one.why, widths.prose).map((line) => pc.dim(`${INDENT}${line}`)));
-    // Further to the left than what is read: what is to be copied should stay on one line where it fits.
+    // Commands are indented less than prose, so that more of them fit on one line and can be copied.
     for (const command of one.fix ?? [])
       lines.push(...typeable(command, widths.command).map((line) => pc.cyan(line)));
   }
-  // The group's name stands in front of its first line.
+  // The group's name precedes its first line.
   return lines.map((line, at) => (at === 0 ? `${pc.bold(group.padEnd(GROUP))}${line.slice(GROUP)}` : line));
 }
 
@@ -55,14 +55,14 @@ function entry(level: Level, what: string, pc: Palette, width: number): string[]
 const prose = (text: string, width: number): string[] =>
   wrapped(harmless(text).split(' '), width - INDENT.length);
 
-/** More than a line of what is well would hide what is not. */
+/** One line at most, because many lines without a fault would hide the faults. */
 function folded(good: readonly string[]): string {
   const [first = '', second, ...rest] = good;
   if (second === undefined) return first;
   return rest.length === 0 ? `${first}; ${second}` : `${first}; ${second}; and ${rest.length} more`;
 }
 
-/** A command in lines that a shell takes as one. */
+/** Wraps a command with backslashes, so that a shell reads it as one line. */
 function typeable(command: string, width: number): string[] {
   const room = width - GROUP - 2;
   const text = harmless(command);

@@ -1,4 +1,4 @@
-/** The namespaces to be examined as they are found: read once, judged by the groups. */
+/** Reads the namespaces to be examined, once for all groups. */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { DoctorOptions } from '../config/options.ts';
 import { strategyOf, type Strategy } from '../model/strategy.ts';
@@ -10,52 +10,52 @@ import type { InterfaceAddress, Ip, Link, Vni } from '../base/vocabulary.ts';
 
 /** One namespace. */
 export interface Place {
-  /** Null for our own. */
+  /** Null for the namespace of this process. */
   path: string | null;
-  /** For people: `own`, a name under /run/netns, or a path. */
+  /** `own`, a name under /run/netns, or a path. */
   name: string;
   kernel: Namespace;
   links: ReadonlyMap<number, Link>;
-  /** What iproute2 adds; empty where it is not there. */
+  /** Details from iproute2; empty if iproute2 is not installed. */
   details: ReadonlyMap<number, LinkDetails>;
   addresses: readonly InterfaceAddress[];
 }
 
 export interface Scene {
   options: DoctorOptions;
-  /** Those that were asked for. */
+  /** The namespaces of `--netns`; without the option the own one. */
   places: readonly Place[];
-  /** Ours, whether it was asked for or not: the daemon's own addresses are the host's. */
+  /** The namespace of this process, also if `--netns` does not name it: its addresses are those of the host. */
   own: Place | undefined;
-  /** What was asked for and could not be opened. `denied`: for want of privilege. */
+  /** Namespaces that could not be opened. `denied`: because a privilege is missing. */
   missing: readonly { name: string; reason: string; denied: boolean }[];
-  /** Why iproute2 said nothing. */
-  missedEvents: string | undefined;
+  /** Why iproute2 gave no details. */
+  iprouteError: string | undefined;
   strategyOf: (vni: Vni) => Strategy;
 }
 
-/** A VXLAN device that missd would serve, where it is. */
+/** A VXLAN device that missd would serve, and its namespace. */
 export interface Subject {
   place: Place;
   link: VxlanLink;
   /** As findings name it. */
   name: string;
   strategy: Strategy;
-  /** The bridge it is a port of. */
+  /** The bridge that has the device as a port. */
   bridge: Link | undefined;
 }
 
-/** Opens what the options name; `close` it. Never rejects. */
+/** Opens the namespaces of the options; `closeScene` closes them. Never rejects. */
 export async function openScene(kernel: Kernel, options: DoctorOptions): Promise<Scene> {
   const asked: (string | null)[] = options.netns.length === 0 ? [null] : options.netns;
   const places: Place[] = [];
   const missing: Scene['missing'][number][] = [];
-  let missedEvents: string | undefined;
+  let iprouteError: string | undefined;
   let own: Place | undefined;
   for (const path of new Set([...asked, null])) {
     try {
       const place = await openPlace(kernel, path, options.receiveBuffer);
-      missedEvents ??= place.missedEvents;
+      iprouteError ??= place.iprouteError;
       if (asked.includes(path)) places.push(place);
       if (path === null) own = place;
     } catch (error) {
@@ -64,13 +64,13 @@ export async function openScene(kernel: Kernel, options: DoctorOptions): Promise
     }
   }
   return {
-    ...{ options, places, own, missing, missedEvents },
+    ...{ options, places, own, missing, iprouteError },
     strategyOf: (vni) => strategyOf(options.strategy, vni),
   };
 }
 
 export function closeScene({ places, own }: Scene): void {
-  // Its sockets go with the subscription, and there is none yet.
+  // The end of a subscription closes the sockets, so one has to begin first.
   for (const { kernel } of new Set([...places, ...(own === undefined ? [] : [own])]))
     kernel.events$.subscribe().unsubscribe();
 }
@@ -79,7 +79,7 @@ async function openPlace(
   kernel: Kernel,
   path: string | null,
   receiveBuffer: number,
-): Promise<Place & { missedEvents?: string }> {
+): Promise<Place & { iprouteError?: string }> {
   const namespace = kernel.open(path, { receiveBuffer });
   const [links, addresses, details] = await Promise.all([
     namespace.links(),
@@ -91,15 +91,15 @@ async function openPlace(
     links: new Map(links.map((link) => [link.ifindex, link])),
   };
   return typeof details === 'string'
-    ? { ...place, details: new Map(), missedEvents: details }
+    ? { ...place, details: new Map(), iprouteError: details }
     : { ...place, details };
 }
 
-/** For people. */
+/** The name of a namespace in the output. */
 export const nameOf = (path: string | null): string =>
   path === null ? 'own' : path.replace(/^\/(var\/)?run\/netns\//, '');
 
-/** The devices that missd would serve, or would if it could. */
+/** The devices that missd would serve, including those that it has to refuse. */
 export function subjects({ places, options, strategyOf }: Scene): Subject[] {
   return places.flatMap((place) =>
     [...place.links.values()]
@@ -116,7 +116,7 @@ export const subject = (place: Place, link: VxlanLink, strategyOf: Scene['strate
   bridge: link.bridgePort === undefined ? undefined : place.links.get(link.master),
 });
 
-/** Addresses that are this host's, as far as can be seen. */
+/** Addresses of this host in the namespaces that were opened. */
 export function ownVteps(scene: Scene): Set<Ip> {
   const own = new Set(scene.options.local);
   for (const place of [...scene.places, ...(scene.own === undefined ? [] : [scene.own])])

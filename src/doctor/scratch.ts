@@ -1,22 +1,22 @@
-/** A network namespace to try things in. */
+/** A temporary network namespace for trials. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { printed } from '../inspect/inside.ts';
 
-/** Before it is taken that there will be none, ms. */
-const PATIENCE = 3_000;
+/** Longest time for creating the namespace, ms. */
+const TIMEOUT = 3_000;
 
 /**
- * An unnamed namespace, kept by one child process. The child ends when its standard input closes, which happens however
- * this process ends, and the kernel then removes the namespace.
+ * An unnamed namespace that a child process keeps alive. The child ends when its standard input closes, so also when this
+ * process is killed, and the kernel then removes the namespace.
  */
 export class Scratch {
   readonly path: string;
   readonly #holder: ChildProcess;
 
-  /** @throws Error in words where that is not permitted, or util-linux is not there */
+  /** @throws Error with a readable message if it is not permitted, or util-linux is not installed */
   static async open(): Promise<Scratch> {
-    // Without a descriptor left there is an error, and no streams in spite of their type (child_process, ChildProcess).
+    // Without a free descriptor spawn() emits an error and the streams are undefined, in spite of their type.
     const holder: ChildProcess = spawn('unshare', ['--net', '--', 'sh', '-c', 'echo; exec cat >/dev/null'], {
       stdio: ['pipe', 'pipe', 'pipe'],
       timeout: 60_000,
@@ -25,18 +25,18 @@ export class Scratch {
     const { stdin, stdout, stderr } = holder;
     if (!stdin || !stdout || !stderr)
       throw new Error('unshare cannot be started: no file descriptor is left');
-    // Its end is told by the other streams.
+    // The event `close` reports the end of the child, so errors of the streams add nothing.
     for (const stream of [stdin, stdout, stderr]) stream.on('error', () => undefined);
     let said = '';
     stderr.setEncoding('utf8').on('data', (text: string) => {
       said += text;
     });
-    const patience = AbortSignal.timeout(PATIENCE);
-    const failed = once(holder, 'close', { signal: patience }).then(() => {
+    const timeout = AbortSignal.timeout(TIMEOUT);
+    const failed = once(holder, 'close', { signal: timeout }).then(() => {
       throw new Error(said.trim().split('\n')[0] || 'unshare ended');
     });
     try {
-      await Promise.race([once(stdout, 'data', { signal: patience }), failed]);
+      await Promise.race([once(stdout, 'data', { signal: timeout }), failed]);
     } catch (error) {
       holder.kill('SIGKILL');
       throw (error as NodeJS.ErrnoException).code === 'ENOENT'
@@ -53,7 +53,7 @@ export class Scratch {
     this.path = `/proc/${holder.pid ?? 0}/ns/net`;
   }
 
-  /** One command of iproute2's `ip`. @throws Error with its own words */
+  /** Runs `ip` in the namespace. @throws Error with the message of `ip` */
   async ip(...words: string[]): Promise<void> {
     await printed(this.path, ['ip', ...words]);
   }

@@ -1,4 +1,4 @@
-/** The kernel's features, each tried for real in a namespace of its own. */
+/** Tries each kernel feature in a temporary network namespace. */
 import { tap } from 'rxjs';
 import { reasonOf } from '../base/errors.ts';
 import type { Kernel, KernelEvent, Namespace } from '../kernel/kernel.ts';
@@ -7,19 +7,19 @@ import type { Ip, Link, Miss } from '../base/vocabulary.ts';
 import type { Feature, Trial } from './features.ts';
 import { Scratch } from './scratch.ts';
 
-/** `include/uapi/linux/neighbour.h`: solicit it now. */
+/** include/uapi/linux/neighbour.h: the kernel solicits the neighbour now. */
 const NTF_USE = 0x01;
-/** RTPROT and NDA_PROTOCOL, as `entries/ownership.ts` marks what is missd's. */
+/** The protocol number of missd's entries (entries/ownership.ts). */
 const OWNER = 77;
-/** A miss comes within microseconds, ms. */
-const PATIENCE = 2_000;
+/** Longest wait for a miss, which the kernel raises within microseconds, ms. */
+const TIMEOUT = 2_000;
 
 const MAC = '02:00:5e:00:53:01';
 /** RFC 5737 and RFC 3849: documentation addresses. */
 const VTEP = '192.0.2.2';
 const LOCAL = '192.0.2.1';
 
-/** @throws Error in words where no namespace can be made to try it in */
+/** @throws Error with a readable message if the namespace cannot be created */
 export async function tryFeatures(kernel: Kernel): Promise<Trial[]> {
   const scratch = await Scratch.open();
   try {
@@ -92,12 +92,12 @@ class Trials {
       for (const family of this.#works('ipv6') ? ([4, 6] as const) : ([4] as const)) {
         this.#namespace.setAppSolicit(this.#index('routed'), family, 3);
         if (this.#namespace.getAppSolicit(this.#index('routed'), family) !== 3)
-          throw new Error(`it was set for IPv${family} and is not`);
+          throw new Error(`the value that was set for IPv${family} is not read back`);
       }
     });
-    await this.#try('misses of what is routed', () => this.#solicit('routed', '198.51.100.2', 'routed'));
+    await this.#try('misses of routed addresses', () => this.#solicit('routed', '198.51.100.2', 'routed'));
     if (this.#works('bridge')) {
-      await this.#try('misses of what is bridged', async () => {
+      await this.#try('misses of bridged addresses', async () => {
         await ip('address', 'add', '203.0.113.1/24', 'dev', 'br0');
         await this.#solicit('br0', '203.0.113.2', 'bridged');
       });
@@ -105,14 +105,14 @@ class Trials {
         this.#namespace.setMulticastRouter(this.#index('bridged'), 2);
       });
       if (this.#works('ipv6'))
-        await this.#try('misses of IPv6', async () => {
-          // Its own link-local address is still being verified, and without one it does not ask.
+        await this.#try('misses of IPv6 addresses', async () => {
+          // The bridge sends no solicitation before duplicate address detection ends (RFC 4862), hence `nodad`.
           for (const address of ['2001:db8:2::1/64', 'fe80::1/64'])
             await ip('address', 'add', address, 'dev', 'br0', 'nodad');
           await this.#solicit('br0', '2001:db8:2::2', 'bridged');
         });
     }
-    if (this.#namespace.canAnnounce) await this.#try('misses of a MAC', () => this.#sendToUnknownMac());
+    if (this.#namespace.canAnnounce) await this.#try('misses of MACs', () => this.#sendToUnknownMac());
     await this.#try('neighbour with owner', () => {
       this.#writeNeighbour();
     });
@@ -125,7 +125,7 @@ class Trials {
       if (refusal !== undefined) throw refusal.error;
     });
     await this.#try('lock', () => {
-      if (!this.#namespace.lock('missd-doctor')) throw new Error('taken, in a namespace of our own');
+      if (!this.#namespace.lock('missd-doctor')) throw new Error('the lock is taken, in a new namespace');
     });
     await this.#try('nftables', async () => {
       await this.#namespace.throttle([{ port: this.#index('bare'), seconds: 1 }], 100);
@@ -154,7 +154,7 @@ class Trials {
 
   #link(name: string): Link {
     const link = this.#links.get(name);
-    if (link === undefined) throw new Error(`${name} was made and is not there`);
+    if (link === undefined) throw new Error(`${name} was created and cannot be found`);
     return link;
   }
 
@@ -162,7 +162,7 @@ class Trials {
     return this.#link(name).ifindex;
   }
 
-  /** Makes the kernel ask for a neighbour of one device, and waits for the miss that another raises. */
+  /** Makes the kernel solicit a neighbour on one device, and waits for the miss on another device. */
   async #solicit(on: string, ip: Ip, misses: string): Promise<void> {
     const [refusal] = this.#namespace.write([
       {
@@ -218,7 +218,7 @@ class Trials {
   }
 
   async #miss(wanted: (miss: Miss) => boolean): Promise<void> {
-    const deadline = AbortSignal.timeout(PATIENCE);
+    const deadline = AbortSignal.timeout(TIMEOUT);
     while (!this.#heard.some(wanted)) {
       if (deadline.aborted) throw new Error('no miss was raised');
       await new Promise<void>((resolve) => {

@@ -1,18 +1,18 @@
-/** The way of a device's packets to the other hosts. */
+/** The routes of a VXLAN device's packets to the other hosts. */
 import { reasonOf } from '../base/errors.ts';
 import { type LinkDetails, type Path, linkDetails, overhead, pathTo } from '../inspect/iproute.ts';
 import { underlayPath } from '../inspect/underlay.ts';
 import type { InterfaceAddress, Ip } from '../base/vocabulary.ts';
 import { type Place, type Scene, type Subject, nameOf } from './scene.ts';
 
-/** Hosts of a VNI whose way is looked at. */
+/** Hosts of a VNI whose routes are read. */
 const MOST_HOSTS = 8;
 
 export interface Way {
   vtep: Ip;
-  /** In words where there is none. */
+  /** The route; a string if there is none: the reason. */
   path: Path | string;
-  /** The device it leaves from. */
+  /** The device of the route. */
   out?: LinkDetails;
 }
 
@@ -22,20 +22,20 @@ export type Underlay = Pick<Place, 'path' | 'name' | 'details'>;
 export interface Tunnel {
   subject: Subject;
   family: 4 | 6;
-  /** Bytes that are added to a packet. */
+  /** Bytes that VXLAN adds to a packet. */
   overhead: number;
-  /** Where its packets leave from; undefined where that namespace is none of those that can be seen. */
+  /** Undefined if the namespace has no name here. */
   underlay: Underlay | undefined;
-  /** Addresses there, so far as the kernel tells. */
+  /** Addresses in the underlay's namespace. */
   addresses: readonly InterfaceAddress[];
-  /** The device's `dev`, or else the one that has its `local` address. */
+  /** The device that `dev` names, or else the device with the `local` address. */
   dev?: LinkDetails;
   ways: readonly Way[];
-  /** Why ways could not be looked at. */
-  missedEvents?: string;
+  /** Why the routes could not be read. */
+  unread?: string;
 }
 
-/** @param vteps other hosts of its VNI, as the directory has them */
+/** @param vteps other hosts of the VNI, from the directory */
 export async function tunnel(subject: Subject, scene: Scene, vteps: readonly Ip[]): Promise<Tunnel> {
   const { link, place } = subject;
   const family = link.vxlan.ipv6 ? 6 : 4;
@@ -55,7 +55,7 @@ export async function tunnel(subject: Subject, scene: Scene, vteps: readonly Ip[
     );
     return { ...found, ways, underlay, ...(dev !== undefined && { dev }) };
   } catch (error) {
-    return { ...found, underlay: undefined, missedEvents: reasonOf(error) };
+    return { ...found, underlay: undefined, unread: reasonOf(error) };
   }
 }
 

@@ -1,4 +1,4 @@
-/** Underlay, MTU and offload of every device: they look at the same way. */
+/** Examines underlay, MTU and offload of every device together, because the three need the same routes. */
 import type { Ip } from '../base/vocabulary.ts';
 import type { Finding } from './finding.ts';
 import { judgeMtu } from './mtu.ts';

@@ -11,7 +11,7 @@ export function judgeUnderlay({
   addresses,
   dev,
   ways,
-  missedEvents,
+  unread,
   family,
 }: Tunnel): Finding[] {
   const { name, link } = subject;
@@ -34,8 +34,8 @@ export function judgeUnderlay({
       ...findings,
       say.note(
         'unseen',
-        `routes and MTU of the underlay of ${name} could not be seen: ${missedEvents ?? 'its packets leave from a namespace that has no name here'}`,
-        'Look from there.',
+        `routes and MTU of the underlay of ${name} could not be read: ${unread ?? 'its packets leave from a namespace that has no name here'}`,
+        'Run doctor for that namespace.',
         sh`missd doctor --netns NAME`,
       ),
     ];
