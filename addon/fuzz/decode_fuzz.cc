@@ -21,6 +21,7 @@
 #include "fold.h"
 #include "frames.h"
 #include "request.h"
+#include "sighting.h"
 
 namespace {
 
@@ -187,6 +188,32 @@ void HearAnswers(Bytes input) {
   }
 }
 
+/** A frame as the sender tap reads it, and a probe of the guest that it names. */
+void Sight(Bytes input) {
+  // One clock for all inputs, as the table is one.
+  static Sightings sightings;
+  static uint64_t now = 0;
+  Sighting sighting;
+  sighting.port = input.As<uint8_t>() & 3;
+  sightings.Floods(sighting.port, ++now);
+  if (!ParseSighting(input, &sighting)) return;
+  Require(sighting.lladdr.IsUnicast(), "a guest is unicast");
+  Look(sighting.lladdr);
+  Require((sighting.kind == SightingKind::kRarp) == !sighting.ip, "only RARP names no address");
+  if (!sighting.ip) return;
+  Look(sighting.ip);
+  Require(!sighting.ip.IsUnspecified(), "a guest has no unspecified address");
+  bool told = sightings.Note(sighting, now);
+  Require(!told || !sightings.Note(sighting, now), "what was told is not told again");
+  sightings.Forget(sighting.port, sighting.lladdr, sighting.ip);
+  Probe probe{sighting.port, sighting.ip, sighting.lladdr, sighting.lladdr};
+  std::vector<uint8_t> frame;
+  Require(BuildProbe(probe, &frame), "a guest can be probed");
+  Question question;
+  Require(ParseQuestion({frame.data(), frame.size()}, &question) && question.target == sighting.ip,
+          "a probe asks for the address");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -221,6 +248,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             "nowhere is not answered");
   }
 
+  Sight(input);
   Encode(input);
   static AskerTable askers;
   Ask(&askers, input);

@@ -83,6 +83,8 @@ struct Link {
   std::string name;
   std::string kind;
   bool up = false;
+  /** What NO-CARRIER says: it is up, and nobody is at the other end. */
+  bool no_carrier = false;
   std::string lladdr;
   uint32_t mtu = 0;
   uint32_t master = 0;

@@ -73,6 +73,7 @@ bool DecodeLink(Bytes payload, Link* link) {
   link->family = header.ifi_family;
   link->ifindex = static_cast<uint32_t>(header.ifi_index);
   link->up = (header.ifi_flags & IFF_UP) != 0;
+  link->no_carrier = link->up && (header.ifi_flags & IFF_RUNNING) == 0;
   link->name = Text(a[IFLA_IFNAME]);
   link->lladdr = LinkAddressToString(a[IFLA_ADDRESS]);
   link->mtu = a[IFLA_MTU].As<uint32_t>();

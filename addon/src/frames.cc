@@ -1,51 +1,14 @@
 #include "frames.h"
 
 #include <arpa/inet.h>
-#include <linux/if_arp.h>
-#include <linux/if_ether.h>
-#include <netinet/icmp6.h>
-#include <netinet/ip6.h>
 
 #include <algorithm>
-#include <cstddef>
+
+#include "frame_layout.h"
 
 namespace missd {
 
 namespace {
-
-// Written out rather than taken from <netinet/if_ether.h>, which clashes with the kernel's headers.
-struct __attribute__((packed)) ArpFrame {
-  ethhdr ethernet;
-  arphdr arp;
-  uint8_t sender_lladdr[6];
-  uint8_t sender_ip[4];
-  uint8_t target_lladdr[6];
-  uint8_t target_ip[4];
-};
-static_assert(sizeof(ArpFrame) == 42, "RFC 826 over Ethernet");
-
-struct __attribute__((packed)) LinkAddressOption {
-  uint8_t type;
-  /** In units of 8 bytes. */
-  uint8_t length;
-  uint8_t lladdr[6];
-};
-
-/** A neighbour advertisement or, with the same fields, a solicitation (RFC 4861 §4.3, §4.4). */
-struct __attribute__((packed)) NeighbourFrame {
-  ethhdr ethernet;
-  ip6_hdr ip;
-  icmp6_hdr icmp;
-  uint8_t target[16];
-  LinkAddressOption option;
-};
-static_assert(sizeof(NeighbourFrame) == 86, "RFC 4861 over Ethernet");
-
-constexpr size_t kIcmpBytes = sizeof(NeighbourFrame) - offsetof(NeighbourFrame, icmp);
-/** RFC 4861 §7.1: anything else has crossed a router, and is to be ignored. */
-constexpr uint8_t kHopLimit = 255;
-/** First byte of every IPv6 multicast address. */
-constexpr uint8_t kMulticastPrefix = 0xff;
 
 const Mac kBroadcast{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 const Mac kAllNodesLladdr{{0x33, 0x33, 0, 0, 0, 1}};
@@ -86,15 +49,37 @@ uint16_t IcmpChecksum(const NeighbourFrame& frame) {
   return htons(static_cast<uint16_t>(~sum));
 }
 
-void BuildArp(const Announcement& a, std::vector<uint8_t>* out) {
+NeighbourFrame Neighbour(const Mac& destination, const Mac& source) {
+  NeighbourFrame frame{};
+  frame.ethernet = Ethernet(destination, source, ETH_P_IPV6);
+  frame.ip.ip6_flow = htonl(6u << 28);
+  frame.ip.ip6_plen = htons(kIcmpBytes);
+  frame.ip.ip6_nxt = IPPROTO_ICMPV6;
+  frame.ip.ip6_hlim = kHopLimit;
+  return frame;
+}
+
+ArpFrame Arp(const Mac& destination, const Mac& source, uint16_t operation) {
   ArpFrame frame{};
-  frame.ethernet = Ethernet(a.to ? a.to->lladdr : kBroadcast, a.lladdr, ETH_P_ARP);
+  frame.ethernet = Ethernet(destination, source, ETH_P_ARP);
   frame.arp.ar_hrd = htons(ARPHRD_ETHER);
   frame.arp.ar_pro = htons(ETH_P_IP);
   frame.arp.ar_hln = ETH_ALEN;
   frame.arp.ar_pln = 4;
-  frame.arp.ar_op = htons(ARPOP_REPLY);
-  std::memcpy(frame.sender_lladdr, a.lladdr.bytes.data(), 6);
+  frame.arp.ar_op = htons(operation);
+  std::memcpy(frame.sender_lladdr, source.bytes.data(), ETH_ALEN);
+  return frame;
+}
+
+/** The link-local address that a MAC gives (RFC 4291, appendix A). */
+std::array<uint8_t, 16> LinkLocal(const Mac& mac) {
+  const auto& m = mac.bytes;
+  return {0xfe, 0x80, 0,    0,    0,    0,    0,   0, static_cast<uint8_t>(m[0] ^ 2),
+          m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+}
+
+void BuildArp(const Announcement& a, std::vector<uint8_t>* out) {
+  ArpFrame frame = Arp(a.to ? a.to->lladdr : kBroadcast, a.lladdr, ARPOP_REPLY);
   std::memcpy(frame.sender_ip, a.ip.bytes.data(), 4);
   // To everybody it is a gratuitous reply (RFC 5227 §3): the announced address twice.
   std::memcpy(frame.target_lladdr, (a.to ? a.to->lladdr : a.lladdr).bytes.data(), 6);
@@ -103,12 +88,7 @@ void BuildArp(const Announcement& a, std::vector<uint8_t>* out) {
 }
 
 void BuildAdvertisement(const Announcement& a, std::vector<uint8_t>* out) {
-  NeighbourFrame frame{};
-  frame.ethernet = Ethernet(a.to ? a.to->lladdr : kAllNodesLladdr, a.lladdr, ETH_P_IPV6);
-  frame.ip.ip6_flow = htonl(6u << 28);
-  frame.ip.ip6_plen = htons(kIcmpBytes);
-  frame.ip.ip6_nxt = IPPROTO_ICMPV6;
-  frame.ip.ip6_hlim = kHopLimit;
+  NeighbourFrame frame = Neighbour(a.to ? a.to->lladdr : kAllNodesLladdr, a.lladdr);
   std::memcpy(&frame.ip.ip6_src, a.ip.bytes.data(), 16);
   std::memcpy(&frame.ip.ip6_dst, (a.to ? a.to->ip.bytes : kAllNodes).data(), 16);
   frame.icmp.icmp6_type = ND_NEIGHBOR_ADVERT;
@@ -118,6 +98,25 @@ void BuildAdvertisement(const Announcement& a, std::vector<uint8_t>* out) {
   std::memcpy(frame.target, a.ip.bytes.data(), 16);
   frame.option = {ND_OPT_TARGET_LINKADDR, 1, {}};
   std::memcpy(frame.option.lladdr, a.lladdr.bytes.data(), 6);
+  frame.icmp.icmp6_cksum = IcmpChecksum(frame);
+  Emit(frame, out);
+}
+
+void BuildRequest(const Probe& p, std::vector<uint8_t>* out) {
+  ArpFrame frame = Arp(p.lladdr, p.from, ARPOP_REQUEST);
+  std::memcpy(frame.target_ip, p.ip.bytes.data(), 4);
+  Emit(frame, out);
+}
+
+void BuildSolicitation(const Probe& p, std::vector<uint8_t>* out) {
+  NeighbourFrame frame = Neighbour(p.lladdr, p.from);
+  // Never from ::, which would be duplicate address detection, and the guest would give up its address.
+  std::memcpy(&frame.ip.ip6_src, LinkLocal(p.from).data(), 16);
+  std::memcpy(&frame.ip.ip6_dst, p.ip.bytes.data(), 16);
+  frame.icmp.icmp6_type = ND_NEIGHBOR_SOLICIT;
+  std::memcpy(frame.target, p.ip.bytes.data(), 16);
+  frame.option = {ND_OPT_SOURCE_LINKADDR, 1, {}};
+  std::memcpy(frame.option.lladdr, p.from.bytes.data(), 6);
   frame.icmp.icmp6_cksum = IcmpChecksum(frame);
   Emit(frame, out);
 }
@@ -138,8 +137,7 @@ bool ParseArp(Bytes bytes, Question* question) {
 
 bool ParseSolicitation(Bytes bytes, Question* question) {
   // The source link-layer address option is absent in duplicate address detection.
-  constexpr size_t kWithoutOption = offsetof(NeighbourFrame, option);
-  if (bytes.size < kWithoutOption) return false;
+  if (bytes.size < kNeighbourBytes) return false;
   NeighbourFrame frame{};
   std::memcpy(&frame, bytes.data, std::min(bytes.size, sizeof(frame)));
   if (frame.ip.ip6_nxt != IPPROTO_ICMPV6 || frame.icmp.icmp6_type != ND_NEIGHBOR_SOLICIT ||
@@ -147,7 +145,7 @@ bool ParseSolicitation(Bytes bytes, Question* question) {
     return false;
   }
   size_t payload = ntohs(frame.ip.ip6_plen);
-  bool whole = payload >= kWithoutOption - offsetof(NeighbourFrame, icmp) &&
+  bool whole = payload >= kNeighbourBytes - offsetof(NeighbourFrame, icmp) &&
                payload <= bytes.size - offsetof(NeighbourFrame, icmp);
   bool has_option = payload >= kIcmpBytes && frame.option.type == ND_OPT_SOURCE_LINKADDR;
   bool agrees = !has_option || std::memcmp(frame.option.lladdr, frame.ethernet.h_source, ETH_ALEN) == 0;
@@ -169,6 +167,16 @@ bool BuildAnnouncement(const Announcement& announcement, std::vector<uint8_t>* f
     BuildArp(announcement, frame);
   } else {
     BuildAdvertisement(announcement, frame);
+  }
+  return true;
+}
+
+bool BuildProbe(const Probe& probe, std::vector<uint8_t>* frame) {
+  if (!probe.lladdr.IsUnicast() || !probe.from.IsUnicast()) return false;
+  if (probe.ip.size == 4) {
+    BuildRequest(probe, frame);
+  } else {
+    BuildSolicitation(probe, frame);
   }
   return true;
 }

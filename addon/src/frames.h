@@ -27,6 +27,23 @@ struct Announcement {
  * family. */
 bool BuildAnnouncement(const Announcement& announcement, std::vector<uint8_t>* frame);
 
+/**
+ * A question to one guest whether it has an address: an ARP probe (RFC 5227), of which Linux remembers
+ * nothing and which proxy ARP does not answer; or a solicitation by the link-local address of the MAC that
+ * asks.
+ */
+struct Probe {
+  uint32_t port = 0;
+  Ip ip;
+  /** The guest's MAC. */
+  Mac lladdr;
+  /** The MAC that asks, and that the guest answers. */
+  Mac from;
+};
+
+/** False for what must not be sent: to a group. */
+bool BuildProbe(const Probe& probe, std::vector<uint8_t>* frame);
+
 /** Who asks for whom, from an ARP request or a neighbour solicitation. */
 struct Question {
   Ip target;

@@ -22,10 +22,12 @@ Napi::Value ToJs(Napi::Env env, const InterfaceAddress& address);
 Napi::Value ToJs(Napi::Env env, const Row& row);
 Napi::Value ToJs(Napi::Env env, const Route& route);
 Napi::Value ToJs(Napi::Env env, const Refusal& refusal);
+Napi::Value ToJs(Napi::Env env, const Sighting& sighting);
 /** KernelEvent objects; of a batch of misses what is not a miss. */
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch);
 Napi::Array ToJs(Napi::Env env, const LinkBatch& batch);
 Napi::Array ToJs(Napi::Env env, const ChangeBatch& batch);
+Napi::Array ToJs(Napi::Env env, const SenderBatch& batch);
 /** The KernelEvent of a socket that could not be read, or whose messages could not be told. */
 Napi::Object FailedToJs(Napi::Env env, const char* socket, int error);
 /** An error with `operation`, `errno` and `extack`. */

@@ -130,6 +130,26 @@ void NamespaceObject::FollowFrames(const Info& info) {
   });
 }
 
+void NamespaceObject::WatchSenders(const Info& info) {
+  Namespace& open = Open(info);
+  auto ports = VectorFromJs<uint32_t>(
+      info[0], [](const Napi::Value& value) { return value.As<Napi::Number>().Uint32Value(); });
+  Throwing(info.Env(), [&] {
+    if (open.sender_tap()) open.sender_tap()->Watch(ports);
+  });
+}
+
+Napi::Value NamespaceObject::SendProbes(const Info& info) {
+  Namespace& open = Open(info);
+  std::vector<Probe> probes = ProbesFromJs(info[0], info[1]);
+  size_t failed = probes.size();
+  if (open.tap() && open.sender_tap()) {
+    for (const Probe& probe : probes) open.sender_tap()->Expect(probe.port, probe.lladdr, probe.ip);
+    failed = open.tap()->SendProbes(probes);
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(failed));
+}
+
 void NamespaceObject::WatchTables(const Info& info) {
   Namespace& open = Open(info);
   auto devices = VectorFromJs<uint32_t>(

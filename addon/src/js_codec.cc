@@ -94,6 +94,18 @@ Napi::Value ParseQuestionToJs(const Info& info) {
   return object;
 }
 
+Napi::Value BuildProbeToJs(const Info& info) {
+  std::vector<uint8_t> frame;
+  std::vector<Probe> probes = ProbesFromJs(info[0], info[1]);
+  if (probes.empty() || !BuildProbe(probes[0], &frame)) return info.Env().Undefined();
+  return Napi::Buffer<uint8_t>::Copy(info.Env(), frame.data(), frame.size());
+}
+
+Napi::Value ParseSightingToJs(const Info& info) {
+  Sighting sighting;
+  return ParseSighting(BytesFromJs(info[0]), &sighting) ? ToJs(info.Env(), sighting) : info.Env().Undefined();
+}
+
 }  // namespace
 
 void ExportCodec(Napi::Env env, Napi::Object exports) {
@@ -110,6 +122,8 @@ void ExportCodec(Napi::Env env, Napi::Object exports) {
   put("encodeRoutes", EncodeRoutesToJs);
   put("buildAnnouncement", BuildAnnouncementToJs);
   put("parseQuestion", ParseQuestionToJs);
+  put("buildProbe", BuildProbeToJs);
+  put("parseSighting", ParseSightingToJs);
 }
 
 }  // namespace missd

@@ -15,6 +15,8 @@ constexpr size_t kMissesPerCall = 2048;
  */
 constexpr size_t kCrowd = 8;
 constexpr uint64_t kRestNanoseconds = 2'000'000;
+/** A guest's question is also word of the guest. What it raises a miss for comes first. */
+constexpr uint64_t kGatherMilliseconds = 2;
 
 }  // namespace
 
@@ -48,6 +50,11 @@ void NamespaceObject::Start(const Info& info) {
       {open.changes().fd(), [this] { EmitChanges(); }},
   };
   if (open.tap() != nullptr) watches.push_back({open.tap()->fd(), misses, true});
+  if (open.sender_tap() != nullptr) {
+    auto senders = [this] { EmitSenders(); };
+    watches.push_back({open.sender_tap()->fd(), senders, false, kGatherMilliseconds});
+    watches.push_back({open.sender_tap()->timer_fd(), senders});
+  }
   polls_ = Throwing(info.Env(),
                     [&] { return Polls::Start(info.Env(), std::move(watches), [this] { CloseAll(); }); });
   listener_ = Napi::Persistent(info[0].As<Napi::Function>());
@@ -84,6 +91,11 @@ void NamespaceObject::EmitLinks() {
 void NamespaceObject::EmitChanges() {
   Changes& changes = namespace_->changes();
   Emit("table", Drained<ChangeBatch>(changes.fd(), [&] { return changes.Drain(); }));
+}
+
+void NamespaceObject::EmitSenders() {
+  SenderTap& tap = *namespace_->sender_tap();
+  Emit("tap", Drained<SenderBatch>(tap.fd(), [&] { return tap.Drain(); }));
 }
 
 void NamespaceObject::EmitMisses() {
@@ -186,6 +198,8 @@ Napi::Function NamespaceObject::Define(Napi::Env env) {
                          InstanceMethod<&Self::Announce>("announce"),
                          InstanceMethod<&Self::SetPorts>("setPorts"),
                          InstanceMethod<&Self::FollowFrames>("followFrames"),
+                         InstanceMethod<&Self::WatchSenders>("watchSenders"),
+                         InstanceMethod<&Self::SendProbes>("probe"),
                          InstanceMethod<&Self::WatchTables>("watchTables"),
                          InstanceMethod<&Self::LastAsked>("lastAsked"),
                          InstanceMethod<&Self::SetMulticastRouter>("setMulticastRouter"),

@@ -29,6 +29,8 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   Napi::Value Announce(const Info& info);
   void SetPorts(const Info& info);
   void FollowFrames(const Info& info);
+  void WatchSenders(const Info& info);
+  Napi::Value SendProbes(const Info& info);
   void WatchTables(const Info& info);
   Napi::Value LastAsked(const Info& info);
   void SetMulticastRouter(const Info& info);
@@ -44,6 +46,7 @@ class NamespaceObject : public Napi::ObjectWrap<NamespaceObject> {
   void EmitMisses();
   void EmitLinks();
   void EmitChanges();
+  void EmitSenders();
   /** Whether so many misses come so fast that it pays to let them gather. */
   bool Crowded(const MissBatch& batch);
   /** What `drain` finds. No exception of its ends the process: it is told as a failed receive. */

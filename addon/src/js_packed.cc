@@ -121,6 +121,21 @@ std::vector<Announcement> AnnouncementsFromJs(const Napi::Value& numbers, const 
   return announcements;
 }
 
+std::vector<Probe> ProbesFromJs(const Napi::Value& numbers, const Napi::Value& texts) {
+  Numbers in = NumbersFromJs(numbers, kNumbersPerProbe);
+  std::vector<Probe> probes(in.count);
+  if (probes.empty()) return probes;
+  Texts text(texts);
+  for (Probe& probe : probes) {
+    probe.port = in.Next();
+    probe.ip = text.Address();
+    probe.lladdr = text.LinkAddress();
+    probe.from = text.LinkAddress();
+  }
+  text.End();
+  return probes;
+}
+
 std::vector<Mac> LinkAddressesFromJs(const Napi::Value& texts) {
   std::vector<Mac> addresses;
   Texts text(texts);

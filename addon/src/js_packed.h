@@ -22,6 +22,8 @@ namespace missd {
 constexpr size_t kNumbersPerWrite = 7;
 /** port, router; texts: IP, lladdr, and the asker's lladdr and IP or nothing twice. */
 constexpr size_t kNumbersPerAnnouncement = 2;
+/** port; texts: IP, the guest's lladdr, the lladdr that asks. */
+constexpr size_t kNumbersPerProbe = 1;
 /**
  * layer, ifindex, state, count, the asker's port or 0, its place among the askers; texts: an address each,
  * and behind them the askers, lladdr and IP.
@@ -31,6 +33,7 @@ constexpr size_t kNumbersPerMiss = 6;
 /** Each throws a TypeError for what is no such batch. */
 std::vector<EntryWrite> WritesFromJs(const Napi::Value& numbers, const Napi::Value& texts);
 std::vector<Announcement> AnnouncementsFromJs(const Napi::Value& numbers, const Napi::Value& texts);
+std::vector<Probe> ProbesFromJs(const Napi::Value& numbers, const Napi::Value& texts);
 std::vector<Mac> LinkAddressesFromJs(const Napi::Value& texts);
 
 /** Fills `numbers`, which has room for them, and returns the texts. */

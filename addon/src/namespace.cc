@@ -68,6 +68,7 @@ Namespace::Namespace(const std::optional<std::string>& path, int receive_buffer)
     changes_ = std::make_unique<Changes>(request_->port());
     try {
       tap_ = std::make_unique<Tap>(receive_buffer);
+      sender_tap_ = std::make_unique<SenderTap>();
     } catch (const KernelError&) {
       // No CAP_NET_RAW, or no AF_PACKET in this kernel: askers stay unknown and nothing is announced.
     }

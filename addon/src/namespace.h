@@ -15,6 +15,7 @@
 #include "named_sockets.h"
 #include "netns.h"
 #include "request.h"
+#include "sender_tap.h"
 #include "tap.h"
 
 namespace missd {
@@ -70,6 +71,8 @@ class Namespace {
   RequestSocket& request() { return *request_; }
   /** Null where AF_PACKET was refused. */
   Tap* tap() { return tap_.get(); }
+  /** Null where AF_PACKET was refused. */
+  SenderTap* sender_tap() { return sender_tap_.get(); }
   int miss_fd() const { return misses_.get(); }
   int link_fd() const { return links_.get(); }
 
@@ -82,6 +85,7 @@ class Namespace {
   std::unique_ptr<RequestSocket> request_;
   std::unique_ptr<Changes> changes_;
   std::unique_ptr<Tap> tap_;
+  std::unique_ptr<SenderTap> sender_tap_;
   std::map<std::pair<std::string, NameKind>, Fd> locks_;
   std::vector<uint8_t> in_;
   /** Drains of the miss socket, and what the last look of `Neglected` found. */

@@ -33,6 +33,7 @@ Polls* Polls::Start(napi_env env, std::vector<Watch> watches, std::function<void
     handle->polls = polls;
     handle->readable = std::move(watch.readable);
     handle->rests = watch.rests;
+    handle->gathers = watch.gathers;
     handle->poll.data = handle.get();
     handle->fd = watch.fd;
     // ENOSPC where fs.epoll.max_user_watches is reached, ENOMEM: a socket that nobody watches would be heard
@@ -43,8 +44,13 @@ Polls* Polls::Start(napi_env env, std::vector<Watch> watches, std::function<void
       throw KernelError("watch sockets", -error);
     }
     uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
-    polls->handles_.push_back(std::move(handle));
     polls->open_++;
+    if (handle->gathers > 0) {
+      uv_timer_init(loop, &handle->gathering);
+      handle->gathering.data = handle.get();
+      polls->open_++;
+    }
+    polls->handles_.push_back(std::move(handle));
   }
   return polls;
 }
@@ -52,7 +58,10 @@ Polls* Polls::Start(napi_env env, std::vector<Watch> watches, std::function<void
 void Polls::Close() {
   if (closing_) return;
   closing_ = true;
-  for (auto& handle : handles_) uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), OnClosed);
+  for (auto& handle : handles_) {
+    uv_close(reinterpret_cast<uv_handle_t*>(&handle->poll), OnClosed);
+    if (handle->gathers > 0) uv_close(reinterpret_cast<uv_handle_t*>(&handle->gathering), OnClosed);
+  }
   for (uv_timer_t* timer : {&rest_, &pause_}) {
     uv_close(reinterpret_cast<uv_handle_t*>(timer),
              [](uv_handle_t* closed) { static_cast<Polls*>(closed->data)->Closed(); });
@@ -108,6 +117,19 @@ void Polls::OnReadable(uv_poll_t* poll, int status, int /* events */) {
   // A socket with a pending error (ENOBUFS) is reported as a bad file descriptor, and polling has then been
   // stopped for good (libuv, uv__poll_io). Reading consumes the error, so polling may begin again.
   if (status < 0) uv_poll_start(poll, UV_READABLE, OnReadable);
+  if (handle->gathers == 0) {
+    handle->readable();
+    return;
+  }
+  uv_poll_stop(poll);
+  uv_update_time(poll->loop);
+  uv_timer_start(&handle->gathering, OnGathered, handle->gathers, 0);
+}
+
+void Polls::OnGathered(uv_timer_t* timer) {
+  auto* handle = static_cast<Handle*>(timer->data);
+  // Before it is read, so that it may be paused then.
+  if (!handle->paused) uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
   handle->readable();
 }
 

@@ -23,6 +23,8 @@ class Polls {
     std::function<void()> readable;
     /** May be left alone for a moment, see Rest. */
     bool rests = false;
+    /** What comes in is let gather for so many milliseconds: others at this moment are more urgent. */
+    uint64_t gathers = 0;
   };
 
   /** `teardown` is called when the environment ends; it has to Close. @throws KernelError */
@@ -46,9 +48,13 @@ class Polls {
     bool rests;
     int fd;
     bool paused = false;
+    uint64_t gathers;
+    /** Only where it gathers. */
+    uv_timer_t gathering;
   };
 
   Polls() = default;
+  static void OnGathered(uv_timer_t* timer);
   static void OnPaused(uv_timer_t* timer);
   static void OnRested(uv_timer_t* timer);
   static void OnReadable(uv_poll_t* poll, int status, int events);

@@ -8,12 +8,12 @@
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 
 #include "error.h"
+#include "packet.h"
 
 namespace missd {
 
@@ -28,24 +28,11 @@ constexpr size_t kFramesPerSearch = 1024;
 /** More than the receive buffer holds by default: all that a port which is passed over from now on has left
  * in it, where the questions of others would have to be searched for. Happens when a port goes, or floods. */
 constexpr size_t kFramesPerChange = 1 << 18;
-constexpr size_t kFramesPerSend = 256;
 /** Some 10,000 heads of frames: under a flood more are sent than can be read, and any share of them names it.
  */
 constexpr int kFrameBufferBytes = 8 << 20;
 /** Above this many ports the kernel's filter would be walked longer than the frame takes to receive. */
 constexpr size_t kFilteredPorts = 1024;
-
-uint64_t Now() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-  return static_cast<uint64_t>(time.tv_sec) * 1000 + static_cast<uint64_t>(time.tv_nsec) / 1000000;
-}
-
-Fd OpenPacket(int protocol) {
-  Fd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
-  if (!fd) throw KernelError("open packet socket", errno);
-  return fd;
-}
 
 /**
  * Lets pass untagged ARP requests and neighbour solicitations directly in IPv6 that enter by one of `ports`,
@@ -130,18 +117,9 @@ void FilterFrames(int fd, const std::vector<uint32_t>& ports) {
   if (error != 0) throw KernelError("attach frame filter", error);
 }
 
-void BindPacket(int fd, int protocol) {
-  sockaddr_ll everywhere{};
-  everywhere.sll_family = AF_PACKET;
-  everywhere.sll_protocol = htons(static_cast<uint16_t>(protocol));
-  if (bind(fd, reinterpret_cast<sockaddr*>(&everywhere), sizeof(everywhere)) != 0) {
-    throw KernelError("bind packet socket", errno);
-  }
-}
-
 }  // namespace
 
-Tap::Tap(int receive_buffer) : listen_(OpenPacket(0)), send_(OpenPacket(0)), frames_(OpenPacket(0)) {
+Tap::Tap(int receive_buffer) : listen_(OpenPacket()), send_(OpenPacket()), frames_(OpenPacket()) {
   FilterPorts(listen_.get(), {});
   SetReceiveBuffer(listen_.get(), receive_buffer);
   int on = 1;
@@ -169,12 +147,12 @@ void Tap::FollowFrames(bool follow) {
 
 std::optional<Asker> Tap::SenderTo(uint32_t vxlan, const Mac& destination) {
   if (!following_) return std::nullopt;
-  return senders_.Find(vxlan, destination, Now());
+  return senders_.Find(vxlan, destination, MillisecondsNow());
 }
 
 void Tap::ReadFrames() {
   if (!following_) return;
-  uint64_t now = Now();
+  uint64_t now = MillisecondsNow();
   ethhdr heads[kFramesPerReceive];
   sockaddr_ll from[kFramesPerReceive];
   iovec vectors[kFramesPerReceive];
@@ -248,7 +226,7 @@ size_t Tap::ReadSome(uint64_t now) {
 }
 
 void Tap::ReadOn(size_t most) {
-  uint64_t now = Now();
+  uint64_t now = MillisecondsNow();
   size_t read = 0;
   for (size_t some = 1; some > 0 && read < most; read += some) some = ReadSome(now);
 }
@@ -258,10 +236,10 @@ void Tap::Drain() { ReadOn(kFramesPerDrain); }
 std::optional<uint64_t> Tap::LastAsked(uint32_t vxlan, const Ip& target) {
   std::optional<uint64_t> at = askers_.LastAsked(vxlan, target);
   if (!at) return std::nullopt;
-  return Now() - *at;
+  return MillisecondsNow() - *at;
 }
 
-Tap::Pairing::Pairing(Tap* tap) : tap_(tap), now_(Now()), ahead_(kFramesPerDrain) {
+Tap::Pairing::Pairing(Tap* tap) : tap_(tap), now_(MillisecondsNow()), ahead_(kFramesPerDrain) {
   // Unless there is a backlog these are all there are, and the newest asker is found first.
   tap_->ReadSome(now_);
 }
@@ -281,38 +259,12 @@ std::optional<Asker> Tap::Pairing::Find(uint32_t vxlan, const Ip& target) {
   }
 }
 
+size_t Tap::SendProbes(const std::vector<Probe>& probes) {
+  return SendFrames(send_.get(), probes, BuildProbe);
+}
+
 size_t Tap::Announce(const std::vector<Announcement>& announcements) {
-  std::vector<std::vector<uint8_t>> frames;
-  std::vector<sockaddr_ll> to;
-  for (const Announcement& announcement : announcements) {
-    std::vector<uint8_t> frame;
-    if (!BuildAnnouncement(announcement, &frame)) continue;
-    sockaddr_ll address{};
-    address.sll_family = AF_PACKET;
-    address.sll_ifindex = static_cast<int>(announcement.port);
-    // The kernel fills in skb->protocol from this, and bridges and filters look at it.
-    std::memcpy(&address.sll_protocol, &frame[offsetof(ethhdr, h_proto)], sizeof(address.sll_protocol));
-    address.sll_halen = ETH_ALEN;
-    std::memcpy(address.sll_addr, frame.data(), ETH_ALEN);
-    frames.push_back(std::move(frame));
-    to.push_back(address);
-  }
-  size_t failed = announcements.size() - frames.size();
-  for (size_t at = 0; at < frames.size();) {
-    mmsghdr headers[kFramesPerSend] = {};
-    iovec vectors[kFramesPerSend];
-    size_t count = std::min(kFramesPerSend, frames.size() - at);
-    for (size_t i = 0; i < count; i++) {
-      vectors[i] = {frames[at + i].data(), frames[at + i].size()};
-      headers[i].msg_hdr = {&to[at + i], sizeof(to[at + i]), &vectors[i], 1, nullptr, 0, 0};
-    }
-    int sent = sendmmsg(send_.get(), headers, static_cast<unsigned>(count), 0);
-    if (sent < 0 && errno == EINTR) continue;
-    // sendmmsg stops at the first frame it cannot send, and says so only when called with that one in front.
-    if (sent <= 0) failed++;
-    at += static_cast<size_t>(std::max(sent, 1));
-  }
-  return failed;
+  return SendFrames(send_.get(), announcements, BuildAnnouncement);
 }
 
 }  // namespace missd

@@ -35,6 +35,8 @@ class Tap {
   void Drain();
   /** Returns how many could not be sent. */
   size_t Announce(const std::vector<Announcement>& announcements);
+  /** Returns how many could not be sent. */
+  size_t SendProbes(const std::vector<Probe>& probes);
 
   /** Milliseconds since anybody was seen to ask for the target; none when not seen, or not lately. */
   std::optional<uint64_t> LastAsked(uint32_t vxlan, const Ip& target);

@@ -67,7 +67,29 @@ Napi::Value FdbToJs(Napi::Env env, const Row& row) {
   return object;
 }
 
+const char* NameOf(SightingKind kind) {
+  switch (kind) {
+    case SightingKind::kArp:
+      return "arp";
+    case SightingKind::kNd:
+      return "nd";
+    case SightingKind::kRarp:
+      return "rarp";
+    default:
+      return "dad";
+  }
+}
+
 }  // namespace
+
+Napi::Value ToJs(Napi::Env env, const Sighting& sighting) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("port", sighting.port);
+  object.Set("mac", ToString(sighting.lladdr));
+  if (sighting.ip) object.Set("ip", ToString(sighting.ip));
+  object.Set("kind", NameOf(sighting.kind));
+  return object;
+}
 
 Napi::Object FailedToJs(Napi::Env env, const char* socket, int error) {
   Napi::Object event = Event(env, "failed");
@@ -82,6 +104,7 @@ Napi::Value ToJs(Napi::Env env, const Link& link) {
   object.Set("name", link.name);
   object.Set("kind", link.kind);
   object.Set("up", link.up);
+  if (link.no_carrier) object.Set("noCarrier", true);
   object.Set("lladdr", link.lladdr);
   object.Set("mtu", link.mtu);
   object.Set("master", link.master);
@@ -179,6 +202,29 @@ Napi::Array ToJs(Napi::Env env, const ChangeBatch& batch) {
   PutFailed(events, "table", batch.error);
   if (batch.learned_overrun) PutOverrun(events, "bridge");
   if (batch.malformed > 0) PutMalformed(events, batch.malformed);
+  return events;
+}
+
+Napi::Array ToJs(Napi::Env env, const SenderBatch& batch) {
+  Napi::Array events = Napi::Array::New(env);
+  PutFailed(events, "tap", batch.error);
+  if (batch.sightings.empty() && batch.passed_over.empty() && batch.lost == 0) return events;
+  Napi::Array senders = Napi::Array::New(env, batch.sightings.size());
+  for (uint32_t i = 0; i < batch.sightings.size(); i++) senders.Set(i, ToJs(env, batch.sightings[i]));
+  Napi::Array passed_over = Napi::Array::New(env, batch.passed_over.size());
+  for (uint32_t i = 0; i < batch.passed_over.size(); i++) {
+    const PassedOver& port = batch.passed_over[i];
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("port", port.port);
+    object.Set("mac", ToString(port.lladdr));
+    object.Set("count", port.count);
+    passed_over.Set(i, object);
+  }
+  Napi::Object event = Event(env, "senders");
+  event.Set("senders", senders);
+  event.Set("passedOver", passed_over);
+  event.Set("lost", batch.lost);
+  events.Set(events.Length(), event);
   return events;
 }
 

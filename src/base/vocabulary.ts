@@ -26,6 +26,19 @@ export interface Asker {
   ip: Ip;
 }
 
+/** Who sent a frame that entered by a guest's port, as ARP, neighbour discovery or RARP name the sender. */
+export interface Sender {
+  /** ifindex of the bridge port; certain, whereas a guest can forge its addresses. */
+  port: number;
+  mac: Mac;
+  /**
+   * Absent from `rarp`, by which a hypervisor tells that a guest has moved here. For `dad` (duplicate address detection) the
+   * address that the guest wants and does not have yet.
+   */
+  ip?: Ip;
+  kind: 'arp' | 'nd' | 'rarp' | 'dad';
+}
+
 /** One RTM_GETNEIGH the kernel sent to RTNLGRP_NEIGH (drivers/net/vxlan, `vxlan_ip_miss` and `vxlan_fdb_miss`; net/core/neighbour.c, `neigh_app_ns`). */
 export interface Miss {
   layer: 'l2' | 'l3';
@@ -67,6 +80,8 @@ export interface Link {
   /** IFLA_INFO_KIND: `vxlan`, `bridge`, `veth`, `tun`; empty for hardware. */
   kind: string;
   up: boolean;
+  /** Set where it is up and nobody is at the other end, as `ip link` says it. */
+  noCarrier?: true;
   lladdr: Mac;
   mtu: number;
   /** ifindex of the bridge (or other master) the link is a port of, 0 when none. */

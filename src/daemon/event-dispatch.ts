@@ -53,6 +53,9 @@ function partsOf(event: NamespaceEvent, concerned: Concerned): Part[] {
     }
     case 'rows':
       return [['table_monitor', () => reconciler.onRows(event)]];
+    case 'senders':
+    case 'port':
+      return [];
     case 'malformed':
       return [['events', () => report.malformedMessages(event.count)]];
     case 'failed':

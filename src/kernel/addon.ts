@@ -12,6 +12,7 @@ import type {
   Miss,
   Neighbour,
   Route,
+  Sender,
 } from '../base/vocabulary.ts';
 import type {
   Announcement,
@@ -20,9 +21,17 @@ import type {
   NameKind,
   NamedSocket,
   NeighbourTable,
+  Probe,
   RouteWrite,
 } from './kernel.ts';
-import { NUMBERS_PER_MISS, type Packed, packAnnouncements, packWrites, unpackMisses } from './packed.ts';
+import {
+  NUMBERS_PER_MISS,
+  type Packed,
+  packAnnouncements,
+  packProbes,
+  packWrites,
+  unpackMisses,
+} from './packed.ts';
 
 /** Hands out the rows of a finished dump, at most `count` at a time; an empty array is the end. */
 export type Take<T> = (count: number) => T[];
@@ -63,6 +72,8 @@ export interface NativeNamespace {
   announce(...announcements: Packed): number;
   setPorts(ports: { port: number; vxlan: number }[]): void;
   followFrames(follow: boolean): void;
+  watchSenders(ports: readonly number[]): void;
+  probe(...probes: Packed): number;
   watchTables(ifindexes: number[]): void;
   lastAsked(keys: { vxlan: number; ip: Ip }[]): (number | undefined)[];
   setMulticastRouter(port: number, value: number): void;
@@ -101,6 +112,10 @@ interface Native {
   buildAnnouncement: (...announcement: Packed) => Buffer | undefined;
   /** The asker and the address asked for; undefined where the frame is no well-formed question. */
   parseQuestion: (frame: Buffer) => { target: Ip; lladdr: Mac; ip: Ip } | undefined;
+  /** undefined for a probe that must not be sent. */
+  buildProbe: (...probe: Packed) => Buffer | undefined;
+  /** The sender, of port 0; undefined where the frame names none. */
+  parseSighting: (frame: Buffer) => Sender | undefined;
 }
 
 /** Where `addon/` lies, seen from `src/kernel` and from `dist/kernel` alike. */
@@ -136,6 +151,7 @@ function complete(native: Native) {
     encodeWrites: (writes: EntryWrite[]): Buffer => native.encodeWrites(...packWrites(writes)),
     buildAnnouncement: (announcement: Announcement): Buffer | undefined =>
       native.buildAnnouncement(...packAnnouncements([announcement])),
+    buildProbe: (probe: Probe): Buffer | undefined => native.buildProbe(...packProbes([probe])),
   };
 }
 

@@ -15,6 +15,7 @@ import type {
   Miss,
   Neighbour,
   Route,
+  Sender,
 } from '../base/vocabulary.ts';
 
 export interface OpenOptions {
@@ -36,6 +37,15 @@ export interface RowChange {
   row: Neighbour | FdbEntry;
 }
 
+export interface Senders {
+  type: 'senders';
+  senders: Sender[];
+  /** Ports that said more in a second than is told, with the last MAC that was left out. */
+  passedOver: { port: number; mac: Mac; count: number }[];
+  /** Frames that the kernel dropped because they came faster than they were read. */
+  lost: number;
+}
+
 /** An event of a namespace, in the order of the kernel. */
 export type KernelEvent =
   | { type: 'misses'; misses: Miss[] }
@@ -43,6 +53,8 @@ export type KernelEvent =
   | { type: 'overrun'; socket: OverrunSocket | 'table' }
   /** Rows of watched devices that were added, changed or removed. */
   | { type: 'rows'; changes: RowChange[] }
+  /** Guests that were heard at watched ports, each with an address once a second at most. */
+  | Senders
   /**
    * A socket could not be read because of an unexpected error or a lack of memory. An overrun accompanies it, except for
    * the asker tap. The socket is read again after 100 ms.
@@ -96,6 +108,15 @@ export interface Namespace {
 
   /** Sends an ARP reply or unsolicited neighbour advertisement directly out of bridge ports. @returns the number of failed sends */
   announce(announcements: Announcement[]): number;
+
+  /**
+   * Asks guests whether they have an address, each by a unicast frame out of its port alone: the answer is heard as a sender,
+   * however soon it comes after the last. @returns the number of failed sends
+   */
+  probe(probes: Probe[]): number;
+
+  /** Ports of guests of which `senders` are told; untagged frames that enter there. Replaces the earlier ports. @throws KernelError */
+  watchSenders(ports: readonly number[]): void;
 
   /** Tells the asker tap which bridge ports belong to which VXLAN device. Replaces the earlier map. */
   setPorts(ports: { port: number; vxlan: number }[]): void;
@@ -221,6 +242,19 @@ export interface Announcement {
   to?: { lladdr: Mac; ip: Ip };
   /** Sets the router flag of a neighbour advertisement (RFC 4861 §4.4). */
   router: boolean;
+}
+
+/**
+ * IPv4: an ARP probe (RFC 5227), of which Linux remembers nothing and which proxy ARP does not answer. IPv6: a solicitation
+ * by the link-local address of `from`.
+ */
+export interface Probe {
+  port: number;
+  ip: Ip;
+  /** The guest's MAC. */
+  lladdr: Mac;
+  /** The MAC that asks; the guest answers to it. */
+  from: Mac;
 }
 
 /** The one shape of a kernel error: the operation, errno, and the kernel's extended-ack text if any. */

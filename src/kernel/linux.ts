@@ -18,7 +18,7 @@ import {
   countersIn,
 } from './nft/broadcast-rules.ts';
 import { OwnTable } from './nft/own-table.ts';
-import { packAnnouncements, packTexts, packWrites, unpackMisses } from './packed.ts';
+import { packAnnouncements, packProbes, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
   Announcement,
   EntryWrite,
@@ -29,6 +29,7 @@ import type {
   Namespace,
   NeighbourTable,
   OpenOptions,
+  Probe,
   Refusal,
   RouteWrite,
 } from './kernel.ts';
@@ -129,6 +130,14 @@ class LinuxNamespace implements Namespace {
 
   announce(announcements: Announcement[]): number {
     return this.#native.announce(...packAnnouncements(announcements));
+  }
+  probe(probes: Probe[]): number {
+    return this.#native.probe(...packProbes(probes));
+  }
+  watchSenders(ports: readonly number[]): void {
+    translated(() => {
+      this.#native.watchSenders(ports);
+    });
   }
   setPorts(ports: { port: number; vxlan: number }[]): void {
     translated(() => {

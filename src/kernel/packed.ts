@@ -3,7 +3,7 @@
  * microsecond there, and a storm brings a hundred thousand. The mirror of addon/src/js_packed.h, which has the order.
  */
 import type { Asker, Miss } from '../base/vocabulary.ts';
-import type { Announcement, EntryWrite } from './kernel.ts';
+import type { Announcement, EntryWrite, Probe } from './kernel.ts';
 
 /** Texts go to C++ in one string: reading a text there takes a fifth of the time of an array element. */
 export type Packed = [numbers: Uint32Array, texts: string];
@@ -45,6 +45,12 @@ export function packAnnouncements(announcements: readonly Announcement[]): Packe
     numbers[at++] = router ? 1 : 0;
     texts.push(ip, lladdr, to?.lladdr ?? '', to?.ip ?? '');
   }
+  return [numbers, packTexts(texts)];
+}
+
+export function packProbes(probes: readonly Probe[]): Packed {
+  const numbers = Uint32Array.from(probes, ({ port }) => port);
+  const texts = probes.flatMap(({ ip, lladdr, from }) => [ip, lladdr, from]);
   return [numbers, packTexts(texts)];
 }
 

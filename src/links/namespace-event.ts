@@ -1,6 +1,8 @@
 import type { OverrunSocket, ReceivingSocket } from '../base/outcomes.ts';
-import type { KernelError, RowChange } from '../kernel/kernel.ts';
+import type { KernelError, RowChange, Senders } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';
+
+export type PortState = 'up' | 'down' | 'gone';
 
 /** An event of a served namespace. */
 export type NamespaceEvent =
@@ -14,6 +16,10 @@ export type NamespaceEvent =
       /** Finds a device by the ifindex of its bridge. */
       behindBridge: (bridge: number) => ServedDevice | undefined;
     }
+  /** Guests that were heard, with a function that finds the device behind whose bridge a port is. */
+  | (Senders & { behindPort: (port: number) => ServedDevice | undefined })
+  /** A guest's port of the device's bridge has a carrier, has lost it, or is no port of the bridge any more. */
+  | { type: 'port'; device: ServedDevice; port: number; state: PortState }
   | { type: 'malformed'; count: number }
   /** A socket could not be read. */
   | { type: 'failed'; socket: ReceivingSocket; error: KernelError }

@@ -18,13 +18,14 @@ import {
 } from 'rxjs';
 import { type Faults, attempt, inLane } from '../base/guarded-lane.ts';
 import type { KernelEvent, Namespace } from '../kernel/kernel.ts';
-import type { InterfaceAddress, Ip, Link } from '../base/vocabulary.ts';
+import type { InterfaceAddress, Ip, Link, Mac } from '../base/vocabulary.ts';
 import { AssignedAddresses } from './assigned-addresses.ts';
 import type { ServedDevice, DeviceNamespace } from '../model/device.ts';
 import type { OwnVteps } from './own-vteps.ts';
-import { askingPorts, guestPorts } from './ports.ts';
+import { askingPorts, guestPorts, isGuestPort } from './ports.ts';
 import { DeviceSet, type DeviceSetOptions } from './device-set.ts';
 import type { NamespaceEvent } from './namespace-event.ts';
+import { PortStates } from './port-states.ts';
 import { isVxlan } from './servable.ts';
 
 /** Delay before a failed read is repeated, ms: the namespace may be closing, or memory may be short. */
@@ -56,6 +57,9 @@ export class ServedNamespace implements DeviceNamespace {
   #backlog: KernelEvent[] | undefined = [];
   /** Ports whose questions the asker tap ignores. */
   #mutedTaps: ReadonlySet<number> = new Set();
+  readonly #portStates = new PortStates();
+  /** Ports whose senders are told, as a text to compare. */
+  #senderPorts = '';
   loaded = false;
 
   constructor(name: string, kernel: Namespace, own: OwnVteps, options: ServeOptions) {
@@ -87,6 +91,20 @@ export class ServedNamespace implements DeviceNamespace {
   muteTap(ports: ReadonlySet<number>): void {
     this.#mutedTaps = ports;
     this.#mapPorts();
+  }
+
+  learn(device: ServedDevice, on: boolean): void {
+    device.learning = on;
+    this.#tryToMapPorts();
+  }
+
+  link(ifindex: number): Link | undefined {
+    return this.links.get(ifindex);
+  }
+
+  isLinkAddress(mac: Mac): boolean {
+    for (const { lladdr } of this.links.values()) if (lladdr === mac) return true;
+    return false;
   }
 
   portName(ifindex: number): string {
@@ -125,6 +143,9 @@ export class ServedNamespace implements DeviceNamespace {
     return undefined;
   };
 
+  readonly #behindPort = (port: number): ServedDevice | undefined =>
+    this.#behindBridge(this.links.get(port)?.master ?? 0);
+
   #hear(event: KernelEvent): NamespaceEvent[] {
     switch (event.type) {
       case 'misses':
@@ -132,6 +153,8 @@ export class ServedNamespace implements DeviceNamespace {
         return [];
       case 'rows':
         return [{ ...event, deviceOf: this.#deviceOf, behindBridge: this.#behindBridge }];
+      case 'senders':
+        return [{ ...event, behindPort: this.#behindPort }];
       case 'malformed':
       case 'failed':
         return [event];
@@ -199,6 +222,7 @@ export class ServedNamespace implements DeviceNamespace {
     // The devices decide which link-local addresses count as VTEPs of this host.
     if (isVxlan(link)) events.push(...this.#shareAddresses());
     this.#tryToMapPorts();
+    events.push(...this.#portStates.follow(link, removed, this.#behindBridge));
     return events;
   }
 
@@ -292,10 +316,24 @@ export class ServedNamespace implements DeviceNamespace {
   #mapPorts(): void {
     const ports = askingPorts(this.links.values(), this.devices.values());
     this.kernel.setPorts(ports.filter(({ port }) => !this.#mutedTaps.has(port)));
+    this.#watchSenders();
     const present = new Set(ports.map(({ port }) => port));
     for (const device of this.devices.values()) {
       const { lanes } = questionsOf(device);
       for (const port of lanes.keys()) if (port > 0 && !present.has(port)) lanes.delete(port);
     }
+  }
+
+  /** An unchanged list is not told again: the addon would count what floods anew. */
+  #watchSenders(): void {
+    const learning = [...this.devices.values()].filter((device) => device.learning);
+    const bridges = new Set(learning.map(({ bridge }) => bridge));
+    const ports = [...this.links.values()]
+      .filter((link) => isGuestPort(link) && bridges.has(link.master))
+      .map(({ ifindex }) => ifindex);
+    const text = ports.join();
+    if (text === this.#senderPorts) return;
+    this.kernel.watchSenders(ports);
+    this.#senderPorts = text;
   }
 }

@@ -1,6 +1,6 @@
 import { type Journal, VolatileJournal } from './journal.ts';
 import type { Strategy } from './strategy.ts';
-import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
+import type { Ip, Link, Mac, Vni } from '../base/vocabulary.ts';
 import type { Namespace } from '../kernel/kernel.ts';
 import { DeviceCounters } from './counters.ts';
 import { DesiredTables } from './desired-tables.ts';
@@ -33,6 +33,11 @@ export interface DeviceNamespace {
   muteTap(ports: ReadonlySet<number>): void;
   /** For logs. */
   portName(ifindex: number): string;
+  link(ifindex: number): Link | undefined;
+  /** Whether an interface of the namespace has this MAC. */
+  isLinkAddress(mac: Mac): boolean;
+  /** Switches the `senders` of the device's guests on or off. */
+  learn(device: ServedDevice, on: boolean): void;
 }
 
 /** Addresses in the negative cache of a device at most. A guest that scans more only costs lookups. */
@@ -66,6 +71,8 @@ export class ServedDevice {
   foreignMacs: ReadonlySet<Mac> = new Set();
   /** The entries of a predecessor have been adopted. */
   adopted = false;
+  /** Guests behind its bridge are learned from what they send, see `publish/`. */
+  learning = false;
   /** All adopted entries have been compared with the directory. */
   verified = false;
 

@@ -21,7 +21,18 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'missd-fuzz-'));
   cpSync(addon('fuzz', 'corpus'), join(directory, 'corpus'), { recursive: true });
   const sources = [
-    ...['address', 'decode', 'decode_link', 'frames', 'encode', 'asker', 'socket', 'request', 'dumper'],
+    ...[
+      'address',
+      'decode',
+      'decode_link',
+      'frames',
+      'encode',
+      'asker',
+      'socket',
+      'request',
+      'dumper',
+      'sighting',
+    ],
   ].map((name) => addon('src', `${name}.cc`));
   await run('clang++', [
     ...['-std=c++17', '-g', '-O1', '-Wall', '-Wextra', '-Wshadow', '-Wconversion', '-Werror'],

@@ -131,6 +131,8 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     writeRoutes: () => [],
     watchTables: () => undefined,
     setPorts: () => undefined,
+    probe: () => 0,
+    watchSenders: () => undefined,
     followFrames: () => undefined,
     throttle: () => Promise.resolve(),
     limitBroadcasts: () => Promise.resolve(),

@@ -28,6 +28,10 @@ const decoders: Record<string, (bytes: Buffer) => { values: object[]; whole: boo
     const question = addon.parseQuestion(bytes);
     return { values: question === undefined ? [] : [question], whole: question !== undefined };
   },
+  sighting: (bytes) => {
+    const sender = addon.parseSighting(bytes);
+    return { values: sender === undefined ? [] : [sender], whole: sender !== undefined };
+  },
 };
 
 function told({ values, malformed }: { values: object[]; malformed: number }): {
@@ -44,7 +48,8 @@ function expectCanonical(value: object): void {
   for (const [key, field] of Object.entries(value)) {
     if (typeof field === 'object' && field !== null) expectCanonical(field as object);
     else if (ADDRESSES.has(key)) expect(canonicalIp(String(field))).toBe(field);
-    else if (key === 'lladdr' && String(field).length === 17) expect(canonicalMac(String(field))).toBe(field);
+    else if ((key === 'lladdr' || key === 'mac') && String(field).length === 17)
+      expect(canonicalMac(String(field))).toBe(field);
   }
 }
 

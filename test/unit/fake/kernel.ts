@@ -16,6 +16,7 @@ import type {
   NamedSocket,
   Namespace,
   NeighbourTable,
+  Probe,
   Refusal,
   RouteWrite,
 } from '../../../src/kernel/kernel.ts';
@@ -43,6 +44,11 @@ export class FakeNamespace extends FakeTables implements Namespace {
   inode = 4_026_531_840;
   addressTable: InterfaceAddress[] = [];
   readonly announced: Announcement[] = [];
+  readonly probes: Probe[] = [];
+  /** Called with every probe that is sent; a guest that answers is told of as a sender. */
+  onProbe: (probe: Probe) => void = () => undefined;
+  /** Ports whose senders are told. */
+  senderPorts: readonly number[] = [];
   /** Every write asked for, refused or not. */
   readonly written: EntryWrite[] = [];
   readonly names = new FakeNames();
@@ -177,6 +183,16 @@ export class FakeNamespace extends FakeTables implements Namespace {
     this.#mustBeOpen();
     this.announced.push(...announcements);
     return Math.min(this.unsendable, announcements.length);
+  }
+  probe(probes: Probe[]): number {
+    this.#mustBeOpen();
+    this.probes.push(...probes);
+    for (const one of probes) this.onProbe(one);
+    return 0;
+  }
+  watchSenders(ports: readonly number[]): void {
+    this.#mustBeOpen();
+    this.senderPorts = ports;
   }
   setPorts(ports: { port: number; vxlan: number }[]): void {
     this.ports = ports;

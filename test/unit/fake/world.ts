@@ -12,6 +12,7 @@ import { Counters } from '../../../src/model/counters.ts';
 import { Report } from '../../../src/daemon/report.ts';
 import { Admission } from '../../../src/resolver/admission.ts';
 import { ServedDevice, type DeviceNamespace } from '../../../src/model/device.ts';
+import { guestPorts } from '../../../src/links/ports.ts';
 import { OwnVteps } from '../../../src/links/own-vteps.ts';
 import { Announcer } from '../../../src/entries/announce.ts';
 import { type InstallOutcome, install } from '../../../src/entries/install.ts';
@@ -109,9 +110,13 @@ export class World {
       isAssigned: (address) => this.assigned.has(address),
       isBroadcast: (address) => this.broadcasts.has(address),
       assigned: () => this.assigned,
-      guestPorts: () => [GUEST],
+      guestPorts: (device) => guestPorts(this.kernel.linkTable.values(), device.bridge),
       muteTap: (ports) => void (this.mutedTaps = ports),
       portName: (ifindex) => `port${ifindex}`,
+      link: (ifindex) => this.kernel.linkTable.get(ifindex),
+      isLinkAddress: (address) =>
+        [...this.kernel.linkTable.values()].some(({ lladdr }) => lladdr === address),
+      learn: (device, on) => void (device.learning = on),
     };
     const report = new Report(this.counters, new FoldedLog(this.log, this.now), this.history);
     const announcer = new Announcer((outcome, by) => {

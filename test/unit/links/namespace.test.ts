@@ -59,6 +59,42 @@ afterEach(() => {
   following.unsubscribe();
 });
 
+describe('guests', () => {
+  const TAP = 9;
+
+  it('are heard at the guests’ ports of a device that learns, and their ports are followed', async () => {
+    await serve(vxlanLink(VXLAN, true), link('eth0', 3, { kind: '', master: BRIDGE }));
+    const [device] = host.devices();
+    if (device === undefined) throw new Error('nothing is served');
+    expect(namespace.senderPorts).toEqual([]);
+    device.namespace.learn(device, true);
+    expect(namespace.senderPorts).toEqual([GUEST]);
+    events.length = 0;
+    namespace.setLink(link('tap9', TAP, { kind: 'tun', master: BRIDGE }));
+    expect(namespace.senderPorts).toEqual([GUEST, TAP]);
+    namespace.removeLink(TAP);
+    expect(events.filter(({ type }) => type === 'port')).toEqual([
+      { type: 'port', device, port: TAP, state: 'up' },
+      { type: 'port', device, port: TAP, state: 'gone' },
+    ]);
+    namespace.tell({ type: 'senders', senders: [], passedOver: [], lost: 0 });
+    const heard = events.find((event) => event.type === 'senders');
+    expect(heard?.behindPort(GUEST)).toBe(device);
+    expect(heard?.behindPort(VXLAN + 100)).toBeUndefined();
+    device.namespace.learn(device, false);
+    expect(namespace.senderPorts).toEqual([]);
+  });
+
+  it('are missed at a port that went while link events were lost', async () => {
+    await serve(vxlanLink(VXLAN, true));
+    events.length = 0;
+    namespace.linkTable.set(GUEST, link('p0', GUEST, { master: BRIDGE, noCarrier: true }));
+    namespace.tell({ type: 'overrun', socket: 'link' });
+    await turns();
+    expect(events).toContainEqual(expect.objectContaining({ type: 'port', port: GUEST, state: 'down' }));
+  });
+});
+
 describe('a host', () => {
   it('serves the VXLAN devices that raise misses, and locks each', async () => {
     await serve(vxlanLink(VXLAN, true), vxlanLink(ROUTED, false), link('eth0', 3));

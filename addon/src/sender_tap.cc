@@ -1,0 +1,151 @@
+#include "sender_tap.h"
+
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "error.h"
+#include "packet.h"
+
+namespace missd {
+
+namespace {
+
+constexpr size_t kFramesPerReceive = 64;
+constexpr size_t kFramesPerDrain = 1024;
+/** Some 2,500 frames: all guests of a host that speak at once. */
+constexpr int kBufferBytes = 2 << 20;
+/** As in tap.cc: above this many ports it takes longer to walk the filter than to receive the frame. */
+constexpr size_t kFilteredPorts = 1024;
+constexpr time_t kMutedSeconds = 1;
+
+/** Untagged ARP, RARP and neighbour discovery directly in IPv6 that enter by one of `ports`, or by any. */
+std::vector<sock_filter> FilterFor(const std::vector<uint32_t>& ports, bool all) {
+  constexpr auto kAncillary = [](int what) { return static_cast<uint32_t>(SKF_AD_OFF + what); };
+  std::vector<sock_filter> code = {
+      // The kernel has taken the VLAN tag out of the frame by now.
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kAncillary(SKF_AD_VLAN_TAG_PRESENT)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 9),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 8, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_RARP, 7, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 5),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 3),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 54),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_SOLICIT, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_ADVERT, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kAncillary(SKF_AD_IFINDEX)),
+  };
+  for (size_t i = 0; !all && i < ports.size(); i++) {
+    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1));
+    code.push_back(BPF_STMT(BPF_RET | BPF_K, kSightingBytes));
+  }
+  code.push_back(BPF_STMT(BPF_RET | BPF_K, all ? static_cast<uint32_t>(kSightingBytes) : 0));
+  return code;
+}
+
+int Attach(int fd, std::vector<sock_filter> code) {
+  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
+}
+
+}  // namespace
+
+SenderTap::SenderTap()
+    : socket_(OpenPacket()), timer_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
+  if (!timer_) throw KernelError("open timer", errno);
+  int on = 1;
+  if (setsockopt(socket_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0) {
+    throw KernelError("set PACKET_IGNORE_OUTGOING", errno);
+  }
+  SetReceiveBuffer(socket_.get(), kBufferBytes);
+}
+
+int SenderTap::Filter() {
+  std::vector<uint32_t> heard;
+  for (uint32_t port : ports_)
+    if (muted_.count(port) == 0) heard.push_back(port);
+  bool all = heard.size() > kFilteredPorts;
+  int error = Attach(socket_.get(), FilterFor(heard, all));
+  // net.core.optmem_max bounds the filter in force and the new one together, see tap.cc.
+  if (error == ENOMEM) error = Attach(socket_.get(), FilterFor({}, true));
+  return error;
+}
+
+void SenderTap::Watch(const std::vector<uint32_t>& ports) {
+  bool before = !ports_.empty();
+  ports_ = {ports.begin(), ports.end()};
+  muted_.clear();
+  sightings_.ForgetPorts();
+  // Unbound, it costs other frames nothing.
+  if (ports_.empty() && before) BindPacket(socket_.get(), 0);
+  int error = Filter();
+  if (error != 0) throw KernelError("attach packet filter", error);
+  if (!ports_.empty() && !before) BindPacket(socket_.get(), ETH_P_ALL);
+}
+
+void SenderTap::Mute(uint32_t port) {
+  if (!muted_.insert(port).second) return;
+  // Unfiltered, its frames are still not looked at.
+  Filter();
+  itimerspec once{};
+  once.it_value.tv_sec = kMutedSeconds;
+  timerfd_settime(timer_.get(), 0, &once, nullptr);
+}
+
+void SenderTap::Unmute() {
+  uint64_t times = 0;
+  if (read(timer_.get(), &times, sizeof(times)) < 0) return;
+  muted_.clear();
+  Filter();
+}
+
+SenderBatch SenderTap::Drain() {
+  SenderBatch batch;
+  Unmute();
+  uint64_t now = MillisecondsNow();
+  uint8_t frames[kFramesPerReceive][kSightingBytes];
+  sockaddr_ll from[kFramesPerReceive];
+  iovec vectors[kFramesPerReceive];
+  mmsghdr headers[kFramesPerReceive];
+  for (size_t drained = 0; drained < kFramesPerDrain;) {
+    for (size_t i = 0; i < kFramesPerReceive; i++) {
+      vectors[i] = {frames[i], kSightingBytes};
+      headers[i] = {};
+      headers[i].msg_hdr = {&from[i], sizeof(from[i]), &vectors[i], 1, nullptr, 0, 0};
+    }
+    int received = recvmmsg(socket_.get(), headers, kFramesPerReceive, MSG_DONTWAIT, nullptr);
+    if (received < 0) {
+      batch.error = UnexpectedError(errno);
+      break;
+    }
+    for (size_t i = 0; i < static_cast<size_t>(received); i++) {
+      uint32_t port = static_cast<uint32_t>(from[i].sll_ifindex);
+      if (ports_.count(port) == 0 || muted_.count(port) > 0) continue;
+      if (sightings_.Floods(port, now)) Mute(port);
+      Sighting sighting;
+      sighting.port = port;
+      if (ParseSighting({frames[i], headers[i].msg_len}, &sighting) && sightings_.Note(sighting, now))
+        batch.sightings.push_back(sighting);
+    }
+    drained += static_cast<size_t>(received);
+    if (static_cast<size_t>(received) < kFramesPerReceive) break;
+  }
+  batch.passed_over = sightings_.TakePassedOver();
+  tpacket_stats statistics{};
+  socklen_t size = sizeof(statistics);
+  if (getsockopt(socket_.get(), SOL_PACKET, PACKET_STATISTICS, &statistics, &size) == 0)
+    batch.lost = statistics.tp_drops;
+  return batch;
+}
+
+}  // namespace missd
