@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UsageError, reasonOf } from './base/errors.ts';
 import { COMMANDS } from './cli/commands.ts';
-import { onOneLine } from './screen/steering.ts';
+import { onOneLine } from './screen/escape-controls.ts';
 import { VERSION } from './base/version.ts';
 
 const USAGE = 2;

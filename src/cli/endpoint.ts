@@ -15,7 +15,7 @@ import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { ipArgument, macArgument, vtepArgument } from './arguments.ts';
 import { columns } from '../screen/columns.ts';
 import { say, sayJson } from '../screen/say.ts';
-import { onOneLine } from '../screen/steering.ts';
+import { onOneLine } from '../screen/escape-controls.ts';
 import { widthOf } from '../screen/size.ts';
 import { withRedis } from './redis.ts';
 

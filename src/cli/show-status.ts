@@ -142,7 +142,7 @@ function summary(status: Status, width: number, palette: Palette): string[] {
     say('throttled', few(status.throttled.map(({ port, device }) => `${port} of ${device}`)).join(', '), red);
   if (status.shed.length > 0)
     say(
-      'shed',
+      'dropped',
       few(status.shed.map(({ port, device, shed }) => `${count(shed)} from ${port} of ${device}`)).join(', '),
       yellow,
     );

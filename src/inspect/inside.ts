@@ -1,4 +1,4 @@
-/** Programs run inside a network namespace, for what the addon does not read: bounded in time, never a shell line. */
+/** Runs programs inside a network namespace, for facts that the addon does not read: with a timeout and without a shell. */
 import { execFile } from 'node:child_process';
 
 export interface Ran {
@@ -7,18 +7,18 @@ export interface Ran {
   stderr: string;
 }
 
-/** A program that tells something tells it at once; one that does not is not waited for, ms. */
-const PATIENCE = 3_000;
+/** Default timeout, ms; such programs end at once. */
+const TIMEOUT = 3_000;
 
 /**
- * Runs to the end, whatever the exit code.
- * @param path of the namespace, null for our own
- * @throws Error in one line where it is not installed, cannot be started or takes too long
+ * Runs a program to its end. An exit code other than 0 is no error.
+ * @param path of the namespace; null for the namespace of this process
+ * @throws Error, a message of one line, if the program is not installed, cannot be started or takes too long
  */
 export function inside(
   path: string | null,
   argv: readonly string[],
-  timeout: number = PATIENCE,
+  timeout: number = TIMEOUT,
 ): Promise<Ran> {
   const [file = '', ...args] = path === null ? argv : ['nsenter', `--net=${path}`, '--', ...argv];
   return new Promise((resolve, reject) => {
@@ -29,7 +29,7 @@ export function inside(
         timeout,
         killSignal: 'SIGKILL',
         maxBuffer: 64 << 20,
-        // What is read by program must not speak the user's language; a user's shell has no sbin in its PATH.
+        // LC_ALL, because the output is parsed; PATH, because an unprivileged user's PATH has no sbin.
         env: { ...process.env, LC_ALL: 'C', PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
       },
       (error, stdout, stderr) => {
@@ -43,7 +43,7 @@ export function inside(
   });
 }
 
-/** What it printed. @throws Error with its own first words where it failed */
+/** The standard output of a program. @throws Error with the first line of its standard error if the program failed */
 export async function printed(path: string | null, argv: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await inside(path, argv);
   if (code !== 0)
@@ -51,7 +51,7 @@ export async function printed(path: string | null, argv: readonly string[]): Pro
   return stdout;
 }
 
-/** What iproute2 prints as JSON. Control characters in a device's name, which the kernel permits, it prints as they are. */
+/** Parses the JSON of iproute2, which does not escape control characters in device names. */
 export const fromJson = (text: string): unknown =>
   JSON.parse(
     text.replace(/[^\P{Cc}\n\r\t]/gu, (raw) => `\\u${raw.charCodeAt(0).toString(16).padStart(4, '0')}`),

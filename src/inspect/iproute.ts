@@ -1,10 +1,10 @@
-/** What iproute2 tells of links and routes beyond what the addon reads. */
+/** Details of links and routes from iproute2 that the addon does not read. */
 import { z } from 'zod';
 import { reasonOf } from '../base/errors.ts';
 import type { Ip } from '../base/vocabulary.ts';
 import { fromJson, inside, printed } from './inside.ts';
 
-/** Only what is used; versions of iproute2 differ in the rest. */
+/** Only the fields that missd uses, because versions of iproute2 differ in the others. */
 const linkSchema = z.object({
   ifindex: z.number(),
   ifname: z.string(),
@@ -35,7 +35,7 @@ export interface LinkDetails {
   name: string;
   mtu: number;
   up: boolean;
-  /** Up, and the other end or the wire is there. */
+  /** IFF_UP and IFF_LOWER_UP. */
   carrier: boolean;
   /** Only on bridges. */
   bridge?: { snooping: boolean; querier: boolean; stp: boolean };
@@ -43,7 +43,7 @@ export interface LinkDetails {
   port?: { state: string; isolated: boolean };
 }
 
-/** By ifindex. @throws Error where iproute2 is not there or says what cannot be read */
+/** @returns links by ifindex @throws Error if iproute2 is not installed or its output cannot be parsed */
 export async function linkDetails(path: string | null): Promise<Map<number, LinkDetails>> {
   return parseLinks(await printed(path, ['ip', '-j', '-d', 'link', 'show']));
 }
@@ -81,7 +81,7 @@ export interface Path {
   device: string;
   source?: Ip;
   gateway?: Ip;
-  /** That of the route, or learned for this destination; absent where the device's counts. */
+  /** MTU of the route, or learned for this destination; absent if the MTU of the device applies. */
   mtu?: number;
 }
 
@@ -95,10 +95,10 @@ const routeSchema = z.object({
 
 /**
  * The route to an address from a namespace.
- * @returns in words why there is none
- * @throws Error where iproute2 is not there
+ * @param to an address; a link-local address with its interface, `fe80::2%eth0`
+ * @returns the route, or the reason why there is none
+ * @throws Error if iproute2 is not installed
  */
-/** @param to an address, a link-local one with its interface: `fe80::2%eth0` */
 export async function pathTo(path: string | null, to: string): Promise<Path | string> {
   const [ip = '', device] = to.split('%');
   const by = device === undefined ? [] : ['oif', device];

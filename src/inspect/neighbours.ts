@@ -1,4 +1,4 @@
-/** What iproute2 tells of neighbours beyond what the addon reads: their ages, and those of other devices. */
+/** Details of neighbours from iproute2 that the addon does not read: their ages, and neighbours of other devices. */
 import { z } from 'zod';
 import type { Ip, Mac } from '../base/vocabulary.ts';
 import { fromJson, printed } from './inside.ts';
@@ -7,11 +7,11 @@ import { fromJson, printed } from './inside.ts';
 export interface NeighbourDetails {
   device: string;
   ip: Ip;
-  /** Absent while the kernel is still asking. */
+  /** Absent in the state INCOMPLETE or FAILED. */
   lladdr?: Mac;
-  /** `REACHABLE`, `FAILED`, …; several at once are joined by commas. */
+  /** `REACHABLE`, `FAILED`, …; several states are joined by commas. */
   state: string;
-  /** Seconds, where the kernel says so. */
+  /** Seconds; absent if the kernel does not tell. */
   usedAgo?: number;
   confirmedAgo?: number;
   updatedAgo?: number;
@@ -29,7 +29,7 @@ const schema = z.array(
   }),
 );
 
-/** @param device only its; all devices' otherwise */
+/** @param device restricts the answer to this device */
 export async function neighbourDetails(
   path: string | null,
   ip: Ip,

@@ -1,4 +1,4 @@
-/** iputils' ping with don't-fragment set, for what really gets through at a size. */
+/** Runs ping of iputils with don't-fragment set, to find out whether a packet of a size gets through. */
 import { reasonOf } from '../base/errors.ts';
 import type { Ip } from '../base/vocabulary.ts';
 import { inside } from './inside.ts';
@@ -7,21 +7,22 @@ export type Pinged =
   /** Milliseconds of the first answer. */
   | { outcome: 'answered'; rtt: number }
   | { outcome: 'silent' }
-  /** Larger than something on the way lets through; `mtu` where it said so. */
+  /** Larger than the MTU of a link on the path; `mtu` if a router reported it. */
   | { outcome: 'too_big'; mtu?: number }
   /** A host reported that the address is unreachable; its text. */
   | { outcome: 'unreachable'; said: string }
   /** ping is not installed or not permitted. */
   | { outcome: 'not_tried'; said: string };
 
-/** What an IP packet of this size leaves for the echo request's payload. */
+/** Payload of an echo request in an IP packet of this size, bytes: without the IP and ICMP headers. */
 const payload = (ip: Ip, size: number): number => size - (ip.includes(':') ? 48 : 28);
 
+/** ms. */
 const TIMEOUT = 6_000;
 
 /**
- * Two echo requests, of which one answer is enough: the first may wait for an entry.
- * @param ip an address, a link-local one with its interface: `fe80::2%eth0`
+ * Sends two echo requests. One answer is enough, because the first request may have to wait for an entry.
+ * @param ip an address; a link-local address with its interface, `fe80::2%eth0`
  * @param size of the IP packet, bytes
  */
 export async function ping(path: string | null, ip: string, size: number): Promise<Pinged> {

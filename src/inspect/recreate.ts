@@ -1,12 +1,12 @@
-/** Commands that make a VXLAN device anew, for what the kernel takes at creation only. */
+/** Commands that recreate a VXLAN device, for flags that the kernel takes only at creation. */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { Link } from '../base/vocabulary.ts';
 import { type CommandLine, blank, device, sh, typed } from '../screen/shell.ts';
 
 /**
- * The same device with the flags missd wants, to be typed one after the other.
- * @param path of its namespace, null for our own
- * @param links of its namespace
+ * Commands, to be typed in this order, that make the same device with the flags that missd needs.
+ * @param path of the device's namespace; null for the namespace of this process
+ * @param links of the device's namespace
  */
 export function recreated(
   link: VxlanLink,
@@ -15,7 +15,7 @@ export function recreated(
 ): CommandLine[] {
   const { vxlan, name, mtu, lladdr, linkNetnsid } = link;
   const master = links.get(link.master);
-  // Of a device that was moved the underlay is elsewhere, and so is its `dev`.
+  // If the device was moved to another namespace, its underlay and its `dev` are in the first one.
   const underlay = linkNetnsid === undefined ? links.get(vxlan.link) : undefined;
   const words = [
     ...['type', 'vxlan', 'id', vxlan.vni, 'dstport', vxlan.dstport],

@@ -1,8 +1,8 @@
-/** How a person would ask the same Redis. */
+/** The redis-cli command for the Redis server of the options. */
 import type { RedisTarget } from '../directory/redis/url.ts';
 import { type CommandLine, sh } from '../screen/shell.ts';
 
-/** `redis-cli` with what leads to the target; a password is asked for. */
+/** `redis-cli` with the options that lead to the target. It asks for the password. */
 export function redisCli(
   { where, username, password, db, tls }: RedisTarget,
   ...words: string[]

@@ -1,19 +1,19 @@
-/** Which process has a socket, found by its inode as `ss -p` finds it. */
+/** Finds the process that has a socket open, by the socket's inode, as `ss -p` does. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 
-/** A host may have 100,000 descriptors open; the look is synchronous, and for a line of the log. ms. */
+/** Longest search, ms: it is synchronous, a host may have 100,000 open descriptors, and the result is only logged. */
 const BUDGET = 200;
 
 export interface SocketOwner {
   pid: number;
-  /** Its name, as it calls itself. */
+  /** The name of the process (/proc/PID/comm), which the process can choose. */
   comm: string;
-  /** File name of the program; absent where that is not ours to see. */
+  /** File name of the program; absent without permission to read it. */
   program?: string;
 }
 
-/** Undefined where it cannot be found: in another PID namespace, or not ours to see. @param proc for tests */
+/** Undefined if the process is not visible: in another PID namespace, or without permission. @param proc for tests */
 export function socketOwner(inode: number, proc = '/proc'): SocketOwner | undefined {
   const wanted = `socket:[${inode}]`;
   const end = performance.now() + BUDGET;
@@ -34,7 +34,7 @@ export function socketOwner(inode: number, proc = '/proc'): SocketOwner | undefi
 
 const entries = (directory: string): string[] => read(() => readdirSync(directory)) ?? [];
 
-/** A process may go at any moment. */
+/** Undefined on any error: a process may end at any moment. */
 function read<T>(look: () => T): T | undefined {
   try {
     return look();

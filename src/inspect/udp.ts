@@ -1,4 +1,4 @@
-/** Whether a socket receives on a UDP port. */
+/** Probes whether a socket receives on a UDP port. */
 import { inside } from './inside.ts';
 
 /** Sends one empty datagram, which VXLAN drops as too short, and waits for an ICMP port unreachable. */

@@ -1,4 +1,4 @@
-/** Which namespace a VXLAN device's packets leave from, where that is another than its own. */
+/** Finds the namespace that a VXLAN device's packets leave from: the namespace in which the device was created. */
 import { readdirSync, readlinkSync } from 'node:fs';
 import { z } from 'zod';
 import type { Namespace } from '../kernel/kernel.ts';
@@ -8,10 +8,10 @@ import { fromJson, printed } from './inside.ts';
 const DOCKER = '/run/docker/netns';
 
 /**
- * The kernel names it by a number that means something in the device's namespace only; iproute2 knows the names under
- * /run/netns. The others in question are told by their addresses.
- * @param path of the device's namespace, null for our own
- * @returns its path, null for our own; undefined where it is none of those one can name
+ * The kernel names the namespace by a number that is valid only in the device's namespace. iproute2 maps it to a name under
+ * /run/netns; other candidates are recognized by their addresses.
+ * @param path of the device's namespace; null for the namespace of this process
+ * @returns its path; null for the namespace of this process; undefined if the namespace has no name here
  */
 export async function underlayPath(
   path: string | null,
@@ -36,13 +36,13 @@ async function nameOf(path: string | null, nsid: number): Promise<string | undef
   return nsidSchema.parse(fromJson(text)).find((one) => one.nsid === nsid)?.name;
 }
 
-/** The host's own, where we are in a container that sees its processes, and Docker's. */
+/** The host's namespace, if this process is in a container that sees the host's processes, and Docker's namespaces. */
 function candidates(): string[] {
   const found = [];
   try {
     if (readlinkSync('/proc/1/ns/net') !== readlinkSync('/proc/self/ns/net')) found.push('/proc/1/ns/net');
   } catch {
-    // Not permitted: then it is none that could be entered either.
+    // A namespace whose link may not be read could not be entered either.
   }
   try {
     found.push(...readdirSync(DOCKER).map((name) => `${DOCKER}/${name}`));

@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
 
-/** Characters that a line takes on the screen; colour takes none. */
+/** The width of a line on the screen; colours have no width. */
 export const visible = (line: string): number => stripVTControlCharacters(line).length;
 
-/** Two blocks of lines, the second from a column on. Lines of the first are shorter than that. */
+/** Puts two blocks of lines side by side. @param column where the second block begins, to the right of the first */
 export function beside(left: readonly string[], right: readonly string[], column: number): string[] {
   return Array.from({ length: Math.max(left.length, right.length) }, (_, at) => {
     const [one = '', other = ''] = [left[at], right[at]];

@@ -1,20 +1,20 @@
 import { cut } from './cut.ts';
 
-/** Makes untrusted text harmless for a terminal: anything but printable ASCII is a question mark. */
+/** Makes untrusted text harmless for a terminal: anything but printable ASCII becomes a question mark. */
 export const harmless = (text: string): string =>
-  // Except what we write ourselves.
+  // missd's own messages contain this apostrophe.
   text.replaceAll('’', "'").replace(/[^\x20-\x7e]/g, '?');
 
-/** Characters of a cell: addresses are shorter, and a malformed record may be cut. */
+/** Longest cell, characters: addresses are shorter, and a malformed record may be cut. */
 const LONGEST = 80;
-/** Of a line that goes on where another did not have the room. */
+/** Indentation of a row's second and further lines. */
 const INDENT = 4;
 const GAP = 2;
 
 /**
- * Left-aligned columns below their titles; the cells are made harmless. Nothing is left out of a row that is longer than a
- * line: it goes on, indented, in the next.
- * @param width characters in a line; Infinity into a pipe, where a row is a line
+ * Left-aligned columns below their titles; the cells are made harmless. A row that is longer than a line continues,
+ * indented, on the next line.
+ * @param width characters in a line; Infinity for a pipe, where each row is one line
  */
 export function columns(
   head: readonly string[],
@@ -30,7 +30,7 @@ export function columns(
     let used = 0;
     for (const [at, cell] of row.entries()) {
       const full = used + cell.length > width;
-      // That there is none need not be said in a line of its own.
+      // An empty cell does not need a line of its own.
       if (full && (cell === '' || cell === '-')) continue;
       if (full && used > 0) {
         made = `${made.trimEnd()}\n${' '.repeat(INDENT)}`;

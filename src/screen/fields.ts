@@ -4,7 +4,7 @@ import type { Cell } from './table.ts';
 
 const GAP = 3;
 
-/** What has a place in one line of at most `width` characters: whole items, the first ones; a first one that is longer is cut. */
+/** The items that fit whole into one line of `width` characters, in their order. A first item that is too long is cut. */
 export function fields(items: readonly Cell[], width: number): string {
   let made = '';
   let used = 0;

@@ -1,4 +1,4 @@
-/** Numbers for people. */
+/** Numbers in the output. */
 
 /** `12,345`, and from ten million on `12.3 M`. */
 export function count(value: number): string {
@@ -7,11 +7,11 @@ export function count(value: number): string {
   return `${(value / unit).toLocaleString('en-US', { maximumFractionDigits: 1 })} ${letter}`;
 }
 
-/** Of something a second: `0`, `0.3`, `12`, `1,234`. */
+/** A rate per second: `0`, `0.3`, `12`, `1,234`. */
 export function rate(value: number): string {
   if (value >= 9.95) return count(value);
   return value < 0.05 ? (value > 0 ? '<0.1' : '0') : value.toFixed(1).replace(/\.0$/, '');
 }
 
-/** `12 MB`, as memory is counted. */
+/** `12 MB`, in units of 2^20 bytes. */
 export const megabytes = (bytes: number): string => `${Math.round(bytes / 1024 ** 2)} MB`;

@@ -1,9 +1,9 @@
-/** Standard output, for people as text and for programs as JSON. */
+/** Standard output, as text or as JSON. */
 
-import { withoutSteering } from './steering.ts';
+import { escapeControls } from './escape-controls.ts';
 
 export function say(text: string): void {
-  process.stdout.write(withoutSteering(text));
+  process.stdout.write(escapeControls(text));
 }
 
 export function sayJson(value: unknown): void {

@@ -1,13 +1,13 @@
 /**
- * Command lines that a person is told to type. Names of devices, namespaces and files are anybody's to choose, so each value
- * becomes one word of a POSIX shell (XCU 2.2, Quoting), in printable ASCII: what `harmless` leaves as it is.
+ * Command lines that the output suggests. Names of devices, namespaces and files are untrusted, so each value becomes one
+ * word of a POSIX shell (XCU 2.2, Quoting) in printable ASCII, which `harmless` does not change.
  */
 declare const made: unique symbol;
 
-/** A command line in which every value is quoted: `sh` is the only way to one. */
+/** A command line in which every value is quoted. Only the functions of this file make one. */
 export type CommandLine = string & { readonly [made]: true };
 
-/** What the reader has to fill in, `<VTEP>`; it stands as it is. */
+/** A value that the reader has to fill in, such as `<VTEP>`; it is not quoted. */
 export class Blank {
   readonly text: string;
 
@@ -18,7 +18,7 @@ export class Blank {
 
 export const blank = (name: string): Blank => new Blank(name);
 
-/** A list is as many words as it has. */
+/** A list becomes one word per item. */
 export type Word = string | number | Blank;
 type Value = Word | readonly Word[];
 
@@ -29,7 +29,7 @@ export function sh(fixed: TemplateStringsArray, ...values: readonly Value[]): Co
   let line = fixed[0] ?? '';
   for (const [at, value] of values.entries()) {
     const words = Array.isArray(value) ? (value as readonly Word[]) : [value as Word];
-    // An empty list takes the space before it along.
+    // An empty list also removes the space before it.
     line =
       (words.length === 0 ? line.replace(/ $/, '') : line + words.map(word).join(' ')) +
       (fixed[at + 1] ?? '');
@@ -39,11 +39,11 @@ export function sh(fixed: TemplateStringsArray, ...values: readonly Value[]): Co
 
 const word = (value: Word): string => (value instanceof Blank ? value.text : quoted(String(value)));
 
-/** Whatever it contains, it stays one word. */
+/** Quotes a text as one word. */
 export function quoted(text: string): string {
   if (/^[\w@%+=:,./-]+$/.test(text)) return text;
   if (/^[\x20-\x7e]*$/.test(text)) return `'${text.replaceAll("'", `'\\''`)}'`;
-  // printf(1) makes the bytes: a terminal must not get them, and `$'…'` is not known to every shell.
+  // printf(1) makes the bytes, because a terminal must not get them, and not every shell knows `$'…'`.
   const bytes = [...Buffer.from(text)].map((byte) =>
     /[\w@+=:,./]/.test(String.fromCharCode(byte))
       ? String.fromCharCode(byte)
@@ -54,7 +54,7 @@ export function quoted(text: string): string {
   return `"$(printf '${bytes.join('')}')"`;
 }
 
-/** A command line with more words at its end. */
+/** Appends words to a command line. */
 export const extended = (command: CommandLine, ...words: readonly Word[]): CommandLine =>
   [command, ...words.map(word)].join(' ') as CommandLine;
 
@@ -64,11 +64,11 @@ export const allOf = (commands: readonly CommandLine[]): CommandLine => commands
 export const piped = (command: CommandLine, reader: CommandLine): CommandLine =>
   `${command} | ${reader}` as CommandLine;
 
-/** A remark behind a command, which the shell leaves out. */
+/** Appends a shell comment to a command. */
 export const remarked = (command: CommandLine, remark: string): CommandLine =>
   `${command}   # ${remark}` as CommandLine;
 
-/** Words in front of which a device name needs `dev`: iproute2 takes them, and every beginning of `help`, for something else. */
+/** Device names that need `dev` before them: iproute2 takes them, and every prefix of `help`, for keywords. */
 const KEYWORDS = new Set(
   'dev up down type name index link master nomaster vrf netns mtu address addr arp group multicast promisc allmulticast alias qlen txqueuelen trailers dynamic protodown'.split(
     ' ',
@@ -80,8 +80,8 @@ export const device = (name: string): string | string[] =>
   KEYWORDS.has(name) || 'help'.startsWith(name) ? ['dev', name] : name;
 
 /**
- * How a person would run it in a network namespace.
- * @param path of the namespace, null for our own
+ * The command line that runs a command in a network namespace.
+ * @param path of the namespace; null for the namespace of this process
  */
 export function typed(path: string | null, command: CommandLine): CommandLine {
   if (path === null) return command;
@@ -97,8 +97,8 @@ export function typed(path: string | null, command: CommandLine): CommandLine {
 }
 
 /**
- * Sets a kernel parameter of a namespace. sysctl(8) takes the dots of a name for its separators unless the separators
- * are slashes, and some characters for a pattern.
+ * The command that sets a kernel parameter of a namespace. sysctl(8) takes dots in a device name for separators unless the
+ * separators are slashes, and some characters for a pattern.
  * @param parts of the name, from `net` on
  */
 export function setSysctl(path: string | null, parts: readonly string[], value: number): CommandLine {

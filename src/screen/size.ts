@@ -1,14 +1,14 @@
-/** Where output goes, as far as its size matters; `process.stdout` for one. Node leaves these out where it is no terminal. */
+/** The size of an output, such as `process.stdout`. In Node these are absent if the output is not a terminal. */
 export interface Sized {
   isTTY?: boolean;
   columns?: number;
   rows?: number;
 }
 
-/** Of a terminal that does not know its own, as on a serial line. */
+/** The size of a terminal that does not tell its own, as on a serial line. */
 const USUAL = { width: 80, height: 24 };
 
-/** Characters in a line: as many as one likes into a pipe or file, where nobody sees them wrapped. */
+/** Characters in a line; Infinity for a pipe or a file, where lines are not wrapped. */
 export const widthOf = ({ isTTY, columns }: Sized): number =>
   isTTY === true ? columns || USUAL.width : Infinity;
 

@@ -1,6 +1,6 @@
 /**
- * Aligned columns below their titles, in lines of at most so many characters. Where they do not fit, in this order: what
- * may give way is cut, what may be missing is left out, and at last every line is cut. What is in a cell is made harmless.
+ * Aligned columns below their titles. If a line is too long, optional columns are left out, then the widest columns are
+ * narrowed to their `least` width, and finally every line is cut. Cells are made harmless.
  */
 import { harmless } from './columns.ts';
 import { cut } from './cut.ts';
@@ -9,13 +9,13 @@ import { wrapped } from './wrap.ts';
 
 export interface Column {
   title: string;
-  /** For numbers. */
+  /** Right-aligned, for numbers. */
   right?: boolean;
-  /** It may be cut to so many characters. */
+  /** The column may be narrowed to so many characters. */
   least?: number;
-  /** It may be left out, the last one first. */
+  /** The column may be left out; the last optional column goes first. */
   optional?: boolean;
-  /** Words, in as many lines as it takes; only the last column can. */
+  /** The text is wrapped; only the last column can be prose. */
   prose?: boolean;
 }
 
@@ -30,14 +30,14 @@ const LEAST_PROSE = 24;
 interface Shown {
   column: Column;
   cells: readonly { text: string; paint: Paint }[];
-  /** Characters it takes, and can do with. */
+  /** Width of the column, and its minimum, characters. */
   width: number;
   least: number;
 }
 
 const plain: Paint = (text) => text;
 
-/** @param width characters; Infinity where no line is too long */
+/** @param width characters in a line; Infinity if lines may have any length */
 export function table(
   columns: readonly Column[],
   rows: readonly (readonly Cell[])[],
@@ -71,7 +71,7 @@ function shownAs(column: Column, rows: readonly (readonly Cell[])[], at: number)
 const total = (widths: readonly number[]): number =>
   widths.reduce((sum, width) => sum + width, (widths.length - 1) * GAP);
 
-/** Leaves out and narrows what has to be. */
+/** Leaves out and narrows columns until they fit. */
 function fitted(all: readonly Shown[], width: number): readonly Shown[] {
   let shown = all;
   while (total(shown.map(({ least }) => least)) > width) {
@@ -87,7 +87,7 @@ function fitted(all: readonly Shown[], width: number): readonly Shown[] {
   return shown;
 }
 
-/** One, or more where the last column is prose. */
+/** The lines of a row: one, or more if the last column is prose. */
 function lines(row: number, shown: readonly Shown[], width: number): string[] {
   const cells = shown.map((one) => one.cells[row] ?? { text: '', paint: plain });
   const last = shown.at(-1);
@@ -116,7 +116,7 @@ function line(
     const short = cut(text, room);
     const space = ' '.repeat(room - short.length);
     const end = at === cells.length - 1;
-    // Spaces are not painted: some terminals show them.
+    // Spaces get no colour, because some terminals show it.
     made +=
       ' '.repeat(gap) + (column?.right === true ? space + paint(short) : paint(short) + (end ? '' : space));
     used += gap + room;

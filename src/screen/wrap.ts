@@ -1,6 +1,6 @@
 /**
- * Words in lines of at most `width` characters. A longer word is broken; or, where somebody is to copy it, has a line to
- * itself, however long.
+ * Wraps words into lines of at most `width` characters.
+ * @param longer what happens to a word that is longer than a line; `whole` is for text that is to be copied
  */
 export function wrapped(
   words: readonly string[],

@@ -9,14 +9,14 @@ export interface Condition {
   words: string;
 }
 
-/** The part of a daemon that is used here. */
+/** The parts of a daemon that the condition depends on. */
 export interface Standing {
   readiness: Pick<Readiness, 'unserved' | 'directory'>;
   host: { devices: () => readonly { name: string }[] };
   reconciler: { guard: { active: readonly number[] } };
 }
 
-/** Named up to this many, counted beyond. */
+/** Up to this many devices are named; more are counted. */
 const FEW = 2;
 
 export function conditionOf(daemon: Standing): Condition {
@@ -40,7 +40,7 @@ const said = new WeakMap<DirectoryState, string>();
 function directory(state: DirectoryState): string[] {
   if (state.up) return [];
   const since = said.get(state) ?? clockTime(state.since);
-  // Reckoned again, it might differ by what the clocks drift.
+  // Kept, because the wall clock and the monotonic clock drift, and a second computation could differ.
   said.set(state, since);
   return [`directory down since ${since} (${state.reason}), entries stay`];
 }
@@ -48,7 +48,7 @@ function directory(state: DirectoryState): string[] {
 function guard(vnis: readonly number[]): string[] {
   if (vnis.length === 0) return [];
   const some = `${vnis.slice(0, FEW).join(', ')}${vnis.length > FEW ? `, … (${vnis.length})` : ''}`;
-  return [`withdrawal guard: most records of VNI ${some} went at once, entries stay for now`];
+  return [`withdrawal guard: VNI ${some} lost most records all at once, entries stay for now`];
 }
 
 /** UTC, to the second. @param since on the monotonic clock, ms */

@@ -1,4 +1,4 @@
-/** From the options of `missd run` to a unit that works as a service, or to the reason why it would not. */
+/** Makes a unit from the options of `missd run`, or refuses options that cannot work in a service. */
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { RunOptions } from '../config/options.ts';
@@ -7,7 +7,7 @@ import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
 import type { Given } from '../config/given.ts';
 import { SIGNATURE, credentialPath, renderUnit } from './unit.ts';
 
-/** Files that hold secrets or may: systemd reads them as root and hands the daemon copies. */
+/** Options whose files may hold secrets: systemd reads the files as root and gives the daemon copies. */
 const SECRETS = new Set([
   'config',
   'redis-password-file',
@@ -17,14 +17,14 @@ const SECRETS = new Set([
   'redis-key',
 ]);
 
-/** Directories that a service does not see, or sees empty (ProtectHome, PrivateTmp). */
+/** Directories that are hidden or empty in a service (ProtectHome, PrivateTmp). */
 const HIDDEN = /^\/(home|root|run\/user|tmp|var\/tmp)\//;
 
 const OTHERS_READ = 0o004;
 const OTHERS_ENTER = 0o001;
 const OTHERS_WRITE = 0o002;
 
-/** The program as it runs now. */
+/** The program that runs now. */
 export interface Program {
   /** Absolute paths of node and of `dist/main.js`. */
   node: string;
@@ -32,16 +32,16 @@ export interface Program {
 }
 
 /**
- * @param given as on the command line
- * @param options the same, understood
- * @throws UsageError naming what a service could not have
+ * @param given the options as typed
+ * @param options the same options, parsed
+ * @throws UsageError that names an option or file that cannot work in a service
  */
 export function unitFor({ node, main }: Program, given: readonly Given[], options: RunOptions): string {
   const entersNamespaces = options.netns.length > 0;
   const processes = options.netns.find((path) => path.startsWith('/proc/'));
   if (processes !== undefined)
     throw new UsageError(
-      `${processes}: the service may not look into other processes: give it a name (ip netns attach NAME PID)`,
+      `${processes}: the service cannot see other processes: give the namespace a name (ip netns attach NAME PID)`,
     );
   const credentials = new Map<string, string>();
   const words = given.flatMap(({ name, text }): string[] => {
@@ -59,20 +59,20 @@ export function unitFor({ node, main }: Program, given: readonly Given[], option
     mustBeVisible(path, 'put it into /etc/missd');
     if (!entersNamespaces) mustBeReadable(path);
   }
-  // Another missd is waited for; the journal is read by people.
-  const standing = [
+  // The service waits while another missd serves the devices. People read its log in the journal.
+  const defaults = [
     '--wait',
     ...(given.some(({ name }) => name === 'log-format') ? [] : ['--log-format', 'pretty']),
   ];
   return renderUnit({
-    command: [node, main, 'run', ...words, ...standing],
+    command: [node, main, 'run', ...words, ...defaults],
     entersNamespaces,
     credentials,
     groups: options.directory === undefined ? groupsOf(options) : [],
   });
 }
 
-/** @throws UsageError where a service could not run it from where it lies */
+/** @throws UsageError if a service could not run the program at its path */
 export function mustSuit({ node, main }: Program, { netns }: RunOptions): void {
   for (const path of [node, main]) {
     mustBeVisible(path, 'install Node and missd for all users (npm install -g)');
@@ -92,7 +92,7 @@ function mustHoldNoPassword(url: string): void {
 }
 
 function mustBeVisible(path: string, instead: string): void {
-  if (HIDDEN.test(path)) throw new UsageError(`${path}: a service does not see what is there: ${instead}`);
+  if (HIDDEN.test(path)) throw new UsageError(`${path}: a service cannot see this directory: ${instead}`);
 }
 
 /** The daemon runs as an unprivileged user without groups, so the file must be readable by others. */
@@ -109,7 +109,7 @@ function mustBeReadable(path: string): void {
   }
 }
 
-/** Debian's Redis lets its socket be used by the group redis. */
+/** On Debian the group redis may use the socket of Redis, so the service needs that group. */
 function groupsOf(options: RunOptions): string[] {
   const { where } = redisTarget(options);
   if (where.kind !== 'socket') return [];
@@ -125,7 +125,7 @@ export function writeUnit(file: string, unit: string): void {
   });
 }
 
-/** Also takes it out of what starts with the machine. @throws RuntimeFailure where there is none of ours */
+/** Removes the unit and disables it. @throws RuntimeFailure if there is no unit that missd wrote */
 export function removeUnit(file: string): void {
   if (!existsSync(file))
     throw new RuntimeFailure(`${file} does not exist: missd is not installed as a service`);

@@ -1,17 +1,17 @@
 /**
- * What a service manager is told, as sd_notify(3) and sd_watchdog_enabled(3) have it. systemd says in the environment
- * where it listens and how often it wants to hear that all is well.
+ * Messages to a service manager (sd_notify(3), sd_watchdog_enabled(3)). The environment names the socket of the manager
+ * and the watchdog's interval.
  */
 import { addon } from '../kernel/addon.ts';
 
 type Environment = Record<string, string | undefined>;
 type Deliver = (socket: string, text: string) => void;
 
-/** Between two signs of life, ms, however rarely they are asked for. */
+/** Longest time between two WATCHDOG messages, ms, also if the manager accepts a longer one. */
 const LONGEST = 60_000;
 
 export class Notifier {
-  /** Between signs of life that are asked for, ms: half of what is waited for; undefined where nobody waits. */
+  /** Time between two WATCHDOG messages, ms: half of WATCHDOG_USEC; undefined without a watchdog. */
   readonly watchdog: number | undefined;
   readonly #socket: string;
   readonly #deliver: Deliver;
@@ -19,13 +19,13 @@ export class Notifier {
   readonly #pending = new Map<string, string>();
 
   /**
-   * Takes what concerns this process out of its environment, so that no child takes it for its own.
-   * @returns undefined where no service manager listens
+   * Removes the variables from the environment, so that no child process sends messages with them.
+   * @returns undefined without a service manager
    */
   static take(env: Environment = process.env, deliver: Deliver = addon.notify): Notifier | undefined {
     const { NOTIFY_SOCKET: socket, WATCHDOG_USEC: microseconds, WATCHDOG_PID: pid } = env;
     for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) Reflect.deleteProperty(env, name);
-    // Others than paths and abstract names are for virtual machines (vsock:).
+    // An address of another form (vsock:) is for virtual machines.
     if (socket === undefined || !/^[/@]./.test(socket)) return undefined;
     const meant = pid === undefined || Number(pid) === process.pid;
     const interval = meant ? Number(microseconds) / 1000 / 2 : NaN;
@@ -38,7 +38,7 @@ export class Notifier {
     this.#deliver = deliver;
   }
 
-  /** Says it now, or with the next word: a manager that does not read at the moment is not waited for. */
+  /** Sends the variables, or keeps them for the next call if the manager does not read: sending never blocks. */
   tell(words: Record<string, string>): void {
     for (const [name, value] of Object.entries(words))
       this.#pending.set(name, value.replace(/\s*[\r\n]+\s*/g, ' '));
@@ -47,7 +47,7 @@ export class Notifier {
       this.#deliver(this.#socket, [...this.#pending].map((word) => word.join('=')).join('\n'));
       this.#pending.clear();
     } catch {
-      // Its queue is full, or it is being restarted.
+      // The manager's queue is full, or the manager is being restarted.
     }
   }
 }

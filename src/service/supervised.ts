@@ -5,12 +5,12 @@ import { type Standing, conditionOf } from './condition.ts';
 import type { Notifier } from './notify.ts';
 
 /** Time between two checks of the status, ms. */
-const LOOK = 250;
-/** How much longer than now a start may take, µs: said again and again while something is waited for that may come. */
+const CHECK = 250;
+/** EXTEND_TIMEOUT_USEC, µs from now. Every check sends it while the start waits, for a namespace for example. */
 const MORE_TIME = '30000000';
 
-/** One that cannot tell is on its way out. */
-function isDeaf(kernel: { neglected: () => boolean }): boolean {
+/** Whether misses wait unread. A namespace that throws is being closed. */
+function isStalled(kernel: { neglected: () => boolean }): boolean {
   try {
     return kernel.neglected();
   } catch {
@@ -18,22 +18,22 @@ function isDeaf(kernel: { neglected: () => boolean }): boolean {
   }
 }
 
-/** The part of a daemon that is used here. */
+/** The parts of a daemon that the service manager is told about. */
 export type Supervised = Standing & {
   host: { namespaces: ReadonlyMap<string, { name: string; kernel: { neglected: () => boolean } }> };
 };
 
 /**
- * Tells the manager how the daemon stands until it is unsubscribed from, and that it stops then: READY once, STATUS
- * whenever it changes, and WATCHDOG while the event loop turns and what the kernel says is read.
- * @param notifier undefined where there is no manager
+ * Sends the manager READY once, STATUS at every change, WATCHDOG while the event loop runs and misses are read, and
+ * STOPPING at the end of the subscription.
+ * @param notifier undefined without a service manager
  */
 export function supervised(daemon: Supervised, notifier: Notifier | undefined, log: Logger): Subscription {
   const telling = new Subscription();
   if (notifier === undefined) return telling;
   let said = '';
   let ready = false;
-  const look = (): void => {
+  const check = (): void => {
     const { serving, words } = conditionOf(daemon);
     const news: Record<string, string> = {};
     if (words !== said) news['STATUS'] = words;
@@ -43,13 +43,16 @@ export function supervised(daemon: Supervised, notifier: Notifier | undefined, l
     said = words;
     ready ||= serving;
   };
-  const live = (): void => {
-    const deaf = [...daemon.host.namespaces.values()].filter(({ kernel }) => isDeaf(kernel));
-    if (deaf.length === 0) notifier.tell({ WATCHDOG: '1' });
-    else log.error(`misses of ${deaf.map(({ name }) => name).join(', ')} wait unread; no sign of life`);
+  const watchdog = (): void => {
+    const stalled = [...daemon.host.namespaces.values()].filter(({ kernel }) => isStalled(kernel));
+    if (stalled.length === 0) notifier.tell({ WATCHDOG: '1' });
+    else
+      log.error(
+        `misses of ${stalled.map(({ name }) => name).join(', ')} are not being read; no watchdog message is sent`,
+      );
   };
-  const timers = [setInterval(look, LOOK)];
-  if (notifier.watchdog !== undefined) timers.push(setInterval(live, notifier.watchdog));
+  const timers = [setInterval(check, CHECK)];
+  if (notifier.watchdog !== undefined) timers.push(setInterval(watchdog, notifier.watchdog));
   telling.add(() => {
     timers.forEach(clearInterval);
     notifier.tell({ STOPPING: '1', STATUS: 'stopping' });

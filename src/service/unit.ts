@@ -1,33 +1,33 @@
-/** The systemd unit: as much as the daemon needs and no more, each line held by a test against `systemd-analyze`. */
+/** The systemd unit, with the rights that the daemon needs and no others. A test checks it with `systemd-analyze`. */
 
-/** What of a unit differs from host to host. */
+/** The parts of a unit that differ between hosts. */
 export interface UnitOptions {
-  /** The program and its arguments, as they are to be executed. */
+  /** The program and its arguments. */
   command: readonly string[];
-  /** Whether namespaces other than the host's are entered, which takes CAP_SYS_ADMIN. */
+  /** Whether the daemon enters other namespaces, which needs CAP_SYS_ADMIN. */
   entersNamespaces: boolean;
-  /** Files that only root may read, by the name under which the daemon gets its copy. */
+  /** Files that only root may read, by the name of the credential. */
   credentials: ReadonlyMap<string, string>;
-  /** Whose sockets and files the daemon may use besides its own. */
+  /** Supplementary groups, for the socket of Redis. */
   groups: readonly string[];
 }
 
 /** Marks a unit that missd wrote. */
 export const SIGNATURE = '# Written by `missd service install`';
 
-/** Where systemd looks first. */
+/** The directory that takes precedence over all others (systemd.unit(5), UNIT FILE LOAD PATH). */
 export const UNIT_FILE = '/etc/systemd/system/missd.service';
 
-/** Where a service finds its credentials (systemd.exec(5), CREDENTIALS). */
+/** The path of a credential inside the service (systemd.exec(5), CREDENTIALS). */
 export const credentialPath = (name: string): string => `%d/${name}`;
 
 export function renderUnit({ command, entersNamespaces, credentials, groups }: UnitOptions): string {
   const capabilities = `CAP_NET_ADMIN CAP_NET_RAW${entersNamespaces ? ' CAP_SYS_ADMIN' : ''}`;
-  return `${SIGNATURE}, which writes it again: put changes of your own into \`systemctl edit missd\`.
+  return `${SIGNATURE}, which overwrites it: put your own changes into \`systemctl edit missd\`.
 [Unit]
 Description=missd, answers VXLAN misses from a directory
 After=network.target
-# A host without it has no new pairs: it is never given up.
+# Without missd no new pair of guests can talk, so systemd restarts it without a limit.
 StartLimitIntervalSec=0
 
 [Service]
@@ -37,10 +37,10 @@ ExecReload=/bin/kill -HUP $MAINPID
 SyslogIdentifier=missd
 Restart=always
 RestartSec=3
-# What cannot be meant is not tried again.
+# Exit code 2 means invalid usage or configuration, which a restart does not fix.
 RestartPreventExitStatus=2
 WatchdogSec=30
-# It ends what it began in the kernel (nft) first. Its entries stay, and traffic with them.
+# missd removes its nftables tables before it stops. Its entries stay, so traffic goes on.
 KillMode=mixed
 TimeoutStopSec=20
 OOMScoreAdjust=-500
@@ -78,7 +78,7 @@ RemoveIPC=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes
 UMask=0077
-# The journal of its entries outlives it, as they do.
+# The journal of the entries has to outlive missd, as the entries do.
 RuntimeDirectory=missd
 RuntimeDirectoryMode=0700
 RuntimeDirectoryPreserve=yes
@@ -90,13 +90,13 @@ WantedBy=multi-user.target
 
 const identity = (entersNamespaces: boolean): string =>
   entersNamespaces
-    ? '# Root without root’s powers: who may enter namespaces needs to reach their files, which are root’s.\nUser=root'
+    ? '# Root without capabilities other than those below: only root may open the files of namespaces.\nUser=root'
     : 'DynamicUser=yes';
 
 const lines = (name: string, values: readonly string[]): string =>
   values.map((value) => `${name}=${value.replaceAll('%', '%%')}\n`).join('');
 
-/** One word of a command line (systemd.service(5), COMMAND LINES). A specifier that is meant, `%d`, stays. */
+/** Quotes one word of a command line (systemd.service(5), COMMAND LINES). The specifier `%d` of a credential stays. */
 function quoted(word: string): string {
   const escaped = word
     .replace(/%(?!d\/)/g, '%%')

@@ -1,4 +1,4 @@
-/** The lower part of the screen: devices, and the addresses that are asked for. */
+/** The lower part of the screen: devices, and the addresses that guests ask for. */
 import { deviceState } from './status-words.ts';
 import type { AskedFor } from '../observe/top-addresses/report.ts';
 import { count, rate } from '../screen/number.ts';

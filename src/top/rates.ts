@@ -5,11 +5,11 @@ import type { Distribution, Status } from '../observe/http/status.ts';
 import { quantile } from '../observe/metrics/quantile.ts';
 import type { Sample } from './sample.ts';
 
-/** What `missd top` shows; as JSON with `--json`. Rates are a second, latencies in seconds. */
+/** One frame of `missd top`; the JSON of `--json`. Rates are per second, latencies in seconds. */
 export interface Frame {
   time: Date;
   status: Status;
-  /** Since the look before; absent for the first one at a daemon. */
+  /** Since the sample before; absent in the first frame of a daemon. */
   since?: Since;
 }
 
@@ -17,7 +17,7 @@ export interface Since {
   seconds: number;
   misses: Record<string, number>;
   ignored: Record<string, number>;
-  /** Of both layers. */
+  /** L2 and L3 together. */
   resolutions: Record<string, number>;
   overruns: number;
   shed: number;
@@ -25,11 +25,11 @@ export interface Since {
   lookup: Percentiles;
   /** Misses by `device@namespace`. */
   devices: Record<string, number>;
-  /** Misses by `address@device@namespace`, of the hottest addresses that were there before, too. */
+  /** Misses by `address@device@namespace`, for addresses that are in both samples. */
   hottest: Record<string, number>;
 }
 
-/** Undefined where nothing happened. */
+/** The percentiles are undefined if nothing was counted. */
 export interface Percentiles {
   count: number;
   p50: number | undefined;
@@ -37,11 +37,11 @@ export interface Percentiles {
   p99: number | undefined;
 }
 
-/** What there is to show: a daemon that does not answer, with what was last known of it; else how it fares. */
+/** The content of the screen: a frame; or, if the daemon does not answer, the reason and the last frame. */
 export type View =
   { silent: string; time: Date; since: Date; last?: Frame } | (Frame & { silent?: undefined });
 
-/** Adds a sample to the earlier ones. */
+/** Makes the next view from a sample, and the view and the sample before. */
 export function view(before: View | undefined, sample: Sample, last: Sample | undefined): View {
   const { time } = sample;
   if ('silent' in sample) {
@@ -82,7 +82,7 @@ function between(before: Status, now: Status, seconds: number): Since {
   };
 }
 
-/** What was not among the hottest before has no rate yet: it was asked for before, too. */
+/** An address that is not in the sample before has no rate, because its count then is unknown. */
 function known(
   rates: (of: Record<string, number>, earlier: Record<string, number>) => Record<string, number>,
   of: Record<string, number>,

@@ -1,4 +1,4 @@
-/** A look at a daemon as lines of a screen. Pure: nothing is known here of terminals but their size. */
+/** Renders a view as lines of a screen. Pure: the size is all that it takes from the terminal. */
 import { beside } from '../screen/beside.ts';
 import { cut } from '../screen/cut.ts';
 import { harmless } from '../screen/columns.ts';
@@ -11,19 +11,19 @@ import { summary } from './summary.ts';
 export interface Size {
   /** Characters in a line. */
   width: number;
-  /** Lines; Infinity where there is no screen. */
+  /** Lines; Infinity if the output is not a terminal. */
   height: number;
 }
 
 /** From this width on the two lists of addresses are side by side. */
 const WIDE = 150;
 const GAP = 3;
-/** Rows of a list where the height does not say. */
+/** Rows of a list if the height is Infinity. */
 const MOST_ROWS = 10;
 
 /**
- * Lines no longer than the width, and no more of them than the height.
- * @param every seconds between two looks
+ * @param every seconds between two samples
+ * @returns lines within the width and the height
  */
 export function render(view: View, every: number, size: Size, palette: Palette): string[] {
   const { width, height } = size;
@@ -46,7 +46,7 @@ export function render(view: View, every: number, size: Size, palette: Palette):
   return lines.slice(0, height);
 }
 
-/** The first above the others, an empty line before each. */
+/** The first list above the others, an empty line before each. */
 function lists(all: readonly List[], { width, height }: Size, palette: Palette): string[] {
   const [first, ...asked] = all.filter(({ rows }) => rows.length > 0);
   if (first === undefined) return [];
@@ -63,7 +63,7 @@ function lists(all: readonly List[], { width, height }: Size, palette: Palette):
   });
 }
 
-/** So many rows of a list, the last saying how many are missing. */
+/** At most `room` rows of a list; the last row tells how many are missing. */
 function some({ columns, rows }: List, room: number, width: number, palette: Palette): string[] {
   if (rows.length <= room) return table(columns, rows, width, palette);
   const missing = palette.dim(cut(`… ${rows.length - room + 1} more`, width));

@@ -6,12 +6,12 @@ import type { Status } from '../observe/http/status.ts';
 
 /** The result of one sample. */
 export type Sample = {
-  /** When, and the same on the clock that only goes forward, ms. */
   time: Date;
+  /** The same on the monotonic clock, ms. */
   at: number;
 } & ({ status: Status } | { silent: string });
 
-/** A look at once and then one every so many seconds; one that takes longer than that is waited for. */
+/** Samples at once and then every `seconds`; a sample that takes longer delays the next. */
 export const samples = (url: string, seconds: number): Observable<Sample> =>
   timer(0, seconds * 1000).pipe(
     exhaustMap(() =>

@@ -1,6 +1,6 @@
 /**
- * The terminal while `missd top` has it: the other screen, no cursor, keys one by one. Whatever ends the program, the
- * terminal is given back as it was (xterm, ctlseqs: "Alternate Screen Buffer").
+ * The terminal while `missd top` runs: the alternate screen buffer, no cursor, raw keys (xterm, ctlseqs: "Alternate Screen
+ * Buffer"). The terminal is restored however the program ends.
  */
 import type { ReadStream, WriteStream } from 'node:tty';
 import { type Observable, filter, fromEvent, map, merge } from 'rxjs';
@@ -14,7 +14,7 @@ const HOME = '\u001b[H';
 const TO_LINE_END = '\u001b[K';
 const TO_SCREEN_END = '\u001b[J';
 
-/** As a terminal sends it when it is asked not to make a signal of it. */
+/** A terminal in raw mode sends this character instead of SIGINT. */
 const CTRL_C = '\u0003';
 
 export class Screen {
@@ -54,7 +54,7 @@ export class Screen {
     process.once('exit', this.leave);
     // Leaves the alternate screen before the error is printed, else it would not be visible.
     process.once('uncaughtExceptionMonitor', this.leave);
-    // A terminal that is closed cannot be read any more; its SIGHUP tells the same.
+    // Reading a closed terminal fails; SIGHUP reports the same and ends the program.
     this.#keys.on('error', () => undefined);
     if (this.#keys.isTTY) this.#keys.setRawMode(true);
     this.#out.write(ENTER);
@@ -72,7 +72,7 @@ export class Screen {
     try {
       if (this.#keys.isTTY) this.#keys.setRawMode(false);
     } catch {
-      // It is closed: there is nothing to give back.
+      // The terminal is closed, so its mode does not matter.
     }
     this.#keys.pause();
   };

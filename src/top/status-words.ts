@@ -1,4 +1,4 @@
-/** What `missd status` and `missd top` say in the same words. */
+/** Texts that `missd status` and `missd top` share. */
 import type { DeviceStatus } from '../observe/http/device-status.ts';
 import type { Palette } from '../screen/palette.ts';
 import { duration, ms } from '../screen/span.ts';
@@ -7,7 +7,7 @@ import type { Paint } from '../screen/table.ts';
 export const audited = (seconds: number): string =>
   seconds === Infinity ? 'tables not compared yet' : `tables compared ${duration(seconds)} ago`;
 
-/** How a device is: with its topology and, where it is not the usual, its strategy. */
+/** The state of a device, with its topology, and its strategy unless that is `miss`. */
 export function deviceState(one: DeviceStatus, { green, yellow, red }: Palette): [string, Paint] {
   const { topology, strategy, up, adopted, verified } = one;
   const how = strategy === 'miss' ? topology : `${topology}, ${strategy}`;
@@ -16,6 +16,6 @@ export function deviceState(one: DeviceStatus, { green, yellow, red }: Palette):
   return verified ? [how, green] : [`unverified, ${how}`, yellow];
 }
 
-/** Seconds as `ms` says them; what is above every bucket is not known better. */
+/** A latency in ms. A value in the last bucket is only known to be above the highest bound, hence `>`. */
 export const latencyOf = (seconds: number | undefined, bounds: readonly number[]): string =>
   seconds === undefined ? '-' : `${seconds === bounds.at(-1) ? '>' : ''}${ms(seconds * 1000)}`;

@@ -1,4 +1,4 @@
-/** The upper part of the screen: is it healthy, is it fast, is it full. */
+/** The upper part of the screen: health, rates, latency and use of the tables. */
 import { audited, latencyOf } from './status-words.ts';
 import { harmless } from '../screen/columns.ts';
 import { cut } from '../screen/cut.ts';
@@ -63,7 +63,7 @@ function rates({ since }: Frame, width: number, { bold, yellow, red }: Palette):
     ['RESOLVED', resolutions['resolved']],
     ['UNKNOWN', resolutions['unknown'], yellow],
     ['FAILED', resolutions['failed'], red],
-    ['SHED', resolutions['shed'], red],
+    ['DROPPED', resolutions['shed'], red],
     ['LOCAL', resolutions['local']],
     ['IGNORED', since && sum(ignored)],
   ];
@@ -128,10 +128,10 @@ function troubles({ status }: Frame, { red, yellow, green }: Palette): Cell[] {
   const overruns = sum(status.overruns);
   if (overruns > 0) found.push([`overruns ${count(overruns)}`, yellow]);
   for (const { port, shed: dropped } of shed.slice(0, 3))
-    found.push([`shed ${count(dropped)} of ${port}`, yellow]);
+    found.push([`dropped ${count(dropped)} of ${port}`, yellow]);
   const conflicts = sum(status.conflicts);
   if (conflicts > 0) found.push([`conflicts ${count(conflicts)}`, yellow]);
   const refused = sum(status.writeFailures);
   if (refused > 0) found.push([`writes refused ${count(refused)}`, yellow]);
-  return found.length === 0 ? [['none: no overrun, nothing shed, no guard, no conflict', green]] : found;
+  return found.length === 0 ? [['none: no overrun, no dropped miss, no guard, no conflict', green]] : found;
 }

@@ -11,7 +11,7 @@ import { type ContentType, type Metrics, OPEN_METRICS, TEXT } from '../metrics/m
 import { metricsTypeOf } from './accept.ts';
 import type { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
-import { withoutSteering } from '../../screen/steering.ts';
+import { escapeControls } from '../../screen/escape-controls.ts';
 import { statusOf } from './status.ts';
 
 /** Between tries to bind an address that another process has, ms. */
@@ -154,7 +154,7 @@ function sendHistory(response: ServerResponse, asked: URLSearchParams, daemon: O
 }
 
 const sendJson = (response: ServerResponse, code: number, body: unknown): void => {
-  send(response, code, 'application/json', `${withoutSteering(JSON.stringify(body, null, 2))}\n`);
+  send(response, code, 'application/json', `${escapeControls(JSON.stringify(body, null, 2))}\n`);
 };
 
 function send(response: ServerResponse, code: number, type: string, body: string | Buffer): void {

@@ -78,7 +78,7 @@ it('says what changes, and nothing as long as nothing does', () => {
   daemon.readiness.directory = { up: true };
   daemon.reconciler.guard.active = [100, 200, 300];
   expect(after(10_000)).toEqual([
-    'STATUS=ready, serving vxlan100@own; withdrawal guard: most records of VNI 100, 200, … (3) went at once, entries stay for now',
+    'STATUS=ready, serving vxlan100@own; withdrawal guard: VNI 100, 200, … (3) lost most records all at once, entries stay for now',
   ]);
   daemon.reconciler.guard.active = [];
   daemon.host.devices = () => [{ name: 'a' }, { name: 'b' }, { name: 'c' }];
@@ -93,7 +93,7 @@ it('gives signs of life only while what the kernel says is read', () => {
   expect(signs()).toBe(5);
   world.kernel.deaf = true;
   expect(signs()).toBe(0);
-  expect(world.lines.at(-1)).toContain('misses of own wait unread');
+  expect(world.lines.at(-1)).toContain('misses of own are not being read');
   world.kernel.deaf = false;
   expect(signs()).toBe(5);
 });

@@ -102,11 +102,11 @@ test('a frame of 80×24', () => {
   expect(`\n${frame.join('\n')}\n`).toBe(`
 missd 0.1.0   pid 1234   up 60 min   ready                   12:34:56  every 1 s
 directory  up for 60 min   redis 127.0.0.1:6379
-    L3/S      L2/S  RESOLVED   UNKNOWN    FAILED      SHED     LOCAL   IGNORED
+    L3/S      L2/S  RESOLVED   UNKNOWN    FAILED   DROPPED     LOCAL   IGNORED
    1,000       100     1,100         0         0         0         0         0
 latency    p50 0.50 ms   p90 0.90 ms   p99 0.99 ms
 entries    2 of 200,000   negative 0   in flight 0   tables compared 4 s ago
-troubles   shed 12,345 of g7
+troubles   dropped 12,345 of g7
 not served vxlan9: its bridge br0 filters VLANs
 
 DEVICE    NAMESPACE  VNI  MISS/S  NEIGH  FDB  NEGATIVE  STATE
