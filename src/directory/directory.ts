@@ -7,6 +7,7 @@ import type { Observable } from 'rxjs';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { Network } from './network.ts';
 import type { Prefixes } from './prefixes.ts';
+import type { Ownership } from './ownership.ts';
 
 /** Names one record: `{VNI}:ip:ADDRESS` or `{VNI}:mac:ADDRESS`. */
 export interface RecordKey {
@@ -44,6 +45,8 @@ export interface DirectoryHealth {
    * longest of several feeds.
    */
   feedLag: number;
+  /** Messages of changes received, however many keys each names. */
+  feedMessages: number;
   /** Leases that do not count because their VNI has too many. */
   excessLeases: number;
 }
@@ -68,6 +71,8 @@ export interface Directory {
   /** Replays the current state, then emits every change. */
   readonly state$: Observable<DirectoryState>;
   readonly changes$: Observable<DirectoryChange>;
+  /** Absent where hosts cannot publish. */
+  readonly ownership: Ownership | undefined;
   /** Starts connecting; does not throw if the directory is not reachable yet. */
   start(): void;
   /**

@@ -83,8 +83,8 @@ export interface OwnedGuest extends Guest {
 export interface HostState {
   id: string;
   incarnation: string;
-  /** `remaining`: ms. Absent when the lease has ended. */
-  lease: { incarnation: string; vtep: Ip; remaining: number } | undefined;
+  /** Absent when the lease has ended. */
+  lease: { incarnation: string; vtep: Ip } | undefined;
 }
 
 /** From one host to another. */
@@ -123,6 +123,10 @@ export interface Ownership {
   owner(vni: Vni, mac: Mac): Promise<Owner | undefined>;
   /** Hosts that took a lease and are not reaped yet. */
   hosts(vni: Vni): Promise<HostState[]>;
+  /** Milliseconds until a host's lease ends; undefined when it has ended. */
+  remaining(vni: Vni, id: string): Promise<number | undefined>;
+  /** Milliseconds since the server started; undefined where it may not be asked (INFO). */
+  uptime(): Promise<number | undefined>;
   /** Removes the records of at most so many MACs of a host whose lease has ended; does nothing if the incarnation is not its last. */
   reap(vni: Vni, id: string, incarnation: string, most: number): Promise<{ reaped: number; left: number }>;
   /** Sends a message to a host; it is lost when the host does not listen. */

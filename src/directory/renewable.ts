@@ -7,6 +7,8 @@ import { reasonOf } from '../base/errors.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { Network } from './network.ts';
 import type { Prefixes } from './prefixes.ts';
+import type { Ownership } from './ownership.ts';
+import { RenewableOwnership } from './renewable-ownership.ts';
 import type { Directory, DirectoryHealth, Leases, RecordKey, StoredRecord, Values } from './directory.ts';
 
 /** What was asked of the old connection is answered by then, ms: more than the time any answer may take. */
@@ -16,6 +18,7 @@ export class RenewableDirectory implements Directory {
   readonly #current: BehaviorSubject<Directory>;
   readonly state$;
   readonly changes$;
+  readonly #ownership: RenewableOwnership | undefined;
   readonly #onRefused: (reason: string) => void;
   readonly #closing = new Set<Directory>();
   #up = false;
@@ -28,6 +31,7 @@ export class RenewableDirectory implements Directory {
     this.#current = new BehaviorSubject(first);
     this.state$ = this.#current.pipe(switchMap(({ state$ }) => state$));
     this.changes$ = this.#current.pipe(switchMap(({ changes$ }) => changes$));
+    if (first.ownership !== undefined) this.#ownership = this.#renewable(first.ownership);
     this.#onRefused = onRefused;
     this.#watch = this.state$.subscribe({ next: ({ up }) => (this.#up = up), error: this.#refused });
   }
@@ -38,6 +42,7 @@ export class RenewableDirectory implements Directory {
     const watch = new Subscription();
     this.#next = { directory, watch };
     void directory.follow(this.#followed);
+    if (directory.ownership !== undefined) this.#ownership?.prepare(directory.ownership);
     // The old connection does not answer either, so nothing is lost.
     if (!this.#up) this.#replace(directory);
     else {
@@ -66,6 +71,10 @@ export class RenewableDirectory implements Directory {
       );
     }
     directory.start();
+  }
+
+  get ownership(): Ownership | undefined {
+    return this.#ownership;
   }
 
   start(): void {
@@ -127,6 +136,12 @@ export class RenewableDirectory implements Directory {
     this.#watch.unsubscribe();
     await Promise.all([this.#current.value, ...this.#closing].map((one) => one.close()));
     this.#current.complete();
+  }
+
+  /** @param first stands in for a connection that has none, which does not happen: only the credentials differ */
+  #renewable(first: Ownership): RenewableOwnership {
+    const messages$ = this.#current.pipe(switchMap(({ ownership }) => (ownership ?? first).messages$));
+    return new RenewableOwnership(() => this.#current.value.ownership ?? first, messages$);
   }
 
   #replace(directory: Directory): void {

@@ -213,12 +213,13 @@ const PLACES: Record<string, (error: Failure, errno: string) => Promise<void> | 
     const feed = new RedisFeed(
       (retryStrategy) =>
         redisClient({ where: { kind: 'socket', path }, db: 0, name: path }, { retryStrategy }),
-      'missd:{',
+      () => ({ prefixes: ['missd:{'], channels: new Set<string>() }),
       {
         armed: () => heard.armed++,
         lost: (reason) => heard.lost.push(reason),
         keys: () => undefined,
         flushed: () => undefined,
+        message: () => undefined,
       },
       asyncScheduler,
     );

@@ -70,6 +70,7 @@ function directory(): Directory {
   return {
     state$: of({ up: true } as const),
     changes$: NEVER,
+    ownership: undefined,
     start: () => undefined,
     read: (keys) => Promise.resolve(keys.map(valueOf)),
     leases: () => leases,
@@ -82,7 +83,12 @@ function directory(): Directory {
     usersOf: () => Promise.resolve(new Map()),
     network: () => Promise.resolve(undefined),
     prefixes: NO_PREFIXES,
-    health: () => ({ up: { lookups: true, feed: true, leases: true }, feedLag: 0, excessLeases: 0 }),
+    health: () => ({
+      up: { lookups: true, feed: true, leases: true },
+      feedLag: 0,
+      feedMessages: 0,
+      excessLeases: 0,
+    }),
     close: () => Promise.resolve(),
   };
 }

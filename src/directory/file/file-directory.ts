@@ -50,6 +50,8 @@ export interface FileDirectoryOptions {
 }
 
 export class FileDirectory implements Directory {
+  /** A file says where guests are; hosts do not write it. */
+  readonly ownership = undefined;
   readonly #state: BehaviorSubject<DirectoryState>;
   readonly #changes = new Subject<DirectoryChange>();
   readonly state$;
@@ -187,7 +189,7 @@ export class FileDirectory implements Directory {
   /** All of it is in memory. */
   health(): DirectoryHealth {
     const { up } = this.#state.value;
-    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0, excessLeases: 0 };
+    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0, feedMessages: 0, excessLeases: 0 };
   }
 
   close(): Promise<void> {

@@ -2,8 +2,11 @@
  * Change notifications from one server. One RESP2 connection tracks and subscribes: tracking redirects to the connection
  * itself, so neither tracking nor subscription outlives the other.
  *
- *   ready → CLIENT ID → CLIENT TRACKING ON REDIRECT self BCAST PREFIX → SUBSCRIBE → armed
+ *   ready → CLIENT ID → CLIENT TRACKING ON REDIRECT self BCAST PREFIX … → SUBSCRIBE → armed
  *   close, or a PING unanswered → lost → connect again with backoff → ready …
+ *
+ * A connection that has subscribed takes no further prefixes over RESP2: other prefixes need another connection, see
+ * replaceable-feed.ts. Further channels it takes at any time.
  */
 import type { Redis } from 'ioredis';
 import type { SchedulerLike, Subscription } from 'rxjs';
@@ -20,11 +23,23 @@ export interface FeedEvents {
   lost(error: unknown): void;
   keys(keys: Buffer[]): void;
   flushed(): void;
+  /** A message of a channel in `channels`. */
+  message(text: string): void;
+}
+
+/** What feeds are to report; it may change at any time. */
+export interface FeedSubjects {
+  /** Of keys. */
+  readonly prefixes: readonly string[];
+  readonly channels: ReadonlySet<string>;
 }
 
 export class RedisFeed {
   readonly #client: Redis;
-  readonly #prefix: string;
+  readonly #subjects: () => FeedSubjects;
+  /** Of this connection. */
+  #prefixes: readonly string[] = [];
+  #channels: ReadonlySet<string> = new Set();
   readonly #events: FeedEvents;
   readonly #scheduler: SchedulerLike;
   #armed = false;
@@ -41,11 +56,11 @@ export class RedisFeed {
   /** @param open makes the unconnected client with the given retry strategy */
   constructor(
     open: (retryStrategy: () => number) => Redis,
-    prefix: string,
+    subjects: () => FeedSubjects,
     events: FeedEvents,
     scheduler: SchedulerLike,
   ) {
-    this.#prefix = prefix;
+    this.#subjects = subjects;
     this.#events = events;
     this.#scheduler = scheduler;
     this.#client = open(() => backoff(this.#failures++));
@@ -57,13 +72,19 @@ export class RedisFeed {
     };
     this.#client.on('close', lost);
     connectAgain(this.#client, () => this.#closed, lost);
-    this.#client.on('messageBuffer', (_channel: Buffer, payload: unknown) => {
-      this.#receive(payload);
+    this.#client.on('messageBuffer', (channel: Buffer, payload: unknown) => {
+      if (channel.toString() === CHANNEL) this.#receive(payload);
+      else if (Buffer.isBuffer(payload)) this.#events.message(payload.toString());
     });
   }
 
   get armed(): boolean {
     return this.#armed;
+  }
+
+  /** The prefixes that it reports when it is armed. */
+  get prefixes(): readonly string[] {
+    return this.#prefixes;
   }
 
   /** Delay of notifications, ms: the PONG queues behind them. Grows while the last PING has no answer. */
@@ -83,11 +104,36 @@ export class RedisFeed {
     this.#client.disconnect();
   }
 
+  /** Subscribes to the channels of `subjects`; without a connection that happens when there is one. */
+  async listen(): Promise<void> {
+    if (!this.#armed) return;
+    const { channels } = this.#subjects();
+    const before = this.#channels;
+    this.#channels = channels;
+    const more = [...channels].filter((one) => !before.has(one));
+    const fewer = [...before].filter((one) => !channels.has(one));
+    try {
+      if (more.length > 0) await this.#client.subscribe(...more);
+      if (fewer.length > 0) await this.#client.unsubscribe(...fewer);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Resolves when what the server has reported so far was received, or the connection is lost. */
+  async drain(): Promise<void> {
+    if (this.#armed) await this.#client.ping().catch(() => undefined);
+  }
+
   async #arm(): Promise<void> {
+    const { prefixes, channels } = this.#subjects();
+    this.#prefixes = prefixes;
+    this.#channels = channels;
     try {
       const id = await this.#client.client('ID');
-      await this.#client.client('TRACKING', 'ON', 'REDIRECT', id, 'BCAST', 'PREFIX', this.#prefix);
-      await this.#client.subscribe(CHANNEL);
+      const words = prefixes.flatMap((prefix) => ['PREFIX', prefix]);
+      await this.#client.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', ...words);
+      await this.#client.subscribe(CHANNEL, ...channels);
     } catch (error) {
       this.#fail(error);
       return;
@@ -95,6 +141,7 @@ export class RedisFeed {
     if (this.#closed) return;
     this.#armed = true;
     this.#ping();
+    void this.listen();
     this.#events.armed();
   }
 

@@ -2,7 +2,8 @@
 import type { Cluster } from 'ioredis';
 import type { SchedulerLike } from 'rxjs';
 import { redisClient } from './client.ts';
-import { RedisFeed } from './feed.ts';
+import type { FeedSubjects } from './feed.ts';
+import { ReplaceableFeed } from './replaceable-feed.ts';
 import { redisReason } from './reason.ts';
 import type { RedisTarget } from './url.ts';
 
@@ -13,27 +14,31 @@ export interface FeedsEvents {
   changed(): void;
   keys(keys: Buffer[]): void;
   flushed(): void;
+  message(text: string): void;
 }
 
 export class RedisFeeds {
   readonly #target: RedisTarget;
   readonly #cluster: Cluster | undefined;
-  readonly #prefix: string;
+  #subjects: FeedSubjects;
   readonly #events: FeedsEvents;
   readonly #scheduler: SchedulerLike;
-  readonly #feeds = new Map<string, RedisFeed>();
+  readonly #feeds = new Map<string, ReplaceableFeed>();
   readonly #reasons = new Map<string, string>();
+  /** Messages of changed keys received, however many keys each names. */
+  messages = 0;
 
+  /** @param prefixes of the keys that are reported until `track` names others */
   constructor(
     target: RedisTarget,
     cluster: Cluster | undefined,
-    prefix: string,
+    prefixes: readonly string[],
     events: FeedsEvents,
     scheduler: SchedulerLike,
   ) {
     this.#target = target;
     this.#cluster = cluster;
-    this.#prefix = prefix;
+    this.#subjects = { prefixes, channels: new Set() };
     this.#events = events;
     this.#scheduler = scheduler;
   }
@@ -68,6 +73,18 @@ export class RedisFeeds {
     this.#feeds.clear();
   }
 
+  /** Resolves when keys with these prefixes are reported, by the feeds that are armed; a feed that is not reports a gap later. */
+  async track(prefixes: readonly string[]): Promise<void> {
+    this.#subjects = { ...this.#subjects, prefixes };
+    await Promise.all([...this.#feeds.values()].map((feed) => feed.track()));
+  }
+
+  /** In a cluster a message comes once by each master. */
+  listen(channels: ReadonlySet<string>): void {
+    this.#subjects = { ...this.#subjects, channels };
+    for (const feed of this.#feeds.values()) feed.listen();
+  }
+
   #followTopology(): void {
     // Before `ready` the nodes are the configured addresses, which may be replicas.
     if (this.#cluster?.status !== 'ready') return;
@@ -89,9 +106,9 @@ export class RedisFeeds {
   }
 
   #open(target: RedisTarget): void {
-    const feed = new RedisFeed(
+    const feed = new ReplaceableFeed(
       (retryStrategy) => redisClient(target, { retryStrategy }),
-      this.#prefix,
+      () => this.#subjects,
       {
         armed: () => {
           this.#reasons.delete(target.name);
@@ -104,10 +121,15 @@ export class RedisFeeds {
           this.#cluster?.refreshSlotsCache();
         },
         keys: (keys) => {
+          this.messages++;
           this.#events.keys(keys);
         },
         flushed: () => {
+          this.messages++;
           this.#events.flushed();
+        },
+        message: (text) => {
+          this.#events.message(text);
         },
       },
       this.#scheduler,

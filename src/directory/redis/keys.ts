@@ -55,27 +55,42 @@ export class RedisKeys {
     return `${this.prefix.slice(0, -1)}networks`;
   }
 
-  /** The lease of a host. */
+  /**
+   * What the feed reports of a VNI: records, leases, members and the network. Each prefix is checked by the server at
+   * every write of anybody, so there are few, and none that begins another. @param vni 0 for keys that nobody writes
+   */
+  tracked(vni: Vni): string[] {
+    const all = `${this.prefix}${vni}}:`;
+    return vni === 0 ? [all] : ['ip:', 'mac:', 'subnet', 'vteps', 'network'].map((kind) => `${all}${kind}`);
+  }
+
+  /** The lease of a host in a VNI. Neither this nor any of the next three is reported by the feed. */
   host(vni: Vni, id: string): string {
     return `${this.prefix}${vni}}:host:${id}`;
   }
 
+  /** The hosts of a VNI that took a lease and are not reaped yet. */
   hosts(vni: Vni): string {
     return `${this.prefix}${vni}}:hosts`;
   }
 
-  /** The companion of a MAC's records. */
+  /** Who published the records of a MAC. */
   owner(vni: Vni, mac: Mac): string {
     return `${this.prefix}${vni}}:owner:${mac}`;
   }
 
-  /** The set of MACs that a host has published. */
+  /** The MACs that a host published. */
   owned(vni: Vni, id: string): string {
     return `${this.prefix}${vni}}:owned:${id}`;
   }
 
   prefixes(vni: Vni): string {
     return `${this.prefix}${vni}}:prefixes`;
+  }
+
+  /** The channel of messages to a host. */
+  tell(vni: Vni, id: string): string {
+    return `${this.prefix}${vni}}:tell:${id}`;
   }
 
   /** What the keys of a VNI begin with. */

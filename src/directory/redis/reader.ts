@@ -64,11 +64,7 @@ export class RedisReader {
 
   /** Present when the target is a cluster. */
   get cluster(): Cluster | undefined {
-    return this.#client instanceof Cluster ? this.#client : undefined;
-  }
-
-  get #client() {
-    return this.#connection.client;
+    return this.client instanceof Cluster ? this.client : undefined;
   }
 
   start(): void {
@@ -98,7 +94,7 @@ export class RedisReader {
     const values = Array<string | null>(keys.length).fill(null);
     const inFlight = this.cluster === undefined ? MGETS_IN_FLIGHT : Infinity;
     const batches = this.#batches(tags);
-    await this.#asked(() =>
+    await this.asked(() =>
       lastValueFrom(
         from(batches).pipe(
           mergeMap(async (indices) => {
@@ -114,9 +110,9 @@ export class RedisReader {
 
   /** Members of a set in pages of about a thousand; a member may appear twice. @throws DirectoryError */
   async *members(key: string): AsyncGenerator<string[]> {
-    const pages = membersOf(this.#client, key);
+    const pages = membersOf(this.client, key);
     for (;;) {
-      const page = await this.#asked(() => pages.next());
+      const page = await this.asked(() => pages.next());
       if (page.done === true) return;
       yield page.value;
     }
@@ -134,8 +130,8 @@ export class RedisReader {
 
   /** Whether no key except `except` matches the pattern; stops at the first match. @throws DirectoryError */
   none(pattern: string, except: string): Promise<boolean> {
-    return this.#asked(async () => {
-      for await (const keys of scanKeys(this.#client, pattern))
+    return this.asked(async () => {
+      for await (const keys of scanKeys(this.client, pattern))
         if (keys.some((key) => key.toString() !== except)) return false;
       return true;
     });
@@ -143,33 +139,33 @@ export class RedisReader {
 
   /** Renews these members of a sorted set, then reads the set. @throws DirectoryError */
   takePart(key: string, members: readonly string[], milliseconds: number): Promise<string[]> {
-    return this.#asked(async () => {
+    return this.asked(async () => {
       const argv = takePartArguments(members, milliseconds);
-      const taking: unknown = await this.#client.eval(TAKE_PART, 1, key, ...argv);
+      const taking: unknown = await this.client.eval(TAKE_PART, 1, key, ...argv);
       return isTexts(taking) ? taking : misled('EVAL');
     });
   }
 
   /** @throws DirectoryError */
   leave(key: string, members: readonly string[]): Promise<void> {
-    return this.#asked(async () => {
-      if (members.length > 0) await this.#client.zrem(key, ...members);
+    return this.asked(async () => {
+      if (members.length > 0) await this.client.zrem(key, ...members);
     });
   }
 
   /** Number of keys on the server (DBSIZE); undefined for a cluster. @throws DirectoryError */
   async size(): Promise<number | undefined> {
-    const client = this.#client;
+    const client = this.client;
     if (client instanceof Cluster) return undefined;
-    const size: unknown = await this.#asked(() => client.dbsize());
+    const size: unknown = await this.asked(() => client.dbsize());
     return typeof size === 'number' ? size : undefined;
   }
 
   /** Matching keys in pages of about a thousand; a key may appear twice. @throws DirectoryError */
   async *keys(pattern: string): AsyncGenerator<Buffer[]> {
-    const pages = scanKeys(this.#client, pattern);
+    const pages = scanKeys(this.client, pattern);
     for (;;) {
-      const page = await this.#asked(() => pages.next());
+      const page = await this.asked(() => pages.next());
       if (page.done === true) return;
       yield page.value;
     }
@@ -209,14 +205,25 @@ export class RedisReader {
    */
   async ask<T>(commands: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     try {
-      return await commands(this.#client);
+      return await commands(this.client);
     } catch (error) {
       if (error instanceof UsageError) throw error;
       return this.#refuse(error);
     }
   }
 
-  async #asked<T>(command: () => Promise<T>): Promise<T> {
+  /** The client for everything but lookups. */
+  get client(): Redis | Cluster {
+    return this.#connection.client;
+  }
+
+  /** The servers that `client` asks: of a cluster its masters. */
+  get servers(): Redis[] {
+    return this.#connection.servers;
+  }
+
+  /** The answer of `client`, within its time. @throws DirectoryError */
+  async asked<T>(command: () => Promise<T>): Promise<T> {
     try {
       return await (this.cluster === undefined ? command() : withDeadline(command()));
     } catch (error) {
@@ -239,9 +246,7 @@ export class RedisReader {
     this.#scheduleProbe();
     try {
       if (!this.#connection.isReady && this.cluster === undefined) return;
-      await (this.#client instanceof Cluster
-        ? withDeadline(probeCluster(this.#client))
-        : this.#client.ping());
+      await (this.client instanceof Cluster ? withDeadline(probeCluster(this.client)) : this.client.ping());
       // The lookups report their own failures.
       if (!this.#lookups.isReady) return;
       await this.#lookups.ping();

@@ -23,11 +23,14 @@ import {
 } from '../directory.ts';
 import type { Network } from '../network.ts';
 import { NO_PREFIXES, type Prefixes } from '../prefixes.ts';
+import type { Ownership } from '../ownership.ts';
 import { RedisFeeds } from './feeds.ts';
 import { RedisKeys } from './keys.ts';
 import { type OnMalformed, RedisLeases } from './leases.ts';
+import { RedisOwnership } from './ownership.ts';
 import { RedisReader } from './reader.ts';
 import { RedisRecorded } from './recorded.ts';
+import { TrackedVnis } from './tracked-vnis.ts';
 import type { RedisTarget } from './url.ts';
 import { reasonOf } from '../../base/errors.ts';
 
@@ -54,7 +57,9 @@ export class RedisDirectory implements Directory {
   readonly #feeds: RedisFeeds;
   readonly #leases: RedisLeases;
   readonly #recorded: RedisRecorded;
-  #followed: ReadonlySet<Vni> = new Set();
+  readonly #ownership: RedisOwnership;
+  readonly ownership: Ownership;
+  readonly #tracked: TrackedVnis;
   #readerReason: string | undefined = 'connecting';
   #leasesReason: string | undefined;
   /** To be said as soon as the leases are read anew, so that records and leases are lost together. */
@@ -108,8 +113,13 @@ export class RedisDirectory implements Directory {
       flushed: () => {
         this.#readAnew(this.#pending ?? 'flushed');
       },
+      message: (text: string) => {
+        this.#ownership.heard(text);
+      },
     };
-    this.#feeds = new RedisFeeds(target, this.#reader.cluster, this.#keys.prefix, events, scheduler);
+    this.#feeds = new RedisFeeds(target, this.#reader.cluster, this.#keys.tracked(0), events, scheduler);
+    this.#tracked = new TrackedVnis(this.#feeds, this.#keys);
+    this.ownership = this.#ownership = new RedisOwnership(this.#reader, this.#keys, this.#feeds);
   }
 
   start(): void {
@@ -118,10 +128,13 @@ export class RedisDirectory implements Directory {
   }
 
   read(keys: RecordKey[]): Promise<Values> {
-    return this.#reader.values(
-      keys.map((key) => this.#keys.record(key)),
-      keys.map(({ vni }) => vni),
-    );
+    const tags = keys.map(({ vni }) => vni);
+    const read = (): Promise<Values> =>
+      this.#reader.values(
+        keys.map((key) => this.#keys.record(key)),
+        tags,
+      );
+    return this.#tracked.ready(tags)?.then(read) ?? read();
   }
 
   leases(vni: Vni): Leases {
@@ -132,19 +145,21 @@ export class RedisDirectory implements Directory {
     return this.#recorded.lacks(vni, ip);
   }
 
-  follow(vnis: ReadonlySet<Vni>): Promise<void> {
-    if ([...vnis].some((vni) => !this.#followed.has(vni))) this.#recorded.forget();
-    this.#followed = new Set(vnis);
+  async follow(vnis: ReadonlySet<Vni>): Promise<void> {
+    if ([...vnis].some((vni) => !this.#tracked.has(vni))) this.#recorded.forget();
     this.#leases.follow(vnis);
-    return this.#refreshLeases();
+    await this.#tracked.follow(vnis);
+    await this.#refreshLeases();
   }
 
-  isEmpty(vni: Vni): Promise<boolean> {
+  async isEmpty(vni: Vni): Promise<boolean> {
+    await this.#tracked.ready([vni]);
     return this.#reader.none(this.#keys.pattern(vni), this.#keys.vteps(vni));
   }
 
   async *everything(vni: Vni): AsyncGenerator<StoredRecord> {
     const only = new Set([vni]);
+    await this.#tracked.ready([vni]);
     for await (const [name, value] of this.#reader.everything(this.#keys.all(vni), vni)) {
       const changed = this.#keys.decode(Buffer.from(name), only);
       if (changed?.what === 'record' && value !== null) yield [changed.key, value];
@@ -153,6 +168,7 @@ export class RedisDirectory implements Directory {
 
   async usersOf(vni: Vni, macs: ReadonlySet<Mac>): Promise<ReadonlyMap<Mac, Ip[]>> {
     const users = new Map<Mac, Ip[]>();
+    await this.#tracked.ready([vni]);
     const prefix = this.#keys.record({ vni, kind: 'ip', address: '' });
     for await (const [key, value] of this.#reader.everything(prefix, vni))
       noteUser(users, macs, key.slice(prefix.length), value);
@@ -181,12 +197,14 @@ export class RedisDirectory implements Directory {
       feed: this.#feeds.reason === undefined,
       leases: this.#leasesReason === undefined && this.#leases.current,
     };
-    return { up, feedLag: this.#feeds.lag, excessLeases: this.#leases.excess };
+    const { lag, messages } = this.#feeds;
+    return { up, feedLag: lag, feedMessages: messages, excessLeases: this.#leases.excess };
   }
 
   close(): Promise<void> {
     this.#feeds.close();
     this.#reader.close();
+    this.#ownership.close();
     this.#changes.complete();
     this.#state.complete();
     return Promise.resolve();
@@ -202,7 +220,7 @@ export class RedisDirectory implements Directory {
     const records: RecordKey[] = [];
     let leases = false;
     for (const bytes of raw) {
-      const changed = this.#keys.decode(bytes, this.#followed);
+      const changed = this.#keys.decode(bytes, this.#tracked.followed);
       if (changed === undefined) continue;
       this.#reader.heard(bytes.toString());
       if (changed.what === 'record') {
@@ -250,8 +268,8 @@ export class RedisDirectory implements Directory {
     if (this.#pending !== undefined && !this.#leases.current) return;
     if (!before.up) this.#state.next({ up: true });
     // Only leases need to know which addresses have no record.
-    const leasing = [...this.#followed].some((vni) => !this.#leases.of(vni).isEmpty);
-    if (leasing) void this.#recorded.learn(this.#followed);
+    const leasing = [...this.#tracked.followed].some((vni) => !this.#leases.of(vni).isEmpty);
+    if (leasing) void this.#recorded.learn(this.#tracked.followed);
     if (this.#pending === undefined) return;
     const type = this.#pending;
     this.#pending = undefined;

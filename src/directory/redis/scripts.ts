@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 
-export type Verb = 'renew' | 'index-network';
+export type Verb = 'renew' | 'publish' | 'move' | 'withdraw' | 'reap' | 'index-network';
 
 type Run = (keys: number, ...words: (string | number)[]) => Promise<unknown>;
 

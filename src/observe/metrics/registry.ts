@@ -154,6 +154,11 @@ function publishDirectory(to: Metrics, daemon: Observed): void {
     'What the last question took on the connection that tells of changes, or longer while it has no answer',
     () => daemon.directoryHealth().feedLag / 1000,
   );
+  to.counter(
+    'missd_directory_feed_messages_total',
+    'Messages of changed records received, however many records each names',
+    () => daemon.directoryHealth().feedMessages,
+  );
   to.gauge(
     'missd_directory_excess_leases',
     'Leases that do not count because their VNI has too many',

@@ -12,9 +12,11 @@ import type {
 } from '../../../src/directory/directory.ts';
 import type { Network } from '../../../src/directory/network.ts';
 import { NoPrefixLeft, type PrefixPublished, type Prefixes } from '../../../src/directory/prefixes.ts';
+import type { Ownership } from '../../../src/directory/ownership.ts';
 import { LeaseTable } from '../../../src/directory/leases.ts';
 
 export class FakeDirectory implements Directory {
+  ownership: Ownership | undefined;
   readonly #state = new BehaviorSubject<DirectoryState>({ up: true });
   readonly #changes = new Subject<DirectoryChange>();
   readonly state$ = this.#state.asObservable();
@@ -167,7 +169,7 @@ export class FakeDirectory implements Directory {
 
   health(): DirectoryHealth {
     const { up } = this.#state.value;
-    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0, excessLeases: 0 };
+    return { up: { lookups: up, feed: up, leases: up }, feedLag: 0, feedMessages: 0, excessLeases: 0 };
   }
 
   close(): Promise<void> {

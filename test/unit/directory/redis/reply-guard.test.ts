@@ -47,12 +47,13 @@ async function withFeed(act: (heard: Heard) => Promise<void>): Promise<void> {
   const heard: Heard = { armed: 0, lost: [], keys: [], flushed: 0 };
   const feed = new RedisFeed(
     (retryStrategy) => redisClient({ where: { kind: 'socket', path }, db: 0, name: path }, { retryStrategy }),
-    'missd:{',
+    () => ({ prefixes: ['missd:{'], channels: new Set<string>() }),
     {
       armed: () => heard.armed++,
       lost: (error) => heard.lost.push(String(error)),
       keys: (keys) => heard.keys.push(keys.map((key) => key.toString())),
       flushed: () => heard.flushed++,
+      message: () => undefined,
     },
     asyncScheduler,
   );
