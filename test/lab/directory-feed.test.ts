@@ -137,24 +137,23 @@ test('a further VNI is reported as soon as it is followed, without a gap, and no
 test('no change is missed while other VNIs come and go', async () => {
   const server = await redis();
   const watched = await directory(server, [100]);
-  const ROUNDS = 40;
   let written = 0;
   let round = 0;
   const writing = async (): Promise<void> => {
     const set = "for i = ARGV[1], ARGV[1] + 9 do redis.call('SET', KEYS[1] .. i, 'x') end";
-    while (round < ROUNDS) {
+    while (written < 400) {
       await server.cli('EVAL', set, '1', 'missd:{100}:ip:', String(written));
       written += 10;
     }
   };
   const following = async (): Promise<void> => {
-    for (; round < ROUNDS; round++)
+    for (; written < 400; round++)
       await watched.directory.follow(new Set(round % 2 === 0 ? [100, 200 + round] : [100]));
   };
   await Promise.all([writing(), following()]);
   await watched.caughtUp(100);
   const heard = new Set(watched.heard());
-  expect(written).toBeGreaterThan(100);
+  expect(round).toBeGreaterThan(20);
   for (let n = 0; n < written; n++) expect(heard.has(String(n)), String(n)).toBe(true);
   expect(watched.changes.filter(({ type }) => type === 'gap')).toHaveLength(1);
 });
