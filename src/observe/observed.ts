@@ -1,4 +1,4 @@
-/** The parts of the daemon that observers read, and do not change. */
+/** The parts of the daemon that observers read and do not change. */
 import type { RunOptions } from '../config/options.ts';
 import type { DirectoryHealth } from '../directory/directory.ts';
 import type { Host } from '../links/host.ts';

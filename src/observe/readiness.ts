@@ -1,4 +1,4 @@
-/** What the daemon waits for before it is ready: its namespaces, the adopted entries and the directory. */
+/** Whether the daemon is ready: it waits for its namespaces, the adopted entries and the directory. */
 import { monotonic } from '../base/clock.ts';
 import type { DirectoryState } from '../directory/directory.ts';
 import type { Host } from '../links/host.ts';
@@ -31,7 +31,7 @@ export class Readiness {
     this.#everUp ||= state.up;
   }
 
-  /** What is not served yet, in words, regardless of the directory. */
+  /** Namespaces and devices that are not served yet, as text, regardless of the directory. */
   unserved(): string[] {
     return [
       ...this.#host.missing().map((name) => `namespace ${name}`),
@@ -43,7 +43,7 @@ export class Readiness {
     ];
   }
 
-  /** What `/readyz` is waiting for, in words; empty when ready. */
+  /** The conditions that `/readyz` waits for, as text; empty if ready. */
   missing(): string[] {
     const missing = this.unserved();
     const state = this.#directory;
@@ -54,7 +54,7 @@ export class Readiness {
       else if (!device.verified && state.up)
         missing.push(`entries of ${device.name} compared with the directory`);
       else if (!device.preload && device.strategy !== 'miss' && state.up)
-        missing.push(`entries of ${device.name} written ahead`);
+        missing.push(`entries of ${device.name} written in advance`);
     return missing;
   }
 }

@@ -1,4 +1,4 @@
-/** The JSON of `GET /history?vni=&address=`: all that the daemon knows of one address. Times are in seconds or ISO 8601. */
+/** The JSON of `GET /history?vni=&address=`: the daemon's state and events of one address. Times: seconds or ISO 8601. */
 import type { Observed } from '../observed.ts';
 import { monotonic } from '../../base/clock.ts';
 import { questionsOf } from '../../model/device-questions.ts';
@@ -7,7 +7,7 @@ import type { HeldFdbEntry, HeldNeighbour, Source } from '../../model/desired-ta
 import type { Ip, Mac, Vni } from '../../base/vocabulary.ts';
 import { VERSION } from '../../base/version.ts';
 import type { EventKind } from './history.ts';
-import type { Told } from './ring.ts';
+import type { EventDetails } from './ring.ts';
 
 export interface Account {
   version: string;
@@ -16,16 +16,16 @@ export interface Account {
   uptime: number;
   vni: Vni;
   address: string;
-  /** `forSeconds`: how long it has been down. */
+  /** `forSeconds`: how long the directory has been down. */
   directory: { up: boolean; reason?: string; forSeconds?: number };
-  /** Entries that lost their records all at once are kept for the grace. */
+  /** Entries that lost their records all at once stay for `--withdrawal-grace`. */
   withdrawalGuard: boolean;
-  /** Seconds; of the options in force. */
+  /** The options in force, seconds. */
   audit: number;
   lifetime: number;
   devices: DeviceAccount[];
   events: EventAccount[];
-  /** Events older than this many seconds may be forgotten; absent where none is. */
+  /** Events older than this many seconds may have been dropped; absent if none was. */
   eventsSince?: number;
 }
 
@@ -43,21 +43,21 @@ export interface DeviceAccount {
   ifindex: number;
   up: boolean;
   strategy: string;
-  /** Its entries have been compared with the directory. */
+  /** The device's entries have been compared with the directory. */
   verified: boolean;
   neighbour?: HeldAccount & { mac: Mac };
   fdb?: HeldAccount & { mac: Mac; vtep: Ip; router: boolean };
-  /** In the negative cache: since when, and for how many seconds more. */
+  /** In the negative cache: since when, and for how much longer, seconds. */
   absent?: { ago: number; left: number };
   /** Known to be on this host. */
   local?: { ago: number; left: number };
-  /** Being looked up, for so many seconds now. */
+  /** The question in flight; `ago` in seconds. */
   inFlight?: { ago: number; waiting: boolean; askers: number };
-  /** Addresses known to use the MAC, now or before. */
+  /** Addresses that use the MAC or have used it. */
   users: Ip[];
 }
 
-export interface EventAccount extends Told {
+export interface EventAccount extends EventDetails {
   kind: EventKind;
   /** ISO 8601. */
   at: string;

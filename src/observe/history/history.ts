@@ -19,11 +19,11 @@ const KINDS = [
   'local',
   /** A record was set, deleted or expired. */
   'changed',
-  /** An entry was rewritten because its record says something new. */
+  /** An entry was rewritten because its record changed. */
   'rewritten',
-  /** An entry of ours was withdrawn. */
+  /** An entry of missd was removed. */
   'removed',
-  /** Withdrawn to make room. */
+  /** An entry was removed to make room. */
   'evicted',
   'conflict',
   /** The audit repaired the kernel's tables. */
@@ -91,7 +91,7 @@ export class History {
     this.#rings.mended.add(this.#now(), vni, firstWord(what), undefined, undefined, action);
   }
 
-  /** Events of an address, of entries that name it as their MAC, and of other addresses; the oldest first. */
+  /** Events of an address, of entries with this address as their MAC, and of other addresses; the oldest first. */
   of(vni: Vni, address: string, others: readonly string[] = []): HistoryEvent[] {
     const addresses = new Set([address, ...others]);
     const events: HistoryEvent[] = [];
@@ -100,7 +100,7 @@ export class History {
     return events.sort((a, b) => a.at - b.at);
   }
 
-  /** Events before this may be forgotten, monotonic ms; undefined where none is. */
+  /** Events before this time may have been dropped, monotonic ms; undefined if none was. */
   get since(): number | undefined {
     const since = KINDS.map((kind) => this.#rings[kind].since).filter((one) => one !== undefined);
     return since.length === 0 ? undefined : Math.max(...since);

@@ -5,7 +5,7 @@
 import type { Vni } from '../../base/vocabulary.ts';
 
 /** The details of an event besides its kind, time and address. */
-export interface Told {
+export interface EventDetails {
   mac?: string | undefined;
   vtep?: string | undefined;
   /** The kind of record behind the answer: `ip`, `mac`, `lease`; or the reason of the event. */
@@ -14,7 +14,7 @@ export interface Told {
   took?: number | undefined;
 }
 
-export interface RingEvent extends Told {
+export interface RingEvent extends EventDetails {
   /** Monotonic milliseconds. */
   at: number;
   vni: Vni;
@@ -45,7 +45,7 @@ export class Ring {
     this.#why = Array<string | undefined>(size).fill(undefined);
   }
 
-  /** @param took milliseconds, negative where there is no duration */
+  /** @param took milliseconds, negative if the event has no duration */
   add(at: number, vni: Vni, address: string, mac?: string, vtep?: string, why?: string, took = -1): void {
     const slot = this.#next;
     this.#at[slot] = at;
@@ -59,7 +59,7 @@ export class Ring {
     if (this.#count < this.#size) this.#count++;
   }
 
-  /** No event after this has been forgotten, monotonic ms; undefined while none has. */
+  /** No event after this time was dropped, monotonic ms; undefined if none was dropped at all. */
   get since(): number | undefined {
     return this.#count < this.#size ? undefined : this.#at[this.#next];
   }

@@ -1,7 +1,7 @@
 /** Which format of the metrics a scraper asks for (RFC 9110, 12.5.1). */
 import { type ContentType, OPEN_METRICS, TEXT } from '../metrics/metrics.ts';
 
-/** Prometheus asks for every version that it knows, each with a weight. */
+/** Prometheus names every version that it knows, each with a weight. */
 export function metricsTypeOf(accept = ''): ContentType {
   let openMetrics = 0;
   let text = 0;

@@ -25,6 +25,6 @@ export const askStatus = (url: string): Observable<Status> =>
     }),
   );
 
-/** Why there was no answer: `fetch` puts the reason into the cause. */
+/** Why there was no answer. `fetch` puts the reason into the cause of its error. */
 export const whySilent = (error: unknown): string =>
   reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error);

@@ -6,22 +6,22 @@
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
-/** Longest head of a request, bytes; a scraper's has some hundred. */
+/** Longest head of a request, bytes; a scraper sends some hundred. */
 const MOST_HEAD = 8 * 1024;
 /** Longest time from the first byte of a request to its last, ms. */
-const TO_SAY = 5_000;
+const REQUEST_TIMEOUT = 5_000;
 /** Longest time from the request to the last byte of the answer, ms, for a busy daemon and a slow reader together. */
-const TO_READ = 20_000;
+const ANSWER_TIMEOUT = 20_000;
 /** Longest time between two requests, ms: Prometheus scrapes every 15 s to 60 s. */
-const TO_REST = 75_000;
+const IDLE_TIMEOUT = 75_000;
 
 const HEAD_END = '\r\n\r\n';
 const NOTHING = Buffer.alloc(0);
 
 export class Connection extends Duplex {
   readonly #socket: Socket;
-  /** Read from the socket and not passed on yet. */
-  #said: Buffer = NOTHING;
+  /** Bytes that were read from the socket and not passed on yet. */
+  #pending: Buffer = NOTHING;
   #deadline: NodeJS.Timeout | undefined;
   #answering = false;
   #ended = false;
@@ -30,17 +30,17 @@ export class Connection extends Duplex {
     super({ allowHalfOpen: true });
     this.#socket = socket;
     socket.on('data', (bytes) => {
-      this.#hear(bytes);
+      this.#onData(bytes);
     });
     socket.once('end', () => {
       this.#ended = true;
       this.#next();
     });
-    // What happened to it, the peer knows.
+    // The peer closed or reset its own connection; `close` follows.
     socket.on('error', () => undefined);
     socket.once('close', () => this.destroy());
     this.on('error', () => undefined);
-    this.#within(TO_SAY);
+    this.#expire(REQUEST_TIMEOUT);
   }
 
   /** No request is being answered. */
@@ -48,48 +48,49 @@ export class Connection extends Duplex {
     return !this.#answering;
   }
 
-  /** The answer to the last request was handed over whole. */
+  /** To be called when the whole answer to a request was written. */
   answered(): void {
     this.#answering = false;
     if (!this.destroyed) this.#next();
   }
 
-  #hear(bytes: Buffer): void {
-    const first = this.#said.length === 0;
-    this.#said = first ? bytes : Buffer.concat([this.#said, bytes]);
+  #onData(bytes: Buffer): void {
+    const first = this.#pending.length === 0;
+    this.#pending = first ? bytes : Buffer.concat([this.#pending, bytes]);
     if (this.#answering) {
       this.#socket.pause();
       return;
     }
-    if (first) this.#within(TO_SAY);
+    if (first) this.#expire(REQUEST_TIMEOUT);
     this.#next();
   }
 
-  /** Lets the next request through, if it is there. */
+  /** Passes the next request on, if it is complete. */
   #next(): void {
     if (this.#answering) return;
-    const end = this.#said.indexOf(HEAD_END);
+    const end = this.#pending.indexOf(HEAD_END);
     if (end >= 0 && end <= MOST_HEAD) {
       this.#answering = true;
-      this.#within(TO_READ);
-      const head = this.#said.subarray(0, end + HEAD_END.length);
-      this.#said = this.#said.subarray(head.length);
+      this.#expire(ANSWER_TIMEOUT);
+      const head = this.#pending.subarray(0, end + HEAD_END.length);
+      this.#pending = this.#pending.subarray(head.length);
       this.push(head);
-    } else if (this.#said.length > MOST_HEAD) this.destroy();
+    } else if (this.#pending.length > MOST_HEAD) this.destroy();
     else if (this.#ended) this.push(null);
     else {
-      if (this.#said.length === 0) this.#within(TO_REST);
+      if (this.#pending.length === 0) this.#expire(IDLE_TIMEOUT);
       this.#socket.resume();
     }
   }
 
-  #within(milliseconds: number): void {
+  /** Destroys the connection after this time, instead of an earlier deadline. */
+  #expire(milliseconds: number): void {
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.destroy(), milliseconds).unref();
   }
 
   override _read(): void {
-    // What comes is pushed when its turn has come.
+    // `#next` pushes the requests.
   }
 
   override _write(bytes: Buffer, _encoding: string, done: (error?: Error | null) => void): void {

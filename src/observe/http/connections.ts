@@ -1,9 +1,9 @@
-/** The connections of the HTTP server, of bounded number: the one idle for longest is closed for a new one. */
+/** The connections of the HTTP server. Their number is bounded: a new one replaces the connection idle for longest. */
 import { type Server as HttpServer } from 'node:http';
 import { type Server, type Socket, createServer } from 'node:net';
 import { Connection } from './connection.ts';
 
-/** Enough for Prometheus, two probes and some operators; more would only occupy descriptors. */
+/** Enough for Prometheus, two probes and some operators; more would occupy descriptors. */
 const MOST = 64;
 
 export class Connections {
@@ -14,8 +14,8 @@ export class Connections {
   readonly #open = new Set<Connection>();
 
   /**
-   * @param http is given the connections, and does not listen itself
-   * @param onFull called for each that was closed or refused for want of room
+   * @param http receives the connections, and does not listen itself
+   * @param onFull called for each connection that was closed or refused to keep the bound
    */
   constructor(http: HttpServer, onFull: (most: number) => void) {
     this.#http = http;
@@ -29,7 +29,7 @@ export class Connections {
     return this.#open.size;
   }
 
-  /** One has been answered. */
+  /** To be called when the whole answer to a request was written. */
   answered(connection: Connection): void {
     if (this.#open.delete(connection)) this.#open.add(connection);
     connection.answered();

@@ -14,10 +14,11 @@ export interface DeviceStatus {
   topology: 'bridged' | 'routed';
   strategy: Strategy;
   up: boolean;
-  /** The predecessor's entries are adopted and compared with the directory. */
+  /** Entries of an earlier daemon are adopted. */
   adopted: boolean;
+  /** The adopted entries have been compared with the directory. */
   verified: boolean;
-  /** Seconds since the last audit of its tables. */
+  /** Seconds since the last audit of the device's tables. */
   auditedSeconds?: number;
   /** Misses so far; an estimate in a storm. */
   misses: number;
@@ -30,7 +31,7 @@ export interface DeviceStatus {
   /** The VTEP of a foreign all-zeros entry: frames to unknown MACs go there and raise no L2 miss. */
   defaultRemote?: string;
   inFlight: number;
-  /** Those that have asked. */
+  /** Bridge ports that have asked. */
   ports: PortStatus[];
 }
 

@@ -5,17 +5,17 @@ import type { ServedDevice } from '../../model/device.ts';
 /** A bridge port that has asked through a device, as `/status` shows it. */
 export interface PortStatus {
   name: string;
-  /** Questions taken to the directory. */
+  /** Questions that were looked up in the directory. */
   lookups: number;
   /** Questions dropped. */
   shed: number;
 }
 
-/** These cannot be names of interfaces, which have no spaces (net/core/dev.c, `dev_valid_name`). */
+/** Lanes without a port. The spaces keep these from being names of interfaces (net/core/dev.c, `dev_valid_name`). */
 const OTHERS = new Map([
-  [UNKNOWN_PORT, 'not known'],
-  [L2_PORT, 'of L2 misses'],
-  [L2_KNOWN, 'of L2 misses for known MACs'],
+  [UNKNOWN_PORT, 'unknown port'],
+  [L2_PORT, 'L2 misses'],
+  [L2_KNOWN, 'L2 misses of known MACs'],
 ]);
 
 export const portStatus = (device: ServedDevice): PortStatus[] =>

@@ -14,22 +14,21 @@ import { Connections } from './connections.ts';
 import { escapeControls } from '../../screen/escape-controls.ts';
 import { statusOf } from './status.ts';
 
-/** Between tries to bind an address that another process has, ms. */
+/** Time between attempts to bind an address that another process has, ms. */
 const RETRY = 100;
 
-/** What is served, until it is closed. */
 export interface HttpService {
-  /** As bound: a port of 0 asks for any. */
+  /** The port that was bound; a requested port of 0 means any. */
   readonly port: number;
   close(): void;
 }
 
 /**
  * Serves `/metrics`, `/healthz`, `/readyz`, `/status` and `/history?vni=&address=`, all read-only. The load that peers can
- * cause is bounded: each connection has one request at a time, a turn of the event loop makes one answer, and requests for
- * metrics in one format share the text that is being written.
- * @param wait while another process has the address; the service is returned meanwhile
- * @throws RuntimeFailure when the address cannot be listened on
+ * cause is bounded: each connection has one request at a time, a turn of the event loop makes one answer, and simultaneous
+ * requests for metrics in one format share one rendering.
+ * @param wait whether to wait while another process has the address; the function returns meanwhile
+ * @throws RuntimeFailure if the address cannot be bound
  */
 export async function listen(
   { host, port }: HostPort,
@@ -38,30 +37,30 @@ export async function listen(
   wait = false,
 ): Promise<HttpService> {
   const sharedAs = (type: ContentType): (() => Promise<Buffer>) =>
-    sharing(() => metrics.render(type).then((text) => Buffer.from(text)));
+    shared(() => metrics.render(type).then((text) => Buffer.from(text)));
   const rendered = { [TEXT]: sharedAs(TEXT), [OPEN_METRICS]: sharedAs(OPEN_METRICS) };
-  const inTurn = oneATurn();
+  const nextTurn = onePerTurn();
   const http = createServer((request, response) => {
-    // The peer is gone, or does not read.
+    // The peer closed the connection, or does not read.
     response.on('error', () => undefined);
     response.once('close', () => {
-      // Otherwise it ends with this one.
+      // Without keep-alive the HTTP server ends the connection.
       if (response.shouldKeepAlive) connections.answered(request.socket as unknown as Connection);
     });
-    inTurn()
+    nextTurn()
       .then(() => answer(request, response, daemon, rendered))
       .catch((error: unknown) => {
         if (!response.headersSent) send(response, 500, 'text/plain', `${reasonOf(error)}\n`);
       });
   });
   const connections = new Connections(http, (most) => {
-    daemon.report.refusedPeer('full', `there are ${most}`);
+    daemon.report.refusedPeer('full', `${most} are open`);
   });
   const { server } = connections;
   let again: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve, reject) => {
     server.on('error', (error: NodeJS.ErrnoException) => {
-      // No descriptor for a peer that wants to connect: it tries again, and what listens goes on listening.
+      // An error of accept(2), such as EMFILE: the server goes on listening.
       if (server.listening) daemon.report.refusedPeer('error', reasonOf(error));
       else if (!wait || error.code !== 'EADDRINUSE')
         reject(new RuntimeFailure(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error }));
@@ -83,8 +82,8 @@ export async function listen(
   };
 }
 
-/** Whoever wants it while it is being made gets what the others get. */
-function sharing<T>(make: () => Promise<T>): () => Promise<T> {
+/** Callers during one run of `make` share its result. */
+function shared<T>(make: () => Promise<T>): () => Promise<T> {
   let underWay: Promise<T> | undefined;
   return () =>
     (underWay ??= make().finally(() => {
@@ -92,8 +91,8 @@ function sharing<T>(make: () => Promise<T>): () => Promise<T> {
     }));
 }
 
-/** Resolves for one caller in each turn of the event loop, so that misses come in between. */
-function oneATurn(): () => Promise<void> {
+/** Resolves for one caller in each turn of the event loop, so that misses are read between two answers. */
+function onePerTurn(): () => Promise<void> {
   let last: Promise<void> = Promise.resolve();
   return () => (last = last.then(() => turn()));
 }
@@ -104,7 +103,7 @@ async function answer(
   daemon: Observed,
   rendered: Record<ContentType, () => Promise<Buffer>>,
 ): Promise<void> {
-  // What follows the head of a request, as a body, is not read as one.
+  // The server reads no bodies, so a connection cannot be reused after a request that has one.
   if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined)
     response.shouldKeepAlive = false;
   if (request.method !== 'GET' && request.method !== 'HEAD') {
@@ -146,7 +145,7 @@ function sendHistory(response: ServerResponse, asked: URLSearchParams, daemon: O
   try {
     vni = parseVni(asked.get('vni') ?? '');
   } catch {
-    // Said below.
+    // Answered with 400 below.
   }
   if (vni === undefined || address === undefined)
     send(response, 400, 'text/plain', 'expected /history?vni=VNI&address=IP-OR-MAC\n');

@@ -15,7 +15,7 @@ export interface Status {
   uptime: number;
   ready: boolean;
   missing: string[];
-  /** Its URL without credentials; `forSeconds` is how long it has been up or down. */
+  /** `address`: the URL without credentials. `forSeconds`: how long the directory has been up or down. */
   directory: { kind: string; address: string; up: boolean; reason?: string; forSeconds: number };
   devices: DeviceStatus[];
   /** Devices that are not served, and why. */
@@ -29,14 +29,15 @@ export interface Status {
   evictions: Record<string, number>;
   writeFailures: Record<string, number>;
   overruns: Record<string, number>;
-  /** Miss received to entry acknowledged, and one round trip to the directory. */
+  /** `resolution`: from the miss received to the entry acknowledged. `lookup`: one round trip to the directory. */
   latency: { resolution: Distribution; lookup: Distribution };
   /** Entries held on all devices, and their maximum. */
   entries: { held: number; most: number };
-  /** Ports with questions dropped so far, those that dropped most first, and whether the kernel holds them back now. */
+  /** Ports with dropped questions, the port with most first. */
   shed: { device: string; port: string; shed: number }[];
+  /** Ports that the kernel limits now. */
   throttled: { device: string; port: string }[];
-  /** VNIs that lost their records all at once, and whose entries stay for so long. */
+  /** VNIs that lost their records all at once, and how much longer their entries stay. */
   guard: { vni: number; entries: number; forSeconds: number }[];
   hottest: AskedFor[];
   unknown: AskedFor[];
@@ -44,7 +45,7 @@ export interface Status {
   memory: number;
 }
 
-/** A histogram since the start of the daemon; the difference of two is that of the time between. */
+/** A histogram since the start of the daemon. The difference of two is the histogram of the time between them. */
 export interface Distribution {
   /** Ascending upper bounds of the buckets, seconds; one more bucket counts all values above. */
   bounds: number[];
@@ -53,7 +54,7 @@ export interface Distribution {
   sum: number;
 }
 
-/** Ports listed. */
+/** Ports in the list `shed`. */
 const MOST_PORTS = 20;
 
 export function statusOf(daemon: Observed): Status {

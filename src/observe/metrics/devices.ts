@@ -1,6 +1,6 @@
 /**
- * What is published of each device. There may be hundreds of them, so it is little, and never a histogram: 15 series
- * each, of which 200 devices make a quarter of a megabyte. Of single ports and addresses `missd top` tells.
+ * Metrics of each device. There may be hundreds of devices, so each has 15 series and no histogram: 200 devices make a
+ * quarter of a megabyte. `missd top` shows single ports and addresses.
  */
 import { LAYERS, OUTCOMES } from '../../base/outcomes.ts';
 import type { Observed } from '../observed.ts';
@@ -14,7 +14,7 @@ export function publishDevices(to: Metrics, { host, replication }: Observed): vo
 
   to.gauge(
     'missd_device_info',
-    'Always 1; which VNI a device has and how its entries come about',
+    'Always 1; the VNI, strategy and topology of a device',
     each(({ vni, bridge, strategy }, device) => [
       [{ device, vni: String(vni), strategy, topology: bridge === 0 ? 'routed' : 'bridged' }, 1],
     ]),
@@ -26,24 +26,24 @@ export function publishDevices(to: Metrics, { host, replication }: Observed): vo
   );
   to.counter(
     'missd_device_misses_total',
-    'Misses received of a device',
+    'Misses that a device raised',
     each(({ counters }, device) => LAYERS.map((layer) => [{ device, layer }, counters.misses[layer]])),
   );
   to.counter(
     'missd_device_resolutions_total',
-    'Misses of a device that were looked into, by how that ended',
+    'Questions of a device, by outcome',
     each(({ counters }, device) =>
       OUTCOMES.map((outcome) => [{ device, outcome }, counters.outcomes[outcome]]),
     ),
   );
   to.counter(
     'missd_device_lookups_total',
-    'Questions of a device taken to the directory',
+    'Questions of a device that were looked up in the directory',
     each(({ counters }, device) => [[{ device }, counters.lookups]]),
   );
   to.gauge(
     'missd_device_entries',
-    'Entries held of a device, by kernel table',
+    'Entries held on a device, by kernel table',
     each(({ tables, routes }, device) => [
       [{ device, table: 'neighbour' }, tables.neighbours.size],
       [{ device, table: 'fdb' }, tables.fdb.size],
@@ -52,14 +52,14 @@ export function publishDevices(to: Metrics, { host, replication }: Observed): vo
   );
   to.gauge(
     'missd_device_default_remote',
-    'Whether somebody’s all-zeros FDB entry keeps a device with l2miss from raising L2 misses',
+    'Whether a foreign all-zeros FDB entry keeps a device with l2miss from raising L2 misses',
     each(({ defaultRemote, link }, device) => [
       [{ device }, defaultRemote !== undefined && link.vxlan.l2miss ? 1 : 0],
     ]),
   );
   to.counter(
     'missd_broadcasts_dropped_total',
-    'Broadcasts above the limit, copied to no other host',
+    'Broadcasts above the limit, which were not copied to other hosts',
     async () =>
       (await replication.limits.dropped()).map<Sample>(([{ name }, count]) => [{ device: name }, count]),
   );

@@ -1,6 +1,6 @@
 /**
- * Every metric of the daemon, in two registries of prom-client: one for each format that a scraper may ask for. Nothing is
- * read unless somebody scrapes.
+ * Every metric of the daemon, in two registries of prom-client: one for each format that a scraper may ask for. Values are
+ * read only during a scrape.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Metric, type OpenMetricsContentType, type PrometheusContentType, Registry } from 'prom-client';
@@ -18,10 +18,10 @@ export type ContentType = PrometheusContentType | OpenMetricsContentType;
 export const TEXT = Registry.PROMETHEUS_CONTENT_TYPE;
 export const OPEN_METRICS = Registry.OPENMETRICS_CONTENT_TYPE;
 
-/** Between two metrics other work gets its turn once so much time was taken, ms. */
+/** After this time a scrape yields to other work before its next group of metrics, ms. */
 const SLICE = 1;
 
-/** Its names in the two registries. */
+/** The names of a metric in the two registries. */
 interface Names {
   [TEXT]: string;
   [OPEN_METRICS]: string;
@@ -56,12 +56,12 @@ export class Metrics {
     this.#add(readHistograms(name, help, read));
   }
 
-  /** One of prom-client's own. */
+  /** Adds a metric object of prom-client. */
   add(metric: Metric): void {
     this.#add(metric as unknown as ReadMetric);
   }
 
-  /** What is declared meanwhile is read at one moment; misses may come between any two other metrics. */
+  /** Metrics that `declare` adds are read in one turn of the event loop, so that their values agree. */
   together(declare: () => void): void {
     this.#together = [];
     this.#groups.push(this.#together);
@@ -70,9 +70,9 @@ export class Metrics {
   }
 
   /**
-   * Each group is a piece of work of its own. `Registry.metrics()` renders everything in one go, which with 200 devices
-   * would hold up a miss for more than 10 ms.
-   * @throws Error of the metric that could not be read
+   * Renders group by group. `Registry.metrics()` renders all metrics in one turn of the event loop, which with 200 devices
+   * would delay a miss by more than 10 ms.
+   * @throws Error of a metric that could not be read
    */
   async render(type: ContentType): Promise<string> {
     const registry = this.#registries[type];
@@ -101,8 +101,8 @@ export class Metrics {
 }
 
 /**
- * OpenMetrics names a counter without the `_total` of its samples, which prom-client puts there itself. `Registry.metrics()`
- * would rename the metric for this, in both registries.
+ * OpenMetrics names a counter without the `_total` of its samples, which prom-client appends itself. `Registry.metrics()`
+ * would rename the metric in both registries.
  */
 function familyOf(counter: ReadMetric): ReadMetric {
   const name = counter.name.replace(/_total$/, '');

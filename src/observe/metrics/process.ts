@@ -1,22 +1,22 @@
-/** What is known of the process, whatever it serves: prom-client's metrics under their usual names, and what they lack. */
+/** Metrics of the process: those of prom-client under their usual names, and the delay of the event loop. */
 import { type Metric, Registry, collectDefaultMetrics } from 'prom-client';
 import { PlainHistogram } from '../../base/histogram.ts';
 import { VERSION } from '../../base/version.ts';
 import { addon } from '../../kernel/addon.ts';
 import type { Metrics } from './metrics.ts';
 
-/** Between two looks at the clock, ms. */
+/** Interval of the timer that measures the delay of the event loop, ms. */
 const INTERVAL = 100;
 
 /** Upper bounds in seconds. A timer is late by up to a millisecond at any time. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /**
- * prom-client times the event loop with a timer of its own, and by default 100 times a second: 0.4 % of a core while nothing
- * happens, and the interval of the timer is contained in what it says. `missd_event_loop_delay_seconds` says the same.
+ * prom-client measures the event loop with a timer of its own, by default 100 times a second: that costs 0.4 % of a core
+ * when idle, and the measured lag contains the interval of the timer. `missd_event_loop_delay_seconds` replaces it.
  */
 const MONITOR_INTERVAL = 60_000;
-const OF_THE_MONITOR = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
+const MONITOR_METRICS = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
   (what) => `nodejs_eventloop_lag_${what}_seconds`,
 );
 
@@ -32,12 +32,12 @@ interface Watched {
   readonly loopDelay: PlainHistogram;
 }
 
-/** Once for the process: prom-client has no way to stop what it watches the collector of garbage and the event loop with. */
+/** Created once for the process: prom-client cannot stop its observers of garbage collection and the event loop. */
 let watched: Watched | undefined;
 
 export function publishProcess(to: Metrics): void {
   const { metrics, loopDelay } = (watched ??= watch());
-  to.gauge('missd_build_info', 'Always 1; what runs here', () => [
+  to.gauge('missd_build_info', 'Always 1; the versions of missd and Node', () => [
     [{ version: VERSION, node: process.versions.node }, 1],
   ]);
   to.histogram(
@@ -47,18 +47,18 @@ export function publishProcess(to: Metrics): void {
   );
   to.counter(
     'missd_event_loop_active_seconds_total',
-    'Time that the event loop was not waiting for anything',
+    'Time that the event loop was not idle',
     () => performance.eventLoopUtilization().active / 1000,
   );
   to.counter(
     'missd_table_dump_cpu_seconds_total',
-    'Processor time of reading kernel tables whole, nearly all of it the kernel’s; contained in process_cpu_seconds_total',
+    'Processor time for dumps of kernel tables, nearly all of it in the kernel; contained in process_cpu_seconds_total',
     () => addon.dumpSeconds(),
   );
   for (const metric of metrics) to.add(metric);
 }
 
-/** Keeps nothing alive. */
+/** The timer does not keep the process running. */
 function watch(): Watched {
   const register = new Registry();
   collectDefaultMetrics({
@@ -66,7 +66,7 @@ function watch(): Watched {
     gcDurationBuckets: BUCKETS,
     eventLoopMonitoringPrecision: MONITOR_INTERVAL,
   });
-  for (const name of [...OF_THE_MONITOR, ...MISNAMED]) register.removeSingleMetric(name);
+  for (const name of [...MONITOR_METRICS, ...MISNAMED]) register.removeSingleMetric(name);
   const loopDelay = new PlainHistogram(BUCKETS);
   let due = performance.now() + INTERVAL;
   setInterval(() => {

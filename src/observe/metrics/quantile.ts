@@ -1,9 +1,10 @@
 /**
- * What so much of all that was observed stayed below, from counts by bucket; within a bucket taken as spread evenly, as
- * PromQL's `histogram_quantile` does.
- * @param bounds ascending upper bounds of the buckets but the last, which has none: what is there counts as the highest bound
- * @param counts not cumulative
- * @returns undefined where nothing was observed
+ * A quantile of a histogram. Observations are taken as spread evenly within their bucket, as PromQL's `histogram_quantile`
+ * does.
+ * @param quota the quantile, 0 to 1
+ * @param bounds ascending upper bounds; one more bucket has no bound, and its observations count as the highest bound
+ * @param counts by bucket, not cumulative
+ * @returns undefined without observations
  */
 export function quantile(
   quota: number,

@@ -1,13 +1,13 @@
 /**
- * A metric of prom-client that keeps no number of its own: it reads what was counted elsewhere when it is scraped. The
- * counters of prom-client cost 200 ns an increment, and its histograms can only be observed into, not filled.
+ * A metric of prom-client that keeps no numbers: a scrape reads the daemon's own counters. A counter of prom-client costs
+ * 200 ns per increment, and its histograms cannot be filled from counts.
  */
 import type { Metric } from 'prom-client';
 import { PlainHistogram } from '../../base/histogram.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 export type Sample = readonly [labels: Labels, value: number];
-/** Without labels a number alone. */
+/** A number alone has no labels. */
 export type Samples = number | readonly Sample[];
 /** A histogram, or one for each set of labels. */
 export type Histograms = PlainHistogram | readonly (readonly [Labels, PlainHistogram])[];
@@ -16,23 +16,23 @@ export type Histograms = PlainHistogram | readonly (readonly [Labels, PlainHisto
 interface Line {
   labels: Readonly<Record<string, string>>;
   value: number;
-  /** Where the line is not named after its metric. */
+  /** The name of the line, if it differs from the name of the metric. */
   metricName?: string;
   sharedLabels: Labels;
 }
 
-/** What prom-client asks of a metric; its types know only its own classes. */
+/** The members of a metric that prom-client uses; its types name only its own classes. */
 export interface ReadMetric {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** Reads before it returns, unless what it reads is itself promised. */
+  /** Reads synchronously, unless `read` returns a promise. */
   get: () => Promise<{ name: string; help: string; type: string; values: Line[] }>;
 }
 
 /**
- * Of every line. For a line without shared labels prom-client makes an object and keeps its text in a WeakMap, which takes
- * a third of a rendering.
+ * The shared labels of every line. For a line without shared labels prom-client makes an object and keeps its text in a
+ * WeakMap, which takes a third of the time of a rendering.
  */
 const NONE: Labels = {};
 

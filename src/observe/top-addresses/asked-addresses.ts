@@ -6,14 +6,14 @@
  * own addresses; addresses of other ports stay, and so do addresses that the same port asks for repeatedly.
  */
 
-/** Addresses remembered of one port. */
+/** Addresses kept for one port. */
 export const MOST_PER_PORT = 64;
 
 /** An address that guests ask for. The object is reused when another address replaces this one. */
 export interface Asked {
   address: string;
   layer: 'l2' | 'l3';
-  /** The port whose place it takes: the one that asked first. */
+  /** The port whose place the address takes: the port that asked first. */
   owner: number;
   /** The port that asked last. */
   port: number;
@@ -80,7 +80,7 @@ export class AskedAddresses {
     if (room.length === 0) this.#byPort.delete(asked.owner);
   }
 
-  /** @param factor multiplies the heat @param before addresses last asked for before this are forgotten, monotonic ms */
+  /** @param factor multiplies the heat @param before addresses last asked for before this time are removed, monotonic ms */
   cool(factor: number, before: number): void {
     for (const asked of this.#byAddress.values()) {
       asked.heat *= factor;
@@ -89,7 +89,7 @@ export class AskedAddresses {
   }
 }
 
-/** The address with the least heat; among equals the one asked for longest ago, because guests may repeat a newer one. */
+/** The address with the least heat; among equals the oldest, because guests may ask for a newer address again. */
 function coldestOf(room: readonly Asked[]): Asked | undefined {
   let coldest = room[0];
   for (const one of room)

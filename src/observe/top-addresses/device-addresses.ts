@@ -6,7 +6,7 @@ export class DeviceAddresses {
   /** Misses so far; an estimate in a storm. */
   misses = 0;
   readonly hot = new AskedAddresses();
-  /** Unresolved addresses. Their heat does not decay, so that one asked for once a minute counts as well. */
+  /** Unresolved addresses. Their heat does not decay, so that an address asked for once a minute counts as well. */
   readonly unknown = new AskedAddresses();
 }
 

@@ -16,7 +16,7 @@ export interface AskedFor {
   port?: string;
   /** Misses so far; an estimate in a storm. */
   asked: number;
-  /** Misses a second: for the hottest addresses averaged over about the last minute, for unresolved ones since the first miss. */
+  /** Misses a second: hottest addresses averaged over about the last minute, unresolved addresses since the first miss. */
   perSecond: number;
   /** Seconds since the first and last miss. */
   firstSeconds: number;

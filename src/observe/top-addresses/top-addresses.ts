@@ -1,9 +1,9 @@
 /**
- * The addresses that guests ask for most, and those that stay unresolved, each with its port. For people (`missd top`); no
- * decision depends on it.
+ * The addresses that guests ask for most, and unresolved addresses, each with its port, for `missd top`. No decision depends
+ * on them.
  *
- * Every batch of misses comes by here, so the cost must be small: beyond a thousand misses a second only a sample is counted,
- * and each sampled miss stands for those skipped.
+ * Every batch of misses passes through this class, so the cost must be small: above a thousand misses a second it counts a
+ * sample, and each sampled miss stands for the skipped ones.
  */
 import type { MissBatch, Settled } from '../../model/question.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -14,11 +14,11 @@ import { addressesOf } from './device-addresses.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import type { Miss } from '../../base/vocabulary.ts';
 
-/** So many misses a second are counted one by one; beyond that every second one, every third and so on. */
+/** Misses a second that are counted one by one; above that every second miss is counted, every third and so on. */
 const ONE_BY_ONE = 1_000;
 /** Seconds after which heat is halved. */
 export const HALF_LIFE = 60;
-/** Milliseconds without a miss after which an address is forgotten. */
+/** Milliseconds without a miss after which an address is removed. */
 const FORGOTTEN = 600_000;
 
 export class TopAddresses {
@@ -50,7 +50,7 @@ export class TopAddresses {
       const port = portOf(miss);
       const times = count * stride;
       asked.misses += times;
-      // A new address counts for itself alone; otherwise a single address of a storm would outweigh regular ones.
+      // A new address does not count for skipped misses; otherwise each address of a scan would outweigh regular ones.
       if (!asked.hot.again(address, port, times, now)) asked.hot.add(address, layer, port, count, now);
       if (asked.unknown.size > 0) asked.unknown.again(address, port, times, now);
     }
@@ -69,7 +69,7 @@ export class TopAddresses {
     }
   }
 
-  /** Forgets that addresses are unresolved whose records changed; the next miss tells. */
+  /** Removes addresses with changed records from the unresolved ones; the next miss decides anew. */
   changed(change: DirectoryChange): void {
     if (change.type !== 'records') return;
     const wanting = this.#devices().filter((device) => addressesOf(device).unknown.size > 0);
@@ -89,5 +89,5 @@ export class TopAddresses {
   }
 }
 
-/** The port in the sense of the lanes of admission. */
+/** The port, as the lanes of admission number it. */
 const portOf = ({ layer, asker }: Miss): number => (layer === 'l2' ? L2_PORT : (asker?.port ?? UNKNOWN_PORT));
