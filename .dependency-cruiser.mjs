@@ -8,7 +8,7 @@ const STOREYS = [
   ['model'],
   ['config', 'inspect', 'entries'],
   ['links'],
-  ['resolver', 'nft'],
+  ['resolver', 'nft', 'join'],
   ['reconcile', 'proactive', 'replication'],
   ['observe'],
   ['daemon', 'lab', 'doctor', 'explain', 'service', 'top'],

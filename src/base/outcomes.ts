@@ -129,6 +129,7 @@ export const LANES = [
   'housekeeping',
   'idle',
   'install',
+  'join',
   'links',
   'lookups',
   'mac_records',

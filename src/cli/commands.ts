@@ -11,6 +11,7 @@ export const COMMANDS = new Map<string, () => Promise<() => Command>>([
   ['top', async () => (await import('./top.ts')).topCommand],
   ['doctor', async () => (await import('./doctor.ts')).doctorCommand],
   ['service', async () => (await import('./service.ts')).serviceCommand],
+  ['leave', async () => (await import('./leave.ts')).leaveCommand],
   ['flush', async () => (await import('./flush.ts')).flushCommand],
   ['lab', async () => (await import('./lab.ts')).labCommand],
 ]);

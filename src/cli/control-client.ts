@@ -4,7 +4,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { RuntimeFailure } from '../base/errors.ts';
 import type { Flushed } from '../entries/flush.ts';
-import { CONTROL_SUFFIX, type FlushRequest } from '../daemon/control-server.ts';
+import { CONTROL_SUFFIX, type FlushRequest, type LeftNetwork } from '../daemon/control-server.ts';
 
 /** A daemon with hundreds of thousands of entries takes seconds, ms. */
 const PATIENCE = 30_000;
@@ -17,12 +17,26 @@ const PATIENCE = 30_000;
 export async function flushServed(folder: string, asked: FlushRequest): Promise<Flushed[]> {
   const flushed: Flushed[] = [];
   for (const path of sockets(folder)) {
-    const answer = await ask(path, JSON.stringify(asked));
+    const answer = await ask<Flushed[]>(path, '/flush', asked);
     // A daemon that was killed leaves its socket.
     if (answer === undefined) rmSync(path, { force: true });
     else flushed.push(...answer);
   }
   return flushed;
+}
+
+/**
+ * Has the daemons that joined a network leave it.
+ * @returns what each of them took away
+ * @throws RuntimeFailure when one of them does not do it
+ */
+export async function leaveJoined(folder: string, network: string): Promise<LeftNetwork[]> {
+  const left: LeftNetwork[] = [];
+  for (const path of sockets(folder)) {
+    const answer = await ask<LeftNetwork | null>(path, '/leave', { network });
+    if (answer !== undefined && answer !== null) left.push(answer);
+  }
+  return left;
 }
 
 function sockets(folder: string): string[] {
@@ -37,27 +51,27 @@ function sockets(folder: string): string[] {
 }
 
 /** @returns undefined when no daemon listens */
-function ask(socketPath: string, body: string): Promise<Flushed[] | undefined> {
+function ask<T>(socketPath: string, path: string, asked: object): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {
-      reject(new RuntimeFailure(`the daemon at ${socketPath} did not flush its devices: ${why}`));
+      reject(new RuntimeFailure(`the daemon at ${socketPath} did not do it (${path}): ${why}`));
     };
-    const asked = request({ socketPath, path: '/flush', method: 'POST', timeout: PATIENCE }, (response) => {
+    const sent = request({ socketPath, path, method: 'POST', timeout: PATIENCE }, (response) => {
       let text = '';
       response.on('data', (chunk) => (text += String(chunk)));
       response.on('error', (error) => {
         fail(error.message);
       });
       response.on('end', () => {
-        if (response.statusCode === 200) resolve(JSON.parse(text) as Flushed[]);
+        if (response.statusCode === 200) resolve(JSON.parse(text) as T);
         else fail(text);
       });
     });
-    asked.on('timeout', () => asked.destroy(new Error(`no answer within ${PATIENCE / 1000} s`)));
-    asked.on('error', (error: NodeJS.ErrnoException) => {
+    sent.on('timeout', () => sent.destroy(new Error(`no answer within ${PATIENCE / 1000} s`)));
+    sent.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(undefined);
       else fail(error.message);
     });
-    asked.end(body);
+    sent.end(JSON.stringify(asked));
   });
 }

@@ -6,6 +6,7 @@ import { openDirectory, openRedis } from '../directory/open.ts';
 import type { OnMalformed } from '../directory/redis/leases.ts';
 import { RenewableDirectory } from '../directory/renewable.ts';
 import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
+import { judgeJoin } from '../join/site.ts';
 import { onHangup } from '../daemon/hangup.ts';
 import { listen } from '../observe/http/server.ts';
 import { LinuxKernel } from '../kernel/linux.ts';
@@ -53,6 +54,7 @@ function options(): RunOptions {
 
 /** Runs until SIGTERM or SIGINT. @throws RuntimeFailure when no namespace can be served */
 async function run(options: RunOptions, again: () => RunOptions): Promise<void> {
+  await judgeJoin(options);
   const log = openLog(options);
   const notifier = Notifier.take();
   const onMalformed: OnMalformed = (vni, reason, example) => {
@@ -81,9 +83,12 @@ async function run(options: RunOptions, again: () => RunOptions): Promise<void> 
   );
   const closeControl = await listenControl(
     options.stateDir,
-    (request) => daemon.flushServed(request),
+    {
+      flush: (request) => daemon.flushServed(request),
+      leave: (name) => daemon.leave(name),
+    },
     (reason) => {
-      log.warn(`missd flush cannot ask this daemon: ${reason}`);
+      log.warn(`missd flush and missd leave cannot ask this daemon: ${reason}`);
     },
   );
   const supervision = supervised(daemon, notifier, log);

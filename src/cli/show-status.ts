@@ -30,6 +30,16 @@ const DEVICES: Column[] = [
   { title: 'LOCAL', optional: true },
 ];
 
+const NETWORKS: Column[] = [
+  { title: 'NETWORK', least: 7 },
+  { title: 'DEVICE', least: 8 },
+  { title: 'BRIDGE', least: 8 },
+  { title: 'VTEP' },
+  { title: 'MTU', right: true },
+  { title: 'PREFIX', optional: true },
+  { title: 'STATE', prose: true },
+];
+
 const UNSERVED: Column[] = [
   { title: 'NOT SERVED', least: 10 },
   { title: 'NAMESPACE', least: 9 },
@@ -57,6 +67,15 @@ export function showStatus(status: Status, width: number, palette: Palette): str
         DEVICES,
         status.devices.map((one) => deviceRow(one, palette)),
         width,
+        palette,
+      ),
+    );
+  if (status.networks.length > 0)
+    blocks.push(
+      table(
+        NETWORKS,
+        status.networks.map((one) => networkRow(one, palette)),
+        width === Infinity ? width : Math.min(width, READABLE),
         palette,
       ),
     );
@@ -167,6 +186,14 @@ function deviceRow(one: DeviceStatus, palette: Palette): (string | [string, Pain
     deviceState(one, palette),
     local ?? '-',
   ];
+}
+
+function networkRow(one: Status['networks'][number], palette: Palette): (string | [string, Paint])[] {
+  const { network, state } = one;
+  if (state !== 'joined')
+    return [network, '-', '-', '-', '-', '-', [`${state}: ${one.reason}`, palette.yellow]];
+  const { device, bridge, vtep, mtu, prefix = '-' } = one;
+  return [network, device, bridge, vtep, String(mtu), prefix, [state, palette.green]];
 }
 
 function percentiles({ bounds, counts: observed }: Distribution): string {

@@ -32,7 +32,19 @@ export interface FlushOptions extends TablesOptions {
   stateDir: string;
 }
 
-export interface RunOptions extends DirectoryOptions, ListenOptions, FlushOptions {
+/** How this host joins networks. */
+export interface JoinOptions {
+  /** Names of networks. */
+  join: string[];
+  hostId?: string;
+  masquerade?: boolean;
+  /** Path of the namespace of their devices and bridges. */
+  overlayNetns?: string;
+  /** Path of the file with Flannel's variables. */
+  subnetFile?: string;
+}
+
+export interface RunOptions extends DirectoryOptions, ListenOptions, FlushOptions, JoinOptions {
   /** Static YAML directory instead of Redis. */
   directory?: string;
   local: string[];
@@ -64,7 +76,7 @@ export interface RunOptions extends DirectoryOptions, ListenOptions, FlushOption
 const STATE_DIR = '/run/missd';
 
 /** Options that may be given several times; their value is a list, empty when they are not given. */
-const LISTS = new Set(['netns', 'device', 'local', 'vtep-allow', 'strategy', 'broadcast']);
+const LISTS = new Set(['netns', 'device', 'local', 'vtep-allow', 'strategy', 'broadcast', 'join']);
 
 const option = (flags: string, description: string): Option => {
   const made = new Option(flags, description);
@@ -145,8 +157,26 @@ const judgingOptions = (): Option[] => [
   ),
 ];
 
+const joinOptions = (): Option[] => [
+  option(
+    '--join <network>',
+    'network whose device, bridge and addresses missd makes and keeps right on this host; repeatable (default: none)',
+  ).argParser(parse.list(parse.networkName)),
+  option(
+    '--host-id <id>',
+    'name of this host among those of its networks (default: its underlay address)',
+  ).argParser(parse.hostId),
+  option('--masquerade', 'give packets of guests that leave a joined network the address of this host'),
+  option(
+    '--overlay-netns <name|path>',
+    'namespace of their own for the devices and bridges of joined networks; a name is made where it is missing',
+  ).argParser(parse.netns),
+  option('--subnet-file <file>', "write the prefix of a routed network there, in Flannel's variables"),
+];
+
 const runOptions = (): Option[] => [
   ...judgingOptions(),
+  ...joinOptions(),
   option(
     '--strategy <vni=strategy>',
     'how the entries of a VNI come about: miss, preload or routes; repeatable (default: miss)',
@@ -224,6 +254,7 @@ const doctorOptions = (): Option[] => {
 
 /** Groups of options a command may take. */
 interface Groups {
+  leave: LeaveOptions;
   run: RunOptions;
   directory: DirectoryOptions;
   listen: ListenOptions;
@@ -232,7 +263,21 @@ interface Groups {
   explain: ExplainOptions;
 }
 
+/** Where a network was joined, and the directory that knows of it. */
+type LeaveOptions = DirectoryOptions &
+  Pick<FlushOptions, 'netns' | 'stateDir'> &
+  Pick<RunOptions, 'directory' | 'hostId' | 'overlayNetns'>;
+const LEFT = ['directory', 'hostId', 'overlayNetns'];
+
+const leaveOptions = (): Option[] => [
+  ...directoryOptions(),
+  ...runOptions().filter((one) => LEFT.includes(one.attributeName())),
+  netnsOption(),
+  stateDirOption(),
+];
+
 const OPTIONS: Record<keyof Groups, () => Option[]> = {
+  leave: leaveOptions,
   run: runOptions,
   directory: directoryOptions,
   listen: () => [listenOption()],

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { InvalidArgumentError } from 'commander';
+import { NETWORK_NAME } from '../directory/network.ts';
 import { STRATEGIES, type VniStrategy } from '../model/strategy.ts';
 
 const MAX_VNI = 16_777_215;
@@ -91,6 +92,21 @@ export const deviceName = (text: string): string => {
   // dev_valid_name(), net/core/dev.c: at most 15 bytes, no slash, colon or space.
   if (!/^[^/:\s]{1,15}$/.test(text) || text === '.' || text === '..')
     throw new InvalidArgumentError('expected an interface name.');
+  return text;
+};
+
+export const networkName = (text: string): string => {
+  if (!NETWORK_NAME.test(text))
+    throw new InvalidArgumentError(
+      'expected the name of a network: a lower-case letter, then at most 11 letters, digits and dashes.',
+    );
+  return text;
+};
+
+/** It stands in keys, and in values that spaces divide. */
+export const hostId = (text: string): string => {
+  if (!/^[A-Za-z0-9_.:-]{1,64}$/.test(text))
+    throw new InvalidArgumentError('expected at most 64 letters, digits, "_", ".", ":" and "-".');
   return text;
 };
 

@@ -1,6 +1,7 @@
 /**
  * Requests of root to a running daemon: an HTTP server on a unix socket in the state folder, which only root may enter.
  *
+ *   POST /leave {"network": name}: answers null where the daemon has not joined it
  *   POST /flush {"namespace": inode, "devices": [names, or none for all], "all": whether every extern_learn row goes}
  */
 import { rmSync } from 'node:fs';
@@ -9,6 +10,7 @@ import { type IncomingMessage, type Server, createServer } from 'node:http';
 import { join } from 'node:path';
 import { reasonOf } from '../base/errors.ts';
 import type { Flushed } from '../entries/flush.ts';
+import type { Left } from '../join/leave.ts';
 
 /** Ends the names of the sockets in the state folder. */
 export const CONTROL_SUFFIX = '.sock';
@@ -24,19 +26,27 @@ export interface FlushRequest {
   all: boolean;
 }
 
-/** Flushes those of the devices that the daemon serves. */
-export type FlushServed = (request: FlushRequest) => Promise<Flushed[]>;
+/** What a daemon does on request. */
+export interface ControlActions {
+  /** Flushes those of the devices that the daemon serves. */
+  flush: (request: FlushRequest) => Promise<Flushed[]>;
+  /** Leaves a network; undefined where the daemon has not joined it. */
+  leave: (network: string) => Promise<LeftNetwork | undefined>;
+}
+
+/** `notReleased`: why the directory still has this host in the network. */
+export type LeftNetwork = Left & { notReleased?: string };
 
 /** @returns closes the server. Without a server `missd flush` flushes from outside, and the daemon restores what it holds. */
 export async function listenControl(
   folder: string,
-  flush: FlushServed,
+  actions: ControlActions,
   failed: (reason: string) => void,
 ): Promise<() => void> {
   // Not named after the process id, because daemons of several containers may share the folder.
   const path = join(folder, `${randomUUID()}${CONTROL_SUFFIX}`);
   const server: Server = createServer((request, response) => {
-    answer(request, flush).then(
+    answer(request, actions).then(
       ({ code, body }) => response.writeHead(code).end(JSON.stringify(body)),
       (error: unknown) => response.writeHead(500).end(JSON.stringify({ error: reasonOf(error) })),
     );
@@ -57,14 +67,20 @@ export async function listenControl(
 
 async function answer(
   request: IncomingMessage,
-  flush: FlushServed,
+  { flush, leave }: ControlActions,
 ): Promise<{ code: number; body: unknown }> {
-  if (request.method !== 'POST' || request.url !== '/flush')
-    return { code: 404, body: { error: 'POST /flush' } };
+  const { method, url = '' } = request;
+  if (method !== 'POST' || !['/flush', '/leave'].includes(url))
+    return { code: 404, body: { error: 'POST /flush or /leave' } };
   let text = '';
   for await (const chunk of request) {
     text += String(chunk);
     if (text.length > LONGEST) return { code: 413, body: { error: 'too long' } };
+  }
+  if (url === '/leave') {
+    const { network } = JSON.parse(text) as { network?: unknown };
+    if (typeof network !== 'string') return { code: 400, body: { error: 'expected a network' } };
+    return { code: 200, body: (await leave(network)) ?? null };
   }
   const { namespace, devices, all } = JSON.parse(text) as Partial<FlushRequest>;
   if (typeof namespace !== 'number' || !Array.isArray(devices))

@@ -23,6 +23,8 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { FoldedLog, type Logger } from '../base/log.ts';
 import { Counters } from '../model/counters.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
+import { Joins } from '../join/joins.ts';
+import { siteOf } from '../join/site.ts';
 import type { OpenJournal } from '../reconcile/takeover.ts';
 import { Admission } from '../resolver/admission.ts';
 import { Throttle } from '../nft/throttle.ts';
@@ -57,6 +59,7 @@ export class Daemon {
   readonly reconciler: Reconciler;
   readonly preload: Preload;
   readonly replication: Replication;
+  readonly joins: Joins;
   readonly topAddresses = new TopAddresses(() => this.host.devices(), monotonic);
   readonly report: Report;
   readonly history = new History(monotonic);
@@ -89,7 +92,8 @@ export class Daemon {
     this.#complaints = new FoldedLog(log, monotonic);
     this.report = new Report(this.counters, this.#complaints, this.history);
     this.host = new Host(options, kernel, log, this.report);
-    this.readiness = new Readiness(this.host);
+    this.joins = this.#openJoins();
+    this.readiness = new Readiness(this.host, this.joins);
     this.admission = new Admission(this.counters, options.lookupRate);
     this.admission.onDrop = (device, address) => {
       this.history.dropped(device, address);
@@ -105,6 +109,7 @@ export class Daemon {
       (reason) => {
         this.#fail(reason);
       },
+      () => this.options.join.length > 0,
     );
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
     this.#deps = this.#dependencies();
@@ -218,6 +223,7 @@ export class Daemon {
       reconciler.work$().pipe(revived('rechecks', report)),
       preload.work$().pipe(revived('proactive', report)),
       replication.work$().pipe(revived('replication', report)),
+      this.joins.work$().pipe(revived('join', report)),
       this.#every(SECOND, [
         ['rechecks', () => reconciler.tick()],
         ['misses', () => this.admission.tick()],
@@ -269,6 +275,8 @@ export class Daemon {
       ['top_addresses', () => topAddresses.changed(change)],
     ];
     for (const [lane, part] of parts) this.#attempt(lane, part);
+    if (change.type === 'gap' || change.type === 'flushed')
+      this.#attempt('join', () => this.joins.recordChanged());
     if (change.type === 'gap') this.#attempt('audit', () => reconciler.audit(host.devices()));
   }
 
@@ -277,6 +285,11 @@ export class Daemon {
     this.#working.unsubscribe();
     for (const device of this.host.devices())
       await attemptLater('stop', () => removeEverything(device, this.#log), this.report);
+  }
+
+  /** Leaves a network of `--join`; undefined where it is none. @throws Error where the kernel refuses */
+  leave(name: string): ReturnType<Joins['leave']> {
+    return this.joins.leave(name);
   }
 
   /** Flushes the devices of a request while the daemon goes on: the next miss writes an entry again. */
@@ -297,6 +310,16 @@ export class Daemon {
 
   directoryHealth(): DirectoryHealth {
     return this.#directory.health();
+  }
+
+  #openJoins(): Joins {
+    const { site, namespace } = siteOf(this.options);
+    return new Joins(this.options.join, site, namespace, {
+      ...{ directory: this.#directory, host: this.host, log: this.#log, complaints: this.#complaints },
+      ...{ faults: this.report, now: monotonic },
+      prefixOf: (network) => Promise.reject(new Error(`network ${network.name} is routed: not possible yet`)),
+      release: () => Promise.resolve(),
+    });
   }
 
   #dependencies(): PipelineDeps {

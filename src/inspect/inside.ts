@@ -13,16 +13,18 @@ const TIMEOUT = 3_000;
 /**
  * Runs a program to its end. An exit code other than 0 is no error.
  * @param path of the namespace; null for the namespace of this process
+ * @param input its standard input
  * @throws Error, a message of one line, if the program is not installed, cannot be started or takes too long
  */
 export function inside(
   path: string | null,
   argv: readonly string[],
   timeout: number = TIMEOUT,
+  input = '',
 ): Promise<Ran> {
   const [file = '', ...args] = path === null ? argv : ['nsenter', `--net=${path}`, '--', ...argv];
   return new Promise((resolve, reject) => {
-    execFile(
+    const { stdin } = execFile(
       file,
       args,
       {
@@ -40,6 +42,9 @@ export function inside(
         else reject(new Error(`${file}: ${error.message}`));
       },
     );
+    // One that ended without reading it says why by its code.
+    stdin?.on('error', () => undefined);
+    stdin?.end(input);
   });
 }
 

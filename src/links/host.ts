@@ -15,13 +15,14 @@ import {
 } from 'rxjs';
 import { monotonic } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
+import { deviceName } from '../directory/network.ts';
 import { type Strategy, type VniStrategy, strategyOf } from '../model/strategy.ts';
 import { type Faults, attempt, revived } from '../base/guarded-lane.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ServedNamespace } from './namespace.ts';
-import type { NamespaceEvent } from './namespace-event.ts';
+import type { LinkEvent, NamespaceEvent } from './namespace-event.ts';
 import { OwnVteps } from './own-vteps.ts';
 import { presence$ } from './netns-watch.ts';
 import { isWanted } from './servable.ts';
@@ -30,13 +31,17 @@ import { isWanted } from './servable.ts';
 const REOPEN_DELAY = 5_000;
 
 /** Path of the daemon's own namespace. */
-const OWN = '/proc/self/ns/net';
+export const OWN = '/proc/self/ns/net';
 
 export interface HostOptions {
   /** Paths; empty for the daemon's own namespace. */
   netns: readonly string[];
   /** Names; empty for every VXLAN device that raises misses. */
   device: readonly string[];
+  /** Networks whose devices are served whatever `device` says. */
+  join?: readonly string[];
+  /** Path of the namespace of those networks, which is served beside `netns`; absent for that of `netns`. */
+  overlayNetns?: string;
   /** Addresses that are this host's although no interface has them. */
   local: readonly string[];
   /** Bytes. */
@@ -56,6 +61,9 @@ export class Host {
   readonly #misses$ = new Subject<MissBatch>();
   /** Misses of all namespaces. */
   readonly misses$ = this.#misses$.asObservable();
+  readonly #links$ = new Subject<LinkEvent>();
+  /** Changes of links and addresses in all namespaces. */
+  readonly links$ = this.#links$.asObservable();
   /** Why namespaces could not be opened at start, a line each. */
   readonly troubles: string[] = [];
   #started = false;
@@ -122,7 +130,21 @@ export class Host {
   }
 
   #paths(): readonly string[] {
-    return this.#options.netns.length === 0 ? [OWN] : this.#options.netns;
+    const { netns, overlayNetns } = this.#options;
+    const paths = netns.length === 0 ? [OWN] : netns;
+    return overlayNetns === undefined || paths.includes(overlayNetns) ? paths : [...paths, overlayNetns];
+  }
+
+  /** Names of the devices to serve; empty for every one that raises misses. */
+  #names(): readonly string[] {
+    const { device, join = [] } = this.#options;
+    return device.length === 0 ? [] : [...device, ...join.map((name) => deviceName({ name }))];
+  }
+
+  /** Whether a device of this name is served. @param path of its namespace */
+  isServed(path: string, name: string): boolean {
+    const devices = this.namespaces.get(path)?.devices.values() ?? [];
+    return [...devices].some(({ link }) => link.name === name);
   }
 
   /** Serves one namespace while it exists, and again when it comes back. */
@@ -181,10 +203,13 @@ export class Host {
     // The daemon's own namespace is not entered, because that would need CAP_SYS_ADMIN.
     const kernel = this.#kernel.open(path === OWN ? null : path, { receiveBuffer });
     const namespace = new ServedNamespace(nameOf(path), kernel, this.#own, {
-      isWanted: (link) => isWanted(link, options.device, chosen),
+      isWanted: (link) => isWanted(link, this.#names(), chosen),
       strategyOf: chosen,
       misses: (batch) => {
         this.#misses$.next(batch);
+      },
+      changed: (change) => {
+        this.#links$.next({ ...change, namespace: path });
       },
       get negativeLifetime() {
         return options.negativeLifetime * 1000;

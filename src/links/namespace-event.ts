@@ -1,8 +1,20 @@
 import type { OverrunSocket, ReceivingSocket } from '../base/outcomes.ts';
 import type { KernelError, RowChange, Senders } from '../kernel/kernel.ts';
+import type { Link } from '../base/vocabulary.ts';
 import type { ServedDevice } from '../model/device.ts';
 
 export type PortState = 'up' | 'down' | 'gone';
+
+/** A change of a link, or of an address on it, in a served namespace. */
+export interface LinkEvent {
+  /** Path of the namespace. */
+  namespace: string;
+  /** Of the link. */
+  name: string;
+  removed: boolean;
+  /** Absent where an address changed. */
+  link?: Link;
+}
 
 /** An event of a served namespace. */
 export type NamespaceEvent =

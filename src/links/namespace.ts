@@ -24,7 +24,7 @@ import type { ServedDevice, DeviceNamespace } from '../model/device.ts';
 import type { OwnVteps } from './own-vteps.ts';
 import { askingPorts, guestPorts, isGuestPort } from './ports.ts';
 import { DeviceSet, type DeviceSetOptions } from './device-set.ts';
-import type { NamespaceEvent } from './namespace-event.ts';
+import type { LinkEvent, NamespaceEvent } from './namespace-event.ts';
 import { PortStates } from './port-states.ts';
 import { isVxlan } from './servable.ts';
 
@@ -36,6 +36,8 @@ const RELOADS = { size: 1_024, underWay: 1, most: 1_024 };
 export interface ServeOptions extends DeviceSetOptions {
   /** Called at once with misses: a storm has 100,000 of them, and a guest waits for each. */
   misses: (batch: MissBatch) => void;
+  /** Called with every change of a link or of an address. */
+  changed?: (change: Omit<LinkEvent, 'namespace'>) => void;
 }
 
 export class ServedNamespace implements DeviceNamespace {
@@ -206,6 +208,7 @@ export class ServedNamespace implements DeviceNamespace {
 
   #apply(event: KernelEvent): NamespaceEvent[] {
     if (event.type === 'address') {
+      this.#tell(event.address.ifindex, event.removed);
       if (event.removed) this.#assigned.delete(event.address);
       else this.#assigned.add(event.address);
       const shared = this.#shareAddresses();
@@ -218,12 +221,18 @@ export class ServedNamespace implements DeviceNamespace {
     const before = this.links.get(link.ifindex);
     if (removed) this.links.delete(link.ifindex);
     else this.links.set(link.ifindex, link);
+    this.#options.changed?.({ name: link.name, removed, link });
     const events = this.#serve(link, removed, before);
     // The devices decide which link-local addresses count as VTEPs of this host.
     if (isVxlan(link)) events.push(...this.#shareAddresses());
     this.#tryToMapPorts();
     events.push(...this.#portStates.follow(link, removed, this.#behindBridge));
     return events;
+  }
+
+  #tell(ifindex: number, removed: boolean): void {
+    const link = this.links.get(ifindex);
+    if (link !== undefined) this.#options.changed?.({ name: link.name, removed });
   }
 
   /** Guests behind a bridge may have the interface's MAC for its former address. */

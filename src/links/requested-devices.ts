@@ -7,14 +7,23 @@ export class RequestedDevices {
   readonly #host: Host;
   readonly #log: Logger;
   readonly #fail: (reason: string) => void;
+  readonly #mayCome: () => boolean;
   /** The decision at start has been made. */
   #decided = false;
 
   /**
    * @param names names of `--device`; empty for every device that raises misses
    * @param fail called when nothing is served and nothing can be expected
+   * @param mayCome whether missd itself makes devices
    */
-  constructor(names: () => readonly string[], host: Host, log: Logger, fail: (reason: string) => void) {
+  constructor(
+    names: () => readonly string[],
+    host: Host,
+    log: Logger,
+    fail: (reason: string) => void,
+    mayCome: () => boolean = () => false,
+  ) {
+    this.#mayCome = mayCome;
     this.#names = names;
     this.#host = host;
     this.#log = log;
@@ -42,6 +51,7 @@ export class RequestedDevices {
     const refused = namespaces.flatMap(({ name, refusals }) =>
       [...refusals].map(([device, reason]) => `${device}@${name}: ${reason}`),
     );
+    if (this.#mayCome()) return;
     if (starting && served === 0 && refused.length > 0 && waiting.length === 0)
       this.#fail(`nothing can be served: ${refused.join('; ')}`);
     else if (served === 0 && this.#names().length === 0)

@@ -1,6 +1,7 @@
 /** The parts of the daemon that observers read and do not change. */
 import type { RunOptions } from '../config/options.ts';
 import type { DirectoryHealth } from '../directory/directory.ts';
+import type { JoinState } from '../join/joined.ts';
 import type { Host } from '../links/host.ts';
 import type { Counters } from '../model/counters.ts';
 import type { Throttle } from '../nft/throttle.ts';
@@ -23,6 +24,7 @@ export interface Observed {
   readonly reconciler: Reconciler;
   readonly replication: Replication;
   readonly history: History;
+  readonly joins: { states(): JoinState[]; readonly failures: number; readonly repairs: number };
   readonly report: { refusedPeer(reason: HttpRefusal, example: string): void };
   directoryHealth(): DirectoryHealth;
 }

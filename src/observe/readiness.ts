@@ -8,12 +8,15 @@ const DIRECTORY_GRACE = 10_000;
 
 export class Readiness {
   readonly #host: Host;
+  readonly #joins: { missing(): string[] };
   #directory: DirectoryState = { up: false, reason: 'connecting', since: monotonic() };
   #directorySince = monotonic();
   #everUp = false;
 
-  constructor(host: Host) {
+  /** @param joins what the joined networks wait for */
+  constructor(host: Host, joins: { missing(): string[] } = { missing: () => [] }) {
     this.#host = host;
+    this.#joins = joins;
   }
 
   get directory(): DirectoryState {
@@ -45,7 +48,7 @@ export class Readiness {
 
   /** The conditions that `/readyz` waits for, as text; empty if ready. */
   missing(): string[] {
-    const missing = this.unserved();
+    const missing = [...this.unserved(), ...this.#joins.missing()];
     const state = this.#directory;
     if (!state.up && (!this.#everUp || monotonic() - state.since > DIRECTORY_GRACE))
       missing.push(`directory: ${state.reason}`);

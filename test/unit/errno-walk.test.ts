@@ -273,7 +273,7 @@ const PLACES: Record<string, (error: Failure, errno: string) => Promise<void> | 
     const sockets = made<Socket>('net.server.socket', 'socket');
     const listening = listenControl(
       folder,
-      () => Promise.resolve([]),
+      { flush: () => Promise.resolve([]), leave: () => Promise.resolve(undefined) },
       (reason) => failed.push(reason),
     );
     endings.push(await listening);

@@ -3,6 +3,7 @@ import { type AskedFor, hottest, longestUnknown } from '../top-addresses/report.
 import type { Observed } from '../observed.ts';
 import { directoryNamed } from '../../directory/named.ts';
 import { monotonic } from '../../base/clock.ts';
+import type { JoinState } from '../../join/joined.ts';
 import type { PlainHistogram } from '../../base/histogram.ts';
 import { type Unserved, unserved } from '../../links/unserved.ts';
 import { portStatus } from './port-status.ts';
@@ -20,6 +21,8 @@ export interface Status {
   devices: DeviceStatus[];
   /** Devices that are not served, and why. */
   unserved: Unserved[];
+  /** Networks of `--join`. */
+  networks: JoinState[];
   misses: Record<string, number>;
   ignored: Record<string, number>;
   resolutions: Record<string, Record<string, number>>;
@@ -78,6 +81,7 @@ export function statusOf(daemon: Observed): Status {
     },
     devices: devices.map((device) => deviceStatus(device, now)),
     unserved: unserved(host, options.device),
+    networks: daemon.joins.states(),
     misses: counters.misses,
     ignored: counters.ignored,
     resolutions: counters.resolutions,

@@ -30,6 +30,7 @@ export function openRegistry(daemon: Observed): Metrics {
   });
   publishTables(to, daemon);
   publishDirectory(to, daemon);
+  publishNetworks(to, daemon);
   publishService(to, daemon);
   publishDevices(to, daemon);
   publishProcess(to);
@@ -175,6 +176,22 @@ function publishDirectory(to: Metrics, daemon: Observed): void {
   to.counter('missd_directory_keys_total', 'Keys looked up in the directory', () => counters.lookupKeys);
   to.counter('missd_directory_malformed_records_total', 'Malformed records, which count as absent', () =>
     known('reason', MALFORMED_REASONS, counters.malformedRecords),
+  );
+}
+
+function publishNetworks(to: Metrics, { joins }: Observed): void {
+  to.gauge('missd_network_joined', 'Whether what a joined network needs on this host stands', () =>
+    joins.states().map(({ network, state }) => [{ network }, state === 'joined' ? 1 : 0]),
+  );
+  to.counter(
+    'missd_join_failures_total',
+    'Looks at joined networks that ended with an error',
+    () => joins.failures,
+  );
+  to.counter(
+    'missd_join_repairs_total',
+    'Things of joined networks that were put right after they had been right',
+    () => joins.repairs,
   );
 }
 

@@ -40,6 +40,7 @@ function methodsOf(file: string, name: string): [method: string, how: 'throws' |
 const UNUSED = new Set([
   ...['neglected', 'bridgeFdb', 'start', 'health', 'close', 'leave', 'unlock', 'isEmpty', 'writeRoutes'],
   ...['throttle', 'limitBroadcasts', 'broadcastsDropped', 'lastAsked', 'setMulticastRouter', 'followFrames'],
+  ...['network'],
 ]);
 
 /** What it tells may be had otherwise: without unix_diag the name alone is the lock. */

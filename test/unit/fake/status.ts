@@ -53,6 +53,7 @@ export const statusLike = (rest: Partial<Status> = {}): Status => ({
   directory: { kind: 'redis', address: '127.0.0.1:6379', up: true, forSeconds: 3_600 },
   devices: [deviceLike()],
   unserved: [],
+  networks: [],
   misses: { l2: 0, l3: 0 },
   ignored: { duplicate: 0, in_flight: 0 },
   resolutions: {
