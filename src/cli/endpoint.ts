@@ -10,7 +10,7 @@ import {
   setEndpoint,
 } from '../directory/redis/endpoints.ts';
 import { exportRecords, importRecords } from '../directory/redis/import.ts';
-import { RuntimeFailure } from '../base/errors.ts';
+import { RuntimeFailure, UsageError } from '../base/errors.ts';
 import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import { ipArgument, macArgument, vtepArgument } from './arguments.ts';
 import { columns } from '../screen/columns.ts';
@@ -125,13 +125,21 @@ function importCommand(): Command {
         'and of export. A file with a mistake changes nothing. Networks of the file are created, and never changed or removed.',
     )
     .argument('<file>', 'YAML file')
-    .option('--replace', 'also remove the records that the file does not have, in its VNIs')
+    .option(
+      '--replace',
+      'also remove the records that the file does not have, in its VNIs; records that hosts published stay',
+    )
+    .option(
+      '--owned',
+      'with --replace, remove records that hosts published, too; hosts put back those of their guests',
+    )
     .addHelpText('after', '\nExample:\n  missd endpoint import endpoints.yaml --replace');
   return declare(command, 'directory').action(async (file: string) => {
     const records = parseRecords(readText(file), file);
-    const replace = command.opts<{ replace?: boolean }>().replace === true;
+    const { replace = false, owned = false } = command.opts<{ replace?: boolean; owned?: boolean }>();
+    if (owned && !replace) throw new UsageError('--owned goes with --replace');
     const { networks, endpoints, subnets, removed } = await withRedis(command, (redis) =>
-      importRecords(redis, records, replace),
+      importRecords(redis, records, replace ? (owned ? 'all' : 'unowned') : 'nothing'),
     );
     const created = networks === 0 ? '' : `${networks} networks created, `;
     say(

@@ -102,7 +102,7 @@ describe('a cluster of three masters', () => {
       const records = new Map(
         vnis.map((vni) => [vni, { endpoints: [endpoint], subnets: [], vteps: ['10.99.0.2'] }]),
       );
-      await importRecords(redis, records, true);
+      await importRecords(redis, records, 'all');
       expect(await exportRecords(redis, undefined, () => undefined)).toEqual(records);
     });
   });

@@ -3,6 +3,7 @@ import type { MalformedReason } from '../../base/outcomes.ts';
 import type { Ip, Mac, Vni } from '../../base/vocabulary.ts';
 import { type Endpoint, renderEndpoint } from '../format.ts';
 import { judgeIp, judgeMac, judgeVtep, parseIpRecord } from '../record.ts';
+import { disownRecord } from './companions.ts';
 import type { RedisWriter } from './writer.ts';
 
 /** What `endpoint ls` tells; a malformed one has its value as written. */
@@ -32,8 +33,11 @@ export async function setEndpoint(
   await redis.transaction([ipKey], async (multi) => {
     const before = macOf((await redis.values([ipKey]))[0] ?? null);
     if (before !== undefined && before !== endpoint.mac) {
+      await disownRecord(redis, multi, vni, before, `ip:${endpoint.ip}`);
       await removeUnused(redis, multi, vni, before, endpoint.ip);
     }
+    await disownRecord(redis, multi, vni, endpoint.mac, `ip:${endpoint.ip}`);
+    await disownRecord(redis, multi, vni, endpoint.mac, 'mac');
     const set = (key: string, value: string): unknown =>
       ttl === undefined ? multi.set(key, value) : multi.set(key, value, 'PX', milliseconds(ttl));
     set(ipKey, renderEndpoint(endpoint));
@@ -55,6 +59,7 @@ export async function removeEndpoint(redis: RedisWriter, vni: Vni, ip: Ip): Prom
     multi.del(ipKey);
     const mac = macOf(value);
     if (mac === undefined) return [ipKey];
+    await disownRecord(redis, multi, vni, mac, `ip:${ip}`);
     const macKey = await removeUnused(redis, multi, vni, mac, ip);
     return macKey === undefined ? [ipKey] : [ipKey, macKey];
   });

@@ -3,6 +3,7 @@ import type { Vni } from '../../base/vocabulary.ts';
 import { type Records, renderEndpoint, renderSubnet, type VniRecords, vtepsByMac } from '../format.ts';
 import { judgeVtep } from '../record.ts';
 import { exportNetworks, importNetworks } from './import-networks.ts';
+import { ownedKeys } from './companions.ts';
 import { listEndpoints, macOf } from './endpoints.ts';
 import { listSubnets, vnisWith } from './subnets.ts';
 import type { RedisWriter } from './writer.ts';
@@ -19,31 +20,36 @@ export interface Imported {
   removed: number;
 }
 
+/** What an import removes in the VNIs that the file has: nothing, what it lacks and no host published, or all it lacks. */
+export type Replace = 'nothing' | 'unowned' | 'all';
+
 /**
  * Merges records into what is there. What is new is written before anything is removed, so that an address that stays
  * is never without a record.
- * @param replace also removes what the file does not have, in the VNIs that it has
  */
 export async function importRecords(
   redis: RedisWriter,
   records: Records,
-  replace: boolean,
+  replace: Replace,
 ): Promise<Imported> {
   const networks = await importNetworks(redis, records);
   const imported: Imported = { networks, endpoints: 0, subnets: 0, removed: 0 };
   for (const [vni, one] of records) {
-    const { written, doomed } = await plan(redis, vni, one, replace);
+    const owned = replace === 'unowned' ? await ownedKeys(redis, vni) : new Set<string>();
+    const { written, doomed } = await plan(redis, vni, one, replace !== 'nothing', owned);
     for (const some of batches([...written])) await redis.client.mset(some.flat());
     for (const some of batches(one.subnets)) {
       await redis.client.sadd(redis.keys.leases(vni), ...some.map(({ cidr }) => cidr));
     }
     for (const some of batches(doomed)) imported.removed += await redis.client.unlink(...some);
-    if (replace) {
+    if (replace !== 'nothing') {
       const cidrs = new Set(one.subnets.map(({ cidr }) => cidr));
-      const gone = ((await redis.members(vni)) ?? []).filter((cidr) => !cidrs.has(cidr));
+      const gone = ((await redis.members(vni)) ?? []).filter(
+        (cidr) => !cidrs.has(cidr) && !owned.has(redis.keys.lease(vni, cidr)),
+      );
       for (const some of batches(gone)) await redis.client.srem(redis.keys.leases(vni), ...some);
     }
-    await importVteps(redis, vni, one, replace);
+    await importVteps(redis, vni, one, replace !== 'nothing');
     imported.endpoints += one.endpoints.length;
     imported.subnets += one.subnets.length;
   }
@@ -55,6 +61,7 @@ async function plan(
   vni: Vni,
   { endpoints, subnets }: VniRecords,
   replace: boolean,
+  owned: ReadonlySet<string>,
 ): Promise<{ written: Map<string, string>; doomed: string[] }> {
   const { keys } = redis;
   const written = new Map<string, string>();
@@ -73,7 +80,7 @@ async function plan(
       const changed = keys.decode(raw);
       const key = raw.toString();
       if (changed?.what !== 'record' && changed?.what !== 'lease') continue;
-      if (replace && !written.has(key)) doomed.add(key);
+      if (replace && !written.has(key) && !owned.has(key)) doomed.add(key);
       else if (changed.what === 'record' && changed.key.kind === 'ip')
         (written.has(key) ? overwritten : kept).push(key);
     }
