@@ -1,13 +1,13 @@
 /**
- * The ways of running VXLAN that people write about, each as a description that `site.ts` builds: how hosts are wired,
- * what fills their tables, and the device flags of the write-up.
+ * Published ways of running VXLAN, as descriptions that `site.ts` builds: the wiring of the hosts, the source of the table
+ * entries, and the device flags of the publication.
  */
 import { hostIp4 } from './address.ts';
 import type { SegmentOptions } from './segment.ts';
 
 /**
- * What fills the kernel's tables. The first three are missd's strategies; `flood` is the kernel alone, which sends what
- * it does not know to a default destination and learns from what comes in.
+ * The source of the kernel's entries. The first three are missd's strategies. With `flood` the kernel sends unknown
+ * destinations to a default destination, and learns from incoming frames.
  */
 export type Filling = 'miss' | 'preload' | 'routes' | 'flood';
 
@@ -15,19 +15,19 @@ export interface Blueprint {
   readonly name: string;
   /** One line for the list. */
   readonly summary: string;
-  /** What is worth knowing before one sees it. */
+  /** Introduction to the lab. */
   readonly about: string;
   readonly hosts: 2 | 3;
-  /** On every host, of which the first talks. */
+  /** Guests on every host; the first guest of each talks. */
   readonly guests: number;
   readonly filling: Filling;
-  /** Where records are kept; undefined where nobody asks. */
+  /** Where the records are; undefined without missd. */
   readonly directory: 'redis' | 'file' | undefined;
-  /** The VXLAN device of host `n` and what it is joined to. */
+  /** The segment of host `n`: the VXLAN device, its bridge and its flags. */
   readonly segment: (n: number) => SegmentOptions;
 }
 
-/** The kernel finds a source address by its route, as the write-ups have it. */
+/** No `local` address: the kernel takes the source address from the route, as in the publications. */
 const BY_ROUTE = { local: false, more: ['dev', 'eth0'] } as const;
 /** The bridge’s own address, on every host. */
 const ANYCAST = '20.0.0.254/24';
@@ -62,8 +62,8 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     name: 'overlay-netns',
     summary: 'bridge and device in a namespace of their own, as Docker has it',
     about:
-      'The VXLAN device is made in the host’s namespace, from where its packets leave, and moved to one of the ' +
-      'overlay. missd is told its name and serves it from outside. All hosts have the same gateway address.',
+      'The VXLAN device is created in the host’s namespace, which its packets leave from, and moved to a namespace of ' +
+      'the overlay. missd serves that namespace from outside. All hosts have the same gateway address.',
     hosts: 2,
     guests: 1,
     filling: 'miss',
@@ -75,7 +75,7 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     summary: 'three VTEPs, device flags `proxy learning`, entries on demand',
     about:
       'Without missd each host needs four typed commands for every guest of the others; missd answers the misses instead. ' +
-      'The device learns, too, as in the write-up.',
+      'The device also learns, as in the publication.',
     hosts: 3,
     guests: 1,
     filling: 'miss',
@@ -92,8 +92,8 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     name: 'static',
     summary: 'a directory in a file on every host, no Redis',
     about:
-      'For networks that hardly change: the same file on every host, read again when it does. Entries still come on ' +
-      'demand.',
+      'For networks that hardly change: the same file on every host, which missd reads again when it changes. Entries ' +
+      'still come on demand.',
     hosts: 2,
     guests: 1,
     filling: 'miss',
@@ -104,8 +104,8 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     name: 'multicast',
     summary: 'the kernel floods through a multicast group and learns; no missd',
     about:
-      'For comparison. Whatever the kernel has no entry for, every ARP request among it, goes to all members of the ' +
-      'group, and the underlay must carry multicast. Nobody needs a directory.',
+      'For comparison. Frames without an entry, and all ARP requests, go to all members of the group, and the underlay ' +
+      'must carry multicast. No directory is needed.',
     hosts: 2,
     guests: 1,
     filling: 'flood',
@@ -122,8 +122,8 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     name: 'point-to-point',
     summary: 'two hosts, each the default destination of the other; no missd',
     about:
-      'For comparison. What is unknown goes to the one other host there is, so there is nothing to find out, and ' +
-      'nothing but two hosts.',
+      'For comparison. Frames to unknown MACs go to the only other host, so nothing has to be resolved. It works with ' +
+      'two hosts only.',
     hosts: 2,
     guests: 1,
     filling: 'flood',
@@ -137,7 +137,7 @@ export const BLUEPRINTS: readonly Blueprint[] = [
   },
   {
     name: 'docker-push',
-    summary: 'every endpoint written ahead on every host, as Docker does',
+    summary: 'entries of all endpoints in advance on every host, as Docker does',
     about:
       'Docker tells all hosts of all containers and writes their entries in advance. missd does so for a VNI ' +
       'with the strategy preload: no first packet waits, and the tables grow with the overlay.',
@@ -157,8 +157,8 @@ export const BLUEPRINTS: readonly Blueprint[] = [
     name: 'host-routes',
     summary: 'a route, a neighbour and an FDB entry a host (Flannel today)',
     about:
-      'Hosts route, and no miss is ever raised: from the leases missd writes three lines for each remote host, with ' +
-      'the strategy routes. However many guests there are, it stays at that.',
+      'Hosts route, and no miss is ever raised: with the strategy routes missd writes three entries for each remote ' +
+      'host from its lease, however many guests that host has.',
     hosts: 2,
     guests: 3,
     filling: 'routes',

@@ -1,5 +1,5 @@
 /**
- * Runs other programs to their end: argument arrays, never a shell line, so nothing in them needs quoting.
+ * Runs other programs to their end, from argument arrays without a shell, so that nothing needs quoting.
  */
 import { type ChildProcess, execFile, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ export interface Outcome {
   stderr: string;
 }
 
-/** A command of the lab failed: what was tried, and its own words. */
+/** A command of the lab failed. The message has the command and its error output. */
 export class LabError extends Error {
   constructor(argv: readonly string[], said: string) {
     super(`${printable(argv)}: ${said.trim() === '' ? 'failed' : said.trim()}`);
@@ -21,11 +21,11 @@ export class LabError extends Error {
 
 export interface RunOptions {
   input?: string;
-  /** Milliseconds after which it is killed; the lab's own commands take tens of them. */
+  /** Milliseconds after which the command is killed; the lab's own commands take some ten. */
   timeout?: number;
 }
 
-/** As a person would type it. */
+/** The command line to be typed in a shell. */
 export function printable(argv: readonly string[]): string {
   return argv.map(quoted).join(' ');
 }
@@ -33,14 +33,14 @@ export function printable(argv: readonly string[]): string {
 /** Commands that run at the moment. */
 const running = new Set<ChildProcess>();
 
-/** Runs to the end, whatever the exit code. @throws LabError when it cannot be started or takes too long */
+/** Runs a command; any exit code is a result. @throws LabError if it cannot be started or takes too long */
 export function attempt(argv: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const [file = '', ...args] = argv;
   return new Promise((resolve, reject) => {
     const child = execFile(
       file,
       args,
-      // C: ping and ip are read by program, so they must not speak the user's language.
+      // LC_ALL=C, because the output of ping and ip is parsed.
       { timeout: options.timeout ?? 30_000, maxBuffer: 64 << 20, env: { ...process.env, LC_ALL: 'C' } },
       (error, stdout, stderr) => {
         running.delete(child);
@@ -50,13 +50,13 @@ export function attempt(argv: readonly string[], options: RunOptions = {}): Prom
       },
     );
     running.add(child);
-    // The program may end without having read everything; its exit code says the rest.
+    // The program may end before it has read its whole input, which is no error.
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input ?? '');
   });
 }
 
-/** Runs to a successful end. @throws LabError otherwise */
+/** Runs a command. @returns its standard output @throws LabError if the exit code is not 0 */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<string> {
   const outcome = await attempt(argv, options);
   if (outcome.code !== 0) throw new LabError(argv, outcome.stderr || outcome.stdout);
@@ -67,8 +67,8 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
 const LEAVE_KERNEL = 5_000;
 
 /**
- * For the way out: kills the commands that run and returns when they are dead. One that lived on, or that the kernel
- * had not yet let go, could make a namespace after all of them were removed.
+ * For the end of the process: kills the running commands and returns when they are dead. A command that still runs could
+ * make a namespace after the lab has removed all of them.
  */
 export function killRunning(): void {
   for (const child of running) child.kill('SIGKILL');
@@ -79,7 +79,7 @@ export function killRunning(): void {
   running.clear();
 }
 
-/** Node collects the exit of a child in its event loop: until then a dead one is a zombie (proc(5), state Z). */
+/** Node reaps a child in its event loop; until then a dead child is a zombie (proc(5), state Z). */
 function isAlive(pid: number | undefined): boolean {
   const stat = `/proc/${pid ?? 0}/stat`;
   try {
@@ -89,7 +89,7 @@ function isAlive(pid: number | undefined): boolean {
   }
 }
 
-/** For the way out, where nothing can be awaited any more; failures are not worth a word then. */
+/** Runs a command synchronously, for exit handlers, which cannot wait for a promise. Failures are ignored. */
 export function runNow(argv: readonly string[], input = ''): string {
   const [file = '', ...args] = argv;
   return spawnSync(file, args, { input, encoding: 'utf8', timeout: 30_000 }).stdout;

@@ -5,14 +5,14 @@ import { ms } from '../screen/span.ts';
 const HEAD = ['LAB', 'ENTRIES', 'FIRST', 'LATER', 'LOST', 'FLOODED', 'MOVE', 'CPU'];
 const WIDTHS = [14, 12, 8, 8, 5, 7, 8, 7];
 
-/** What the columns mean, for below the table. */
+/** The meaning of the columns, printed below the table. */
 export const LEGEND = `
 ENTRIES  neighbours + FDB entries + routes on host 1, about guests elsewhere
-FIRST    round trip of the first ping of a pair; LATER of those after; medians
+FIRST    median round trip of the first ping of a pair; LATER of the other pings
 LOST     pings without an answer
-FLOODED  packets that a host received only because nobody knew better
-MOVE     until a guest that moved is heard again, wherever it is asked for;
-         - where its address belongs to its host
+FLOODED  packets that a host received because the sender had no entry
+MOVE     time until all guests that ping a moved guest hear it again;
+         - if the guest's address belongs to its host
 CPU      processor time of all daemons together
 `;
 
@@ -28,7 +28,7 @@ export function row({ lab, entries, first, later, sent, lost, flooded, move, cpu
     lost === 0 ? '0' : `${lost}/${sent}`,
     String(flooded),
     move === 'impossible' ? '-' : move === 'never' ? move : ms(move),
-    // Counted in ticks of 10 ms.
+    // The kernel counts in ticks of 10 ms.
     cpu === null ? '-' : cpu === 0 ? '< 10 ms' : ms(cpu),
   ]);
 }
@@ -39,7 +39,7 @@ const line = (cells: readonly string[]): string =>
     .join(' ')
     .trimEnd()}\n`;
 
-/** The middle one; NaN where there is none. */
+/** NaN without values. */
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }

@@ -1,11 +1,11 @@
-/** A real missd beside the lab, serving a host's namespace from outside of it. */
+/** A missd process that serves namespaces of the lab from outside. */
 import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { Lab } from './lab.ts';
 import { MetricsText } from './metrics-text.ts';
 import type { Program } from './program.ts';
 
-/** The built command, whether this file runs from src/ or from dist/. */
+/** The built command; the path is the same from src/ and from dist/. */
 export const MISSD = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 export interface DaemonOptions {
@@ -13,7 +13,7 @@ export interface DaemonOptions {
   netns: readonly string[];
   /** Unix socket path or URL. */
   redis?: string;
-  /** Static directory file instead. */
+  /** Path of a directory file, instead of `redis`. */
   directory?: string;
   /** Further flags of `missd run`. */
   flags?: readonly string[];
@@ -22,16 +22,16 @@ export interface DaemonOptions {
   main?: string;
 }
 
-/** What a start takes at most, ms: a second of processor time, on a machine with other work. */
+/** Longest start, ms: it takes a second of processor time, on a machine with other work. */
 const START = 60_000;
 
 export class Daemon {
   readonly program: Program;
   readonly url: string;
-  /** Namespaces of the host that it serves. */
+  /** Names of the served namespaces, for messages. */
   readonly #where: string;
 
-  /** Starts it and returns at once; `ready` waits. */
+  /** Starts the daemon without waiting until it is ready; `ready` waits. */
   static async start(lab: Lab, options: DaemonOptions): Promise<Daemon> {
     const listen = `127.0.0.1:${await freePort()}`;
     const argv = [
@@ -52,7 +52,7 @@ export class Daemon {
     this.#where = where;
   }
 
-  /** Waits until it is subscribed, has adopted what it finds and its directory answers. */
+  /** Waits until `/readyz` answers 200: entries are adopted and the directory answers. */
   async ready(): Promise<this> {
     await this.program.until(
       `missd on ${this.#where} to be ready`,
@@ -62,7 +62,7 @@ export class Daemon {
     return this;
   }
 
-  /** Waits until it serves HTTP, ready or not. */
+  /** Waits until the daemon serves HTTP, ready or not. */
   async alive(): Promise<this> {
     await this.program.until(
       `missd on ${this.#where} to serve`,
@@ -71,7 +71,7 @@ export class Daemon {
     return this;
   }
 
-  /** undefined while nobody listens. */
+  /** Undefined if the daemon does not answer. */
   async get(path: string): Promise<{ status: number; body: string } | undefined> {
     try {
       const response = await fetch(this.url + path);
@@ -88,7 +88,7 @@ export class Daemon {
     return new MetricsText(answer.body);
   }
 
-  /** One number out of /metrics: the sum over the samples that have these labels. */
+  /** The sum of a metric's samples that have these labels. */
   async metric(name: string, labels?: Record<string, string>): Promise<number> {
     return (await this.metrics()).sum(name, labels);
   }
@@ -106,7 +106,7 @@ export class Daemon {
   }
 }
 
-/** A TCP port of 127.0.0.1 that nobody has at the moment. */
+/** A TCP port of 127.0.0.1 that is free at the moment. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -2,7 +2,7 @@
 import type { Host } from './host.ts';
 import type { Site } from './site.ts';
 
-/** Guests shown of each host; there may be many. */
+/** Guests of each host in the diagram; further guests are counted. */
 const SHOWN = 4;
 
 /**

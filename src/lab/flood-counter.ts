@@ -1,8 +1,8 @@
 /**
- * Counts what is flooded over the underlay: VXLAN packets that carry a broadcast, an ARP request first of all, and those
- * that carry a unicast frame to a multicast group because nobody knew better. Each copy that a host receives counts.
+ * Counts flooded packets on the underlay: VXLAN packets with a broadcast inside, mostly ARP requests, and VXLAN packets to a
+ * multicast group with a unicast frame inside, for which the sender had no entry. Each copy that a host receives counts.
  *
- * What a default destination of one address gets cannot be told from what is meant for it, and is not counted.
+ * Packets to a unicast default destination look like those of an entry, and are not counted.
  */
 import { RuntimeFailure } from '../base/errors.ts';
 import type { Underlay } from './underlay.ts';
@@ -26,7 +26,7 @@ table bridge lab {
 export class FloodCounter {
   readonly #underlay: Underlay;
 
-  /** @throws RuntimeFailure where nft is missing */
+  /** @throws RuntimeFailure if nft is missing */
   static async start(underlay: Underlay): Promise<FloodCounter> {
     const { code, stderr } = await underlay.namespace.attempt(['nft', '-f', '-'], { input: RULES });
     if (code !== 0)

@@ -1,13 +1,13 @@
-/** What a guest knows of its segment and a segment of its host, so that the files of the lab import downwards only. */
+/** The interfaces between guest, segment and host, so that the files of the lab import downwards only. */
 import type { Namespace } from './namespace.ts';
 import type { NeighbourRow } from './rows.ts';
 import type { Underlay } from './underlay.ts';
 
-/** What a segment gives to one of its guests; addresses with prefix length. */
+/** The addresses of a guest, with prefix length, and its gateways. */
 export interface GuestPlan {
   ip4: string;
   ip6: string;
-  /** Routers of last resort, where guests leave their own subnet. */
+  /** Default gateways; empty if guests do not leave their subnet. */
   gateways: readonly string[];
 }
 
@@ -15,9 +15,8 @@ export interface SegmentHost {
   readonly n: number;
   readonly namespace: Namespace;
   readonly underlay: Underlay;
-  /** The address that records name the host by. */
   readonly vtep: string;
-  /** Names a namespace of the lab, to be made by the caller. */
+  /** Reserves the name of a namespace of the lab; the caller creates the namespace. */
   readonly name: (role: string) => Namespace;
 }
 

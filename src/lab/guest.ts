@@ -6,21 +6,21 @@ import { parsePing, pingArgv, type Pinged, type PingOptions } from './ping.ts';
 import { until } from './wait.ts';
 
 export interface GuestOptions {
-  /** Makes the addresses: guest 2 is 20.0.0.2, fd20::2, 02:42:14:00:00:02 where bridged. Unique in the lab. */
+  /** Determines the addresses: bridged guest 2 is 20.0.0.2, fd20::2, 02:42:14:00:00:02. Unique in the lab. */
   n: number;
   /** Another address with prefix length, or null for none. */
   ip4?: string | null;
   ip6?: string | null;
   mac?: string;
-  /** Routers of last resort; by default the segment's, if it has any. */
+  /** Default gateways; those of the segment by default. */
   gateways?: readonly string[];
-  /** Duplicate address detection, which takes a guest one to two seconds. Default on, as it is everywhere. */
+  /** Duplicate address detection, which takes one to two seconds. Default on, as in the kernel. */
   dad?: boolean;
-  /** Says where it is as soon as it is up, as a moved machine does: gratuitous ARP, unsolicited advertisement. */
+  /** Announces the addresses as a moved machine does: gratuitous ARP, unsolicited neighbour advertisement. */
   announce?: boolean;
   /**
-   * More addresses, each with its own MAC: one more interface per number, with single-address prefixes, so that
-   * routes and answers stay those of eth0. (macvlan would do with one port, but not every kernel has it.)
+   * More addresses, each with its own MAC: one interface per number. The prefixes have a single address, so that routes
+   * stay those of eth0. (macvlan would need one port only, but not every kernel has it.)
    */
   also?: readonly number[];
 }
@@ -54,7 +54,7 @@ export class Guest {
     const host = this.segment.namespace;
     const nodad = dad ? [] : ['nodad'];
     await ip(host.record, ['netns', 'add', this.namespace.name]);
-    // The link-local address would go through it all the same, and its questions are misses like any other.
+    // `nodad` does not cover the link-local address, whose detection raises misses.
     if (!dad) await this.namespace.sysctl({ 'net/ipv6/conf/default/dad_transmits': 0 });
     if (this.#options.announce === true) {
       const notify = { 'net/ipv4/conf/default/arp_notify': 1, 'net/ipv6/conf/default/ndisc_notify': 1 };
@@ -65,7 +65,7 @@ export class Guest {
       ...also.flatMap((m) => this.#plug(`eth${m}`, `${this.port}-${m}`, macOf(guestIp4(m)))),
     );
     if (also.length > 0) {
-      // Strong host: each address answers on its own interface and with that interface's MAC only.
+      // Strong host model (RFC 1122, 3.3.4.2): an address answers only on its own interface, with the MAC of that interface.
       await this.namespace.sysctl({ 'net/ipv4/conf/all/arp_ignore': 1, 'net/ipv4/conf/all/rp_filter': 0 });
     }
     await this.namespace.ip(
@@ -106,7 +106,7 @@ export class Guest {
     );
   }
 
-  /** Away at once: its port first, which a namespace on its way out would keep for a while. */
+  /** Removes the guest at once: first the port, because the kernel removes a namespace and its interfaces later. */
   async remove(): Promise<void> {
     const host = this.segment.namespace;
     await host.ip(['link', 'delete', this.port]);
@@ -121,7 +121,7 @@ export class Guest {
     return parsePing(ip, stdout, stderr);
   }
 
-  /** What the guest itself believes, so that a test can make it forget: `ip neigh flush`. */
+  /** Flushes the guest's own neighbour table. */
   async forgetNeighbours(): Promise<void> {
     await this.namespace.ip(['neigh', 'flush', 'dev', 'eth0', 'nud', 'all']);
   }

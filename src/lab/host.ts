@@ -16,7 +16,7 @@ export class Host {
   readonly namespace: Namespace;
   readonly underlay: Underlay;
   readonly segments: Segment[] = [];
-  /** Names a namespace of the lab, to be made by whoever asked. */
+  /** Reserves the name of a namespace of the lab; the caller creates the namespace. */
   readonly name: (role: string) => Namespace;
 
   constructor(n: number, namespace: Namespace, underlay: Underlay, name: (role: string) => Namespace) {
@@ -26,19 +26,18 @@ export class Host {
     this.name = name;
   }
 
-  /** The address that records name this host by. */
   get vtep(): string {
     return this.underlay.addressOf(this.n);
   }
 
-  /** The first segment, which most labs have only. */
+  /** The first segment; most labs have only one. */
   get segment(): Segment {
     const [first] = this.segments;
     if (first === undefined) throw new Error(`host ${this.n} has no segment`);
     return first;
   }
 
-  /** Names of the namespaces with VXLAN devices in them, which a missd of this host serves. */
+  /** Names of the namespaces that have VXLAN devices; a missd of this host serves them. */
   get served(): string[] {
     const names = new Set(this.segments.map(({ namespace }) => namespace.name));
     return names.size === 0 ? [this.namespace.name] : [...names];
@@ -46,7 +45,7 @@ export class Host {
 
   async build(segments: readonly SegmentOptions[]): Promise<void> {
     await this.underlay.connect(this.namespace, this.n);
-    // A bridge asks for its own link-local address a second after it is up: a miss at a time that nobody chose.
+    // A bridge solicits its own link-local address a second after it is up, a miss that would disturb tests.
     await this.namespace.sysctl({ 'net/ipv6/conf/default/dad_transmits': 0 });
     for (const options of segments) await this.addSegment(options);
   }

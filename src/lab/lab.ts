@@ -1,7 +1,6 @@
 /**
- * A lab: hosts joined by an underlay, guests on their bridges, and the programs that run beside them, in network
- * namespaces of this machine. Whatever it makes it removes: on `close`, on a signal, on exit, and what a killed lab
- * left behind is removed by the next one.
+ * A lab: hosts on an underlay, guests on the bridges of the hosts, and programs, in network namespaces of this machine. The
+ * lab removes everything that it made: on `close`, on a signal and on exit. The next lab removes the remains of a killed one.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,9 +15,9 @@ import { labPrefix, leaveNothingBehind, removeNamespaces, sweepStale } from './s
 import { type Family, Underlay } from './underlay.ts';
 
 export interface LabOptions {
-  /** What VXLAN packets travel over. Default ipv4. */
+  /** Family of the VTEPs. Default ipv4. */
   underlay?: Family;
-  /** A name under which it can be left up with `keep`, one at a time on a machine. */
+  /** A name, unique on the machine, under which `keep` can leave the lab up. */
   keepAs?: string;
 }
 
@@ -26,7 +25,7 @@ export class Lab {
   readonly prefix: string;
   readonly underlay: Underlay;
   readonly hosts: Host[] = [];
-  /** Every command that made the topology, as one could type it. */
+  /** The commands that made the topology, in a form that can be typed. */
   readonly transcript: string[] = [];
   readonly #namespaces: Namespace[] = [];
   readonly #programs = new Set<Program>();
@@ -34,7 +33,7 @@ export class Lab {
   #directory: string | undefined;
   readonly #forget: () => void;
 
-  /** Sweeps what dead labs left, then builds the underlay. */
+  /** Removes the remains of dead labs, then builds the underlay. */
   static async open(options: LabOptions = {}): Promise<Lab> {
     if (process.getuid?.() !== 0)
       throw new RuntimeFailure('a lab is made of network namespaces, which needs root');
@@ -59,12 +58,12 @@ export class Lab {
     });
   }
 
-  /** A host with one segment per given options; one with the defaults where none are given. */
+  /** Adds a host with a segment for each of the given options; without options one segment with the defaults. */
   addHost(...segments: SegmentOptions[]): Promise<Host> {
     return this.#addHost(segments.length === 0 ? [{}] : segments);
   }
 
-  /** A host with an uplink and nothing else. */
+  /** Adds a host with an uplink and no segment. */
   addBareHost(): Promise<Host> {
     return this.#addHost([]);
   }
@@ -77,7 +76,7 @@ export class Lab {
     return host;
   }
 
-  /** Starts a program that ends with the lab at the latest. */
+  /** Starts a program, which ends with the lab at the latest. */
   async start(argv: readonly string[], env?: Record<string, string>): Promise<Program> {
     const program = await Program.start(argv, env, this.#kept?.logOf(argv));
     this.#programs.add(program);
@@ -86,7 +85,7 @@ export class Lab {
     return program;
   }
 
-  /** As an operator would: whatever is inside goes, unless somebody outside still keeps the namespace open. */
+  /** Deletes the name of a namespace, as an operator does. The namespace stays while a process has it open. */
   async deleteNamespace(namespace: Namespace): Promise<void> {
     await ip(this.#record, ['netns', 'del', namespace.name]);
   }
@@ -96,7 +95,7 @@ export class Lab {
     return (this.#directory ??= this.#kept?.directory ?? mkdtempSync(join(tmpdir(), this.prefix)));
   }
 
-  /** Leaves it up when this process ends, until `missd lab clean`. Only with `keepAs`. */
+  /** Leaves the lab up after the end of this process, until `missd lab clean`. Only with `keepAs`. */
   keep(): void {
     if (this.#kept === undefined) throw new Error('a lab without a name would be swept by the next one');
     for (const program of this.#programs) program.leave();
@@ -111,7 +110,7 @@ export class Lab {
     this.closeNow();
   }
 
-  /** The same without waiting for anybody: programs are killed rather than asked. */
+  /** The same synchronously: programs are killed with SIGKILL. */
   closeNow(): void {
     for (const program of this.#programs) program.signal('SIGKILL');
     removeNamespaces(this.#namespaces.map((namespace) => namespace.name));

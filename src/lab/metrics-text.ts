@@ -1,4 +1,4 @@
-/** The Prometheus text format, read back: what a scraper would see. */
+/** A parser of the Prometheus text format. */
 
 export class MetricsText {
   readonly #declared = new Set<string>();
@@ -20,8 +20,8 @@ export class MetricsText {
   }
 
   /**
-   * Sum of the samples that have these labels, 0 where there are none yet.
-   * @throws Error for a name that is not exported at all, so that a misspelt one cannot pass for zero
+   * Sum of the samples that have these labels; 0 without samples.
+   * @throws Error for a metric that is not exported, so that a misspelt name does not give 0
    */
   sum(name: string, labels: Record<string, string> = {}): number {
     if (!this.#declared.has(name.replace(/_(sum|count|bucket)$/, '')) && !this.#declared.has(name)) {

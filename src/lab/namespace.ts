@@ -7,7 +7,7 @@ export type Words = readonly (string | number)[];
 
 export class Namespace {
   readonly name: string;
-  /** Told every command that changed something, as one could type it. */
+  /** Called with every command that changes something, in a form that can be typed. */
   readonly record: (command: string) => void;
 
   constructor(name: string, record: (command: string) => void = () => undefined) {
@@ -19,7 +19,7 @@ export class Namespace {
     return `/run/netns/${this.name}`;
   }
 
-  /** Runs `ip` commands in order, in one process. @throws LabError at the first that fails */
+  /** Runs `ip` commands in order, in one process. @throws LabError at the first failure */
   async ip(...commands: Words[]): Promise<void> {
     await batch(this.inside(['ip']), ['ip', '-n', this.name], commands, this.record);
   }
@@ -29,12 +29,12 @@ export class Namespace {
     await batch(this.inside(['bridge']), ['bridge', '-n', this.name], commands, this.record);
   }
 
-  /** What an `ip … show` says, as objects. */
+  /** The output of `ip … show`, parsed from JSON. */
   async show(...words: Words): Promise<Record<string, unknown>[]> {
     return json(await this.exec(['ip', '-j', '-d', ...words.map(String)]));
   }
 
-  /** Every neighbour row of a device, the proxies and NOARP ones included. */
+  /** Every neighbour of a device, in any state. */
   async neighbours(device: string): Promise<NeighbourRow[]> {
     const rows = json(await this.exec(['ip', '-j', 'neigh', 'show', 'dev', device, 'nud', 'all']));
     return rows.map((row) => ({
@@ -47,7 +47,7 @@ export class Namespace {
     }));
   }
 
-  /** Every FDB row of a device, `self` and `master`. */
+  /** Every FDB entry of a device, `self` and `master`. */
   async fdb(device: string): Promise<FdbRow[]> {
     const rows = json(await this.exec(['bridge', '-j', 'fdb', 'show', 'dev', device]));
     return rows.map((row) => {
@@ -64,17 +64,17 @@ export class Namespace {
     });
   }
 
-  /** A program inside the namespace. */
+  /** Runs a program inside the namespace. */
   async exec(argv: readonly string[], options?: RunOptions): Promise<string> {
     return run(this.inside(argv), options);
   }
 
-  /** The same, where failure is an answer. */
+  /** The same, with any exit code as a result. */
   async attempt(argv: readonly string[], options?: RunOptions): Promise<Outcome> {
     return attempt(this.inside(argv), options);
   }
 
-  /** nsenter where one would type `ip -n` or `ip netns exec`: those remount /sys and refuse to in a chroot. */
+  /** nsenter instead of `ip -n` or `ip netns exec`, which remount /sys and fail in a chroot. */
   inside(argv: readonly string[]): string[] {
     return ['nsenter', `--net=${this.path}`, '--', ...argv];
   }
@@ -83,20 +83,20 @@ export class Namespace {
   async sysctl(settings: Record<string, string | number>): Promise<void> {
     const assignments = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
     for (const assignment of assignments) this.record(`ip netns exec ${this.name} sysctl -w ${assignment}`);
-    // procps is not on a minimal Debian. The script is constant; keys and values are its arguments.
+    // No sysctl(8), because a minimal Debian lacks procps. The script is constant; keys and values are its arguments.
     const script = 'for a; do echo "${a#*=}" > "/proc/sys/${a%%=*}" || exit 1; done';
     await this.exec(['sh', '-c', script, 'sh', ...assignments]);
   }
 }
 
-/** `ip` outside of any namespace, to make them. */
+/** Runs `ip` outside the namespaces, to create them. */
 export async function ip(record: (command: string) => void, ...commands: Words[]): Promise<void> {
   await batch(['ip'], ['ip'], commands, record);
 }
 
 /**
- * Many commands in one process: a lab of five namespaces is built in tenths of a second this way.
- * @param shown the program as one would type it
+ * Runs many commands in one process, so that a lab of five namespaces is built in tenths of a second.
+ * @param shown the program, as typed in the recorded commands
  */
 async function batch(
   program: readonly string[],
@@ -118,7 +118,7 @@ async function batch(
   throw new LabError([...shown, ...failed], outcome.stderr.replace(/Command failed -:\d+\s*$/, ''));
 }
 
-/** iproute2 prints nothing at all where there is nothing to show. */
+/** iproute2 prints an empty text instead of an empty array. */
 function json(text: string): Record<string, unknown>[] {
   return text.trim() === '' ? [] : (JSON.parse(text) as Record<string, unknown>[]);
 }

@@ -1,6 +1,6 @@
 /**
- * One VNI in a namespace that is neither the host's nor a guest's, as Docker does it: the VXLAN device is made in the
- * host's namespace, from where its packets go on leaving, and then moved.
+ * One VNI in a namespace of its own, as in Docker: the VXLAN device is created in the host's namespace, which its packets
+ * still leave from after the device was moved.
  *
  *   guest ── port ── br0 ── vxlan100 (all three in hNoVNI) ┄┄ eth0 of the host
  */

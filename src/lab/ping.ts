@@ -1,11 +1,11 @@
-/** iputils ping, read by program. */
+/** Arguments and output of ping from iputils. */
 
 export interface PingOptions {
   /** Echo requests. Default 1. */
   count?: number;
   /** Seconds between two. Default 0.2. */
   interval?: number;
-  /** Seconds to wait for an answer. Default 2, longer than the guest's own ARP retry, so that late is told from lost. */
+  /** Seconds to wait for an answer. Default 2: an answer after the guest's ARP retry (1 s) is late, not lost. */
   timeout?: number;
   /** Payload bytes. */
   size?: number;
@@ -28,8 +28,8 @@ export function pingArgv(
 }
 
 /**
- * @throws Error where the text is no ping's, e.g. `ping: connect: Network is unreachable`: that is the lab's mistake,
- *   not a lost packet
+ * @throws Error if ping sent nothing (`ping: connect: Network is unreachable`), which is a fault of the lab, not a lost
+ *   packet
  */
 export function parsePing(ip: string, text: string, said = ''): Pinged {
   const sent = /^(\d+) packets transmitted/m.exec(text)?.[1];

@@ -11,21 +11,21 @@ export class Program {
   readonly pid: number;
   readonly #read: string[] = [];
   readonly #log: string | undefined;
-  /** Resolves when it is gone: the exit code, or the name of the signal that ended it. */
+  /** Resolves at the end of the program: the exit code, or the name of the signal. */
   readonly ended: Promise<number | string>;
   #end: number | string | undefined;
   readonly #child: ChildProcess;
 
   /**
    * @param env added to the lab's own environment
-   * @param log file for what it prints. Such a program may outlive this process; any other dies with it.
+   * @param log file for the output. A program with a log may run after the end of this process; others die with it.
    */
   static async start(
     argv: readonly string[],
     env: Record<string, string> = {},
     log?: string,
   ): Promise<Program> {
-    // Dies with the lab, even where that is killed before it can clean up (prctl(2), PR_SET_PDEATHSIG).
+    // The program also dies if the lab is killed before it can clean up (prctl(2), PR_SET_PDEATHSIG).
     const mortal = log === undefined ? ['--pdeathsig', 'KILL'] : [];
     const output = log === undefined ? 'pipe' : openSync(log, 'a', 0o600);
     const child = spawn('setpriv', [...mortal, '--', ...argv], {
@@ -60,23 +60,23 @@ export class Program {
     });
   }
 
-  /** What it printed so far, both streams, line by line. */
+  /** The lines that the program has printed, on both streams. */
   get lines(): readonly string[] {
     if (this.#log === undefined) return this.#read;
     return readFileSync(this.#log, 'utf8').trimEnd().split('\n');
   }
 
-  /** It has a log of its own and this process may end before it does. */
+  /** Lets this process end before the program; only with a log. */
   leave(): void {
     this.#child.unref();
   }
 
-  /** undefined while it runs. */
+  /** Undefined while the program runs. */
   get end(): number | string | undefined {
     return this.#end;
   }
 
-  /** Like `until`, but a program that ends meanwhile is an error at once, with its last words. */
+  /** Like `until`, but fails at once if the program ends, with the last lines of its output. */
   async until<T>(
     what: string,
     look: () => Promise<T | false | null | undefined> | T | false | null | undefined,
@@ -98,17 +98,17 @@ export class Program {
     });
   }
 
-  /** Of its log; a lab that does not come up is otherwise a riddle. */
+  /** The last lines of the output, for errors. */
   #lastWords(): string {
     const last = this.lines.filter((line) => line !== '').slice(-5);
-    return last.length === 0 ? 'it said nothing' : `the end of its log: ${last.join(' | ')}`;
+    return last.length === 0 ? 'it printed nothing' : `the end of its log: ${last.join(' | ')}`;
   }
 
   signal(signal: NodeJS.Signals): void {
     if (this.#end === undefined) this.#child.kill(signal);
   }
 
-  /** Asks it to end, and after some seconds makes it. */
+  /** Sends SIGTERM, and SIGKILL after `patience` ms. */
   async stop(patience = 5_000): Promise<number | string> {
     this.signal('SIGTERM');
     const impatience = setTimeout(() => {

@@ -1,4 +1,4 @@
-/** A Prometheus beside the lab that scrapes its daemons and knows missd's alert rules. */
+/** A Prometheus server that scrapes the lab's daemons and evaluates missd's alert rules. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ import { type Daemon, freePort } from './daemon.ts';
 import type { Lab } from './lab.ts';
 import type { Program } from './program.ts';
 
-/** The same from src/ and from dist/. */
+/** The path is the same from src/ and from dist/. */
 const ALERTS = fileURLToPath(new URL('../../grafana/alerts.yaml', import.meta.url));
 
 export interface Series {
@@ -21,11 +21,11 @@ export interface Series {
 export interface Alert {
   name: string;
   state: 'inactive' | 'pending' | 'firing';
-  /** `ok`, or what is wrong with the rule. */
+  /** `ok`, or the error of the rule. */
   health: string;
 }
 
-/** Of the HTTP API (prometheus.io/docs/prometheus/latest/querying/api). */
+/** A series of the HTTP API (prometheus.io/docs/prometheus/latest/querying/api). */
 interface Sampled {
   metric: Record<string, string>;
   value?: [number, string];
@@ -36,18 +36,18 @@ export class Prometheus {
   readonly url: string;
   readonly #program: Program;
 
-  /** @throws RuntimeFailure that says how to get it */
+  /** @throws RuntimeFailure that names the command to install it */
   static async mustBeInstalled(): Promise<void> {
     try {
       await attempt(['prometheus', '--version']);
     } catch {
-      throw new RuntimeFailure('there is no prometheus here: apt-get install prometheus');
+      throw new RuntimeFailure('prometheus is not installed: apt-get install prometheus');
     }
   }
 
   /**
    * Resolves when every daemon has been scraped.
-   * @param interval between two scrapes, as Prometheus has it
+   * @param interval between two scrapes, a duration of Prometheus
    */
   static async start(lab: Lab, daemons: readonly Daemon[], interval = '1s'): Promise<Prometheus> {
     const directory = join(lab.directory, 'prometheus');
@@ -79,7 +79,7 @@ export class Prometheus {
     this.url = url;
   }
 
-  /** @throws Error with Prometheus' own words for a query that is none */
+  /** @throws Error with the message of Prometheus for an invalid query */
   async query(expr: string): Promise<Series[]> {
     return this.#series('query', { query: expr });
   }
@@ -99,7 +99,7 @@ export class Prometheus {
     );
   }
 
-  /** Types of the metrics that it has scraped, by the names that the format of the scrape gave them. */
+  /** Types of the scraped metrics, by their names in the format of the scrape. */
   async types(): Promise<Record<string, string | undefined>> {
     const metadata = await this.#get<Record<string, { type: string }[]>>('metadata', {});
     return Object.fromEntries(Object.entries(metadata).map(([name, [first]]) => [name, first?.type]));
@@ -127,7 +127,7 @@ export class Prometheus {
 
 const numberOf = (text: string): number => Number(text.replace('Inf', 'Infinity'));
 
-/** Daemons are named by their host, since their ports say nothing. */
+/** The label `instance` is the host, because the ports of the daemons are random. */
 const configuration = (daemons: readonly Daemon[], interval: string) => ({
   global: { scrape_interval: interval, evaluation_interval: interval },
   rule_files: [ALERTS],

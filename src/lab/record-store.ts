@@ -1,4 +1,4 @@
-/** The directory of a lab, written as an operator's own programs would: in Redis, or in a file that daemons read again. */
+/** The directory of a lab: in Redis, or in a file that daemons read again. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -10,20 +10,23 @@ import { RedisServer } from './redis-server.ts';
 import { RoutedSegment } from './routed-segment.ts';
 
 export interface RecordStore {
-  /** What a daemon is told to read it. */
+  /** The options with which a daemon reads the directory. */
   readonly source: Pick<DaemonOptions, 'redis' | 'directory'>;
-  /** Says where these guests are now; where hosts route, that is their subnets' leases. Resolves with the moment from which that could be read, ms since the epoch. */
+  /**
+   * Writes the records of these guests; for hosts that route, the leases of their subnets.
+   * @returns the time from which the records can be read, ms since the epoch
+   */
   publish(...guests: readonly Guest[]): Promise<number>;
-  /** Everything published so far: what one would type, and what that prints. */
+  /** The commands that show or write the published records, and their output. */
   shown(): { command: string; printed: string[] }[];
 }
 
-/** The subnets that these guests are in, where their hosts route. */
+/** The subnets of these guests, for hosts that route. */
 export function leasesOf(guests: readonly Guest[]): { segment: RoutedSegment; cidr: string }[] {
   const leases = new Map<string, { segment: RoutedSegment; cidr: string }>();
   for (const { segment, ip4, ip6 } of guests) {
     if (!(segment instanceof RoutedSegment)) continue;
-    // A guest without an address of a family says nothing about that family's subnet.
+    // A guest without an address of a family needs no lease of that family.
     const cidrs = segment.subnets.filter((cidr) => (cidr.includes(':') ? ip6 : ip4) !== undefined);
     for (const cidr of cidrs) leases.set(cidr, { segment, cidr });
   }
@@ -90,14 +93,14 @@ export class FileStore implements RecordStore {
     return [{ command: `cat ${this.source.directory}`, printed: this.#text().trimEnd().split('\n') }];
   }
 
-  /** Renamed into place, so that nobody reads half of it. */
+  /** Writes a new file and renames it, so that no daemon reads half a file. */
   #write(): void {
     const { directory } = this.source;
     writeFileSync(`${directory}.new`, this.#text());
     renameSync(`${directory}.new`, directory);
   }
 
-  /** A row per endpoint, as README shows it. */
+  /** One line per endpoint, as in the documentation. */
   #text(): string {
     const rows = new Map<number, string[]>();
     for (const { vni, ...endpoint } of this.#endpoints.values()) {

@@ -1,4 +1,4 @@
-/** A redis-server of the lab's own, on a unix socket: no port to collide with, and reachable from any namespace. */
+/** A redis-server of the lab on a unix socket, which needs no free port and is reachable from every namespace. */
 import { join } from 'node:path';
 import { attempt, run } from './command.ts';
 import type { Lab } from './lab.ts';
@@ -6,7 +6,7 @@ import type { Namespace } from './namespace.ts';
 import type { Program } from './program.ts';
 
 export interface RedisServerOptions {
-  /** Listens on TCP, too, at an address of this namespace. */
+  /** Also listens on TCP, at an address of this namespace. */
   tcp?: { namespace: Namespace; address: string; port: number };
   /** Further arguments of redis-server. */
   args?: readonly string[];
@@ -30,7 +30,7 @@ export class RedisServer {
     this.#options = options;
   }
 
-  /** Also after `stop` or `kill`: it comes back at the same place, empty but for what SAVE wrote before. */
+  /** Also restarts the server after `stop` or `kill`, on the same socket; it has only the data of an earlier SAVE. */
   async start(): Promise<void> {
     const { tcp, args = [] } = this.#options;
     const nothingOnDisk = ['--save', '', '--appendonly', 'no', '--dir', this.#lab.directory];
@@ -47,12 +47,12 @@ export class RedisServer {
     return this.#program?.pid ?? 0;
   }
 
-  /** redis-cli, as a person would use it; returns what it prints. */
+  /** Runs redis-cli. @returns its output */
   async cli(...words: string[]): Promise<string> {
     return (await run(['redis-cli', '-s', this.socket, ...words])).trim();
   }
 
-  /** Many commands at once, one per line in redis-cli's own syntax; returns what it prints. */
+  /** Runs many commands in one redis-cli, one per line in its syntax. @returns its output */
   async commands(lines: readonly string[]): Promise<string> {
     return run(['redis-cli', '-s', this.socket], { input: lines.map((line) => `${line}\n`).join('') });
   }

@@ -1,6 +1,6 @@
 /**
- * One VNI on a host that routes, as first-generation Flannel did: the whole overlay is behind the VXLAN device, and the
- * guests of this host are behind a bridge with a subnet of its own.
+ * One VNI on a host that routes, as in first-generation Flannel: the route of the overlay leads to the VXLAN device, and the
+ * guests of the host are on a bridge with a subnet of its own.
  *
  *   guest ── port ── br0 (10.20.N.254/24) ── host N routes ── vxlan100: 10.20.0.0/16, address 10.20.N.0/32
  */
@@ -9,16 +9,16 @@ import type { SegmentHost } from './guest-plan.ts';
 import type { GuestPlan } from './guest-plan.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
 
-/** Every host's subnet is in these. */
+/** The prefixes of the overlay; every host's subnets are inside them. */
 const OVERLAY = ['10.20.0.0/16', 'fd20::/48'] as const;
 
-/** What the host calls itself in its own subnet. */
+/** The number of the host in its own subnet. */
 const GATEWAY = 254;
 
 export class RoutedSegment extends Segment {
-  /** What this host has the lease of. */
+  /** The subnets that are leased to this host. */
   readonly subnets: readonly string[];
-  /** MAC of the VXLAN device, by which leases name the host. */
+  /** MAC of the VXLAN device, which the leases name. */
   readonly mac: string;
 
   constructor(host: SegmentHost, options: SegmentOptions = {}) {
@@ -38,7 +38,7 @@ export class RoutedSegment extends Segment {
   }
 
   override async buildBridge(): Promise<void> {
-    // Forwarding, the host solicits by its link-local address, which is tentative for as long as this at most, a second.
+    // A forwarding host solicits from its link-local address, which stays tentative for up to this delay (default 1 s).
     await this.namespace.sysctl({ 'net/ipv6/conf/default/router_solicitation_delay': 0 });
     await super.buildBridge();
     await this.namespace.sysctl({ 'net/ipv4/ip_forward': 1, 'net/ipv6/conf/all/forwarding': 1 });

@@ -1,13 +1,13 @@
-/** Kernel tables as `ip neigh` and `bridge fdb` print them: what a person would look at, not what missd believes. */
+/** Rows of kernel tables as `ip neigh` and `bridge fdb` print them, independent of missd's own decoding. */
 
 export interface NeighbourRow {
   ip: string;
   lladdr: string | undefined;
-  /** `NOARP`, `REACHABLE`, …; several joined by a comma. */
+  /** `NOARP`, `REACHABLE`, …; several states are joined by commas. */
   state: string;
   externLearned: boolean;
   router: boolean;
-  /** NDA_PROTOCOL; 77 is missd's. */
+  /** NDA_PROTOCOL; missd writes 77. */
   protocol: number;
 }
 
@@ -16,7 +16,7 @@ export interface FdbRow {
   vtep: string | undefined;
   /** `permanent`, `static`, `reachable`, `stale`, or empty. */
   state: string;
-  /** On the device itself, as against `master`: in the table of the bridge it is a port of. */
+  /** In the table of the device itself; `master` is the table of its bridge. */
   self: boolean;
   master: string | undefined;
   externLearned: boolean;

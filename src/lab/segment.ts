@@ -7,14 +7,14 @@ import { Guest, type GuestOptions } from './guest.ts';
 
 export interface SegmentOptions {
   /**
-   * How the VXLAN device and the guests are joined. `bridged`: both are ports of one bridge (this file). `routed`: the
-   * host routes the overlay through the device (`routed-segment.ts`). `overlay`: bridged, in a namespace that is neither
-   * the host's nor a guest's (`overlay-segment.ts`). Default bridged.
+   * How the VXLAN device and the guests are connected. `bridged`: both are ports of one bridge (this file). `routed`: the
+   * host routes the overlay through the device (`routed-segment.ts`). `overlay`: bridged, in a namespace of its own
+   * (`overlay-segment.ts`). Default bridged.
    */
   topology?: 'bridged' | 'routed' | 'overlay';
   vni?: number;
   dstport?: number;
-  /** Learn VTEPs from incoming frames. Default off, as missd wants it. */
+  /** Learn VTEPs from incoming frames. Default off, as missd needs it. */
   learning?: boolean;
   proxy?: boolean;
   l2miss?: boolean;
@@ -23,11 +23,11 @@ export interface SegmentOptions {
   local?: boolean;
   /** Further words of `ip link add … type vxlan`, e.g. `['group', '239.1.1.1', 'dev', 'eth0']`. */
   more?: readonly (string | number)[];
-  /** Routed: false leaves out the route of the whole overlay through the device, where others are to come. */
+  /** Routed: false leaves out the route of the whole overlay, for strategies that write their own routes. */
   routeOverlay?: boolean;
   /** Addresses with prefix length for the bridge itself, e.g. `20.0.0.254/24`. */
   gateway?: readonly string[];
-  /** MAC of the bridge, where all hosts share one (an anycast gateway). */
+  /** MAC of the bridge, if all hosts share one (an anycast gateway). */
   gatewayMac?: string;
   /** Further words of `ip link add … type bridge`, e.g. `['mcast_querier', 1]`. */
   bridge?: readonly (string | number)[];
@@ -52,12 +52,12 @@ export class Segment implements GuestSegment {
     this.options = options;
   }
 
-  /** Where bridge and VXLAN device are, and so what a missd serves. */
+  /** The namespace of bridge and VXLAN device, which a missd serves. */
   get namespace(): Namespace {
     return this.host.namespace;
   }
 
-  /** The addresses of guest `n`, unless it is given others. */
+  /** The default addresses of guest `n`. */
   plan(n: number): GuestPlan {
     return { ip4: `${guestIp4(n)}/24`, ip6: `${guestIp6(n)}/64`, gateways: [] };
   }
@@ -86,10 +86,10 @@ export class Segment implements GuestSegment {
     await this.namespace.ip(this.deviceWords(), ['link', 'set', this.device, 'master', this.bridge, 'up']);
   }
 
-  /** Words that make the VXLAN device. */
+  /** The `ip` command that creates the VXLAN device. */
   protected deviceWords(): Words {
     const { dstport = 4789, local = true, more = [] } = this.options;
-    // What the kernel does anyhow is not said, as nobody would type it.
+    // Flags with the kernel's default value are left out.
     const flag = (name: 'learning' | 'proxy' | 'l2miss' | 'l3miss', otherwise: boolean): string[] => {
       const on = this.options[name] ?? otherwise;
       return on === (name === 'learning') ? [] : [on ? name : `no${name}`];
@@ -107,20 +107,20 @@ export class Segment implements GuestSegment {
     ];
   }
 
-  /** A guest on this segment; its number makes its addresses. */
+  /** Adds a guest to this segment; its number determines its addresses. */
   async addGuest(options: GuestOptions): Promise<Guest> {
     const guest = new Guest(this, options);
     await guest.build();
     return guest;
   }
 
-  /** Rows of the VXLAN device's neighbour table that somebody wrote; the kernel's own multicast rows are left out. */
+  /** Neighbours of the VXLAN device without the kernel's own multicast rows. */
   async neighbours(): Promise<NeighbourRow[]> {
     const rows = await this.namespace.neighbours(this.device);
     return rows.filter((row) => !/^(ff|224\.|239\.|255\.)/.test(row.ip));
   }
 
-  /** Unicast rows of the VXLAN device's own FDB. */
+  /** Entries of the VXLAN device's own FDB. */
   async fdb(): Promise<FdbRow[]> {
     const rows = await this.namespace.fdb(this.device);
     return rows.filter((row) => row.self && row.vtep !== undefined);

@@ -1,4 +1,4 @@
-/** The kernel tables of a host as its own tools print them. */
+/** Shows the kernel tables of a host, as iproute2 prints them. */
 import type { Host } from './host.ts';
 import { RoutedSegment } from './routed-segment.ts';
 import type { Story } from './story.ts';
@@ -17,7 +17,7 @@ export async function showTables(story: Story, { segment }: Host): Promise<void>
   ] as [string, ...string[]][]) {
     story.command([program, '-n', namespace.name, ...words].join(' '));
     const rows = (await namespace.exec([program, ...words])).split('\n').map((row) => row.trim());
-    // The bridge port's own permanent rows say nothing about other hosts.
+    // Permanent rows of the bridge port are not about other hosts.
     const relevant = rows.filter((row) => row !== '' && (row.includes(' dst ') || !/ permanent$/.test(row)));
     story.printed(relevant.length === 0 ? ['(nothing)'] : relevant);
   }

@@ -1,4 +1,4 @@
-/** A blueprint, built: hosts, guests, a directory where the blueprint has one, and a missd per host that reads it. */
+/** Builds a blueprint: hosts, guests, the directory if the blueprint has one, and a missd per host. */
 import type { Blueprint } from './blueprint.ts';
 import { Daemon } from './daemon.ts';
 import type { Guest, GuestOptions } from './guest.ts';
@@ -6,7 +6,7 @@ import type { Host } from './host.ts';
 import { Lab } from './lab.ts';
 import { FileStore, type RecordStore, RedisStore } from './record-store.ts';
 
-/** Two guests on different hosts; the first one speaks first. */
+/** Two guests on different hosts; `from` pings `to`. */
 export interface Pair {
   readonly from: Guest;
   readonly to: Guest;
@@ -29,7 +29,7 @@ export class Site {
   readonly guests: Guest[] = [];
   readonly #without: Pick<GuestOptions, 'ip6'>;
 
-  /** Everything is up, published and ready; nobody has talked. */
+  /** Resolves when all records are published and all daemons are ready. No guest has sent a packet to another yet. */
   static async build(blueprint: Blueprint, options: SiteOptions = {}): Promise<Site> {
     const { guests = blueprint.guests, ip4Only = false, keepAs } = options;
     const lab = await Lab.open(keepAs === undefined ? {} : { keepAs });
@@ -71,7 +71,7 @@ export class Site {
     return this.guests.filter(({ segment }) => segment.host === host);
   }
 
-  /** The first guests of every host, each with its like on the next one; among two hosts one direction is all. */
+  /** Pairs the first guests of every host with the guests of the next host; with two hosts in one direction only. */
   pairs(each: number): Pair[] {
     const asking = this.hosts.length === 2 ? this.hosts.slice(0, 1) : this.hosts;
     return asking.flatMap((host) => {
@@ -84,8 +84,8 @@ export class Site {
   }
 
   /**
-   * As a container scheduler would: away from here, up over there, then the record.
-   * @returns ms since the epoch: when it was `gone`, and `at` when it was up with a record that said so
+   * Moves a guest in the order of a container scheduler: removed on the old host, started on the new host, then the record.
+   * @returns ms since the epoch: `gone` after the removal, `at` when the guest was up and its record written
    */
   async move(guest: Guest, host: Host): Promise<{ gone: number; at: number }> {
     await guest.remove();

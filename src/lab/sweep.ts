@@ -1,6 +1,6 @@
 /**
- * Leaving nothing behind. Everything a lab makes outside its own process carries its pid in the name
- * (`missd-PID-…`), so that what a killed lab could not remove is known by its dead owner.
+ * Removes what labs made. Namespaces and directories of a lab have its pid in their names (`missd-PID-…`), so that the
+ * remains of a killed lab are recognized by the dead pid.
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ const OWNED = /^missd-(\d+)-/;
 let opened = 0;
 const open = new Set<() => void>();
 
-/** A prefix no other lab has, of this process or another. */
+/** A prefix that no other lab of this or another process has. */
 export function labPrefix(): string {
   opened += 1;
   return `missd-${process.pid}-${opened === 1 ? '' : `${opened}-`}`;
@@ -29,7 +29,7 @@ const onSignal = (signal: NodeJS.Signals): void => {
   process.exit(SIGNALS[signal as keyof typeof SIGNALS]);
 };
 
-/** Has `close` called on exit and on signals, until the returned function is. `close` must not need to wait. */
+/** Calls `close`, which must be synchronous, on exit and on signals. The returned function cancels it. */
 export function leaveNothingBehind(close: () => void): () => void {
   if (open.size === 0) {
     process.on('exit', onExit);
@@ -43,18 +43,18 @@ export function leaveNothingBehind(close: () => void): () => void {
   };
 }
 
-/** Ends whatever runs inside these namespaces, which only their lab can have started, and deletes them. */
+/** Kills the processes inside these namespaces, which only the lab can have started, and deletes the namespaces. */
 export function removeNamespaces(names: readonly string[]): void {
   const present = names.filter((name) => existsSync(join(NETNS, name)));
   if (present.length === 0) return;
   for (const name of present) {
     for (const pid of runNow(['ip', 'netns', 'pids', name]).split('\n')) kill(Number(pid));
   }
-  // -force: one that cannot be deleted does not keep the others.
+  // -force goes on with the other namespaces after a failure.
   runNow(['ip', '-force', '-batch', '-'], present.map((name) => `netns delete ${name}\n`).join(''));
 }
 
-/** Removes what labs left that were killed. */
+/** Removes namespaces and directories of labs that were killed. */
 export function sweepStale(): void {
   const abandoned = (name: string): boolean => {
     const pid = Number(OWNED.exec(name)?.[1] ?? process.pid);
@@ -75,6 +75,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended by itself.
+    // The process has ended by itself.
   }
 }

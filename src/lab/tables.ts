@@ -1,4 +1,4 @@
-/** What the kernel tables of a host hold about the overlay, and what they ought to after some pairs have talked. */
+/** Compares the kernel tables of a host with the entries expected after some pairs have talked. */
 import type { Guest } from './guest.ts';
 import type { Host } from './host.ts';
 import { leasesOf } from './record-store.ts';
@@ -11,18 +11,18 @@ export interface Tables {
   neighbours: string[];
   /** `02:42:14:00:00:02 dst 10.99.0.2` */
   fdb: string[];
-  /** `10.20.2.0/24 via 10.20.2.0`, those that missd wrote */
+  /** `10.20.2.0/24 via 10.20.2.0`, only routes that missd wrote */
   routes: string[];
 }
 
 export interface Comparison extends Tables {
-  /** Rows that ought to be there. */
+  /** Expected rows that are absent. */
   missing: string[];
-  /** Rows that ought not to. */
+  /** Rows that are present and not expected. */
   unexpected: string[];
 }
 
-/** Rows about guests; those about bridges and default destinations are nobody's business here. */
+/** The rows about guests, without rows about bridges and default destinations. */
 async function tablesOf(site: Site, host: Host): Promise<Tables> {
   const { segment } = host;
   const written = (family: '-4' | '-6'): Promise<Record<string, unknown>[]> =>
@@ -56,7 +56,7 @@ export async function compareTables(site: Site, host: Host, talked: readonly Pai
       ? expectedRoutes(remoteGuests(site, host))
       : expectedRows(partners(site, host, talked), filling !== 'flood'),
   );
-  // Whoever learns hears of those, too, who only talked to everybody: right where the VTEP is.
+  // A learning device also has entries of guests that only sent broadcasts; such an entry must name the right VTEP.
   const tolerated = new Set(filling === 'flood' ? expectedRows(remoteGuests(site, host), false) : []);
   return {
     ...actual,
@@ -69,7 +69,7 @@ const neighbour = (ip: string, mac: string): string => `${ip} lladdr ${mac}`;
 const route = (cidr: string, gateway: string): string => `${cidr} via ${gateway}`;
 const forwarding = (mac: string, vtep: string): string => `${mac} dst ${vtep}`;
 
-/** What frames to a guest are addressed to in the tunnel: where hosts route, the host. */
+/** Destination MAC of frames to a guest inside the tunnel; that of the VXLAN device if hosts route. */
 const macOnTheWire = ({ mac, segment }: Guest): string =>
   segment instanceof RoutedSegment ? segment.mac : mac;
 
@@ -84,7 +84,7 @@ function expectedRows(guests: readonly Guest[], neighbours: boolean): string[] {
   });
 }
 
-/** Of each lease a route, a neighbour for what it leads to, and the FDB entry behind that. */
+/** For each lease: a route, the neighbour of its gateway, and the FDB entry of the neighbour's MAC. */
 function expectedRoutes(guests: readonly Guest[]): string[] {
   return leasesOf(guests).flatMap(({ segment: { mac, host }, cidr }) => {
     const [gateway = ''] = cidr.split('/');

@@ -32,7 +32,7 @@ export class Underlay {
     );
   }
 
-  /** What a device on top of this underlay may carry: outer IP, UDP, VXLAN and inner Ethernet headers are taken off. */
+  /** Largest MTU of a VXLAN device on this underlay: without the outer IP, UDP, VXLAN and inner Ethernet headers. */
   get overlayMtu(): number {
     return UNDERLAY_MTU - (this.family === 'ipv4' ? 50 : 70);
   }
@@ -41,7 +41,7 @@ export class Underlay {
     return this.family === 'ipv4' ? hostIp4(host) : hostIp6(host);
   }
 
-  /** Makes a host's namespace and plugs it in. */
+  /** Creates a host's namespace and connects it to the switch. */
   async connect(host: Namespace, n: number): Promise<void> {
     const peer = ['peer', 'name', `h${n}`, 'netns', this.namespace.name];
     await ip(

@@ -1,15 +1,16 @@
-/** Waiting for a state rather than for a time. */
+/** Waits for a state, not for an amount of time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface UntilOptions {
+  /** ms. */
   timeout?: number;
-  /** Between two looks, milliseconds. */
+  /** Time between two calls of `look`, ms. */
   every?: number;
 }
 
 /**
- * Asks again and again until the answer is neither false, null nor undefined, and returns it.
- * @throws Error naming what was waited for
+ * Calls `look` until its result is neither false, null nor undefined, and returns the result.
+ * @throws Error that names `what` after the timeout
  */
 export async function until<T>(
   what: string,

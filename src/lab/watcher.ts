@@ -1,15 +1,15 @@
-/** A guest that pings another all the while, with the time of every answer. */
+/** A guest that pings an address continuously, with the time of every answer. */
 import type { Guest } from './guest.ts';
 import type { Lab } from './lab.ts';
 import type { Program } from './program.ts';
 
-/** Between two pings, ms: how exact the times are. */
+/** Time between two pings, ms, which is the precision of the times. */
 export const WATCH_INTERVAL = 10;
 
 export class Watcher {
   readonly #program: Program;
 
-  /** Resolves when some answers have come. */
+  /** Resolves after the first answers. */
   static async start(lab: Lab, from: Guest, ip: string): Promise<Watcher> {
     const words = ['ping', '-n', '-D', '-i', String(WATCH_INTERVAL / 1000), ip];
     const watcher = new Watcher(await lab.start(from.namespace.inside(words)));
@@ -21,7 +21,7 @@ export class Watcher {
     this.#program = program;
   }
 
-  /** When the answers came, ms since the epoch. */
+  /** Times of the answers, ms since the epoch. */
   answers(): number[] {
     return this.#program.lines.flatMap((line) => {
       const seconds = /^\[([\d.]+)\] \d+ bytes from /.exec(line)?.[1];
@@ -29,7 +29,7 @@ export class Watcher {
     });
   }
 
-  /** The first answer after a moment; undefined when none came in time. */
+  /** Time of the first answer after `moment`; undefined if none came within `timeout` ms. */
   async answerAfter(moment: number, timeout: number): Promise<number | undefined> {
     const first = (): number | undefined => this.answers().find((at) => at > moment);
     await this.#program.until('an answer', () => first(), { timeout }).catch(() => undefined);

@@ -1,6 +1,6 @@
 /**
- * What every lab is put to for `missd lab compare`: some pairs among many guests talk, then one guest moves to another
- * host while it is being pinged from its old one and from another. IPv4 alone.
+ * The workload of `missd lab compare`: some pairs among many guests talk, then one guest moves to another host while guests
+ * of its old host and of another host ping it. IPv4 only.
  */
 import { readFileSync } from 'node:fs';
 import type { Blueprint } from './blueprint.ts';
@@ -12,9 +12,9 @@ import { compareTables } from './tables.ts';
 import { Watcher } from './watcher.ts';
 
 export interface WorkloadOptions {
-  /** On every host. */
+  /** Guests on every host. */
   guests: number;
-  /** Of guests that talk, each with one on the next host. */
+  /** Pairs of guests that talk, each with a guest of the next host. */
   pairs: number;
 }
 
@@ -23,26 +23,26 @@ export interface Figures {
   filling: string;
   /** Rows about guests of other hosts in the kernel tables of each host, once the pairs have talked. */
   entries: { neighbours: number; fdb: number; routes: number }[];
-  /** The tables hold what they ought to, no more. */
+  /** The tables hold the expected entries and no others. */
   exact: boolean;
-  /** Round trips of the first ping of each pair, ms; a lost one is missing. */
+  /** Round trips of the first ping of each pair, ms; a lost ping is missing. */
   first: number[];
-  /** Of the later ones. */
+  /** Round trips of the later pings, ms. */
   later: number[];
   sent: number;
   lost: number;
-  /** See `FloodCounter`; the move included. */
+  /** See `FloodCounter`; including the move. */
   flooded: number;
   /**
-   * From the moment when the guest is up at its new place and its record says so until both that ping it hear from it
-   * again, ms. `impossible` where its address belongs to its host, `never` where it was not heard again in time.
+   * Time from the moment when the guest is up on its new host with a new record until all guests that ping it get answers
+   * again, ms. `impossible` if the address belongs to the host, `never` if the answers did not come in time.
    */
   move: number | 'impossible' | 'never';
-  /** Processor time of all daemons meanwhile, ms; null where there are none. */
+  /** Processor time of all daemons, ms; null without daemons. */
   cpu: number | null;
 }
 
-/** What has not taken effect by then never will, ms. */
+/** Longest wait for an answer of the moved guest, ms. */
 const MOVE_TIMEOUT = 20_000;
 
 export async function measure(blueprint: Blueprint, { guests, pairs }: WorkloadOptions): Promise<Figures> {
@@ -82,7 +82,7 @@ export async function measure(blueprint: Blueprint, { guests, pairs }: WorkloadO
   }
 }
 
-/** The first guest of host 2 goes to the last host, or to host 1 where there is no other. */
+/** Moves the first guest of host 2 to the last host, or to host 1 if there are two hosts. */
 async function moveOne(site: Site): Promise<Figures['move']> {
   const [one, two, three = one] = site.hosts;
   if (one === undefined || two === undefined || three === undefined)
@@ -102,7 +102,7 @@ async function moveOne(site: Site): Promise<Figures['move']> {
 
 const ipOf = ({ ip4 = '' }: Guest): string => ip4;
 
-/** Ticks of all daemons so far as ms (proc(5), stat: utime and stime in hundredths of a second). */
+/** Processor time of all daemons so far, ms (proc(5), stat: utime and stime in ticks of 10 ms). */
 function cpuOf({ daemons }: Site): number {
   const ticks = daemons.flatMap(({ program }) =>
     (readFileSync(`/proc/${program.pid}/stat`, 'utf8').split(') ').at(-1) ?? '').split(' ').slice(11, 13),
