@@ -89,6 +89,7 @@ void Encode(Bytes input) {
   MacFrom({input.data, std::min<size_t>(input.size, 6)}, &write.lladdr);
   write.ifindex = shape;
   write.via = write.fdb && (shape & 32) ? shape : 0;
+  write.portless = write.fdb && (shape & 64);
   Writer out;
   EncodeWrite(write, 7, &out);
   EncodeWrite(write, 8, &out);

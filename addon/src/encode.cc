@@ -112,6 +112,7 @@ void EncodeWrite(const EntryWrite& write, uint32_t seq, Writer* out) {
   if (write.fdb || !remove) PutMac(NDA_LLADDR, write.lladdr, out);
   if (!write.fdb && !remove) out->Put(NDA_PROTOCOL, write.protocol);
   if (write.via != 0) out->Put(NDA_IFINDEX, write.via);
+  if (write.portless) out->Put<uint16_t>(NDA_PORT, 0);
   out->End();
 }
 

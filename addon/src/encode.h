@@ -50,6 +50,8 @@ struct EntryWrite {
   uint8_t protocol = 0;
   /** ifindex of the interface that the VTEP is reached by, 0 for whatever the routes say. */
   uint32_t via = 0;
+  /** The remote of an FDB entry has port 0, which stands for the port of the device. */
+  bool portless = false;
 };
 
 /** A route through a gateway that is reached on the device itself, whatever the routes to it say (`onlink`).

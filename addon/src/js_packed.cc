@@ -93,6 +93,7 @@ std::vector<EntryWrite> WritesFromJs(const Napi::Value& numbers, const Napi::Val
     write.flags = static_cast<uint8_t>(in.Next());
     write.protocol = static_cast<uint8_t>(in.Next());
     write.via = in.Next();
+    write.portless = in.Next() != 0;
     write.lladdr = text.LinkAddress();
     if (!write.fdb || !text.None()) write.ip = text.Address();
   }

@@ -18,8 +18,8 @@ namespace missd {
 // What goes to C++ has its texts in one string, each but the last with a zero byte behind it: reading an
 // element of an array takes longer than the parsing.
 
-/** table, operation, ifindex, state, flags, protocol, via; texts: lladdr, IP or VTEP or nothing. */
-constexpr size_t kNumbersPerWrite = 7;
+/** table, operation, ifindex, state, flags, protocol, via, portless; texts: lladdr, IP or VTEP or nothing. */
+constexpr size_t kNumbersPerWrite = 8;
 /** port, router; texts: IP, lladdr, and the asker's lladdr and IP or nothing twice. */
 constexpr size_t kNumbersPerAnnouncement = 2;
 /** port; texts: IP, the guest's lladdr, the lladdr that asks. */

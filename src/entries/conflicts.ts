@@ -40,7 +40,8 @@ export function resolveFdbConflict(
   if (row === undefined) return error;
   const isRight = row.flags === wanted.flags && row.vtep === answer.vtep && row.via === wanted.via;
   if (isOurFdbEntry(row)) {
-    if (isRight) return undefined;
+    // A twin of another owner, who would delete it.
+    if (isRight) return device.shared ? kernel.write([{ ...wanted, op: 'replace' }])[0]?.error : undefined;
     if (!mayReplace(device, row)) {
       disown(device, row, report);
       return leaveForeign(device, answer, row, report);

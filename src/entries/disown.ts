@@ -3,6 +3,7 @@ import type { ServedDevice } from '../model/device.ts';
 import type { FdbEntry } from '../base/vocabulary.ts';
 import { signedByOthers } from './evidence.ts';
 import type { InstallReport } from './report.ts';
+import { handOver } from './shared-rows.ts';
 
 /** Foreign rows remembered on one device; every audit checks the others again. */
 const MOST_FOREIGN = 65_536;
@@ -10,7 +11,9 @@ const MOST_FOREIGN = 65_536;
 /** Marks a row as foreign: missd neither holds nor changes it. */
 export function disown(device: ServedDevice, row: FdbEntry, report: InstallReport): void {
   const { lladdr: mac, vtep } = row;
-  const { tables, foreign, journal } = device;
+  const { tables, foreign, journal, namespace } = device;
+  // Other rows have the port that their owner wrote.
+  if (tables.fdb.has(mac) && !tables.unproven.has(mac)) handOver(namespace.kernel, [row]);
   tables.deleteFdb(mac);
   if (vtep === undefined || foreign.get(mac) === vtep) return;
   if (foreign.size < MOST_FOREIGN || foreign.has(mac)) foreign.set(mac, vtep);

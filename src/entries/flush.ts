@@ -10,6 +10,7 @@ import { isGroup } from '../base/mac.ts';
 import type { JournalContent } from './journal.ts';
 import { PROTOCOL, isStaleProbe, isOurFdbEntry, isOurNeighbour } from './ownership.ts';
 import { routeWrite } from './routes.ts';
+import { handOver } from './shared-rows.ts';
 import { fdbRemoval, neighbourRemoval } from './writes.ts';
 
 /** Entries removed from one device. */
@@ -66,6 +67,13 @@ export async function flush(namespace: Namespace, link: Link, evidence: FlushEvi
     ...fdbRemoval(ifindex, lladdr),
     ...(isGroup(lladdr) && vtep !== undefined ? { vtep } : {}),
   }));
+  // Rows with two owners stay for the other.
+  const staying = new Set(marked);
+  for (const row of going) staying.delete(row);
+  handOver(
+    namespace,
+    [...staying].filter(({ lladdr }) => !isGroup(lladdr)),
+  );
   const refused = namespace.write([...neighbours, ...fdb]).filter(({ error }) => !isGone(error));
   if (refused[0] !== undefined) throw refused[0].error;
   const foreign = marked.length - going.length;

@@ -61,10 +61,11 @@ export function withdrawFdb(device: ServedDevice, macs: readonly string[], repor
   macs.forEach((lladdr, index) => {
     const row = rows[index];
     const isOurs = tables.fdb.has(lladdr) && !tables.unproven.has(lladdr) && !signed.has(lladdr);
+    if (row !== undefined && isOurFdbEntry(row)) {
+      if (isOurs) writes.push(fdbRemoval(ifindex, lladdr));
+      else disown(device, row, report);
+    }
     tables.deleteFdb(lladdr);
-    if (row === undefined || !isOurFdbEntry(row)) return;
-    if (isOurs) writes.push(fdbRemoval(ifindex, lladdr));
-    else disown(device, row, report);
   });
   remove(device, writes, 'fdb', report);
   // After the removal: a process killed in between leaves a line without a row, not a row without a line.

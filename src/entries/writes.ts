@@ -17,6 +17,7 @@ export const fdbWrite = (
   state: OUR_FDB.state,
   flags: entry.router ? OUR_ROUTER_FDB.flags : OUR_FDB.flags,
   via: viaOf(device, entry.vtep),
+  portless: device.shared,
 });
 
 /** Without an interface the kernel takes the first one with a route to fe80::/64 (drivers/net/vxlan, vxlan_xmit_one). */

@@ -211,6 +211,13 @@ export type EntryWrite =
       vtep?: Ip;
       /** ifindex of the interface that the VTEP is reached by; absent, the routes decide. */
       via?: number | undefined;
+      /**
+       * Gives the remote port 0 (NDA_PORT), or deletes the remote with port 0. Frames go to the port of the device all the
+       * same (drivers/net/vxlan, vxlan_xmit_one), and the kernel does not tell port 0 from that port. A delete that names a
+       * VTEP finds only a remote of the same port, and without NDA_PORT it means the port of the device. One that finds no
+       * remote deletes nothing and succeeds.
+       */
+      portless?: boolean;
     });
 
 /**

@@ -14,7 +14,7 @@ export const packTexts = (texts: readonly string[]): string => texts.join(SEPARA
 
 const OPERATIONS: readonly EntryWrite['op'][] = ['create', 'replace', 'append', 'delete', 'probe'];
 
-const NUMBERS_PER_WRITE = 7;
+const NUMBERS_PER_WRITE = 8;
 const NUMBERS_PER_ANNOUNCEMENT = 2;
 export const NUMBERS_PER_MISS = 6;
 
@@ -31,6 +31,7 @@ export function packWrites(writes: readonly EntryWrite[]): Packed {
     numbers[at++] = write.flags;
     numbers[at++] = fdb ? 0 : write.protocol;
     numbers[at++] = fdb ? (write.via ?? 0) : 0;
+    numbers[at++] = fdb && write.portless === true ? 1 : 0;
     texts.push(write.lladdr, fdb ? (write.vtep ?? '') : write.ip);
   }
   return [numbers, packTexts(texts)];

@@ -69,6 +69,8 @@ export class ServedDevice {
   defaultRemote: Ip | undefined;
   /** MACs that neighbours of another control plane name, as of the last full read of the tables. */
   foreignMacs: ReadonlySet<Mac> = new Set();
+  /** Another control plane writes FDB rows of the device, or wrote some; see entries/shared-rows.ts. */
+  shared = false;
   /** The entries of a predecessor have been adopted. */
   adopted = false;
   /** Guests behind its bridge are learned from what they send, see `publish/`. */

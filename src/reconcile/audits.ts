@@ -6,9 +6,11 @@ import { inLane } from '../base/guarded-lane.ts';
 import type { Logger } from '../base/log.ts';
 import { isGone } from '../kernel/kernel.ts';
 import type { ServedDevice } from '../model/device.ts';
+import { isShared } from '../entries/shared-rows.ts';
 import { audit } from './audit.ts';
 import type { Recheck } from './full-resync.ts';
 import type { Leaks } from './leaks.ts';
+import { shieldAllFdb } from './shield.ts';
 import type { TableMonitor } from './table-monitor.ts';
 
 const ONE_BY_ONE = { size: 1, underWay: 1, most: Infinity };
@@ -77,6 +79,7 @@ export class Audits {
         const whole = this.#whole.delete(device) || this.#monitor.isDue(device);
         const rows = whole ? await this.#monitor.readWhole(device) : this.#monitor.readChanged(device);
         this.#enqueue(await audit(device, rows, idleBefore, this.#deps));
+        if (whole && isShared(device)) await shieldAllFdb(device, this.#deps);
         await this.#leaks.audit(device);
         device.auditedAt = this.#deps.now();
         device.journal.tick();

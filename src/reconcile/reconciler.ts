@@ -89,7 +89,9 @@ export class Reconciler {
     this.#ownLeases = new OwnLeases(deps, log);
     this.#evictor = new Evictor(options, devices, deps);
     this.#monitor = new TableMonitor(devices, deps.now, deps.report);
-    this.#restorer = new Restorer(deps);
+    this.#restorer = new Restorer(deps, (device) => {
+      this.#audits.request([device], { whole: true });
+    });
     this.due = new RefreshQueue(devices, options.lifetime * 1000, deps.now);
     const enqueue = (rechecks: Recheck[]): void => {
       this.#rechecks$.next(rechecks);

@@ -126,3 +126,26 @@ test('an entry keeps the interface by which its VTEP is reached', async () => {
     ns.events$.subscribe().unsubscribe();
   }
 });
+
+test('a delete that names a VTEP finds a remote with port 0 only if it names port 0, and succeeds all the same', async () => {
+  ip('limits', 'link add vx0 type vxlan id 10 local 127.0.0.1 dstport 4790 nolearning l2miss');
+  const ns = kernel.open(path('limits'), { receiveBuffer: 1 << 20 });
+  try {
+    const ifindex = (await ns.links()).find(({ name }) => name === 'vx0')?.ifindex ?? 0;
+    const lladdr = '02:00:00:00:00:80';
+    const standsAfter = (op: 'create' | 'replace' | 'delete', portless: boolean): boolean => {
+      expect(ns.write([fdb(lladdr, { ifindex, op, portless })])).toEqual([]);
+      return ns.getFdb([{ ifindex, lladdr }])[0] !== undefined;
+    };
+    expect(standsAfter('create', true)).toBe(true);
+    expect(standsAfter('delete', false)).toBe(true);
+    // Replaced by one without NDA_PORT, as zebra does.
+    expect(standsAfter('replace', false)).toBe(true);
+    expect(standsAfter('delete', true)).toBe(true);
+    expect(standsAfter('replace', true)).toBe(true);
+    expect(standsAfter('delete', false)).toBe(true);
+    expect(standsAfter('delete', true)).toBe(false);
+  } finally {
+    ns.events$.subscribe().unsubscribe();
+  }
+});

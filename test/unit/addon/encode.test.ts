@@ -38,6 +38,14 @@ describe('encodeWrites', () => {
     expect(hex(linkLocal)).not.toContain('08000800');
   });
 
+  it('gives the remote of an FDB entry port 0, and deletes one that has it', () => {
+    // NDA_PORT, 6 bytes and padding.
+    const port = '0600060000000000';
+    expect(hex({ ...fdb, portless: true })).toContain(port);
+    expect(hex({ ...fdb, portless: true, op: 'delete' })).toContain(port);
+    expect(hex(fdb)).not.toContain('06000600');
+  });
+
   it('writes an FDB entry', () => {
     expect(hex(fdb)).toBe(
       '300000001c0005060100000000000000' + // nlmsghdr: RTM_NEWNEIGH, REQUEST | ACK | CREATE | EXCL

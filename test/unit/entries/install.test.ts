@@ -57,7 +57,15 @@ describe('an answer', () => {
   it('is written as FDB entry and then neighbour, with our marks', () => {
     expect(put(l3(1))).toEqual(['resolved']);
     expect(world.kernel.written).toEqual([
-      { table: 'fdb', op: 'create', ifindex: VXLAN, lladdr: mac(1), vtep: vtep(2), ...OUR_FDB_ROW },
+      {
+        table: 'fdb',
+        op: 'create',
+        ifindex: VXLAN,
+        lladdr: mac(1),
+        vtep: vtep(2),
+        portless: false,
+        ...OUR_FDB_ROW,
+      },
       { table: 'neighbour', op: 'create', ifindex: VXLAN, ip: ip(1), lladdr: mac(1), ...OUR_ROW },
     ]);
     expect(device.tables.neighbours.get(ip(1))).toMatchObject({ mac: mac(1), usedAt: world.time });

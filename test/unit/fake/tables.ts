@@ -8,7 +8,12 @@ export type Errno = keyof typeof constants.errno;
 type NeighbourWrite = EntryWrite & { table: 'neighbour' };
 type FdbWrite = EntryWrite & { table: 'fdb' };
 /** A row with the times the kernel keeps, in place of those it tells. */
-type StoredFdb = Omit<FdbEntry, 'usedAgo' | 'updatedAgo'> & { usedAt: number; updatedAt: number };
+type StoredFdb = Omit<FdbEntry, 'usedAgo' | 'updatedAgo'> & {
+  usedAt: number;
+  updatedAt: number;
+  /** The remote has port 0. */
+  portless?: boolean;
+};
 
 export class FakeTables {
   readonly linkTable = new Map<number, Link>();
@@ -38,7 +43,9 @@ export class FakeTables {
     this.#neighbours.set(`${row.ifindex} ${row.ip}`, row);
   }
 
-  putFdb(row: Pick<FdbEntry, 'ifindex' | 'lladdr' | 'state' | 'flags'> & { vtep: string }): void {
+  putFdb(
+    row: Pick<FdbEntry, 'ifindex' | 'lladdr' | 'state' | 'flags'> & { vtep: string; portless?: boolean },
+  ): void {
     const [usedAt, updatedAt] = [this.now(), this.now()];
     this.#fdb.set(`${row.ifindex} ${row.lladdr}`, { master: 0, usedAt, updatedAt, ...row });
   }
@@ -133,10 +140,10 @@ export class FakeTables {
     return undefined;
   }
 
-  #applyFdb({ op, ifindex, lladdr, vtep, state, flags }: FdbWrite): Errno | undefined {
+  #applyFdb({ op, ifindex, lladdr, vtep, state, flags, portless = false }: FdbWrite): Errno | undefined {
     const key = `${ifindex} ${lladdr}`;
     const row = this.#fdb.get(key);
-    if (op === 'delete') return this.#deleteFdb(key, vtep);
+    if (op === 'delete') return this.#deleteFdb(key, vtep, portless);
     if (op === 'append')
       return this.#appendFdb(key, {
         op,
@@ -151,8 +158,9 @@ export class FakeTables {
     if (vtep.includes(':') !== (this.linkTable.get(ifindex)?.vxlan?.ipv6 ?? false)) return 'EAFNOSUPPORT';
     if (op === 'probe') return row === undefined ? 'ENOENT' : 'EEXIST';
     if (op === 'create' && row !== undefined) return 'EEXIST';
-    if (row === undefined) this.putFdb({ ifindex, lladdr, vtep, state, flags });
+    if (row === undefined) this.putFdb({ ifindex, lladdr, vtep, state, flags, portless });
     else {
+      row.portless = portless;
       // A permanent row stays permanent and unmarked, and flags (NTF_ROUTER) count at creation alone.
       row.vtep = vtep;
       row.updatedAt = this.now();
@@ -173,8 +181,9 @@ export class FakeTables {
   }
 
   /** Without a VTEP the whole entry, as where it has no other. */
-  #deleteFdb(key: string, vtep: string | undefined): Errno | undefined {
+  #deleteFdb(key: string, vtep: string | undefined, portless: boolean): Errno | undefined {
     const row = this.#fdb.get(key);
+    if (row !== undefined && vtep !== undefined && (row.portless ?? false) !== portless) return undefined;
     const all = row === undefined ? [] : [row.vtep, ...(this.#remotes.get(key) ?? [])];
     if (row === undefined || (all.length > 1 && vtep !== undefined && !all.includes(vtep))) return 'ENOENT';
     const [first, ...more] = vtep === undefined ? [] : all.filter((one) => one !== vtep);
@@ -202,6 +211,8 @@ export class FakeTables {
   #told(row: StoredFdb | undefined): FdbEntry | undefined {
     if (row === undefined) return undefined;
     const { usedAt, updatedAt, ...rest } = row;
+    // The kernel does not tell port 0 from the port of the device.
+    delete rest.portless;
     return { ...rest, usedAgo: this.now() - usedAt, updatedAgo: this.now() - updatedAt };
   }
 }

@@ -1,8 +1,12 @@
 /** Another control plane that comes to a device of ours later, as FRR does with `advertise-all-vni`. */
 import { beforeEach, expect, it } from 'vitest';
-import { NTF_SELF, NUD_PERMANENT } from '../../../src/kernel/netlink.ts';
+import { flush, journalEvidence } from '../../../src/entries/flush.ts';
+import { withdrawNeighbours } from '../../../src/entries/remove.ts';
+import { OUR_FDB } from '../../../src/entries/ownership.ts';
+import type { RowChange } from '../../../src/kernel/kernel.ts';
+import { NTF_EXT_LEARNED, NTF_SELF, NUD_PERMANENT, NUD_REACHABLE } from '../../../src/kernel/netlink.ts';
 import type { ServedDevice } from '../../../src/model/device.ts';
-import { VXLAN, ip, mac, vtep } from '../fake/world.ts';
+import { BRIDGE, VXLAN, ip, mac, vtep } from '../fake/world.ts';
 import { ReconcileWorld } from './reconciling.ts';
 
 const ALL_ZEROS = '00:00:00:00:00:00';
@@ -15,17 +19,17 @@ beforeEach(() => {
   world.endpoint(device, ip(1), mac(1), vtep(2));
 });
 
+const tell = (...changes: RowChange[]): void => {
+  world.reconciler.onRows({ changes, deviceOf: world.deviceOf, behindBridge: () => undefined });
+};
+
 /** It comes and puts its default row there. */
 const come = (): void => {
   const row = { ifindex: VXLAN, lladdr: ALL_ZEROS, state: NUD_PERMANENT, flags: NTF_SELF };
   world.kernel.putFdb({ ...row, vtep: vtep(9) });
   const standing = world.kernel.fdbEntry(VXLAN, ALL_ZEROS);
   if (standing === undefined) throw new Error('no row');
-  world.reconciler.onRows({
-    changes: [{ removed: false, row: standing }],
-    deviceOf: world.deviceOf,
-    behindBridge: () => undefined,
-  });
+  tell({ removed: false, row: standing });
   // It stops: twins may go after this one.
   world.kernel.removeFdb(VXLAN, ALL_ZEROS);
 };
@@ -35,11 +39,7 @@ const lose = (): void => {
   const row = world.kernel.fdbEntry(VXLAN, mac(1));
   if (row === undefined) throw new Error('no row');
   world.kernel.removeFdb(VXLAN, mac(1));
-  world.reconciler.onRows({
-    changes: [{ removed: true, row }],
-    deviceOf: world.deviceOf,
-    behindBridge: () => undefined,
-  });
+  tell({ removed: true, row });
 };
 
 it('its all-zeros entry is left and reported by the audit until it is gone', async () => {
@@ -82,4 +82,82 @@ it('rows deleted from a device without a second owner are left to the next miss 
   await world.audit();
   await world.settled();
   expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+});
+
+/** Its delete of a row that it has written, by MAC and VTEP; tells whether the row is gone. The kernel reports success anyway. */
+function itsDelete(n: number, behind = 2): boolean {
+  const row = { ifindex: VXLAN, lladdr: mac(n), vtep: vtep(behind), ...OUR_FDB };
+  expect(world.kernel.write([{ table: 'fdb', op: 'delete', ...row }])).toEqual([]);
+  return world.kernel.fdbEntry(VXLAN, mac(n)) === undefined;
+}
+
+/** It replaces ours by a row of its own, and the kernel tells of it. */
+const itsReplace = (n: number, behind = 2): void => {
+  const row = { ifindex: VXLAN, lladdr: mac(n), vtep: vtep(behind), ...OUR_FDB };
+  world.kernel.write([{ table: 'fdb', op: 'replace', ...row }]);
+  tell({ removed: false, row: { ...row, master: 0, usedAgo: 0, updatedAgo: 0 } });
+};
+
+/** It has the bridge's half too. */
+const sign = (n: number): void => {
+  world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(n), 0, NUD_REACHABLE, NTF_EXT_LEARNED);
+};
+
+it('without a second owner a delete by VTEP finds our row', () => {
+  expect(itsDelete(1)).toBe(true);
+});
+
+it('its delete finds no row of ours from its arrival on', async () => {
+  come();
+  await world.settled();
+  expect(itsDelete(1)).toBe(false);
+  world.endpoint(device, ip(2), mac(2), vtep(2));
+  expect(itsDelete(2)).toBe(false);
+  expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2), [mac(2)]: vtep(2) });
+  expect(world.corrections()).toEqual({});
+});
+
+it('its delete does not find a twin that it has put in place of ours', async () => {
+  come();
+  await world.settled();
+  itsReplace(1);
+  expect(itsDelete(1)).toBe(false);
+  expect(world.corrections()).toEqual({});
+});
+
+it('a row of its own with another VTEP is not written over', async () => {
+  come();
+  await world.settled();
+  sign(1);
+  itsReplace(1, 9);
+  await world.audit();
+  await world.settled();
+  expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(9) });
+  expect(itsDelete(1, 9)).toBe(true);
+});
+
+it('a twin that missd finds in place of a new answer is kept from its delete, too', async () => {
+  come();
+  await world.settled();
+  world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(2), vtep: vtep(2), ...OUR_FDB });
+  world.endpoint(device, ip(2), mac(2), vtep(2));
+  expect(itsDelete(2)).toBe(false);
+});
+
+it('a row that missd gives up and it has signed is handed over: its delete finds the row', async () => {
+  come();
+  await world.settled();
+  sign(1);
+  withdrawNeighbours(device, [ip(1)], world.deps.report);
+  expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+  expect(itsDelete(1)).toBe(true);
+});
+
+it('flush hands rows over that it leaves to it', async () => {
+  come();
+  await world.settled();
+  sign(1);
+  await flush(world.kernel, device.link, journalEvidence(undefined));
+  expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
+  expect(itsDelete(1)).toBe(true);
 });
