@@ -6,7 +6,7 @@
  *   stand 3: …                               ┘
  */
 import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { run } from '../../src/lab/command.ts';
 import type { Guest } from '../../src/lab/guest.ts';
 import type { Host } from '../../src/lab/host.ts';
@@ -115,13 +115,13 @@ export class Field {
 
 /** Into the lab's own directory, so that they go with it. */
 async function compile(lab: Lab): Promise<void> {
-  const sources = join(ROOT, 'test/bench');
-  const names = readdirSync(sources)
+  const folder = join(ROOT, 'test/bench');
+  const sources = readdirSync(folder)
     .filter((file) => file.endsWith('.c'))
-    .map((file) => file.slice(0, -2));
+    .map((file) => join(folder, file));
   await Promise.all(
-    names.map((name) =>
-      run(['gcc', '-O2', '-pthread', '-o', join(lab.directory, name), join(sources, `${name}.c`)]),
+    [...sources, join(ROOT, 'test/flood.c')].map((source) =>
+      run(['gcc', '-O2', '-pthread', '-o', join(lab.directory, basename(source, '.c')), source]),
     ),
   );
 }

@@ -70,7 +70,7 @@ async function round(
     return figures(found);
   };
   const quiet = await run(first);
-  const argv = hostile.namespace.inside([field.program('flood'), ...pinned.map(String)]);
+  const argv = hostile.namespace.inside([field.program('flood'), 'eth0', 'arp', '0', ...pinned.map(String)]);
   const flooding = await field.lab.start(argv);
   await flooding.until('the flood', () => flooding.lines.includes('ready'));
   const [unknownBefore, cpuBefore, began] = [await unknownKeys(field), cpuOf(pid), performance.now()];

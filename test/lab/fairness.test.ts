@@ -21,7 +21,7 @@ beforeAll(async () => {
   pair = await Pair.build({ also: fifty, flags: ['--lookup-rate', String(LOOKUP_RATE)] });
   hostile = await pair.host1.addGuest({ n: 3, dad: false });
   flooder = join(pair.lab.directory, 'flood');
-  await run(['cc', '-O2', '-o', flooder, new URL('flood.c', import.meta.url).pathname]);
+  await run(['cc', '-O2', '-o', flooder, new URL('../flood.c', import.meta.url).pathname]);
   await pair.publishGuests(pair.guest1, pair.guest2, hostile);
   await pair.publish(
     ...fifty.map((n) => [ipKey(100, guestIp4(n)), `${macOf(guestIp4(n))} ${pair.host2.vtep}`] as const),

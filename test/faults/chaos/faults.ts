@@ -17,7 +17,7 @@ export interface Scene {
   daemon: Daemon;
   redis: RedisServer;
   dice: Dice;
-  /** Path of the program that floods, see test/lab/flood.c. */
+  /** Path of the program that floods, see test/flood.c. */
   flooder: string;
   /** Bytes of a value that no record needs. */
   huge: number;
