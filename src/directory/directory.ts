@@ -36,6 +36,9 @@ export type DirectoryChange =
 /** Whether the directory answers; if `down`, the reason in words and its start on the clock of `clock.ts`. */
 export type DirectoryState = { up: true } | { up: false; reason: string; since: number };
 
+/** `there`: nothing was lost. `other`: there is a network with another definition, which stays. */
+export type NetworkRestored = 'there' | 'restored' | 'other';
+
 /** For metrics. */
 export interface DirectoryHealth {
   /** Which parts work. */
@@ -112,6 +115,12 @@ export interface Directory {
    * @throws DirectoryError when the directory does not answer
    */
   network(name: string): Promise<Network | undefined>;
+  /**
+   * Writes a network again that the directory has lost, as a joined host remembers it. Only for a host whose lease has not
+   * ended: an operator can remove a network that no host is joined to.
+   * @throws DirectoryError
+   */
+  restoreNetwork(network: Network): Promise<NetworkRestored>;
   /** The prefixes of routed networks. */
   readonly prefixes: Prefixes;
   health(): DirectoryHealth;

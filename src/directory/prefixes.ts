@@ -3,14 +3,26 @@
  * Assignments outlive the host lease; `{VNI}:prefixes` has them.
  */
 import { RuntimeFailure } from '../base/errors.ts';
-import type { Mac } from '../base/vocabulary.ts';
+import type { Mac, Vni } from '../base/vocabulary.ts';
 import type { Network } from './network.ts';
 import type { HostIdentity } from './ownership.ts';
 
+/** A prefix as its host publishes it. */
+export interface HeldPrefix {
+  cidr: string;
+  /** Of the host's VXLAN device. */
+  mac: Mac;
+  /**
+   * Since when the host has the prefix without a break, ms on the directory's clock, as `publish` said last. Absent after a break: the
+   * host lease has ended meanwhile. Of two hosts that claim a prefix, the one without a break keeps it, else the earlier one.
+   */
+  since?: number;
+}
+
 /** What came of publishing a prefix. */
 export type PrefixPublished =
-  /** Its records say so. */
-  | { outcome: 'ok' }
+  /** The record says so. `manual`: a record that was written by hand says something else, and stays. */
+  | { outcome: 'ok' | 'manual'; since: number }
   /** The host has no lease, or another process of it has. Nothing was written. */
   | { outcome: 'lease' }
   /** Another host has the prefix, and had it earlier: this host gives it up and acquires another. Nothing was written. */
@@ -18,19 +30,28 @@ export type PrefixPublished =
 
 export interface Prefixes {
   /**
-   * The prefix of a host: the one it has, the one that is reserved for its id, else a free one. Needs the host lease.
+   * The prefix of a host: the one it has, the one that is reserved for its id, else a free one, else that of a host whose lease
+   * has ended, the one that ended first. Needs the host lease.
    * @throws NoPrefixLeft when none is free
-   * @throws DirectoryError when it cannot be said now; the caller tries again
+   * @throws UsageError when a file reserves none for the host
+   * @throws DirectoryError when none can be acquired now; the caller tries again
    */
   acquire(network: Network, host: HostIdentity): Promise<string>;
   /**
-   * Writes the record `subnet:CIDR` = `MAC VTEP`, and nothing when it says so already. Also asserts the assignment again, so that
-   * it is called after every gap and flush.
+   * Writes the record `subnet:CIDR` = `MAC VTEP` and asserts the assignment. Writes nothing when all is as it should be, so that it
+   * is called after every gap and flush, and once in a host lease.
    * @throws DirectoryError
    */
-  publish(network: Network, host: HostIdentity, cidr: string, mac: Mac): Promise<PrefixPublished>;
-  /** Gives the prefixes of a host id back, with their records. @returns the prefixes. @throws DirectoryError */
+  publish(network: Network, host: HostIdentity, prefix: HeldPrefix): Promise<PrefixPublished>;
+  /** Gives the prefixes of a host back, with their records. @returns the prefixes. @throws DirectoryError */
   release(network: Network, id: string): Promise<string[]>;
+  /**
+   * Removes the records of a host whose lease has ended; its prefixes stay assigned. Does nothing if the incarnation is not its
+   * last.
+   * @returns number of records
+   * @throws DirectoryError
+   */
+  withdraw(vni: Vni, id: string, incarnation: string): Promise<number>;
 }
 
 /** Every prefix of the network is assigned to a host that lives, or is reserved. */
@@ -46,4 +67,5 @@ export const NO_PREFIXES: Prefixes = {
   acquire: (network) => Promise.reject(new NoPrefixLeft(network)),
   publish: () => Promise.resolve({ outcome: 'lease' }),
   release: () => Promise.resolve([]),
+  withdraw: () => Promise.resolve(0),
 };

@@ -9,7 +9,15 @@ import type { Network } from './network.ts';
 import type { Prefixes } from './prefixes.ts';
 import type { Ownership } from './ownership.ts';
 import { RenewableOwnership } from './renewable-ownership.ts';
-import type { Directory, DirectoryHealth, Leases, RecordKey, StoredRecord, Values } from './directory.ts';
+import type {
+  Directory,
+  DirectoryHealth,
+  Leases,
+  NetworkRestored,
+  RecordKey,
+  StoredRecord,
+  Values,
+} from './directory.ts';
 
 /** What was asked of the old connection is answered by then, ms: more than the time any answer may take. */
 const LAST_ANSWERS = 1_000;
@@ -121,6 +129,10 @@ export class RenewableDirectory implements Directory {
 
   network(name: string): Promise<Network | undefined> {
     return this.#current.value.network(name);
+  }
+
+  restoreNetwork(network: Network): Promise<NetworkRestored> {
+    return this.#current.value.restoreNetwork(network);
   }
 
   get prefixes(): Prefixes {

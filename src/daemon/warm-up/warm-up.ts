@@ -82,6 +82,7 @@ function directory(): Directory {
     leave: () => Promise.resolve(),
     usersOf: () => Promise.resolve(new Map()),
     network: () => Promise.resolve(undefined),
+    restoreNetwork: () => Promise.resolve('there'),
     prefixes: NO_PREFIXES,
     health: () => ({
       up: { lookups: true, feed: true, leases: true },

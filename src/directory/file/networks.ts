@@ -40,7 +40,11 @@ export class FilePrefixes implements Prefixes {
 
   /** The file has the lease, or not. */
   publish(): Promise<PrefixPublished> {
-    return Promise.resolve({ outcome: 'ok' });
+    return Promise.resolve({ outcome: 'ok', since: 0 });
+  }
+
+  withdraw(): Promise<number> {
+    return Promise.resolve(0);
   }
 
   release(): Promise<string[]> {

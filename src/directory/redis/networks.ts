@@ -4,8 +4,9 @@
  */
 import type { Cluster, Redis } from 'ioredis';
 import type { Vni } from '../../base/vocabulary.ts';
+import type { NetworkRestored } from '../directory.ts';
 import type { Network } from '../network.ts';
-import { parseNetwork } from '../network-schema.ts';
+import { parseNetwork, renderNetwork } from '../network-schema.ts';
 import { HIGHEST_VNI, type RedisKeys } from './keys.ts';
 import { isWrongType, misled } from './reason.ts';
 import { scanKeys } from './scan.ts';
@@ -55,6 +56,18 @@ export class RedisNetworks {
   async at(indexed: string): Promise<StoredNetwork | undefined> {
     const vni = vniFrom(indexed);
     return vni === undefined ? undefined : this.record(vni);
+  }
+
+  /** See `Directory.restoreNetwork`. */
+  async restore(network: Network): Promise<NetworkRestored> {
+    const { name, vni } = network;
+    const value = renderNetwork(network);
+    const keys = [this.#keys.network(vni), this.#keys.prefixes(vni)];
+    const before = await this.#scripts.run('restore-network', keys, [value]);
+    if (before !== '' && before !== value) return 'other';
+    // Also repairs the index.
+    await this.find(name);
+    return before === '' ? 'restored' : 'there';
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Reading from one server or from a cluster: values by key, sets, and whether it answers at all. */
 import { Cluster, type Redis } from 'ioredis';
 import { from, lastValueFrom, mergeMap, type SchedulerLike, type Subscription } from 'rxjs';
-import { UsageError } from '../../base/errors.ts';
+import { RuntimeFailure, UsageError } from '../../base/errors.ts';
 import { DirectoryError, type Values } from '../directory.ts';
 import { BoundedReads } from './bounded-reads.ts';
 import { clusterClient, redisClient } from './client.ts';
@@ -18,6 +18,8 @@ const MGET_KEYS = 512;
 const MGETS_IN_FLIGHT = 2;
 /** Time between two PINGs on a connection, ms. */
 const PROBE_INTERVAL = 1000;
+
+const OF_CALLER = [UsageError, RuntimeFailure, DirectoryError];
 
 export class RedisReader {
   readonly #connection: RedisConnection;
@@ -201,13 +203,13 @@ export class RedisReader {
 
   /**
    * Commands on the connection that is not for lookups. Each has its time limit, all together have none.
-   * @throws DirectoryError, and UsageError of `commands` as it is
+   * @throws DirectoryError, and what `commands` throws for its caller as it is
    */
   async ask<T>(commands: (client: Redis | Cluster) => Promise<T>): Promise<T> {
     try {
       return await commands(this.client);
     } catch (error) {
-      if (error instanceof UsageError) throw error;
+      if (OF_CALLER.some((kind) => error instanceof kind)) throw error;
       return this.#refuse(error);
     }
   }

@@ -16,18 +16,20 @@ import {
   type DirectoryHealth,
   type DirectoryState,
   type Leases,
+  type NetworkRestored,
   type RecordKey,
   type StoredRecord,
   type Values,
   noteUser,
 } from '../directory.ts';
 import type { Network } from '../network.ts';
-import { NO_PREFIXES, type Prefixes } from '../prefixes.ts';
+import type { Prefixes } from '../prefixes.ts';
 import type { Ownership } from '../ownership.ts';
 import { RedisFeeds } from './feeds.ts';
 import { RedisKeys } from './keys.ts';
 import { type OnMalformed, RedisLeases } from './leases.ts';
 import { RedisOwnership } from './ownership.ts';
+import { RedisPrefixes } from './prefixes.ts';
 import { RedisReader } from './reader.ts';
 import { RedisRecorded } from './recorded.ts';
 import { TrackedVnis } from './tracked-vnis.ts';
@@ -50,7 +52,7 @@ export class RedisDirectory implements Directory {
   readonly #changes = new Subject<DirectoryChange>();
   readonly state$;
   readonly changes$ = this.#changes.asObservable();
-  readonly prefixes: Prefixes = NO_PREFIXES;
+  readonly prefixes: Prefixes;
   readonly #now: Clock;
   readonly #keys: RedisKeys;
   readonly #reader: RedisReader;
@@ -100,6 +102,7 @@ export class RedisDirectory implements Directory {
       },
     );
     this.#recorded = new RedisRecorded(this.#reader, this.#keys);
+    this.prefixes = new RedisPrefixes((commands) => this.#reader.ask(commands), this.#keys);
     const events = {
       armed: () => {
         this.#readAnew('gap');
@@ -188,6 +191,13 @@ export class RedisDirectory implements Directory {
       // Loaded on demand: the parser takes memory.
       const { RedisNetworks } = await import('./networks.ts');
       return new RedisNetworks(client, this.#keys).named(name);
+    });
+  }
+
+  restoreNetwork(network: Network): Promise<NetworkRestored> {
+    return this.#reader.ask(async (client) => {
+      const { RedisNetworks } = await import('./networks.ts');
+      return new RedisNetworks(client, this.#keys).restore(network);
     });
   }
 

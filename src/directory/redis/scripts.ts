@@ -5,7 +5,17 @@
 import { readFileSync } from 'node:fs';
 import type { Cluster, Redis } from 'ioredis';
 
-export type Verb = 'renew' | 'publish' | 'move' | 'withdraw' | 'reap' | 'index-network';
+export type Verb =
+  | 'renew'
+  | 'publish'
+  | 'move'
+  | 'withdraw'
+  | 'reap'
+  | 'index-network'
+  | 'restore-network'
+  | 'acquire-prefix'
+  | 'publish-prefix'
+  | 'withdraw-prefix';
 
 type Run = (keys: number, ...words: (string | number)[]) => Promise<unknown>;
 

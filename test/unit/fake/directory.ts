@@ -7,6 +7,7 @@ import type {
   DirectoryHealth,
   DirectoryState,
   Leases,
+  NetworkRestored,
   RecordKey,
   StoredRecord,
 } from '../../../src/directory/directory.ts';
@@ -35,8 +36,9 @@ export class FakeDirectory implements Directory {
       const cidr = this.assigned.get(id);
       return cidr === undefined ? Promise.reject(new NoPrefixLeft(network)) : Promise.resolve(cidr);
     },
-    publish: () => Promise.resolve<PrefixPublished>({ outcome: 'ok' }),
+    publish: () => Promise.resolve<PrefixPublished>({ outcome: 'ok', since: 0 }),
     release: () => Promise.resolve([]),
+    withdraw: () => Promise.resolve(0),
   };
   followed: ReadonlySet<number> = new Set();
   /** What `follow` waits for. */
@@ -165,6 +167,13 @@ export class FakeDirectory implements Directory {
   network(name: string): Promise<Network | undefined> {
     if (this.#failure !== undefined) return Promise.reject(new DirectoryError(this.#failure));
     return Promise.resolve(this.networks.get(name));
+  }
+
+  restoreNetwork(network: Network): Promise<NetworkRestored> {
+    if (this.#failure !== undefined) return Promise.reject(new DirectoryError(this.#failure));
+    if (this.networks.has(network.name)) return Promise.resolve('there');
+    this.networks.set(network.name, network);
+    return Promise.resolve('restored');
   }
 
   health(): DirectoryHealth {
