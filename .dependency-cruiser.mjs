@@ -9,7 +9,7 @@ const STOREYS = [
   ['config', 'inspect', 'entries'],
   ['links'],
   ['resolver', 'nft', 'join'],
-  ['reconcile', 'proactive', 'replication'],
+  ['reconcile', 'proactive', 'replication', 'publish'],
   ['observe'],
   ['daemon', 'lab', 'doctor', 'explain', 'service', 'top'],
   ['cli'],

@@ -125,6 +125,7 @@ export const LANES = [
   'directory',
   'events',
   'evict',
+  'guests',
   'history',
   'housekeeping',
   'idle',
