@@ -2,6 +2,9 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
+import { randomBytes } from 'node:crypto';
+import type { Ip } from '../base/vocabulary.ts';
+import type { HostIdentity } from '../directory/ownership.ts';
 import { VolatileJournal } from '../model/journal.ts';
 import type { LaneName } from '../base/outcomes.ts';
 import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
@@ -75,6 +78,7 @@ export class Daemon {
   readonly #listening = new Subscription();
   readonly #audit$: BehaviorSubject<number>;
   readonly #stateDir: string | undefined;
+  readonly #incarnation = randomBytes(6).toString('hex');
   #vtepAllow: (vtep: string) => boolean;
   /** Why devices are not served, by name. */
   readonly #requestedDevices: RequestedDevices;
@@ -268,6 +272,10 @@ export class Daemon {
 
   #heedChange(change: DirectoryChange): void {
     const { history, reconciler, preload, topAddresses, host } = this;
+    if (change.type === 'network') {
+      this.#attempt('join', () => this.joins.recordChanged(change.vni));
+      return;
+    }
     const parts: readonly (readonly [LaneName, () => void])[] = [
       ['history', () => history.onChange(change)],
       ['changes', () => reconciler.onChange(change)],
@@ -312,12 +320,16 @@ export class Daemon {
     return this.#directory.health();
   }
 
+  #identity(vtep: Ip): HostIdentity {
+    return { id: this.options.hostId ?? vtep, incarnation: this.#incarnation, vtep };
+  }
+
   #openJoins(): Joins {
     const { site, namespace } = siteOf(this.options);
     return new Joins(this.options.join, site, namespace, {
       ...{ directory: this.#directory, host: this.host, log: this.#log, complaints: this.#complaints },
       ...{ faults: this.report, now: monotonic },
-      prefixOf: (network) => Promise.reject(new Error(`network ${network.name} is routed: not possible yet`)),
+      prefixOf: (network, vtep) => this.#directory.prefixes.acquire(network, this.#identity(vtep)),
       release: () => Promise.resolve(),
     });
   }
