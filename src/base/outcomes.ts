@@ -137,6 +137,7 @@ export const LANES = [
   'misses',
   'ports',
   'proactive',
+  'publish',
   'rechecks',
   'replication',
   'stop',
