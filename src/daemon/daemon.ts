@@ -16,6 +16,7 @@ import type { Directory, DirectoryChange, DirectoryHealth, DirectoryState } from
 import { Preload } from '../proactive/preload.ts';
 import { Replication } from '../replication/replication.ts';
 import { BroadcastLimits } from '../nft/broadcast-limits.ts';
+import { DadSilence } from '../nft/dad-silence.ts';
 import { TopAddresses } from '../observe/top-addresses/top-addresses.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
@@ -71,6 +72,7 @@ export class Daemon {
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
   readonly #fullTables: FullTables;
+  readonly #dadSilence: DadSilence;
   readonly #heapTrim = new HeapTrim(monotonic);
   readonly #deps: PipelineDeps;
   /** Everything that writes; it ends before the sockets close. */
@@ -116,6 +118,7 @@ export class Daemon {
       () => this.options.join.length > 0,
     );
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
+    this.#dadSilence = new DadSilence(log, monotonic);
     this.#deps = this.#dependencies();
     this.reconciler = new Reconciler(
       this.#deps,
@@ -233,6 +236,7 @@ export class Daemon {
         ['misses', () => this.admission.tick()],
         ['throttle', () => this.throttle.tick()],
         ['housekeeping', () => this.#fullTables.tick()],
+        ['guests', () => this.#silenceDad()],
         ['proactive', () => preload.tick()],
         ['top_addresses', () => topAddresses.tick()],
       ]),
@@ -264,6 +268,10 @@ export class Daemon {
 
   #attempt(lane: LaneName, work: () => void): void {
     attempt(lane, work, this.report);
+  }
+
+  #silenceDad(): void {
+    void this.#dadSilence.keep(this.host.devices().filter(({ learning }) => learning));
   }
 
   #claim(concerned: Concerned): void {
