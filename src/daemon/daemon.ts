@@ -20,7 +20,7 @@ import { DadSilence } from '../nft/dad-silence.ts';
 import { TopAddresses } from '../observe/top-addresses/top-addresses.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
-import type { FlushRequest } from './control-server.ts';
+import type { FlushRequest, LeaveRequest } from './control-server.ts';
 import { attempt, attemptLater, revived } from '../base/guarded-lane.ts';
 import { type Concerned, dispatch } from './event-dispatch.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -28,7 +28,7 @@ import { FoldedLog, type Logger } from '../base/log.ts';
 import { Counters } from '../model/counters.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Joins } from '../join/joins.ts';
-import { siteOf } from '../join/site.ts';
+import { inodeOf, siteOf } from '../join/site.ts';
 import type { OpenJournal } from '../reconcile/takeover.ts';
 import { Admission } from '../resolver/admission.ts';
 import { Throttle } from '../nft/throttle.ts';
@@ -304,8 +304,8 @@ export class Daemon {
   }
 
   /** Leaves a network of `--join`; undefined where it is none. @throws Error where the kernel refuses */
-  leave(name: string): ReturnType<Joins['leave']> {
-    return this.joins.leave(name);
+  async leave({ namespace, network }: LeaveRequest): ReturnType<Joins['leave']> {
+    return inodeOf(siteOf(this.options).site.underlay) === namespace ? this.joins.leave(network) : undefined;
   }
 
   /** Flushes the devices of a request while the daemon goes on: the next miss writes an entry again. */
