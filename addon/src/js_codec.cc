@@ -1,4 +1,4 @@
-/** Exports the pure functions, for tests with byte tables. */
+/** The pure functions, for the byte tables of the tests. */
 #include <linux/rtnetlink.h>
 
 #include "fold.h"
@@ -11,7 +11,7 @@ namespace {
 
 using Info = Napi::CallbackInfo;
 
-/** Decodes every message of a buffer with `decode`. Returns `{ values, malformed }`. */
+/** Decodes every message of a buffer with `decode`; `{ values, malformed }`. */
 template <typename T>
 Napi::Value DecodeAll(const Info& info, bool (*decode)(Bytes, T*)) {
   std::vector<T> values;

@@ -6,14 +6,13 @@ namespace missd {
 
 namespace {
 
-/** The rows of a finished dump that JavaScript has not taken yet. */
+/** What a finished dump still has to hand out. */
 struct Rest {
   DumpResult result;
   size_t at = 0;
 };
 
-/** Takes the next rows. The memory is freed with the last row, because the function may be collected much
- * later. */
+/** What has been handed out whole is freed at once: its function may wait long to be collected. */
 template <typename T>
 Napi::Array Take(Napi::Env env, std::vector<T>* all, size_t* at, size_t count) {
   std::vector<T>& values = *all;
@@ -52,7 +51,7 @@ class DumpWorker : public Napi::AsyncWorker {
       failure_ = error;
       SetError(error.what());
     }
-    // The worker may be deleted much later, and must not keep the namespace alive until then.
+    // The namespace must not be kept alive by a worker that waits to be collected.
     netns_.reset();
   }
 
@@ -78,7 +77,7 @@ class DumpWorker : public Napi::AsyncWorker {
     try {
       body();
     } catch (const Napi::Error&) {
-      // The environment is being torn down and runs no JavaScript, so the promise cannot be settled.
+      // A worker being terminated runs no JavaScript any more: nobody waits for this promise.
     }
   }
 

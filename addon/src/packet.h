@@ -1,4 +1,4 @@
-/** Functions of all packet sockets. */
+/** What the packet sockets have in common. */
 #ifndef MISSD_PACKET_H_
 #define MISSD_PACKET_H_
 
@@ -14,12 +14,12 @@
 
 namespace missd {
 
-/** CLOCK_MONOTONIC_COARSE, which is cheap to read and advances every few milliseconds. */
+/** Of a clock that costs nothing to read and advances every few milliseconds. */
 uint64_t MillisecondsNow();
 
-/** An unbound socket, so that no frame arrives before a filter is attached. @throws KernelError */
+/** Bound to nothing, so that nothing comes in before it has a filter. @throws KernelError */
 Fd OpenPacket();
-/** Binds to every interface of the namespace. @throws KernelError */
+/** On every interface of the namespace. @throws KernelError */
 void BindPacket(int fd, int protocol);
 
 /** A frame and the port it leaves by. */
@@ -27,11 +27,10 @@ struct OutgoingFrame {
   uint32_t port;
   std::vector<uint8_t> bytes;
 };
-/** Returns how many frames could not be sent. */
+/** Returns how many could not be sent. */
 size_t SendFrames(int fd, const std::vector<OutgoingFrame>& frames);
 
-/** Sends the frame that `build` makes of each item. Returns how many were not sent, including items that
- * `build` refuses. */
+/** Sends what `build` makes of each; what must not be sent counts as not sent. */
 template <typename Item>
 size_t SendFrames(int fd, const std::vector<Item>& items, bool (*build)(const Item&, std::vector<uint8_t>*)) {
   std::vector<OutgoingFrame> frames;

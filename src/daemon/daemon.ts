@@ -2,9 +2,6 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { randomBytes } from 'node:crypto';
-import type { Ip } from '../base/vocabulary.ts';
-import type { HostIdentity } from '../directory/ownership.ts';
 import { VolatileJournal } from '../model/journal.ts';
 import type { LaneName } from '../base/outcomes.ts';
 import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
@@ -16,11 +13,10 @@ import type { Directory, DirectoryChange, DirectoryHealth, DirectoryState } from
 import { Preload } from '../proactive/preload.ts';
 import { Replication } from '../replication/replication.ts';
 import { BroadcastLimits } from '../nft/broadcast-limits.ts';
-import { DadSilence } from '../nft/dad-silence.ts';
 import { TopAddresses } from '../observe/top-addresses/top-addresses.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
-import type { FlushRequest, LeaveRequest } from './control-server.ts';
+import type { FlushRequest } from './control-server.ts';
 import { attempt, attemptLater, revived } from '../base/guarded-lane.ts';
 import { type Concerned, dispatch } from './event-dispatch.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -28,7 +24,8 @@ import { FoldedLog, type Logger } from '../base/log.ts';
 import { Counters } from '../model/counters.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Joins } from '../join/joins.ts';
-import { inodeOf, siteOf } from '../join/site.ts';
+import { Publishing } from '../publish/publishing.ts';
+import { siteOf } from '../join/site.ts';
 import type { OpenJournal } from '../reconcile/takeover.ts';
 import { Admission } from '../resolver/admission.ts';
 import { Throttle } from '../nft/throttle.ts';
@@ -64,6 +61,7 @@ export class Daemon {
   readonly preload: Preload;
   readonly replication: Replication;
   readonly joins: Joins;
+  readonly publishing: Publishing;
   readonly topAddresses = new TopAddresses(() => this.host.devices(), monotonic);
   readonly report: Report;
   readonly history = new History(monotonic);
@@ -72,7 +70,6 @@ export class Daemon {
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
   readonly #fullTables: FullTables;
-  readonly #dadSilence: DadSilence;
   readonly #heapTrim = new HeapTrim(monotonic);
   readonly #deps: PipelineDeps;
   /** Everything that writes; it ends before the sockets close. */
@@ -80,7 +77,6 @@ export class Daemon {
   readonly #listening = new Subscription();
   readonly #audit$: BehaviorSubject<number>;
   readonly #stateDir: string | undefined;
-  readonly #incarnation = randomBytes(6).toString('hex');
   #vtepAllow: (vtep: string) => boolean;
   /** Why devices are not served, by name. */
   readonly #requestedDevices: RequestedDevices;
@@ -98,6 +94,7 @@ export class Daemon {
     this.#complaints = new FoldedLog(log, monotonic);
     this.report = new Report(this.counters, this.#complaints, this.history);
     this.host = new Host(options, kernel, log, this.report);
+    this.publishing = this.#openPublishing();
     this.joins = this.#openJoins();
     this.readiness = new Readiness(this.host, this.joins);
     this.admission = new Admission(this.counters, options.lookupRate);
@@ -118,7 +115,6 @@ export class Daemon {
       () => this.options.join.length > 0,
     );
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
-    this.#dadSilence = new DadSilence(log, monotonic);
     this.#deps = this.#dependencies();
     this.reconciler = new Reconciler(
       this.#deps,
@@ -154,6 +150,7 @@ export class Daemon {
     const events$ = this.host.events$().pipe(
       map((event) => {
         this.#attempt('events', () => dispatch(event, concerned));
+        this.#attempt('publish', () => this.publishing.onEvent(event));
       }),
       revived('events', this.report),
     );
@@ -230,15 +227,16 @@ export class Daemon {
       reconciler.work$().pipe(revived('rechecks', report)),
       preload.work$().pipe(revived('proactive', report)),
       replication.work$().pipe(revived('replication', report)),
+      this.publishing.work$(this.joins.joined$).pipe(revived('publish', report)),
       this.joins.work$().pipe(revived('join', report)),
       this.#every(SECOND, [
         ['rechecks', () => reconciler.tick()],
         ['misses', () => this.admission.tick()],
         ['throttle', () => this.throttle.tick()],
         ['housekeeping', () => this.#fullTables.tick()],
-        ['guests', () => this.#silenceDad()],
         ['proactive', () => preload.tick()],
         ['top_addresses', () => topAddresses.tick()],
+        ['publish', () => this.publishing.tick()],
       ]),
       this.#every(this.options.wait === true ? CLAIM : SECOND, [['devices', () => this.#claim(concerned)]]),
       this.#audit$.pipe(
@@ -270,25 +268,18 @@ export class Daemon {
     attempt(lane, work, this.report);
   }
 
-  #silenceDad(): void {
-    void this.#dadSilence.keep(this.host.devices().filter(({ learning }) => learning));
-  }
-
   #claim(concerned: Concerned): void {
     for (const event of this.host.claim()) this.#attempt('events', () => dispatch(event, concerned));
   }
 
   #heedChange(change: DirectoryChange): void {
     const { history, reconciler, preload, topAddresses, host } = this;
-    if (change.type === 'network') {
-      this.#attempt('join', () => this.joins.recordChanged(change.vni));
-      return;
-    }
     const parts: readonly (readonly [LaneName, () => void])[] = [
       ['history', () => history.onChange(change)],
       ['changes', () => reconciler.onChange(change)],
       ['proactive', () => preload.onChange(change)],
       ['top_addresses', () => topAddresses.changed(change)],
+      ['publish', () => this.publishing.onChange(change)],
     ];
     for (const [lane, part] of parts) this.#attempt(lane, part);
     if (change.type === 'gap' || change.type === 'flushed')
@@ -304,8 +295,8 @@ export class Daemon {
   }
 
   /** Leaves a network of `--join`; undefined where it is none. @throws Error where the kernel refuses */
-  async leave({ namespace, network }: LeaveRequest): ReturnType<Joins['leave']> {
-    return inodeOf(siteOf(this.options).site.underlay) === namespace ? this.joins.leave(network) : undefined;
+  leave(name: string): ReturnType<Joins['leave']> {
+    return this.joins.leave(name);
   }
 
   /** Flushes the devices of a request while the daemon goes on: the next miss writes an entry again. */
@@ -328,17 +319,24 @@ export class Daemon {
     return this.#directory.health();
   }
 
-  #identity(vtep: Ip): HostIdentity {
-    return { id: this.options.hostId ?? vtep, incarnation: this.#incarnation, vtep };
-  }
-
   #openJoins(): Joins {
     const { site, namespace } = siteOf(this.options);
     return new Joins(this.options.join, site, namespace, {
       ...{ directory: this.#directory, host: this.host, log: this.#log, complaints: this.#complaints },
       ...{ faults: this.report, now: monotonic },
-      prefixOf: (network, vtep) => this.#directory.prefixes.acquire(network, this.#identity(vtep)),
-      release: () => Promise.resolve(),
+      prefixOf: (network) => Promise.reject(new Error(`network ${network.name} is routed: not possible yet`)),
+      release: (joined) => this.publishing.release(joined),
+    });
+  }
+
+  #openPublishing(): Publishing {
+    return new Publishing({
+      ...{ directory: this.#directory, hostId: this.options.hostId, log: this.#log },
+      ...{ complaints: this.#complaints, faults: this.report, now: monotonic },
+      deviceOf: ({ namespace, device }) =>
+        [...(this.host.namespaces.get(namespace)?.devices.values() ?? [])].find(
+          ({ link }) => link.name === device,
+        ),
     });
   }
 
@@ -407,5 +405,6 @@ export class Daemon {
     this.readiness.onState(state);
     this.#attempt('directory', () => this.report.directory(state, before));
     this.#attempt('rechecks', () => this.reconciler.directory(state.up));
+    this.#attempt('publish', () => this.publishing.onState(state.up));
   }
 }
