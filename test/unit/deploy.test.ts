@@ -32,7 +32,7 @@ const all = (instruction: string): string[] =>
 const json = (text: string): string[] => z.array(z.string()).parse(JSON.parse(text));
 
 describe('the Dockerfile', () => {
-  it('copies what is there: from the checkout, or from what the build makes', () => {
+  it('copies files that exist in the checkout or in the build', () => {
     const copies = all('COPY').map((rest) => rest.split(/\s+/));
     const built = copies.filter(([from = '']) => from.startsWith('--from='));
     for (const source of copies.filter((copy) => !built.includes(copy)).flatMap((copy) => copy.slice(0, -1)))
@@ -45,7 +45,7 @@ describe('the Dockerfile', () => {
     }
   });
 
-  it('does not take along what was built outside', () => {
+  it('does not copy files that were built outside', () => {
     const ignored = read('.dockerignore').split('\n');
     for (const path of ['node_modules', 'dist', 'addon/build', 'addon/prebuilds'])
       expect(ignored).toContain(path);
@@ -63,7 +63,7 @@ describe('the Dockerfile', () => {
     expect(all('HEALTHCHECK').join()).toContain(`'${listen.host}:${listen.port}'`);
   });
 
-  it('says in its comments what the command line understands', () => {
+  it('has commands in its comments that the command line accepts', () => {
     const [words = ''] =
       /missd run (--\S.*)$/m.exec(read('deploy/Dockerfile').replaceAll('\\\n#', ''))?.slice(1) ?? [];
     expect(understood(words.split(/\s+/)).redis).toBe('redis://10.0.0.5:6379');
@@ -122,7 +122,7 @@ describe('the Kubernetes manifest', () => {
   const { template } = set.spec;
   const [container] = template.spec.containers;
 
-  it('is YAML without errors, of objects that belong together', () => {
+  it('is valid YAML with objects that refer to each other', () => {
     expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
     expect(objects.map(({ kind }) => kind)).toEqual(['ServiceAccount', 'ConfigMap', 'DaemonSet']);
     expect(template.metadata.labels).toMatchObject(set.spec.selector.matchLabels);
@@ -134,7 +134,7 @@ describe('the Kubernetes manifest', () => {
     expect(container.image).toBe(`missd:${VERSION}`);
   });
 
-  it('gives options that the command line and the configuration file understand', () => {
+  it('has options that the command line and the configuration file accept', () => {
     const { data } = z.object({ data: z.record(z.string(), z.string()) }).parse(of('ConfigMap'));
     const directory = mkdtempSync(join(tmpdir(), 'missd-deploy-'));
     try {
@@ -160,7 +160,7 @@ describe('the Kubernetes manifest', () => {
       expect(variables).toContain(name);
   });
 
-  it('asks where the daemon listens, for what it answers', () => {
+  it('probes the address and the paths that the daemon serves', () => {
     const listen = container.env
       .find(({ name }) => name === 'MISSD_LISTEN')
       ?.value?.replace('$(NODE_IP)', '10.0.0.1');
@@ -177,7 +177,7 @@ describe('the Kubernetes manifest', () => {
     expect(annotations['prometheus.io/port']).toBe(String(port));
   });
 
-  it('leaves the daemon the two capabilities of its unit, and lets a successor stand by', () => {
+  it('gives the daemon the two capabilities of its unit, and lets a successor wait', () => {
     expect(container.securityContext.capabilities).toEqual({ drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] });
     expect(set.spec.updateStrategy.rollingUpdate).toEqual({ maxSurge: 1, maxUnavailable: 0 });
   });

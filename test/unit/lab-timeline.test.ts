@@ -7,7 +7,7 @@ const since =
   (name: string, labels?: Record<string, string>): number =>
     growth[`${name} ${Object.values(labels ?? {}).join()}`.trim()] ?? 0;
 
-test('the demo tells how long this miss took, not the lookups behind it, and a part never longer than the whole', () => {
+test('the demo shows the time of this miss, not of later lookups, and no part is longer than the whole', () => {
   const growth = {
     'missd_resolutions_total l3,resolved': 1,
     missd_resolution_seconds_sum: 0.00188,

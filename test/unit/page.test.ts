@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { shows, stepsOf } from '../lab/page.ts';
 
-describe('what is run of a page', () => {
-  test('commands, what they print, files, preparations, and blocks that others run', () => {
+describe('the runnable parts of a page', () => {
+  test('commands, their output, files, preparations, and blocks that other tests run', () => {
     const page = [
       '# Title',
       '<!-- prepare: ip link',
@@ -44,12 +44,12 @@ describe('what is run of a page', () => {
     ]);
   });
 
-  test.each(['```sh\nls', '<!-- prepair: ls -->'])('a slip of the pen is an error', (page) => {
+  test.each(['```sh\nls', '<!-- prepair: ls -->'])('a misspelt remark is an error', (page) => {
     expect(() => stepsOf(page)).toThrow();
   });
 });
 
-describe('what a command prints', () => {
+describe('the output of a command', () => {
   test.each([
     ['20.0.0.2 up 4 s', '20.0.0.2 up 17.5 s\n', true],
     ['a (b) [c]', 'a (b)   [c]', true],

@@ -46,7 +46,7 @@ test('a tree without a fault passes', () => {
   expect(leftovers()).toBe('');
 });
 
-test('a circle of imports, and one of types alone', () => {
+test('a circle of imports, and a circle of type imports', () => {
   plant(
     'src/base/a.ts',
     "import type { B } from './b.ts';\nexport const a = 1 as B;\nexport type A = number;\n",
@@ -55,7 +55,7 @@ test('a circle of imports, and one of types alone', () => {
   expect(imports()).toMatch(/no-circle: src\/base\/a\.ts/);
 });
 
-test('an import that points upwards, and one of a neighbour on the same storey', () => {
+test('an import that points upwards, and an import within a storey', () => {
   plant('src/base/a.ts', "import { up } from '../kernel/up.ts';\nexport const a = up;\n");
   plant('src/kernel/up.ts', "import { beside } from '../directory/beside.ts';\nexport const up = beside;\n");
   plant('src/directory/beside.ts', 'export const beside = 1;\n');
@@ -79,7 +79,7 @@ test('an export that nothing imports, and a dependency that nothing imports', ()
   expect(leftovers()).toMatch(/zod/);
 });
 
-test('the check runs both over this tree', () => {
+test('the check runs both tools over this tree', () => {
   const scripts = JSON.parse(
     execFileSync('npm', ['pkg', 'get', 'scripts.check'], { cwd: checkout, encoding: 'utf8' }),
   ) as string;

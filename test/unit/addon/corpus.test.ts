@@ -54,7 +54,7 @@ function expectCanonical(value: object): void {
 }
 
 describe('the corpus', () => {
-  it('has something good and something bad for each decoder', () => {
+  it('has valid and invalid bytes for each decoder', () => {
     for (const decoder of Object.keys(decoders))
       for (const verdict of ['good', 'bad'])
         expect(corpus.some((one) => one.decoder === decoder && one.verdict === verdict)).toBe(true);

@@ -87,7 +87,7 @@ describe('decodeRows', () => {
     ]);
   });
 
-  it('reads a neighbour that failed, and so has no link-layer address', () => {
+  it('reads a FAILED neighbour, which has no link-layer address', () => {
     expect(addon.decodeRows(captured.rows.neighbour).values).toEqual([
       { ifindex: 8, ip: '30.0.0.3', state: NUD_FAILED, flags: 0, protocol: 0 },
     ]);
@@ -117,7 +117,7 @@ describe('decodeAnswers', () => {
     expect(addon.decodeAnswers(message)).toEqual([{ seq: 1, errno, extack }]);
   });
 
-  it('does not look for words beyond the message', () => {
+  it('reads no text beyond the message', () => {
     for (let length = 36; length < captured.answers.refused.length; length++) {
       const message = Buffer.from(captured.answers.refused.subarray(0, length));
       message.writeUInt32LE(length, 0);

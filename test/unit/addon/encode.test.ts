@@ -29,7 +29,7 @@ const hex = (...writes: EntryWrite[]): string => addon.encodeWrites(writes).toSt
 const flagsOf = (write: EntryWrite): number => addon.encodeWrites([write, write]).readUInt16LE(6);
 
 describe('encodeWrites', () => {
-  it('names the interface by which a VTEP is reached, in an entry and in its removal', () => {
+  it('names the outgoing interface of a VTEP, in an entry and in its removal', () => {
     const linkLocal: EntryWrite = { ...fdb, vtep: 'fe80::2' };
     // NDA_IFINDEX, 8 bytes.
     const via = '0800080009000000';
@@ -38,7 +38,7 @@ describe('encodeWrites', () => {
     expect(hex(linkLocal)).not.toContain('08000800');
   });
 
-  it('gives the remote of an FDB entry port 0, and deletes one that has it', () => {
+  it('encodes port 0 for the remote of an FDB entry, and deletes such an entry', () => {
     // NDA_PORT, 6 bytes and padding.
     const port = '0600060000000000';
     expect(hex({ ...fdb, portless: true })).toContain(port);
@@ -85,7 +85,7 @@ describe('encodeWrites', () => {
     ['append', 0xc01],
     ['delete', 0x001],
     ['probe', 0x201],
-  ] as const)('says %s with the flags the kernel expects', (op, flags) => {
+  ] as const)('encodes %s with the flags that the kernel expects', (op, flags) => {
     expect(flagsOf({ ...fdb, op })).toBe(flags);
   });
 
@@ -102,7 +102,7 @@ describe('encodeWrites', () => {
     { ...neighbour, lladdr: '02:00:00:00:00' },
     { ...fdb, vtep: '10.99.0.256' },
     { ...fdb, op: 'upsert' as 'create' },
-  ])('throws at what is no address or operation', (write) => {
+  ])('throws at an invalid address or operation', (write) => {
     expect(() => addon.encodeWrites([write])).toThrow(TypeError);
   });
 });

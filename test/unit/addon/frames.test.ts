@@ -30,7 +30,7 @@ function icmpResidue(advertisement: Buffer): number {
 }
 
 describe('buildAnnouncement', () => {
-  it('tells everybody with a broadcast gratuitous ARP reply', () => {
+  it('announces to all guests with a broadcast gratuitous ARP reply', () => {
     expect(frame(ipv4)).toEqual(
       bytes(
         'ffffffffffff',
@@ -43,7 +43,7 @@ describe('buildAnnouncement', () => {
     );
   });
 
-  it('tells one guest with an ARP reply to its question', () => {
+  it('announces to one guest with an ARP reply to its question', () => {
     expect(frame({ ...ipv4, to: guest })).toEqual(
       bytes(
         '020000000001',
@@ -56,7 +56,7 @@ describe('buildAnnouncement', () => {
     );
   });
 
-  it('tells everybody with an unsolicited advertisement', () => {
+  it('announces to all guests with an unsolicited advertisement', () => {
     const built = frame(ipv6);
     expect(built.subarray(0, 54)).toEqual(
       bytes(
@@ -71,7 +71,7 @@ describe('buildAnnouncement', () => {
     expect(icmpResidue(built)).toBe(0);
   });
 
-  it('tells one guest with a solicited advertisement', () => {
+  it('announces to one guest with a solicited advertisement', () => {
     const built = frame({ ...ipv6, to: guest6, router: true });
     expect(built.subarray(0, 6)).toEqual(bytes('020000000001'));
     expect(built.subarray(38, 54)).toEqual(bytes('20010db8000000000000000000000001'));
@@ -79,7 +79,7 @@ describe('buildAnnouncement', () => {
     expect(icmpResidue(built)).toBe(0);
   });
 
-  it('has a right checksum whatever the addresses', () => {
+  it('has a right checksum for any addresses', () => {
     const groups = fc.array(fc.nat(0xffff), { minLength: 7, maxLength: 7 });
     fc.assert(
       fc.property(groups, fc.nat(0xffff), (words, mac) => {
@@ -129,7 +129,7 @@ describe('parseQuestion', () => {
   it('reads a neighbour solicitation', () => {
     expect(addon.parseQuestion(solicitation)).toEqual({ target: '2001:db8::2', ...guest6 });
   });
-  it('reads duplicate address detection as a question from nowhere', () => {
+  it('reads duplicate address detection as a question without a sender address', () => {
     expect(addon.parseQuestion(detection)).toEqual({ target: '2001:db8::2', ...guest, ip: '::' });
     expect(addon.parseQuestion(changed(request, 28, '00000000'))).toEqual({
       target: '20.0.0.2',
@@ -147,7 +147,7 @@ describe('parseQuestion', () => {
     ['a tagged frame', changed(request, 12, '8100')],
     ['an advertisement', changed(solicitation, 54, '88')],
     ['a multicast target', changed(solicitation, 62, 'ff02')],
-  ])('takes %s for no question', (_, frame) => {
+  ])('does not parse %s', (_, frame) => {
     expect(addon.parseQuestion(frame)).toBeUndefined();
   });
 
@@ -159,7 +159,7 @@ describe('parseQuestion', () => {
     ['a multicast source', changed(solicitation, 22, 'ff02'), '::'],
     ['an option that is not who sent it', changed(solicitation, 80, '020000000009'), '::'],
     ['an IPv4 version', changed(solicitation, 14, '40'), '::'],
-  ])('takes %s for a question from nowhere', (_, frame, nowhere) => {
+  ])('parses %s as a question without a sender address', (_, frame, nowhere) => {
     expect(addon.parseQuestion(frame)).toMatchObject({ lladdr: guest.lladdr, ip: nowhere });
   });
 
@@ -167,7 +167,7 @@ describe('parseQuestion', () => {
     ['ARP request', request],
     ['solicitation', solicitation],
     ['detection', detection],
-  ])('never takes a truncated %s for one to be answered', (_, frame) => {
+  ])('never parses a truncated %s as a question to be answered', (_, frame) => {
     for (let length = 0; length < frame.length; length++) {
       // The option is not needed to raise a miss; a frame cut off in it says so in its length.
       const question = addon.parseQuestion(frame.subarray(0, length));

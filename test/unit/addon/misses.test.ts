@@ -30,14 +30,14 @@ describe('decodeMisses', () => {
     expect(addon.decodeMisses(captured.misses[name])).toEqual({ misses: [miss], malformed: 0 });
   });
 
-  it.each(table)('counts %s as malformed wherever it is cut off', (name) => {
+  it.each(table)('counts %s as malformed, truncated at any length', (name) => {
     const message = captured.misses[name];
     for (let length = 1; length < message.length; length++) {
       expect(addon.decodeMisses(message.subarray(0, length))).toEqual({ misses: [], malformed: 1 });
     }
   });
 
-  it.each(table)('takes from a shortened %s either the miss or nothing', (name, miss) => {
+  it.each(table)('decodes a shortened %s to the same miss or to nothing', (name, miss) => {
     const message = captured.misses[name];
     for (let length = 16; length < message.length; length++) {
       const { misses, malformed } = addon.decodeMisses(cut(message, length));
@@ -49,7 +49,7 @@ describe('decodeMisses', () => {
     }
   });
 
-  it('folds messages that say the same and keeps the order of the rest', () => {
+  it('folds equal misses and keeps the order of the others', () => {
     const { bridgedIpv4, layer2 } = captured.misses;
     const { misses } = addon.decodeMisses(Buffer.concat([bridgedIpv4, layer2, bridgedIpv4, bridgedIpv4]));
     expect(misses.map(({ address, count }) => [address, count])).toEqual([
@@ -78,7 +78,7 @@ describe('decodeMisses', () => {
     });
   });
 
-  it('takes a question for 0.0.0.0 or ::, of which the kernel tells neither, for one of layer 3', () => {
+  it('decodes a question for 0.0.0.0 or ::, which the kernel leaves out, as an L3 miss', () => {
     const unspecified = Buffer.from(captured.misses.layer2);
     // Another attribute in the place of NDA_LLADDR, as if there were none.
     unspecified.writeUInt16LE(0x3fff, 30);
@@ -87,12 +87,12 @@ describe('decodeMisses', () => {
     expect(misses).toMatchObject([{ layer: 'l3', address: '0.0.0.0', count: 1 }]);
   });
 
-  it('passes over other messages', () => {
+  it('ignores other messages', () => {
     expect(addon.decodeMisses(captured.rows.neighbour)).toEqual({ misses: [], malformed: 0 });
     expect(addon.decodeMisses(Buffer.alloc(0))).toEqual({ misses: [], malformed: 0 });
   });
 
-  it('survives any bytes, also behind a well-formed beginning', () => {
+  it('survives any bytes, also after a well-formed message', () => {
     const junk = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
     const changed = fc
       .tuple(fc.constantFrom(...Object.values(captured.misses)), fc.nat(87), fc.nat(255))

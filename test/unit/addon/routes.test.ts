@@ -13,7 +13,7 @@ const route6: RouteWrite = { ...route, cidr: 'fd20:2::/64', gateway: 'fd20:2::' 
 const hex = (...writes: RouteWrite[]): string => addon.encodeRoutes(writes).toString('hex');
 
 describe('encodeRoutes', () => {
-  it('writes a route by a gateway on the device', () => {
+  it('encodes a route through a gateway on the device', () => {
     expect(hex(route)).toBe(
       '34000000180005060100000000000000' + // nlmsghdr: RTM_NEWROUTE, REQUEST | ACK | CREATE | EXCL
         '02180000fe4d000104000000' + // rtmsg: AF_INET /24, main, proto 77, universe, unicast, ONLINK
@@ -43,14 +43,14 @@ describe('encodeRoutes', () => {
     { ...route, gateway: 'fd20::' },
     { ...route, gateway: 'here' },
     { ...route, op: 'upsert' as 'create' },
-  ])('throws at what is no prefix, gateway or operation', (write) => {
+  ])('throws at an invalid prefix, gateway or operation', (write) => {
     expect(() => addon.encodeRoutes([write])).toThrow(TypeError);
   });
 });
 
 describe('decodeRoutes', () => {
   it.each([route, route6, { ...route, cidr: '0.0.0.0/0' }])(
-    'reads back what is written',
+    'decodes what was encoded',
     ({ op, ...written }) => {
       expect(addon.decodeRoutes(addon.encodeRoutes([{ op, ...written }]))).toEqual({
         values: [written],
@@ -77,7 +77,7 @@ describe('decodeRoutes', () => {
     expect(addon.decodeRoutes(bytes)).toEqual({ values: [], malformed: 1 });
   });
 
-  it('counts it as malformed wherever it is cut off', () => {
+  it('counts a route truncated at any length as malformed', () => {
     const bytes = addon.encodeRoutes([route6]);
     for (let length = 1; length < bytes.length; length++)
       expect(addon.decodeRoutes(bytes.subarray(0, length))).toEqual({ values: [], malformed: 1 });

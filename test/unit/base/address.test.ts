@@ -17,7 +17,7 @@ const groups = fc.array(group, { minLength: 8, maxLength: 8 });
 const isMapped = (g: number[]) => g.slice(0, 5).every((x) => x === 0) && g[5] === 0xffff;
 
 describe('addresses', () => {
-  it('of IPv6 are written as RFC 5952 says, by another reading of it', () => {
+  it('of IPv6 are written as in RFC 5952, compared with a second implementation', () => {
     fc.assert(
       fc.property(groups, (g) => {
         fc.pre(!isMapped(g));
@@ -28,7 +28,7 @@ describe('addresses', () => {
     expect(canonicalIp('::FFFF:a00:1')).toBe('::ffff:10.0.0.1');
   });
 
-  it('survive being written and read', () => {
+  it('are the same after writing and parsing', () => {
     fc.assert(
       fc.property(groups, (g) => {
         expect(parseIp6(formatIp6(g))).toEqual(g);
@@ -42,7 +42,7 @@ describe('addresses', () => {
     );
   });
 
-  it('are accepted exactly where the system accepts them', () => {
+  it('are accepted exactly if inet_pton accepts them', () => {
     const text = fc.oneof(
       fc.ipV6(),
       fc.ipV4(),
@@ -66,7 +66,7 @@ describe('addresses', () => {
     );
   });
 
-  it('are canonicalised on the way in', () => {
+  it('are canonicalised by parsing', () => {
     expect(canonicalMac('02-42-14-00-00-0A')).toBe('02:42:14:00:00:0a');
     expect(canonicalMac('02:42:14:00:00:0A')).toBe('02:42:14:00:00:0a');
     expect(canonicalMac('02:42:14:00:00')).toBeUndefined();

@@ -24,7 +24,7 @@ const slow = (batch: string[]): Observable<string> => of(batch.join('')).pipe(de
 const limits: BatchLimits = { size: 3, underWay: 2 };
 
 describe('batchWhileBusy', () => {
-  it('hands the first over at once, and gathers what comes while two are under way', () => {
+  it('emits the first item at once, and collects items while two batches are in flight', () => {
     marbles(({ cold, expectObservable }) => {
       const source = cold('abcde----------|', bursts);
       const expected = '   ----pq--r------|';
@@ -36,13 +36,13 @@ describe('batchWhileBusy', () => {
     });
   });
 
-  it('hands nothing over for an empty burst', () => {
+  it('emits nothing for an empty burst', () => {
     marbles(({ cold, expectObservable }) => {
       expectObservable(cold('n-n|', bursts).pipe(batchWhileBusy(slow, limits))).toBe('---|');
     });
   });
 
-  it('hands over no more than a batch at once, in order', () => {
+  it('limits a batch to its size, in order', () => {
     marbles(({ cold, expectObservable }) => {
       const source = cold('x---------|', bursts);
       expectObservable(source.pipe(batchWhileBusy(slow, { size: 2, underWay: 1 }))).toBe('----p---q---(r|)', {
@@ -53,14 +53,14 @@ describe('batchWhileBusy', () => {
     });
   });
 
-  it('completes only when the last batch has', () => {
+  it('completes after the last batch', () => {
     marbles(({ cold, expectObservable }) => {
       expectObservable(cold('a|', bursts).pipe(batchWhileBusy(slow, limits))).toBe('----(p|)', { p: 'a' });
       expectObservable(EMPTY.pipe(batchWhileBusy(slow, limits))).toBe('|');
     });
   });
 
-  it('ends with an error of the source, and with one of a batch', () => {
+  it('ends with an error of the source or of a batch', () => {
     marbles(({ cold, expectObservable }) => {
       expectObservable(cold('a-#', bursts).pipe(batchWhileBusy(slow, limits))).toBe('--#');
       const failure = new Error('broken');
@@ -73,7 +73,7 @@ describe('batchWhileBusy', () => {
     });
   });
 
-  it('lets go of source and batches when it is unsubscribed from', () => {
+  it('unsubscribes from source and batches', () => {
     marbles(({ cold, hot, expectObservable, expectSubscriptions }) => {
       const inner = cold('------i');
       const source = hot('a---------', bursts);
@@ -83,7 +83,7 @@ describe('batchWhileBusy', () => {
     });
   });
 
-  it('goes on with the next batch of a project that completes at once, without growing the stack', () => {
+  it('starts the next batch of a synchronous project without growing the stack', () => {
     const numbers = Array.from({ length: 100_000 }, (_, n) => n);
     const seen: number[] = [];
     watch(of(numbers).pipe(batchWhileBusy((batch) => from(batch), { size: 1, underWay: 1 })), (n) =>
@@ -92,7 +92,7 @@ describe('batchWhileBusy', () => {
     expect(seen).toEqual(numbers);
   });
 
-  it('takes in what its own output gives rise to', () => {
+  it('accepts items that its own output causes', () => {
     const source = new Subject<number[]>();
     const batches: number[][] = [];
     const project = (batch: number[]): Observable<number[]> => {
@@ -106,7 +106,7 @@ describe('batchWhileBusy', () => {
     expect(batches).toEqual([[1, 2], [2, 3], [3]]);
   });
 
-  it('never has more under way than it may, nor waits while it need not', () => {
+  it('never exceeds its concurrency, and never waits below it', () => {
     marbles(({ cold, flush }) => {
       let underWay = 0;
       let most = 0;
@@ -126,7 +126,7 @@ describe('batchWhileBusy', () => {
   });
 });
 
-it('a result that is there at once is handed on at once, and what it brings about comes behind it', () => {
+it('emits a synchronous result at once, before the items that it causes', () => {
   const more = new Subject<string[]>();
   const seen: string[] = [];
   watch(more.pipe(batchWhileBusy((batch) => batch.join(''), limits)), (joined) => {

@@ -11,7 +11,7 @@ describe('ExpiringSet', () => {
     set = new ExpiringSet(1_000, 3, () => time);
   });
 
-  it('remembers for its lifetime and not a moment longer', () => {
+  it('remembers an item exactly for the lifetime', () => {
     set.add('a');
     time = 999;
     expect(set.has('a')).toBe(true);
@@ -20,7 +20,7 @@ describe('ExpiringSet', () => {
     expect(set.size).toBe(0);
   });
 
-  it('begins anew what is added again', () => {
+  it('restarts the lifetime of an item that is added again', () => {
     set.add('a');
     time = 500;
     set.add('b');
@@ -33,13 +33,13 @@ describe('ExpiringSet', () => {
     expect(set.size).toBe(0);
   });
 
-  it('forgets the oldest at its bound, not what it knows already', () => {
+  it('drops the oldest item at its bound, but not for an item that it has', () => {
     for (const key of ['a', 'b', 'c', 'a', 'd']) set.add(key);
     expect(['a', 'b', 'c', 'd'].map((key) => set.has(key))).toEqual([true, false, true, true]);
     expect(set.size).toBe(3);
   });
 
-  it('forgets what it is told to', () => {
+  it('forgets a deleted item', () => {
     set.add('a');
     set.add('b');
     set.delete('a');
@@ -57,7 +57,7 @@ describe('ExpiringSet', () => {
 });
 
 describe('OwnVteps', () => {
-  it('are those of every place, each of which replaces its own', () => {
+  it('are those of every namespace, each of which replaces its own', () => {
     const own = new OwnVteps();
     expect(own.set('one', ['10.0.0.1', '10.0.0.2'])).toBe(true);
     expect(own.set('two', ['10.0.0.2'])).toBe(false);
@@ -68,7 +68,7 @@ describe('OwnVteps', () => {
     expect(own.set('two', [])).toBe(false);
   });
 
-  it('says so when one address takes another’s place', () => {
+  it('reports a change when one address replaces another', () => {
     const own = new OwnVteps();
     own.set('one', ['10.0.0.1']);
     expect(own.set('one', ['10.0.0.2'])).toBe(true);

@@ -34,7 +34,7 @@ beforeEach(() => {
 });
 
 describe('a step', () => {
-  it('that throws is told of, and comes to nothing', async () => {
+  it('that throws is reported and has no result', async () => {
     expect(attempt('audit', () => 5, faults)).toBe(5);
     expect(attempt('audit', () => fail('at once'), faults)).toBeUndefined();
     expect(
@@ -44,7 +44,7 @@ describe('a step', () => {
     expect(faults.broke).toEqual(['audit: at once', 'adopt: later', 'adopt: not even later']);
   });
 
-  it('for a device that is gone is not taken, nor told of where that came to light meanwhile', () => {
+  it('for a removed device does not run, and its error is not reported if the device is removed meanwhile', () => {
     const device = { gone: false };
     expect(attemptOn(device, 'evict', () => 5, faults)).toBe(5);
     const leave = (): string => {
@@ -58,7 +58,7 @@ describe('a step', () => {
 });
 
 describe('a lane', () => {
-  it('goes on with the next batch, wherever the one before broke', () => {
+  it('goes on with the next batch, at whatever point the batch before failed', () => {
     const items = new Subject<string[]>();
     const ended: unknown[] = [];
     const lane = inLane<string, string, string>(
@@ -80,7 +80,7 @@ describe('a lane', () => {
     );
   });
 
-  it('holds no more than it may, and counts what it drops', () => {
+  it('is bounded, and counts dropped items', () => {
     const items = new Subject<number[]>();
     const dropped: number[] = [];
     const limits = { size: 1, underWay: 1, most: 2, dropped: (item: number) => dropped.push(item) };
@@ -93,7 +93,7 @@ describe('a lane', () => {
   });
 });
 
-describe('a stream from elsewhere', () => {
+describe('a guarded stream', () => {
   beforeEach(() => {
     vi.useFakeTimers();
   });
@@ -101,7 +101,7 @@ describe('a stream from elsewhere', () => {
     vi.useRealTimers();
   });
 
-  it('is subscribed to again after an error, and what was missed is made up for', async () => {
+  it('is subscribed to again after an error, and reports the gap', async () => {
     let times = 0;
     const source$ = concat(
       of('before'),
@@ -120,7 +120,7 @@ describe('a stream from elsewhere', () => {
 });
 
 describe('a queue', () => {
-  it('that is never empty gives its memory back', () => {
+  it('that is never empty releases its memory', () => {
     const queue = new Fifo<object>();
     const first = Array.from({ length: 10_000 }, () => ({}));
     for (const item of first) queue.push(item);
@@ -130,7 +130,7 @@ describe('a queue', () => {
     expect(queue.take(5_000)).toHaveLength(999);
   });
 
-  it('of rechecks has each entry once, and nothing that was overtaken', async () => {
+  it('of rechecks has each entry once, and no outdated entry', async () => {
     const world = new World();
     const device = world.device();
     const queue = new RecheckQueue();

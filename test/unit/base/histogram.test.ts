@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { PlainHistogram, observeWaits } from '../../../src/base/histogram.ts';
 
-it('counts by upper bound, cumulatively, as Prometheus has it', () => {
+it('counts cumulatively by upper bound, as Prometheus does', () => {
   const histogram = new PlainHistogram([0.1, 1, 10]);
   for (const value of [0.05, 0.1, 0.5, 1, 5, 100]) histogram.observe(value);
   expect(histogram.cumulative()).toEqual([
@@ -13,7 +13,7 @@ it('counts by upper bound, cumulatively, as Prometheus has it', () => {
   expect(histogram.sum).toBeCloseTo(106.65);
 });
 
-it('takes the waits of those that came together as one observation of so many', () => {
+it('counts every wait of a batch', () => {
   const histogram = new PlainHistogram([0.01, 0.1]);
   observeWaits(histogram, [{ receivedAt: 1000 }, { receivedAt: 1000 }, { receivedAt: 1050 }], 1060);
   expect(histogram.cumulative().map(({ count }) => count)).toEqual([1, 3, 3]);

@@ -20,7 +20,7 @@ beforeEach(() => {
 
 describe('a line of the log', () => {
   it.each(['ENOSPC', 'EPIPE', 'EIO', 'EBADF', 'ECONNRESET', 'EFBIG'])(
-    'that meets %s is lost and counted, and the next is written',
+    'that meets %s is lost and counted, and the next line is written',
     (errno) => {
       next = [errno];
       output.write('one\n');
@@ -30,7 +30,7 @@ describe('a line of the log', () => {
     },
   );
 
-  it('of which only a part fits leaves the next one a line of its own', () => {
+  it('that was written in part is ended before the next line', () => {
     next = [2, 'ENOSPC'];
     output.write('one\n');
     output.write('two\n');
@@ -38,14 +38,14 @@ describe('a line of the log', () => {
     expect(output.lost).toBe(1);
   });
 
-  it('is written in pieces where it must be', () => {
+  it('is written in pieces if the output takes only a part', () => {
     next = [1, 1];
     output.write('one\n');
     expect(written).toBe('one\n');
     expect(output.lost).toBe(0);
   });
 
-  it('waits for a reader that does not read, in order and up to a bound, and then is lost', () => {
+  it('waits in order for a slow reader, up to a bound, and is then lost', () => {
     const most = 256;
     next = Array.from({ length: 10_000 }, () => 'EAGAIN');
     const line = (n: number): string => `${String(n).padStart(1_023)}\n`;
@@ -59,7 +59,7 @@ describe('a line of the log', () => {
 });
 
 describe.each(['json', 'pretty'] as const)('a log of the format %s', (logFormat) => {
-  it('goes on, and says how many lines are missing', () => {
+  it('goes on, and reports the number of lost lines', () => {
     const log = openLog({ logLevel: 'info', logFormat }, output);
     next = ['ENOSPC', 'ENOSPC'];
     for (const text of ['one', 'two', 'three']) log.info(text);

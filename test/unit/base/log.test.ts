@@ -17,7 +17,7 @@ describe('FoldedLog', () => {
     log = new FoldedLog(logger, () => time);
   });
 
-  it('says the first at once and the rest of a minute in one line', () => {
+  it('logs the first complaint at once and the others of a minute in one line', () => {
     log.warn('malformed', 'one');
     log.warn('malformed', 'two');
     log.warn('malformed', 'three');
@@ -29,7 +29,7 @@ describe('FoldedLog', () => {
     expect(said).toEqual(['malformed: one', 'malformed: 2 more in 60 s, the latest three']);
   });
 
-  it('folds kinds apart, and forgets one that is over', () => {
+  it('folds each kind separately, and forgets a kind that has ended', () => {
     log.warn('one', 'a');
     log.warn('other', 'b');
     time = 60_000;
@@ -39,7 +39,7 @@ describe('FoldedLog', () => {
     expect(said.at(-1)).toBe('one: c');
   });
 
-  it('tells complaints of one kind apart where that is asked for, and folds good news as well', () => {
+  it('separates complaints of one kind by a key, and folds good news as well', () => {
     const down = (reason: string): void => {
       log.warn('down', reason, { apart: reason });
     };
@@ -54,7 +54,7 @@ describe('FoldedLog', () => {
     expect(said.slice(3)).toEqual(['down: 1 more in 60 s, the latest refused', 'up: 1 more in 60 s']);
   });
 
-  it('lets nothing through that is not text, nor more than a line of it', () => {
+  it('writes printable text only, and one line of it', () => {
     log.warn('record', '\u001b[31mred\r\n\u0000\u202e\u009b');
     expect(said).toEqual(['record: \\x1b[31mred\\x0d\\x0a\\x00\\x202e\\x9b']);
     log.warn('long', 'x'.repeat(100_000));

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Queue } from '../../../src/base/queue.ts';
 
-it('returns items in order of arrival, and one pushed first before all others', () => {
+it('returns items in order of arrival, and an item pushed to the front first', () => {
   const queue = new Queue<number>();
   for (const item of [1, 2, 3]) queue.push(item);
   queue.pushFirst(0);
@@ -15,7 +15,7 @@ it('returns items in order of arrival, and one pushed first before all others', 
   expect(queue.size).toBe(0);
 });
 
-it('keeps its order while it gives memory back', () => {
+it('keeps its order while it releases memory', () => {
   const queue = new Queue<number>();
   const taken: number[] = [];
   for (let item = 0; item < 30_000; item++) {

@@ -16,14 +16,14 @@ afterEach(() => {
 });
 
 describe('a file that is read', () => {
-  it('is read whole, also through a symbolic link, and where its size is not told', () => {
+  it('is read whole, also through a symbolic link, and if stat gives no size', () => {
     writeFileSync(at('a'), 'é'.repeat(1_500_000));
     symlinkSync('a', at('b'));
     expect(readText(at('b'))).toBe('é'.repeat(1_500_000));
     expect(readText('/proc/self/status')).toMatch(/^Name:/);
   });
 
-  it('is refused at once where it is no regular file', () => {
+  it('is refused at once if it is no regular file', () => {
     execFileSync('mkfifo', [at('fifo')]);
     mkdirSync(at('directory'));
     symlinkSync('fifo', at('link'));
@@ -37,7 +37,7 @@ describe('a file that is read', () => {
       expect(() => readText(path)).toThrow(`${path}: not a regular file but ${kind}`);
   });
 
-  it('is refused beyond its bound, however large', () => {
+  it('is refused above its bound, at any size', () => {
     writeFileSync(at('a'), Buffer.alloc(2 * 1024 ** 2 + 1));
     execFileSync('truncate', ['-s', '1T', at('sparse')]);
     expect(() => readText(at('a'), 2 * 1024 ** 2)).toThrow(`${at('a')}: larger than 2097152 bytes`);
@@ -46,7 +46,7 @@ describe('a file that is read', () => {
     expect(readText(at('a'), 2 * 1024 ** 2)).toHaveLength(2 * 1024 ** 2);
   });
 
-  it('is named where it cannot be read', () => {
+  it('is named in the error if it cannot be read', () => {
     expect(() => readText(at('none'))).toThrow(`${at('none')}: no such file`);
   });
 });

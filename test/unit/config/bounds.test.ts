@@ -42,8 +42,8 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-describe('a number that is given', () => {
-  it('is to be found for every duration and count there is', () => {
+describe('a numeric option', () => {
+  it('exists for every duration and count', () => {
     expect(given.map(([name]) => name)).toEqual(
       expect.arrayContaining([
         ...['audit', 'idle', 'lifetime', 'negative-lifetime', 'withdrawal-grace'].map(
@@ -66,7 +66,7 @@ describe('a number that is given', () => {
       },
     );
 
-    it('is within what its help tells, both ends included', () => {
+    it('accepts exactly the range in its help, including both ends', () => {
       const [, least = '', most = ''] = /([\d.]+) to ([\d.]+)(?:MiB)?\)/.exec(option.description) ?? [
         ...(/(), (\d+) at most/.exec(option.description) ?? []),
       ];

@@ -25,7 +25,7 @@ function options(flags: readonly string[], file: string): RunOptions {
 }
 
 describe('options of a VNI', () => {
-  it('come from the configuration file as from flags', () => {
+  it('are the same from the configuration file and from flags', () => {
     const file = 'strategy: [100=preload, 7=routes]\nbroadcast: [100, 200]\nbroadcast-rate: 50\n';
     expect(options([], file)).toMatchObject({
       strategy: [
@@ -40,7 +40,7 @@ describe('options of a VNI', () => {
     });
   });
 
-  it('are repeatable as flags, which win over the file', () => {
+  it('are repeatable as flags, which take precedence over the file', () => {
     const flags = ['--strategy', '1=preload', '--strategy', '2=routes,3=miss', '--broadcast', '1,2'];
     expect(options(flags, 'strategy: [100=preload]\nbroadcast: 9')).toMatchObject({
       strategy: [
@@ -57,7 +57,7 @@ describe('options of a VNI', () => {
     ['strategy: [7=miss, 7=routes]', /strategy: VNI 7 is given two strategies/],
     ['broadcast: 0', /broadcast/],
     ['broadcast-rate: 0', /broadcast-rate/],
-  ])('that cannot be meant are refused with the key: %s', (file, words) => {
+  ])('that are invalid are refused with the key: %s', (file, words) => {
     expect(() => options([], file)).toThrow(UsageError);
     expect(() => options([], file)).toThrow(words);
   });
@@ -70,7 +70,7 @@ describe('options of a VNI', () => {
     expect(() => options([], 'local: fe80::1%')).toThrow(UsageError);
   });
 
-  it('are none by default', () => {
+  it('are empty by default', () => {
     expect(options([], '')).toMatchObject({ strategy: [], broadcast: [], broadcastRate: 200 });
   });
 });

@@ -229,7 +229,7 @@ afterEach(async () => {
   vi.useRealTimers();
 });
 
-it('without a fault nothing is counted as one', async () => {
+it('counts no error without a fault', async () => {
   await trial.everything(2);
   await expectAlive();
   expect(trial.counted).toBe(0);
@@ -239,7 +239,7 @@ describe.each([
   ['the kernel', KERNEL, (): object => trial.namespace],
   ['the directory', DIRECTORY, (): object => trial.directory],
 ] as const)('%s', (_, methods, port) => {
-  it.each(methods)('%s %s, and all goes on', async (method, how) => {
+  it.each(methods)('%s %s, and the daemon goes on', async (method, how) => {
     trial.fail(port(), method, how);
     await trial.everything(2);
     await trial.pass(11);
@@ -253,7 +253,7 @@ describe.each([
 });
 
 it.each(['events$', 'changes$', 'state$'] as const)(
-  '%s ends with an error, and is heard again',
+  '%s ends with an error, and is subscribed to again',
   async (name) => {
     trial.break[name].error(new Error(`injected into ${name}`));
     await trial.pass(7);

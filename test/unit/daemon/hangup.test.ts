@@ -27,7 +27,7 @@ const hangUp = (): void => {
   process.kill(process.pid, 'SIGHUP');
 };
 
-it('those sent during the start are one reload once it listens', async () => {
+it('signals during the start cause one reload when the daemon listens', async () => {
   hangUp();
   await until(() => heard.mock.calls.length === 1);
   hangUp();
@@ -37,7 +37,7 @@ it('those sent during the start are one reload once it listens', async () => {
   expect(reload).toHaveBeenCalledTimes(1);
 });
 
-it('one sent during a reload is another reload when that one is done', async () => {
+it('a signal during a reload causes another reload after it', async () => {
   let underWay = 0;
   const overlaps: number[] = [];
   onHangup(() => {
@@ -51,7 +51,7 @@ it('one sent during a reload is another reload when that one is done', async () 
   expect(overlaps).toEqual([0, 0]);
 });
 
-it('other commands than run end by it', async () => {
+it('commands other than run end at the signal', async () => {
   process.removeAllListeners('SIGHUP');
   process.argv[2] = 'top';
   vi.resetModules();

@@ -29,7 +29,7 @@ function pass(more = 0): void {
   heapTrim.tick(misses);
 }
 
-it('collects once after a storm, when it has been calm for half a minute', () => {
+it('collects once, half a minute after a storm', () => {
   pass(50_000);
   pass(101);
   for (let i = 0; i < 2; i++) pass(3);
@@ -40,7 +40,7 @@ it('collects once after a storm, when it has been calm for half a minute', () =>
   expect(collected).toBe(1);
 });
 
-it('collects again where there is something to be had', () => {
+it('collects again if the heap has grown', () => {
   for (let i = 0; i < 3; i++) pass();
   expect(collected).toBe(1);
   heap += 23 * MIB;
@@ -51,7 +51,7 @@ it('collects again where there is something to be had', () => {
   expect(collected).toBe(2);
 });
 
-it('finds V8’s own collector', () => {
+it('finds the garbage collector of V8', () => {
   const big = new HeapTrim(() => time);
   expect(() => {
     for (let i = 0; i < 4; i++) {

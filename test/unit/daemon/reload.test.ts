@@ -102,7 +102,7 @@ afterEach(async () => {
 });
 
 describe('an option in force after SIGHUP', () => {
-  it('max-entries: what is too much is evicted', async () => {
+  it('max-entries: entries above the new maximum are evicted', async () => {
     await start();
     await running.ask(...upTo(40));
     expect(running.held).toBe(40);
@@ -112,7 +112,7 @@ describe('an option in force after SIGHUP', () => {
     expect(running.held).toBeGreaterThan(0);
   });
 
-  it('lifetime: answers are read again after the new one', async () => {
+  it('lifetime: answers are read again after the new lifetime', async () => {
     await start();
     await running.ask(1);
     const before = running.directory.reads.length;
@@ -123,7 +123,7 @@ describe('an option in force after SIGHUP', () => {
     expect(running.directory.reads.length).toBeGreaterThan(before);
   });
 
-  it('audit: a row that somebody deleted is back after the new interval', async () => {
+  it('audit: a deleted row is restored after the new interval', async () => {
     await start();
     await running.ask(1);
     running.namespace.removeNeighbour(VXLAN, ip(1));
@@ -134,7 +134,7 @@ describe('an option in force after SIGHUP', () => {
     expect(running.namespace.neighbour(VXLAN, ip(1))?.lladdr).toBe(mac(1));
   });
 
-  it('idle: an entry without traffic goes after the new time', async () => {
+  it('idle: an entry without traffic is removed after the new time', async () => {
     await start('--audit=1');
     await running.ask(1);
     await running.pass(6);
@@ -173,7 +173,7 @@ describe('an option in force after SIGHUP', () => {
     expect(await asked(2_000)).toBeLessThanOrEqual(8);
   });
 
-  it('withdrawal-grace: entries that lost their records all at once go after the new time', async () => {
+  it('withdrawal-grace: entries that lost their records all at once are removed after the new time', async () => {
     await start();
     await running.ask(...upTo(40));
     for (const n of upTo(40)) running.directory.delete(VNI, 'ip', ip(n));
@@ -185,7 +185,7 @@ describe('an option in force after SIGHUP', () => {
     expect(running.held).toBe(0);
   });
 
-  it('vtep-allow: entries of a VTEP that is no longer allowed go, and come back when it is', async () => {
+  it('vtep-allow: entries of a VTEP that is no longer allowed are removed, and restored when it is allowed again', async () => {
     await start();
     await running.ask(1);
     running.hangUp('--vtep-allow=192.0.2.0/24');
@@ -209,7 +209,7 @@ describe('an option in force after SIGHUP', () => {
     expect(lines()).toBe(1);
   });
 
-  it('device: another one is served, and one that is no longer named is not', async () => {
+  it('device: a newly named device is served, and a device that is no longer named is not', async () => {
     await start(`--device=other`);
     const served = (): number[] => running.daemon.host.devices().map(({ ifindex }) => ifindex);
     expect(served()).toEqual([OTHER]);
@@ -221,7 +221,7 @@ describe('an option in force after SIGHUP', () => {
   });
 });
 
-it('the log says what changed, and what needs a restart, which is not applied', async () => {
+it('the log names changed options, and options that need a restart, which are not applied', async () => {
   await start();
   running.hangUp('--lifetime=7', '--receive-buffer=1MiB', '--broadcast-rate=9');
   const said = running.lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
@@ -231,7 +231,7 @@ it('the log says what changed, and what needs a restart, which is not applied', 
   expect(running.daemon.options.broadcastRate).toBe(200);
 });
 
-it('a configuration that is wrong changes nothing, not even the right values in it', async () => {
+it('an invalid configuration changes nothing, not even its valid values', async () => {
   await start();
   running.next = { ...running.next, lifetime: 9, vtepAllow: ['nonsense'] };
   running.reload.run();

@@ -113,7 +113,7 @@ describe('a directory file', () => {
       'vnis:\n  100:\n    endpoints:\n      - ip: 20.0.0.2\n        mac: 02:42:14:00:00:02\n        vtep: 10.0.0.1\n        router:',
       'd.yaml:7: vnis.100.endpoints.0.router',
     ],
-  ])('that says nothing after a key is a file being written: %j', (text, where) => {
+  ])('without a value after a key is a file being written: %j', (text, where) => {
     expect(() => parseRecords(text, 'd.yaml')).toThrow(
       `${where} has no value, as in a file that is still being written`,
     );
@@ -126,7 +126,7 @@ describe('a directory file', () => {
     expect(() => parseRecords(text, 'd.yaml')).toThrow(/^d\.yaml:\d+: [^\n]+$/);
   });
 
-  it('says of a MAC where it is only when its endpoints agree', () => {
+  it('gives a MAC a VTEP only if its endpoints agree', () => {
     const endpoint = (ip: string, mac: string, vtep: string) => ({ ip, mac, vtep, router: false });
     expect(
       vtepsByMac([
@@ -139,7 +139,7 @@ describe('a directory file', () => {
     ).toEqual(new Map([['a', '10.0.0.1']]));
   });
 
-  it('that is written reads the same', () => {
+  it('is the same after writing and reading', () => {
     const vtep = fc.oneof(
       fc.integer({ min: 0x0a000000, max: 0x0affffff }).map(formatIp4),
       fc

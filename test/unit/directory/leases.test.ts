@@ -35,7 +35,7 @@ function naive(prefixes: Prefix[], ip: number[], accept: (p: Prefix) => boolean)
 }
 
 describe('the longest prefix', () => {
-  it('is the one a search through all of them finds', () => {
+  it('is the same as that of a linear search', () => {
     fc.assert(
       fc.property(
         fc.array(prefix, { maxLength: 30 }),
@@ -57,7 +57,7 @@ describe('the longest prefix', () => {
     );
   });
 
-  it('is found for no text that is no address', () => {
+  it('is not found for invalid addresses', () => {
     const table = new PrefixTable<string>();
     table.set({ family: 4, groups: [0, 0], length: 0 }, 'all');
     expect(table.longest('1.2.3.4')).toBe('all');
@@ -65,7 +65,7 @@ describe('the longest prefix', () => {
     expect(table.longest('x')).toBeUndefined();
   });
 
-  it('is read and written alike, and host bits are seen', () => {
+  it('is the same after parsing and writing, and host bits are detected', () => {
     fc.assert(
       fc.property(prefix, (p) => {
         expect(parseCidr(formatPrefix(p))).toEqual(p);
@@ -97,7 +97,7 @@ describe('leases', () => {
     expect(table.covering('fd00::7')?.value).toBe(six);
   });
 
-  it('pass over one that is not accepted', () => {
+  it('ignore a lease that is not accepted', () => {
     expect(table.covering('10.20.2.7', (lease) => lease.value !== near)?.value).toBe(far);
     expect(table.withMac('02:f0:00:00:00:02', (lease) => lease.value === six)?.cidr).toBe('fd00::/8');
   });
@@ -117,7 +117,7 @@ describe('leases', () => {
     expect(table.withMac('02:f0:00:00:00:04')).toBeUndefined();
   });
 
-  it('know whether a re-read says anything new', () => {
+  it('report whether a new read differs', () => {
     const same = new Map(table.all().map(({ cidr, value }) => [cidr, value]));
     expect(table.says(same)).toBe(true);
     expect(table.says(new Map([...same, ['10.20.2.0/24', far]]))).toBe(false);
@@ -129,7 +129,7 @@ describe('--vtep-allow', () => {
   it.each(['10.0.0.0/33', '10.0.0.1/24', 'x', '', '10.0.0.0/ 8'])('refuses %j', (cidr) => {
     expect(() => vtepAllowance([cidr])).toThrow(JSON.stringify(cidr));
   });
-  it('allows everything when nothing is said', () => {
+  it('allows everything by default', () => {
     expect(vtepAllowance([])('192.0.2.1')).toBe(true);
   });
 });

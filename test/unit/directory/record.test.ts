@@ -103,7 +103,7 @@ describe('a malformed VTEP', () => {
     }
   });
 
-  it('of the other family', () => {
+  it('is one of the other family', () => {
     expect(parseMacRecord('10.99.0.2', v6)).toEqual({ malformed: 'vtep_family' });
     expect(parseIpRecord(`${MAC} 2001:db8::2 router`, v4)).toEqual({ malformed: 'vtep_family' });
   });
@@ -117,7 +117,7 @@ describe('a malformed VTEP', () => {
     expect(parseMacRecord('fec0::2', context)).toEqual({ vtep: 'fec0::2' });
   });
 
-  it('that every host of a subnet of the underlay hears', () => {
+  it('is the broadcast address of a subnet of the underlay', () => {
     const context = { ...v4, isBroadcast: (vtep: string) => vtep === '10.99.0.255' };
     expect(parseMacRecord('10.99.0.254', context)).toEqual({ vtep: '10.99.0.254' });
     expect(parseMacRecord('10.99.0.255', context)).toEqual({ malformed: 'vtep_broadcast' });
@@ -140,7 +140,7 @@ describe('a malformed VTEP', () => {
     });
   });
 
-  it('is not remembered without bound', () => {
+  it('is remembered up to a bound', () => {
     for (let i = 0; i < 20_000; i++) parseMacRecord(`10.${i & 255}.${i >> 8}.1`, v4);
     expect(parseMacRecord('10.99.0.2', v4)).toEqual({ vtep: '10.99.0.2' });
   });
@@ -169,7 +169,7 @@ describe('a malformed MAC', () => {
   });
 });
 
-describe('a value that is no record', () => {
+describe('a malformed value', () => {
   it.each([
     '',
     ' ',
@@ -192,18 +192,18 @@ describe('a value that is no record', () => {
     'x'.repeat(1 << 20),
     `${MAC} 10.99.0.2${' '.repeat(1 << 20)}`,
     `${MAC} ${'1'.repeat(100)} router`,
-  ])('because of its length: %.40j', (value) => {
+  ])('too long: %.40j', (value) => {
     expect(parseIpRecord(value, v4)).toEqual({ malformed: 'size' });
     expect(parseLease(value, v4)).toEqual({ malformed: 'size' });
   });
 
-  it('where a lease cannot be a router and a MAC record has one word', () => {
+  it('a lease with the word router, and a MAC record with two words', () => {
     expect(parseLease(`${MAC} 10.99.0.2 router`, v4)).toEqual({ malformed: 'syntax' });
     expect(parseMacRecord(`${MAC} 10.99.0.2`, v4)).toEqual({ malformed: 'syntax' });
     expect(parseMacRecord('1'.repeat(1 << 20), v4)).toEqual({ malformed: 'size' });
   });
 
-  it('costs the same however long it is', () => {
+  it('is refused at the same cost at any length', () => {
     const long = `${MAC} ${'f'.repeat(8 << 20)}`;
     const start = performance.now();
     for (let i = 0; i < 10_000; i++) parseIpRecord(long, v6);
@@ -271,7 +271,7 @@ describe('any text', () => {
       .map(([mac, vtep]) => `${mac} ${vtep}`),
   );
 
-  it('is judged without throwing, into a record that says the same or a known reason', () => {
+  it('is parsed without an exception to an equal record or a known reason', () => {
     fc.assert(
       fc.property(nearly, fc.constantFrom(v4, v6), (value, context) => {
         const record = parseIpRecord(value, context);

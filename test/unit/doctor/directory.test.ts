@@ -77,7 +77,7 @@ describe('judgeRedis', () => {
     }
   });
 
-  test('INFO is read by its lines, whatever ends them', () => {
+  test('INFO is parsed with any line ends', () => {
     expect(parseInfo('# Server\r\nredis_version:7.0.15\r\nos:Linux 6.1: x\r\n').get('os')).toBe(
       'Linux 6.1: x',
     );
@@ -95,7 +95,7 @@ describe('redisCli', () => {
     expect(redisCli(parseRedisUrl(url), 'PING')).toBe(expected);
   });
 
-  test('a word stays one word', () => {
+  test('each word is quoted as one word', () => {
     expect(quoted('missd:{1}:ip:x')).toBe("'missd:{1}:ip:x'");
     expect(quoted("a'b' $(c)")).toBe(`'a'\\''b'\\'' $(c)'`);
     expect(quoted('')).toBe("''");

@@ -12,7 +12,7 @@ const told = (findings: readonly Finding[]): string[] =>
   findings.filter(({ level }) => level !== 'ok').map(({ level, check }) => `${level} ${check}`);
 
 describe('judgeKernel', () => {
-  test('each feature that is missing is told, with what that means', () => {
+  test('each missing feature is reported with its consequence', () => {
     for (const feature of FEATURES) {
       const trials = FEATURES.map((one) =>
         one === feature ? { feature, error: 'EOPNOTSUPP' } : { feature: one },
@@ -25,7 +25,7 @@ describe('judgeKernel', () => {
     expect(told(judgeKernel(FEATURES.map((feature) => ({ feature }))))).toEqual([]);
   });
 
-  test('not being able to try is no fault of the kernel', () => {
+  test('a trial that cannot run is a warning only', () => {
     expect(told(judgeKernel('unshare failed: Operation not permitted'))).toEqual(['warning tried']);
   });
 });
@@ -139,14 +139,14 @@ tx-checksumming: on
 tx-udp_tnl-segmentation: off [fixed]
 tx-udp_tnl-csum-segmentation: on
 `;
-  test('is read as the kernel and ethtool write it', () => {
+  test('parses the output of the kernel and of ethtool', () => {
     expect(parseSnmp(SNMP)).toEqual({ udp: 5, tcp: 4, received: 100 });
     expect(parseSnmp('Udp: InDatagrams\nUdp: 1\n')).toBeUndefined();
     expect(parseFeatures(ETHTOOL)).toEqual({ checksum: true, tunnel: false, tunnelChecksum: true });
   });
 
   const facts = { where: 'own', path: null, received: 9, tunnels: ['vxlan100'], wrong: { udp: 0, tcp: 0 } };
-  test('only evidence is told', () => {
+  test('is reported only with evidence', () => {
     expect(told(judgeOffload(facts))).toEqual([]);
     expect(told(judgeOffload({ ...facts, wrong: undefined }))).toEqual(['note unseen']);
     const device = { name: 'ens192', driver: 'vmxnet3' };
@@ -161,13 +161,13 @@ tx-udp_tnl-csum-segmentation: on
   });
 });
 
-test('no daemon is no fault, and one that hangs is', () => {
+test('a missing daemon is no fault, and a hanging daemon is', () => {
   const where = '127.0.0.1:9847';
   expect(told(judgeDaemon({ where, refused: true, reason: 'ECONNREFUSED' }, []))).toEqual(['note runs']);
   expect(told(judgeDaemon({ where, refused: false, reason: 'timeout' }, []))).toEqual(['broken runs']);
 });
 
-test('the machine’s own parameters are set where they are, from another namespace, too', () => {
+test('parameters of the machine are set in their namespace, also from another one', () => {
   const table = { entries: 3, thresholds: [256, 512, 1024] as const, fulls: 1 };
   const facts = { tables: [{ family: 4 as const, table }], privileged: true, routed: true, bridgeFilter: [] };
   expect(judgeLimits({ ...facts, root: '/proc/1/ns/net' })[0]?.fix?.[0]).toMatch(

@@ -57,7 +57,7 @@ describe.each(cases)('%s', (_what, behind, link, expected) => {
     );
   });
 
-  it('counts for the daemon, or does not', () => {
+  it('is valid for the daemon, or not', () => {
     world.broadcasts.add('10.99.0.255');
     const judged = parseIpRecord(
       `${mac(2)} ${behind}`,
@@ -66,7 +66,7 @@ describe.each(cases)('%s', (_what, behind, link, expected) => {
     expect('malformed' in judged ? judged.malformed : undefined).toBe(expected);
   });
 
-  it('and doctor says so', async () => {
+  it('and for doctor', async () => {
     const place = { path: null, name: 'own', kernel: world.kernel } as unknown as Subject['place'];
     const devices = [{ place, link, name: link.name }] as Subject[];
     const findings: Finding[] = [];
@@ -82,7 +82,7 @@ describe.each(cases)('%s', (_what, behind, link, expected) => {
     expect(judged.map(({ ips }) => [...ips.keys()])).toEqual([expected === undefined ? [ip(2)] : []]);
     expect(findings.filter(({ check }) => check === 'value')).toHaveLength(expected === undefined ? 0 : 1);
   });
-  it('and explain says so', async () => {
+  it('and for explain', async () => {
     const opened = {
       path: null,
       kernel: world.kernel,

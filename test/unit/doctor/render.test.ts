@@ -43,24 +43,27 @@ describe('render', () => {
     expect(lines.at(-2)).toBe('1 broken, 1 warning.');
   });
 
-  test.each([60, 65, 70, 75, 80, 85])('a command in lines for %i columns is one to a shell', (columns) => {
-    const lines = render(FINDINGS, PLAIN, columns).split('\n');
-    const first = lines.findIndex((line) => line.includes('redis-cli'));
-    const last = lines.findIndex((line, at) => at >= first && !line.endsWith(' \\'));
-    const command = lines.slice(first, last + 1);
-    expect(command.length).toBeGreaterThan(1);
-    expect(command.map((line) => line.replace(/ \\$/, '').trim()).join(' ')).toBe(LONG);
-    expect(command.some((line) => line.includes("'~missd:* and a word with spaces'"))).toBe(true);
-  });
+  test.each([60, 65, 70, 75, 80, 85])(
+    'a command wrapped to %i columns is one command for a shell',
+    (columns) => {
+      const lines = render(FINDINGS, PLAIN, columns).split('\n');
+      const first = lines.findIndex((line) => line.includes('redis-cli'));
+      const last = lines.findIndex((line, at) => at >= first && !line.endsWith(' \\'));
+      const command = lines.slice(first, last + 1);
+      expect(command.length).toBeGreaterThan(1);
+      expect(command.map((line) => line.replace(/ \\$/, '').trim()).join(' ')).toBe(LONG);
+      expect(command.some((line) => line.includes("'~missd:* and a word with spaces'"))).toBe(true);
+    },
+  );
 
-  test('colour only where it is wanted, and never from what it shows', () => {
+  test('colour only if enabled, and never from the findings', () => {
     const evil = [say.broken('x', 'a key \u001b[31m', 'why\u0007', sh`redis-cli DEL ${'\u001b'}`)];
     expect(render(evil, PLAIN, 80)).not.toMatch(/[^\x20-\x7e\n]/);
     expect(render(evil, COLOUR, 80)).toContain('\u001b[');
     expect(render(evil, COLOUR, 80)).not.toContain('key \u001b');
   });
 
-  test('nothing wrong is one line at the end', () => {
+  test('without a fault the summary is one line', () => {
     expect(render(FINDINGS.slice(0, 2), PLAIN, 80)).toMatch(/\n\nNothing is wrong\.\n$/);
     expect(isBroken(FINDINGS.slice(0, 3))).toBe(false);
     expect(isBroken(FINDINGS)).toBe(true);

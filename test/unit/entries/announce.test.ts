@@ -27,14 +27,11 @@ describe('an announcement', () => {
     expect(world.counters.announcements.sent).toBe(2);
   });
 
-  it.each(['0.0.0.0', '::'])(
-    'is never an answer to duplicate address detection, which asks from %s',
-    (nowhere) => {
-      tell(device, asker(nowhere));
-      expect(world.kernel.announced).toEqual([]);
-      expect(world.counters.announcements).toMatchObject({ dad: 1, sent: 0 });
-    },
-  );
+  it.each(['0.0.0.0', '::'])('never answers duplicate address detection, which asks from %s', (nowhere) => {
+    tell(device, asker(nowhere));
+    expect(world.kernel.announced).toEqual([]);
+    expect(world.counters.announcements).toMatchObject({ dad: 1, sent: 0 });
+  });
 
   it('is not made for an unknown asker', () => {
     tell(device);
@@ -45,14 +42,14 @@ describe('an announcement', () => {
   it.each([
     ['without proxy', vxlanLink(VXLAN, true, { proxy: false })],
     ['in no bridge', vxlanLink(ROUTED, false, { proxy: true })],
-  ])('is never made on a device %s, not even to all', (_, link) => {
+  ])('is never sent on a device %s, not even to all guests', (_, link) => {
     const other = world.device(link);
     tell(other, asker(ip(9)));
     world.deps.announcer.tellAll(other, ip(1), answer);
     expect(world.kernel.announced).toEqual([]);
   });
 
-  it('to all goes out of every guest port', () => {
+  it('to all guests goes out of every guest port', () => {
     world.deps.announcer.tellAll(device, ip(1), answer);
     expect(world.kernel.announced).toEqual([{ port: GUEST, ip: ip(1), lladdr: mac(1), router: true }]);
   });

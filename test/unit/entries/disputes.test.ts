@@ -21,7 +21,7 @@ describe('records of one MAC that disagree', () => {
     return { device, ip: ip(n), answer: { mac: mac(1), vtep: behind, router: false, source, ...rest } };
   };
 
-  it('leave the held VTEP until its own record changes', () => {
+  it('keep the held VTEP until its own record changes', () => {
     put(shared(1, vtep(3)));
     put(shared(2, vtep(2)));
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
@@ -30,7 +30,7 @@ describe('records of one MAC that disagree', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(4) });
   });
 
-  it('give way to a mac: record, whichever comes first', () => {
+  it('yield to a mac: record, in any order', () => {
     const named = { vtepSource: { kind: 'mac' as const, name: mac(1) } };
     put(shared(1, vtep(3)));
     put(shared(1, vtep(5), named));
@@ -42,7 +42,7 @@ describe('records of one MAC that disagree', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(5) });
   });
 
-  it('go by the first in one batch, and at start by the lowest number', () => {
+  it('resolve to the first record in a batch, and at start to the lowest VTEP', () => {
     put(shared(1, vtep(10)), shared(2, vtep(9)));
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(10) });
     device = world.device(vxlanLink(9, true, {}, 'other'));
@@ -53,7 +53,7 @@ describe('records of one MAC that disagree', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(8) });
   });
 
-  it('are none where only one of them is a router’s: then the MAC is', () => {
+  it('do not disagree if only one names a router: the MAC is then a router', () => {
     put(shared(1, vtep(2)));
     put(shared(2, vtep(2), { router: true }));
     expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(OUR_FDB_ROW.flags | NTF_ROUTER);

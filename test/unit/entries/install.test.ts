@@ -54,7 +54,7 @@ beforeEach(() => {
 });
 
 describe('an answer', () => {
-  it('is written as FDB entry and then neighbour, with our marks', () => {
+  it('is written as FDB entry and then neighbour, with missd’s marks', () => {
     expect(put(l3(1))).toEqual(['resolved']);
     expect(world.kernel.written).toEqual([
       {
@@ -89,7 +89,7 @@ describe('an answer', () => {
     expect(ops().filter((op) => op.endsWith('fdb'))).toHaveLength(1);
   });
 
-  it('whose FDB entry is refused leaves no neighbour, nor those that share it, and others are written', () => {
+  it('whose FDB entry is refused writes no neighbour with that MAC, and other answers are written', () => {
     world.kernel.refuse = (one) => (one.table === 'fdb' && one.lladdr === mac(1) ? 'EPERM' : undefined);
     expect(put(l3(1), l3(2), l3(3, { mac: mac(1) }))).toEqual(['failed', 'resolved', 'failed']);
     expect(world.neighbours(device)).toEqual({ [ip(2)]: mac(2) });
@@ -108,7 +108,7 @@ describe('an answer', () => {
     ]);
   });
 
-  it('in the routed topology replaces the rows that ask, looked at together, in the same send', () => {
+  it('in the routed topology replaces the incomplete neighbours, read together, in the same send', () => {
     device = world.device(vxlanLink(ROUTED, false));
     for (const n of [1, 2])
       world.kernel.putNeighbour({ ifindex: ROUTED, ip: ip(n), state: 0x01, flags: 0, protocol: 0 });
@@ -126,20 +126,20 @@ describe('an answer', () => {
     expect(world.counters.writeFailures.neighbour).toBe(1);
   });
 
-  it('that the device cannot carry is refused by the kernel and harms nothing beside it', () => {
+  it('that the device cannot carry is refused by the kernel, and other answers are written', () => {
     expect(put(l3(1, { vtep: 'fd00::2' }), l3(2))).toEqual(['failed', 'resolved']);
     expect(world.fdb(device)).toEqual({ [mac(2)]: vtep(2) });
   });
 });
 
 describe('a local endpoint', () => {
-  it('gets nothing where the VTEP is this host', () => {
+  it('gets no entry if the VTEP is this host', () => {
     expect(put(l3(1, { vtep: HERE }), l2(2, { vtep: HERE }))).toEqual(['local', 'local']);
     expect(world.kernel.written).toEqual([]);
     expect(Object.values(world.counters.conflicts)).not.toContain(1);
   });
 
-  it('gets nothing where an interface has the address, and that is a conflict', () => {
+  it('gets no entry if an interface has the address, which is a conflict', () => {
     world.assigned.add(ip(1));
     expect(put(l3(1))).toEqual(['local']);
     expect(world.kernel.written).toEqual([]);
@@ -152,14 +152,14 @@ describe('a local endpoint', () => {
     ['static', 60_000, NUD_NOARP, 0],
     ['another control plane’s', 60_000, NUD_REACHABLE, NTF_EXT_LEARNED],
     ['sticky', 60_000, NUD_REACHABLE, NTF_STICKY],
-  ])('gets nothing where the bridge has the MAC on another port, %s', (_, ago, state, flags) => {
+  ])('gets no entry if the bridge has the MAC on another port, %s', (_, ago, state, flags) => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), ago, state, flags);
     expect(put(l3(1))).toEqual(['local']);
     expect(world.kernel.written).toEqual([]);
     expect(world.counters.conflicts.bridge_knows_mac).toBe(1);
   });
 
-  it('keeps its bridge row, however old', () => {
+  it('keeps its bridge row at any age', () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 60_000);
     expect(put(l3(1, { vtep: HERE }), l2(1, { vtep: HERE }))).toEqual(['local', 'local']);
     expect(world.kernel.written).toEqual([]);
@@ -169,7 +169,7 @@ describe('a local endpoint', () => {
   it.each([
     ['an L2 miss', l2],
     ['an L3 miss', l3],
-  ])('is not behind the tunnel: by the answer to %s the bridge unlearns that', (_, placement) => {
+  ])('is not behind the tunnel: the answer to %s removes the row that the bridge learned', (_, placement) => {
     world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1));
     world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(2));
     expect(put(placement(1, { vtep: HERE }))).toEqual(['local']);
@@ -177,14 +177,14 @@ describe('a local endpoint', () => {
     expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(1);
   });
 
-  it('stays behind the tunnel where a configured bridge row leads there, and that is a conflict', () => {
+  it('stays behind the tunnel if a configured bridge row leads there, which is a conflict', () => {
     world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(1), 0, NUD_NOARP);
     expect(put(l2(1, { vtep: HERE }))).toEqual(['local']);
     expect(world.kernel.written).toEqual([]);
     expect(world.counters.conflicts.bridge_knows_mac).toBe(1);
   });
 
-  it('is not a MAC that the bridge last heard on another port some time ago: that row goes', () => {
+  it('is not a MAC that the bridge heard on another port long ago: that row is removed', () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 2_000);
     expect(put(l3(1))).toEqual(['resolved']);
     expect(world.kernel.getBridgeFdb(BRIDGE, [mac(1)])).toEqual([undefined]);
@@ -205,7 +205,7 @@ describe('a row that exists already', () => {
   it.each([
     ['permanent', NUD_PERMANENT],
     ['dynamic', NUD_REACHABLE],
-  ])('stays, if it is a foreign %s FDB entry, and the neighbour is written', (_, state) => {
+  ])('stays if it is a foreign %s FDB entry, and the neighbour is written', (_, state) => {
     stand(state, NTF_SELF);
     expect(put(l3(1))).toEqual(['resolved']);
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(9) });
@@ -215,20 +215,20 @@ describe('a row that exists already', () => {
     expect(ops()).toEqual(['create fdb', 'create neighbour']);
   });
 
-  it('is no conflict where it says the same', () => {
+  it('is no conflict if it equals the answer', () => {
     stand(NUD_PERMANENT, NTF_SELF, vtep(2));
     put(l3(1));
     expect(world.counters.conflicts.foreign_fdb).toBe(0);
   });
 
-  it('is replaced in place, if ours with another VTEP', () => {
+  it('is replaced in place if it is missd’s with another VTEP', () => {
     world.place(device, ip(1), mac(1), vtep(9));
     expect(put(l3(1))).toEqual(['resolved']);
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
     expect(ops()).not.toContain('delete fdb');
   });
 
-  it('is deleted and created, if ours and without the router flag that it needs', () => {
+  it('is deleted and created if it is missd’s and lacks the router flag', () => {
     world.place(device, ip(1), mac(1), vtep(2));
     expect(put(l3(1, { router: true }))).toEqual(['resolved']);
     expect(world.kernel.fdbOf(VXLAN)[0]?.flags).toBe(OUR_FDB_ROW.flags | NTF_ROUTER);
@@ -255,7 +255,7 @@ describe('a row that exists already', () => {
     ['permanent with our protocol left on it', { state: NUD_PERMANENT, flags: 0, protocol: 77 }],
     ['another daemon’s', { state: NUD_NOARP, flags: NTF_EXT_LEARNED, protocol: 186 }],
     ['reachable', { state: NUD_REACHABLE, flags: 0, protocol: 0 }],
-  ])('stays, if it is a neighbour that is %s', (_, row) => {
+  ])('stays if it is a neighbour that is %s', (_, row) => {
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), lladdr: mac(9), ...row });
     expect(put(l3(1))).toEqual(['failed']);
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(9) });
@@ -265,7 +265,7 @@ describe('a row that exists already', () => {
   });
 
   it.each([NUD_STALE, NUD_PROBE, NUD_FAILED, 0x01])(
-    'is replaced, if the kernel’s neighbour in state %s',
+    'is replaced if it is the kernel’s neighbour in state %s',
     (state) => {
       world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), state, flags: 0, protocol: 0 });
       expect(put(l3(1))).toEqual(['resolved']);
@@ -275,7 +275,7 @@ describe('a row that exists already', () => {
     },
   );
 
-  it('that is gone at the second look fails this answer, and the next miss asks again', () => {
+  it('that is gone when it is read fails this answer, and the next miss asks again', () => {
     world.kernel.refuse = () => 'EEXIST';
     expect(put(l3(1))).toEqual(['failed']);
   });

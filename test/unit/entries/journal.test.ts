@@ -35,7 +35,7 @@ const rewritten = (lines: number): Promise<void> =>
   });
 
 describe('the journal', () => {
-  it('knows after a SIGKILL the rows about to be written, and not the removed ones', () => {
+  it('has the rows to be written after a SIGKILL, and not the removed rows', () => {
     const first = open();
     expect(first.isNew).toBe(true);
     first.intend([row(1), row(2)]);
@@ -51,7 +51,7 @@ describe('the journal', () => {
     expect(failures).toEqual([]);
   });
 
-  it('knows both VTEPs of a row that was about to move: a line may exist without its row', () => {
+  it('has both VTEPs of a row that was to be moved: a line may exist without its row', () => {
     open().intend([row(1, 2)]);
     open().intend([row(1, 3)]);
     open().intend([row(1, 4)]);
@@ -69,7 +69,7 @@ describe('the journal', () => {
     expect(readJournal(path, KEY)?.ours.size).toBe(0);
   });
 
-  it('keeps the valid lines of a corrupt file, and counts the others', () => {
+  it('reads the valid lines of a corrupt file, and counts the others', () => {
     open().intend([row(1)]);
     appendFileSync(path, '+ 02:00:00:00:00:02 10.9\0\n+ 02:00:00\nnonsense\n');
     open().intend([row(3)]);
@@ -80,7 +80,7 @@ describe('the journal', () => {
     expect(open().isNew).toBe(true);
   });
 
-  it('is rewritten from the held rows, and keeps lines that come meanwhile', async () => {
+  it('is rewritten from the held rows, and keeps lines that are added meanwhile', async () => {
     const journal = open();
     for (let n = 0; n < 4_200; n++) journal.intend([row(1), row(2)]);
     held = [row(1)];
@@ -107,7 +107,7 @@ describe('the journal', () => {
     expect(failures).toEqual([]);
   });
 
-  it('counts failed appends, goes on, and is rewritten when it can be', async () => {
+  it('counts failed appends, goes on, and is rewritten when it can be written again', async () => {
     mkdirSync(path);
     const journal = open();
     journal.intend([row(1)]);
@@ -123,7 +123,7 @@ describe('the journal', () => {
     expect(open().wrote(mac(1), vtep(2))).toBe(true);
   });
 
-  it('knows the rows of groups, one for each host', () => {
+  it('has the rows of groups, one for each host', () => {
     open().intend([1, 2, 3].map((n) => ({ mac: ALL, vtep: vtep(n) })));
     const next = open();
     next.adopted();

@@ -21,7 +21,7 @@ beforeEach(() => {
 });
 
 describe('a withdrawal', () => {
-  it('takes neighbours first, and only FDB entries that no other neighbour needs', () => {
+  it('removes neighbours first, and only FDB entries that no other neighbour needs', () => {
     expect([...withdraw(ip(1), ip(3))]).toEqual([mac(1), mac(3)]);
     expect(world.kernel.written.map(({ op, table }) => `${op} ${table}`)).toEqual([
       'delete neighbour',
@@ -35,7 +35,7 @@ describe('a withdrawal', () => {
     expect(device.tables.fdb.size + device.tables.neighbours.size).toBe(0);
   });
 
-  it('leaves an operator’s row in place of ours', () => {
+  it('leaves a row that an operator put in place of missd’s', () => {
     const state = NUD_PERMANENT;
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(3), lladdr: mac(9), state, flags: 0, protocol: 77 });
     world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(3), vtep: vtep(9), state, flags: NTF_SELF });
@@ -45,7 +45,7 @@ describe('a withdrawal', () => {
     expect(device.tables.neighbours.has(ip(3)) || device.tables.fdb.has(mac(3))).toBe(false);
   });
 
-  it('of a row already gone is no failure, but a refused one is', () => {
+  it('of a missing row is no failure, but a refused removal is', () => {
     world.kernel.empty(VXLAN);
     withdraw(ip(1));
     expect(world.counters.writeFailures).toMatchObject({ neighbour: 0, fdb: 0 });
@@ -76,7 +76,7 @@ describe('flush', () => {
     for (const n of [3, 4]) world.kernel.putNeighbour({ ifindex: 9, ip: ip(n), lladdr: mac(n), ...OUR_ROW });
   });
 
-  it('removes the rows that the journal or a neighbour says are ours, and nothing else', async () => {
+  it('removes the rows that the journal or a neighbour proves, and no others', async () => {
     expect(await flush(world.kernel, link, known)).toEqual({
       device: 'other',
       neighbours: 2,
@@ -88,7 +88,7 @@ describe('flush', () => {
     expect(world.kernel.neighboursOf(9)).toHaveLength(1);
   });
 
-  it('leaves rows that another owner has signed, though the journal has them', async () => {
+  it('leaves rows that another owner has marked, although the journal has them', async () => {
     world.kernel.putBridgeFdb(BRIDGE, 9, mac(1), 0, NUD_REACHABLE, NTF_EXT_LEARNED);
     world.kernel.putNeighbour({ ifindex: BRIDGE, ip: ip(3), lladdr: mac(3), ...OUR_ROW, protocol: 11 });
     expect(await flush(world.kernel, link, known)).toMatchObject({ fdb: 0, foreign: 4 });

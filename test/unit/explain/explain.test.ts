@@ -23,7 +23,7 @@ const unserved = (facts: Facts): void => {
   facts.daemon = { url: 'http://127.0.0.1:9847', silent: 'connect ECONNREFUSED' };
 };
 
-describe('what is wrong, and what to type next', () => {
+describe('the cause, and the next command', () => {
   const cases: [what: string, cause: CauseName, next: string, spoil: (facts: Facts) => void][] = [
     [
       'no record',
@@ -290,7 +290,7 @@ describe('what is wrong, and what to type next', () => {
     expect(explain(spoiled(spoil)).verdict).toMatchObject({ works: false, cause, next });
   });
 
-  it('of several the one that decides', () => {
+  it('of several causes the decisive one', () => {
     const facts = spoiled((one) => {
       unreachable(one);
       if (one.fdb) one.fdb = { ...one.fdb, state: NUD_PERMANENT, vtep: vtep(9) };
@@ -299,7 +299,7 @@ describe('what is wrong, and what to type next', () => {
     expect(explain(facts).verdict.cause).toBe('foreign_entry');
   });
 
-  it('has a rank for every cause, and each once', () => {
+  it('has each cause once in the order of precedence', () => {
     expect(new Set(CAUSES).size).toBe(CAUSES.length);
   });
 });
@@ -313,14 +313,14 @@ function unreachable(facts: Facts): void {
   };
 }
 
-describe('what works', () => {
+describe('a verdict that it works', () => {
   const says = (spoil: (facts: Facts) => void = () => undefined): string => {
     const { verdict } = explain(spoiled(spoil));
     expect(verdict.works).toBe(true);
     return verdict.says;
   };
 
-  it('as far as the host goes, and how to prove it', () => {
+  it('as far as the host shows, with the command that proves it', () => {
     expect(says()).toBe(
       `works as far as the host goes: ${MAC} is behind ${THERE}, and full-size packets reach that host`,
     );
@@ -329,7 +329,7 @@ describe('what works', () => {
     );
   });
 
-  it('by the word of the daemon, where its directory is another than this command’s', () => {
+  it('from the daemon’s entry, if the daemon reads another directory', () => {
     const spoil = (facts: Facts): void => {
       Object.assign(facts.directory, { records: [], byDefault: true, down: 'connection refused' });
     };
@@ -342,7 +342,7 @@ describe('what works', () => {
     );
   });
 
-  it('has not been asked for yet', () => {
+  it('has no entry before the first question', () => {
     expect(says(silent)).toMatch(/^not asked yet: the first packet raises a miss, and missd answers/);
   });
 
@@ -357,7 +357,7 @@ describe('what works', () => {
     ).toBe(`${ADDRESS} is on this host; its frames need no tunnel`);
   });
 
-  it('is on this host and was behind the tunnel by a stray frame, until missd had the bridge unlearn that', () => {
+  it('is on this host, after missd removed the row that the bridge learned from a stray frame', () => {
     expect(
       says((facts) => {
         silent(facts);
@@ -373,7 +373,7 @@ describe('what works', () => {
     ).toMatch(/is on this host/);
   });
 
-  it('works although something will be in the way one day', () => {
+  it('works with a warning', () => {
     expect(
       says((facts) => {
         facts.directory.records = [record, macRecord(vtep(3))];
@@ -389,7 +389,7 @@ describe('what works', () => {
     ).toMatch(/; but records disagree: .* mac: wins$/);
   });
 
-  it('is not undone by what a guest got through', () => {
+  it('an answer to a guest outweighs records that disagree', () => {
     const proven = { ...guest, small: answered, full: answered };
     expect(
       says((facts) => {
@@ -399,12 +399,12 @@ describe('what works', () => {
     ).toMatch(/^works: the guest has an answer .*; but ip: records/);
   });
 
-  it('moves once without being taken for two', () => {
+  it('a single move is not taken for two owners', () => {
     const events = [vtep(2), vtep(3), vtep(2)].map((behind, n) => change(n, behind));
     says((facts) => (facts.daemon.account = account({ events })));
   });
 
-  it('needs neither daemon nor directory where somebody else fills the tables', () => {
+  it('needs neither daemon nor directory if another program fills the tables', () => {
     expect(
       says((facts) => {
         unserved(facts);
@@ -428,7 +428,7 @@ describe('what works', () => {
   });
 });
 
-describe('what came through refutes what silence suggests', () => {
+describe('an answer outweighs silent probes', () => {
   const filtered = (facts: Facts): void => {
     if (facts.underlay) Object.assign(facts.underlay, { small: nobody, full: nobody });
     facts.directory.vteps = new Map([
@@ -449,7 +449,7 @@ describe('what came through refutes what silence suggests', () => {
     ],
     ['ICMP, and no neighbour of the VTEP', (facts) => delete facts.underlay?.neighbour?.lladdr],
     ['only large ICMP', (facts) => Object.assign(facts.underlay ?? {}, { small: answered })],
-  ])('a guest with its answer: %s is filtered', (_, more) => {
+  ])('with an answer to a guest: %s is filtered', (_, more) => {
     const facts = spoiled(filtered);
     more(facts);
     facts.guest = { ...guest, small: answered, full: answered };
@@ -458,13 +458,13 @@ describe('what came through refutes what silence suggests', () => {
     expect(findings.filter(({ level }) => level === 'bad' || level === 'warn')).toEqual([]);
   });
 
-  it('is a record that nobody is told to overwrite, for want of an answer to ping', () => {
+  it('without an answer to ping no command to overwrite the record is suggested', () => {
     const { verdict } = explain(spoiled(filtered));
     expect(verdict).toMatchObject({ works: true, cause: 'vtep_unreachable' });
     expect(verdict.next).toBe(`missd explain 100 ${ADDRESS} --netns h1 --from <GUEST-NETNS>`);
   });
 
-  it('is a frame out of the tunnel, too, if it came lately', () => {
+  it('a recent frame out of the tunnel counts as an answer, too', () => {
     const recently = spoiled(filtered);
     heardFrom(recently, 2000);
     expect(explain(recently).verdict).not.toHaveProperty('cause');
@@ -477,7 +477,7 @@ describe('what came through refutes what silence suggests', () => {
     expect(explain(lost).verdict).toMatchObject({ works: false, cause: 'wrong_vtep' });
   });
 
-  it('is a local guest that its bridge took for a remote one', () => {
+  it('a local guest that the bridge had learned behind the tunnel', () => {
     const facts = spoiled(silent);
     facts.expected = { mac: MAC, vtep: vtep(1), router: false, source: record };
     facts.device.heard = [{ mac: mac(9), port: 'g2', ago: 10 }];

@@ -9,7 +9,7 @@ import { record, spoiled, talked } from './facts.ts';
 const plain = paletteFor({}, {});
 const coloured = paletteFor({ isTTY: true }, {});
 
-it('fits into 80 columns, but for the command to copy', () => {
+it('fits into 80 columns, except for the command to copy', () => {
   const explanation = explain(
     spoiled((facts) => (facts.directory.users = [{ ip: '20.0.0.3', vtep: vtep(3) }])),
   );
@@ -19,7 +19,7 @@ it('fits into 80 columns, but for the command to copy', () => {
   expect(lines.at(-2)).toBe(`next:    ${explanation.verdict.next ?? ''}`);
 });
 
-it('says the same in colour as without', () => {
+it('has the same text with and without colour', () => {
   const explanation = explain(talked());
   const text = screen(explanation, coloured, 80);
   const bare = stripVTControlCharacters(text);
@@ -27,7 +27,7 @@ it('says the same in colour as without', () => {
   expect(bare).toBe(screen(explanation, plain, 80));
 });
 
-it('lets no record steer a terminal', () => {
+it('escapes control characters of records', () => {
   const evil = { ...record, value: '\x1b]0;owned\x07 x', malformed: 'syntax' as const };
   const text = screen(explain(spoiled((facts) => (facts.directory.records = [evil]))), plain, 80);
   expect(text).toMatch(/^[\n -~]+$/);

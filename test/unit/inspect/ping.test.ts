@@ -52,7 +52,7 @@ test.each([
   expect(parsePing(stdout, stderr)).toEqual(expected);
 });
 
-test('neighbours, with their ages where the kernel tells', () => {
+test('neighbours, with their ages if the kernel tells', () => {
   const text =
     '[{"dst":"10.99.0.7","dev":"eth0","used":1,"confirmed":61,"updated":2,"probes":4,"state":["FAILED"]}]';
   expect(parseNeighbours(text)).toEqual([

@@ -28,7 +28,7 @@ beforeEach(() => {
 });
 
 describe('a device', () => {
-  it('is one missd’s, until that gives it back', () => {
+  it('has one missd until that missd releases it', () => {
     const first = lock();
     expect(isOurs(first)).toBe(true);
     const second = lock();
@@ -40,7 +40,7 @@ describe('a device', () => {
   });
 
   it.each(['listening', 'datagram'] as const)(
-    'is served although somebody else has its name (%s), and by one missd only',
+    'is served although another program has its name (%s), and by one missd only',
     (kind) => {
       names.bind(PLAIN, kind, NOBODY);
       names.bind(`${PLAIN}/0123456789abcdef`, kind, NOBODY);
@@ -54,19 +54,19 @@ describe('a device', () => {
     },
   );
 
-  it('is the missd’s of an earlier release, which binds a name and does not listen', () => {
+  it('stays with a missd of an earlier release, which binds a name and does not listen', () => {
     names.bind(PLAIN, 'datagram', OWN);
     expect(lock()).toMatchObject({ by: { name: PLAIN } });
     missds = false;
     expect(isOurs(lock())).toBe(true);
   });
 
-  it('is not an earlier release’s, which refuses where the name is taken', () => {
+  it('is refused by an earlier release, which finds the name taken', () => {
     lock();
     expect(names.bind(PLAIN, 'datagram', OWN)).toBe(false);
   });
 
-  it('is left to an earlier release that began at the same moment', () => {
+  it('is left to an earlier release that starts at the same moment', () => {
     names.onLock = (name) => {
       if (!name.startsWith(`${PLAIN}/`)) return;
       names.onLock = () => undefined;
@@ -76,7 +76,7 @@ describe('a device', () => {
     expect(names.list('')).toMatchObject([{ name: PLAIN }]);
   });
 
-  it.each([1, 2, 3, 4, 5, 6])('is one missd’s where another begins after step %i of it', (step) => {
+  it.each([1, 2, 3, 4, 5, 6])('has one missd if another one starts after step %i', (step) => {
     const locks: DeviceLock[] = [];
     let steps = 0;
     names.onLock = () => {
@@ -96,7 +96,7 @@ describe('a device', () => {
     expect(isOurs(lock())).toBe(true);
   });
 
-  it('is locked by name alone where the kernel cannot tell owners', () => {
+  it('is locked by name alone if the kernel does not tell owners', () => {
     names.failure = new Error('no unix_diag');
     const first = lock();
     expect(isOurs(first)).toBe(true);
@@ -115,13 +115,13 @@ describe('the holder of a name', () => {
     expect(holders.isMissd(socket)).toBe(false);
   });
 
-  it('may be a missd where it cannot be seen', () => {
+  it('may be a missd if it is not visible', () => {
     const holders = new LockHolders(() => undefined);
     expect(holders.describe(socket)).toBe('a process not seen from here (uid 65534)');
     expect(holders.isMissd(socket)).toBe(true);
   });
 
-  it('is looked for once', () => {
+  it('is searched for once', () => {
     let looks = 0;
     const holders = new LockHolders(() => {
       looks++;

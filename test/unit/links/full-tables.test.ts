@@ -28,7 +28,7 @@ function watched() {
   };
 }
 
-describe('a neighbour table that is full', () => {
+describe('a full neighbour table', () => {
   test('refusals before the start are not reported', () => {
     const { namespace, told, tick } = watched();
     namespace.neighbourTables.set(4, at(1224));

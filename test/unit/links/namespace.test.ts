@@ -106,21 +106,24 @@ describe('a host', () => {
     expect(host.missing()).toEqual([]);
   });
 
-  it.each([true, false])('serves what another missd did as soon as it can, with --wait %s', async (waits) => {
-    wait = waits;
-    namespace.names.bind(`missd/device/${VXLAN}/1`, 'listening', 0);
-    await serve(vxlanLink(VXLAN, true));
-    expect(names()).toEqual([]);
-    expect(types()).toContain('taken');
-    expect(host.awaited()).toEqual(waits ? ['vx@own'] : []);
-    // Of no use to anybody until then.
-    expect(host.lacking()).toEqual(['vx@own']);
-    expect(host.claim()).toEqual([]);
-    namespace.names.close(`missd/device/${VXLAN}/1`, 'listening');
-    expect(host.claim().map(({ type }) => type)).toContain('served');
-    expect(names()).toEqual(['vx']);
-    expect(host.lacking()).toEqual([]);
-  });
+  it.each([true, false])(
+    'serves another missd’s devices as soon as they are free, with --wait %s',
+    async (waits) => {
+      wait = waits;
+      namespace.names.bind(`missd/device/${VXLAN}/1`, 'listening', 0);
+      await serve(vxlanLink(VXLAN, true));
+      expect(names()).toEqual([]);
+      expect(types()).toContain('taken');
+      expect(host.awaited()).toEqual(waits ? ['vx@own'] : []);
+      // Of no use to anybody until then.
+      expect(host.lacking()).toEqual(['vx@own']);
+      expect(host.claim()).toEqual([]);
+      namespace.names.close(`missd/device/${VXLAN}/1`, 'listening');
+      expect(host.claim().map(({ type }) => type)).toContain('served');
+      expect(names()).toEqual(['vx']);
+      expect(host.lacking()).toEqual([]);
+    },
+  );
 
   it('serves a device although another program holds a name of its lock, and reports the owner', async () => {
     namespace.names.bind(`missd/device/${VXLAN}`, 'datagram', 65_534);
@@ -142,7 +145,7 @@ describe('a host', () => {
     expect(host.missing()).toEqual([]);
   });
 
-  it('takes an ifindex with another VNI for a new device, even without the removal event of the first', async () => {
+  it('treats an ifindex with another VNI as a new device, even without a removal event', async () => {
     await serve(vxlanLink(VXLAN, true));
     const [first] = host.devices();
     namespace.setLink(vxlanLink(VXLAN, true, { vni: 200 }));
@@ -155,7 +158,7 @@ describe('a host', () => {
     expect(host.devices().map(({ vni }) => vni)).toEqual([200]);
   });
 
-  it('serves the other links when one fails, and that one later', async () => {
+  it('serves the other links if one fails, and the failed link later', async () => {
     const lock = namespace.lock.bind(namespace);
     namespace.lock = (name, kind) => {
       if (name.includes(`/${VXLAN}/`)) throw new Error('broken');
@@ -171,7 +174,7 @@ describe('a host', () => {
     expect(types().filter((type) => type === 'served')).toHaveLength(2);
   });
 
-  it('gives back a lock that breaks half-way, and so can have it at the next try', async () => {
+  it('releases a lock that fails half-way, and takes it at the next attempt', async () => {
     const look = namespace.namedSockets.bind(namespace);
     let looks = 0;
     namespace.namedSockets = (prefix) => {
@@ -185,7 +188,7 @@ describe('a host', () => {
     expect(names()).toEqual(['vx']);
   });
 
-  it('ends without a device only at start', async () => {
+  it('ends the daemon without a device only at start', async () => {
     const failures: string[] = [];
     const bad = { ...vxlanLink(VXLAN, true), vxlan: { ...vxlanLink(VXLAN, true).vxlan, external: true } };
     await serve(bad);
@@ -215,7 +218,7 @@ describe('a host', () => {
     expect(failures).toHaveLength(1);
   });
 
-  it('follows devices as they come and go', async () => {
+  it('follows added and removed devices', async () => {
     await serve();
     namespace.setLink(vxlanLink(VXLAN, true));
     expect(names()).toEqual(['vx']);
@@ -225,7 +228,7 @@ describe('a host', () => {
     expect(types().slice(-2)).toEqual(['served', 'gone']);
   });
 
-  it('says when the kernel emptied a device, and when it can be written to again', async () => {
+  it('reports when the kernel emptied a device, and when it can be written again', async () => {
     const served = vxlanLink(VXLAN, true);
     await serve(served);
     events = [];
@@ -235,7 +238,7 @@ describe('a host', () => {
     expect(types()).toEqual(['emptied', 'up', 'emptied']);
   });
 
-  it('says when a device becomes the port of another bridge, or of none', async () => {
+  it('reports when a device becomes the port of another bridge, or of none', async () => {
     const served = vxlanLink(VXLAN, true);
     await serve(served);
     events = [];
@@ -244,7 +247,7 @@ describe('a host', () => {
     expect(types()).toEqual(['bridged', 'bridged']);
   });
 
-  it('serves a refused device as soon as the reason is gone', async () => {
+  it('serves a refused device when the reason has ended', async () => {
     const bridge = link('br0', BRIDGE, { kind: 'bridge', bridge: { vlanFiltering: true } });
     await serve(bridge, vxlanLink(VXLAN, true));
     expect(names()).toEqual([]);
@@ -252,7 +255,7 @@ describe('a host', () => {
     expect(names()).toEqual(['vx']);
   });
 
-  it('takes for its own what its devices and interfaces have', async () => {
+  it('has the addresses of its devices and interfaces as its own', async () => {
     namespace.addressTable = [{ ifindex: 4, ip: vtep(7) }];
     await serve(vxlanLink(VXLAN, true));
     expect([HERE, vtep(7), vtep(8)].map(host.isOwnVtep)).toEqual([true, true, false]);
@@ -265,7 +268,7 @@ describe('a host', () => {
     expect(host.isOwnVtep(vtep(8))).toBe(false);
   });
 
-  it('takes of link-local addresses only those of the interface that its devices’ packets leave by', async () => {
+  it('has only those link-local addresses of the interface that its devices’ packets leave by', async () => {
     const [under, other] = [40, 41];
     const vxlan = vxlanLink(VXLAN, true);
     await serve({ ...vxlan, vxlan: { ...vxlan.vxlan, link: under } });
@@ -289,7 +292,7 @@ describe('a host', () => {
     expect(host.isOwnVtep('fe80::99:1')).toBe(false);
   });
 
-  it('tells of an address that guests asked for', async () => {
+  it('reports an address that guests asked for', async () => {
     await serve(vxlanLink(VXLAN, true));
     const [device] = host.devices();
     device?.tables.setNeighbour(
@@ -322,7 +325,7 @@ describe('a host', () => {
     expect(device?.isBroadcast(broadcast)).toBe(false);
   });
 
-  it('reads all again after an overrun of links, and keeps what it serves', async () => {
+  it('reads all links again after an overrun, and keeps the served devices', async () => {
     await serve(vxlanLink(VXLAN, true));
     const [device] = host.devices();
     namespace.linkTable.delete(GUEST);

@@ -12,14 +12,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('a path that leads in a circle is a reason to wait, and ends nothing', () => {
+it('a circular symbolic link is a reason to wait, not an error', () => {
   const loop = join(mkdtempSync(join(tmpdir(), 'missd-presence-')), 'loop');
   symlinkSync(loop, loop);
   expect(identify(loop).reason).toContain('ELOOP');
   expect(identify(`${loop}-none`)).toEqual({ reason: 'does not exist' });
 });
 
-it('a path that cannot be looked at for a while names what it named before', async () => {
+it('a path that cannot be read for a while keeps its namespace', async () => {
   const unknown = { reason: 'cannot be looked at (EACCES)', unknown: true };
   const looks: (Presence & { unknown?: boolean })[] = [
     unknown,

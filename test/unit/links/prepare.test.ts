@@ -12,13 +12,13 @@ beforeEach(() => {
 });
 
 describe('a device that the host routes through', () => {
-  it('is asked for by the neighbour table, in both families, and it is said', () => {
+  it('gets app_solicit in both families, with a log line', () => {
     prepare(world.device(vxlanLink(ROUTED, false)), [], world.log);
     expect(probes()).toEqual([3, 3]);
     expect(said()).toMatch(/set app_solicit 3 for IPv4.*\s.*set app_solicit 3 for IPv6/s);
   });
 
-  it('keeps a number that somebody has set', () => {
+  it('keeps a value that an operator has set', () => {
     world.kernel.setAppSolicit(ROUTED, 6, 5);
     prepare(world.device(vxlanLink(ROUTED, false)), [], world.log);
     expect(probes()).toEqual([3, 5]);
@@ -38,7 +38,7 @@ describe('a device that the host routes through', () => {
     expect(probes()).toEqual([3, 3]);
   });
 
-  it('and refuses the setting is served all the same, with a word', () => {
+  it('and refuses the setting is served, with a log line', () => {
     world.kernel.setAppSolicit = () => {
       throw new Error('EPERM');
     };
@@ -57,7 +57,7 @@ describe('a device in a bridge', () => {
   });
 });
 
-it('two devices of one VNI are both served, with a word', () => {
+it('two devices of one VNI are both served, with a log line', () => {
   const [one, other] = [world.device(), world.device(vxlanLink(ROUTED, false))];
   prepare(other, [one, other], world.log);
   expect(said()).toContain('vr@test has VNI 100 as vx@test has: both follow the same records');

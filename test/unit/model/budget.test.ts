@@ -27,17 +27,17 @@ const busiest = (times: readonly number[]): number => {
 };
 
 describe('the budget of a port', () => {
-  it('lets addresses that exist pass without end', () => {
+  it('does not limit known addresses', () => {
     expect(ask(new Budget(RATE, 0), 1_000, () => false, 1)).toHaveLength(256_000);
   });
 
-  it('lets no more unknown ones pass in any second than the rate, and nearly as many in the long run', () => {
+  it('admits at most the rate of unknown addresses in any second, and nearly as many on average', () => {
     const lookups = ask(new Budget(RATE, 0), 20_000, () => true);
     expect(busiest(lookups)).toBeLessThanOrEqual(RATE);
     expect(lookups.length).toBeGreaterThan(0.7 * RATE * 20);
   });
 
-  it('keeps to that whatever the rate, the pace and the share of unknown ones', () => {
+  it('keeps the limit at any rate, pace and share of unknown addresses', () => {
     const rate = fc.integer({ min: 4, max: 100_000 });
     const quota = fc.integer({ min: 1, max: 10 });
     fc.assert(
@@ -57,7 +57,7 @@ describe('the budget of a port', () => {
     );
   });
 
-  it('has no more outstanding than it could pay for', () => {
+  it('has no more questions outstanding than the budget covers', () => {
     const budget = new Budget(RATE, 0);
     let held = 0;
     for (let allowed = budget.allowance(256, 0); allowed > 0; allowed = budget.allowance(256, 0))
@@ -65,7 +65,7 @@ describe('the budget of a port', () => {
     expect(held).toBe(budget.capacity);
   });
 
-  it('says when it may go on, and may then', () => {
+  it('tells when the port may go on, and admits its questions then', () => {
     const budget = new Budget(RATE, 0);
     ask(budget, 1_000, () => true, 1);
     const wait = budget.readyIn(256);

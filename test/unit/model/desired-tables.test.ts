@@ -13,7 +13,7 @@ const step = fc.oneof(
 );
 
 describe('HeldTables', () => {
-  it('knows users and sources as a model does that looks everything up', () => {
+  it('has the same users and sources as a model without indexes', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const tables = new DesiredTables();
@@ -68,14 +68,14 @@ describe('HeldTables', () => {
     expect([...tables.neighbours.keys()]).toEqual([ip(2), ip(3), ip(1)]);
   });
 
-  it('remembers the last addresses of a MAC past their entries, newest first', () => {
+  it('remembers the last addresses of a MAC after their entries, newest first', () => {
     const tables = new DesiredTables();
     for (const n of [1, 2, 3, 4, 5, 2]) tables.remember(mac(1), ip(n));
     expect(tables.addressesOf(mac(1))).toEqual([ip(2), ip(5), ip(4), ip(3)]);
     expect(tables.addressesOf(mac(2))).toEqual([]);
   });
 
-  it('forgets a probation with the neighbour, not with its being checked', () => {
+  it('ends a stale probe with the neighbour, not at a check of its record', () => {
     const tables = new DesiredTables();
     const neighbour = { ip: ip(1), mac: mac(1), source: { kind: 'ip' as const, name: ip(1) } };
     tables.setNeighbour({ ...neighbour, checkedAt: 0, usedAt: 0 });

@@ -38,7 +38,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe('what missd has set', () => {
+describe('a setting that missd has changed', () => {
   it('is undone, also by another process, and its file is removed', () => {
     serve(routed);
     serve(port(0));
@@ -52,13 +52,13 @@ describe('what missd has set', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('is known to the next daemon, which finds its own values', () => {
+  it('is known to the next daemon, which finds the changed value', () => {
     serve(routed);
     expect(serve(routed).settings.undo(world.kernel, routed)).toHaveLength(2);
     expect(probes()).toEqual([0, 0]);
   });
 
-  it('stays where the number was changed since, or the port is of another bridge', () => {
+  it('stays if it was changed since, or the port belongs to another bridge', () => {
     const { settings } = serve(routed);
     world.kernel.setAppSolicit(ROUTED, 4, 5);
     settings.undo(world.kernel, routed);
@@ -69,7 +69,7 @@ describe('what missd has set', () => {
     }
   });
 
-  it('is not what an operator had set before', () => {
+  it('is not undone if an operator had set the same value', () => {
     for (const family of [4, 6] as const) world.kernel.setAppSolicit(ROUTED, family, 3);
     serve(routed).settings.undo(world.kernel, routed);
     expect(probes()).toEqual([3, 3]);
@@ -84,7 +84,7 @@ describe('what missd has set', () => {
     expect(probes()).toEqual([3, 3]);
   });
 
-  it('is known for as long as the process lives where it cannot be written down, with a word', () => {
+  it('is kept in memory if the file cannot be written, with a log line', () => {
     rmSync(folder, { recursive: true });
     const device = serve(routed);
     expect(world.lines.join('')).toContain('a flush after a restart cannot undo app_solicit: ENOENT');

@@ -12,19 +12,19 @@ describe('familyOf', () => {
     return { family: familyOf(link, world.kernel), world };
   };
 
-  it('is what an address of the device says, and nothing is asked', () => {
+  it('is the family of the device’s addresses, without a request', () => {
     const { kernel } = new World();
     expect(familyOf(vxlanLink(VXLAN, true), kernel)).toBe(4);
     expect(familyOf(vxlanLink(VXLAN, true, { local: 'fd99::1', ipv6: true }), kernel)).toBe(6);
     expect(kernel.written).toEqual([]);
   });
 
-  it('is IPv6 where the kernel would take such a VTEP', () => {
+  it('is IPv6 if the kernel accepts such a VTEP', () => {
     expect(asked('ENOENT').family).toBe(6);
     expect(asked('EEXIST').family).toBe(6);
   });
 
-  it('is IPv4 where the kernel would not, or the device is gone again', () => {
+  it('is IPv4 if the kernel refuses it, or the device is gone', () => {
     expect(asked('EAFNOSUPPORT').family).toBe(4);
     expect(asked('ENODEV').family).toBe(4);
     expect(asked('EAFNOSUPPORT').world.kernel.fdbOf(VXLAN)).toEqual([]);

@@ -17,7 +17,7 @@ beforeEach(() => {
 const dropped = async (): Promise<number[]> => (await limits.dropped()).map(([, count]) => count);
 
 describe('limits', () => {
-  it('are told to the kernel once, and taken back where nothing replicates and at the end', async () => {
+  it('are written to the kernel once, and removed without replication and at the end', async () => {
     const { kernel } = world;
     await limits.keep([device], [device]);
     await limits.keep([device], [device]);
@@ -37,14 +37,14 @@ describe('limits', () => {
     expect(kernel.broadcastLimit).toBeUndefined();
   });
 
-  it('of a predecessor are removed once where nothing replicates', async () => {
+  it('of an earlier daemon are removed once without replication', async () => {
     await limits.keep([], [device]);
     await limits.keep([], [device]);
     expect(world.kernel.broadcastLimits).toBe(1);
     expect(await dropped()).toEqual([]);
   });
 
-  it('count what was dropped, also under rules that were replaced', async () => {
+  it('count dropped packets, also those of replaced rules', async () => {
     const { kernel } = world;
     await limits.keep([device], [device]);
     expect(await dropped()).toEqual([0]);
@@ -55,7 +55,7 @@ describe('limits', () => {
     expect(await dropped()).toEqual([9, 0]);
   });
 
-  it('are told again when somebody took them away, whether or not anybody reads the count', async () => {
+  it('are written again when they were removed, with or without a scrape', async () => {
     const { kernel } = world;
     await limits.keep([device], [device]);
     kernel.broadcastDrops.set(VXLAN, 7);
@@ -71,7 +71,7 @@ describe('limits', () => {
     expect(await dropped()).toEqual([7]);
   });
 
-  it('that the kernel cannot keep are said once, and shown', async () => {
+  it('that the kernel refuses are logged once, and shown', async () => {
     const { kernel } = world;
     kernel.broadcastLimitFailure = 'nft: not found';
     await limits.keep([], [device]);
@@ -91,7 +91,7 @@ describe('limits', () => {
     expect(limits.unlimited).toBe(0);
   });
 
-  it('are none for a device off a bridge, where nobody broadcasts but the host', async () => {
+  it('do not exist for a routed device, on which only the host broadcasts', async () => {
     device.link = { ...device.link, master: 0 };
     delete device.link.bridgePort;
     await limits.keep([device], [device]);
@@ -100,7 +100,7 @@ describe('limits', () => {
 });
 
 describe('the table', () => {
-  it('lets ARP pass where the device answers it, and nowhere else', () => {
+  it('passes ARP only if the device answers it', () => {
     const limit = { groups: GROUPS, rate: 200, portRate: 50 };
     const both = broadcastRuleset({
       ...limit,
@@ -114,7 +114,7 @@ describe('the table', () => {
     expect(broadcastRuleset({ ...limit, devices: [{ ifindex: 6, proxy: false }] })).not.toContain('arp');
   });
 
-  it('is read as nft lists it', () => {
+  it('is parsed from the output of nft', () => {
     const listed = `table bridge missd_broadcast {
 	counter dropped5 {
 		packets 12 bytes 600

@@ -37,7 +37,7 @@ const offend = async (): Promise<void> => {
 };
 
 describe('a port that floods', () => {
-  it('is named once it has gone far beyond its budget', async () => {
+  it('is limited when it has far exceeded its budget', async () => {
     const asking = new Asking();
     const named: number[] = [];
     asking.admission.onExcess = (_, { port }) => void named.push(port);
@@ -50,7 +50,7 @@ describe('a port that floods', () => {
     expect(new Set(named)).toEqual(new Set([GUEST]));
   });
 
-  it('is held back in the kernel for seconds, unheard by the tap meanwhile', async () => {
+  it('is limited in the kernel for seconds, and muted in the tap meanwhile', async () => {
     await offend();
     expect(ports()).toEqual([GUEST]);
     expect([...world.mutedTaps]).toEqual([GUEST]);
@@ -63,7 +63,7 @@ describe('a port that floods', () => {
     expect(throttle.count).toBe(1);
   });
 
-  it('is passed over before the kernel holds it back and until it does not any more', async () => {
+  it('is muted from before the kernel’s limit until after it', async () => {
     const mutedTaps: number[][] = [];
     world.kernel.onThrottle = () => void mutedTaps.push([...world.mutedTaps]);
     await offend();
@@ -71,7 +71,7 @@ describe('a port that floods', () => {
     expect(mutedTaps).toEqual([[GUEST], [GUEST]]);
   });
 
-  it('is heard again where the kernel could, and cannot any more', async () => {
+  it('is unmuted when the kernel refuses the limit later', async () => {
     await offend();
     world.kernel.throttleFailure = 'nft: killed';
     await pass(60, LOOKUP_RATE / 10);
@@ -80,7 +80,7 @@ describe('a port that floods', () => {
     expect(questionsOf(device).throttled).toBeUndefined();
   });
 
-  it('stays so while it goes on, without a gap', async () => {
+  it('stays limited while it floods, without a gap', async () => {
     await offend();
     await pass(60, LOOKUP_RATE / 10);
     expect(ports()).toEqual([GUEST]);
@@ -89,7 +89,7 @@ describe('a port that floods', () => {
     expect(ports()).toEqual([]);
   });
 
-  it('is let go with its device, and when the daemon ends', async () => {
+  it('is no longer limited when its device is removed or the daemon ends', async () => {
     await offend();
     throttle.forget(device);
     await turns();
@@ -101,7 +101,7 @@ describe('a port that floods', () => {
     expect(ports()).toEqual([]);
   });
 
-  it('is let go of by the kernel after the sockets of the namespace were closed, too', async () => {
+  it('is also unlimited in the kernel after the sockets of the namespace were closed', async () => {
     await offend();
     device.namespace.muteTap = () => {
       throw new Error('the namespace is closed');
@@ -110,7 +110,7 @@ describe('a port that floods', () => {
     expect(ports()).toEqual([]);
   });
 
-  it('is left to user space where the kernel cannot, which is said once', async () => {
+  it('is left to user space if the kernel refuses the limit, with one log line', async () => {
     world.kernel.throttleFailure = 'nft: not found';
     await offend();
     await offend();
@@ -120,7 +120,7 @@ describe('a port that floods', () => {
     expect(world.lines.filter((line) => line.includes('nft: not found'))).toHaveLength(1);
   });
 
-  it('is held back after all where the kernel could not for a while', async () => {
+  it('is limited later if the kernel refused for a while', async () => {
     world.kernel.throttleFailure = 'nft: table is busy';
     await offend();
     expect(throttle.size).toBe(0);
@@ -132,7 +132,7 @@ describe('a port that floods', () => {
     expect(ports()).toEqual([GUEST]);
   });
 
-  it('that is not known cannot be held back', async () => {
+  it('that is unknown is not limited', async () => {
     throttle.offend(device, new PortLane(-1, LOOKUP_RATE, world.time));
     await turns();
     expect(ports()).toEqual([]);
@@ -140,19 +140,19 @@ describe('a port that floods', () => {
 });
 
 describe('the kernel', () => {
-  it('is asked at the begin to remove what a predecessor left, once a namespace', async () => {
+  it('removes the table of an earlier daemon at start, once a namespace', async () => {
     throttle.begin(device);
     await turns();
     expect(world.kernel.throttles).toBe(1);
   });
 
-  it('is given the table whole, or none', () => {
+  it('gets the whole table or none', () => {
     expect(ruleset([], 200)).toBeUndefined();
     expect(ruleset([{ port: 7, seconds: 9.2 }], 200)).toContain('elements = { 7 timeout 10s }');
   });
 });
 
-it('is tried again, but not at once, where nft could not be started', async () => {
+it('is tried again later if nft could not be started', async () => {
   const told = world.kernel.throttles;
   world.kernel.throttleFailure = new NftBusy('nft cannot be started: EMFILE');
   for (let n = 0; n < 10; n++) await offend();

@@ -71,7 +71,7 @@ describe('preload', () => {
   });
 
   it.each([true, false])(
-    'lets the mac: record decide, gone through before the ip: record or behind it (%s)',
+    'lets the mac: record decide, read before or after the ip: record (%s)',
     async (first) => {
       if (first) world.directory.set(VNI, 'mac', mac(1), vtep(3));
       endpoint(1);
@@ -81,7 +81,7 @@ describe('preload', () => {
     },
   );
 
-  it('waits for what a predecessor left to be compared, and tries again where the directory does not answer', async () => {
+  it('waits until adopted entries are compared, and tries again if the directory does not answer', async () => {
     endpoint(1);
     device.verified = false;
     await world.tick();
@@ -95,7 +95,7 @@ describe('preload', () => {
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
   });
 
-  it('writes a new record at once, and leaves those that are held to the keeper', async () => {
+  it('writes a new record at once, and leaves held entries to the reconciler', async () => {
     endpoint(1);
     await world.tick();
     endpoint(2);
@@ -108,7 +108,7 @@ describe('preload', () => {
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
   });
 
-  it('does not keep what was deleted while it was being written', async () => {
+  it('removes an entry whose record was deleted during the write', async () => {
     await world.tick();
     endpoint(1);
     world.directory.hold();
@@ -120,7 +120,7 @@ describe('preload', () => {
     expect(world.neighbours(device)).toEqual({});
   });
 
-  it('goes through everything again after a gap, and nothing is ever idle', async () => {
+  it('reads everything again after a gap, and no entry ever becomes idle', async () => {
     endpoint(1);
     await world.tick();
     endpoint(2);
@@ -156,7 +156,7 @@ describe('routes', () => {
     expect(world.fdb(device)).toEqual({ [mac(2)]: vtep(2) });
   });
 
-  it('follows leases that come, change and go', async () => {
+  it('follows new, changed and deleted leases', async () => {
     lease(NET, 2);
     await world.tick();
     lease('10.20.3.0/24', 3);
@@ -171,7 +171,7 @@ describe('routes', () => {
     expect(world.neighbours(device)).toEqual({ '10.20.3.0': mac(3) });
   });
 
-  it('keeps routes for as long as their neighbours are kept by the grace', async () => {
+  it('keeps routes as long as the grace keeps their neighbours', async () => {
     for (let n = 1; n <= 20; n++) lease(`10.21.${n}.0/24`, n);
     await world.tick();
     expect(Object.keys(routes())).toHaveLength(20);
@@ -184,7 +184,7 @@ describe('routes', () => {
     expect(Object.keys(routes())).toHaveLength(20);
   });
 
-  it('restores what was taken away, and leaves a foreign route of the same prefix, which it reports', async () => {
+  it('restores deleted routes, and leaves and reports a foreign route of the same prefix', async () => {
     lease(NET, 2);
     lease('10.20.3.0/24', 3);
     world.kernel.routeTable.push({ ifindex: 3, cidr: '10.20.3.0/24', protocol: 4 });
@@ -196,7 +196,7 @@ describe('routes', () => {
     expect(world.counters.conflicts.foreign_route).toBe(2);
   });
 
-  it('writes none to a lease that covers this host, or the VTEP it names', async () => {
+  it('writes no route for a lease that covers this host or the lease’s VTEP', async () => {
     world.assigned.add('10.20.2.77');
     lease(NET, 2);
     lease('10.99.0.0/24', 3, vtep(3));
@@ -206,7 +206,7 @@ describe('routes', () => {
     expect(world.counters.conflicts.lease_covers_host).toBe(2);
   });
 
-  it('is never idle', async () => {
+  it('never become idle', async () => {
     lease(NET, 2);
     await world.tick();
     world.time += 100 * 3_600_000;
@@ -214,7 +214,7 @@ describe('routes', () => {
     expect(world.neighbours(device)).toEqual({ [GATEWAY]: mac(2) });
   });
 
-  it('of a predecessor go where the strategy is another, once its entries are compared', async () => {
+  it('of an earlier daemon with another strategy are removed after its entries are compared', async () => {
     const other = world.device(vxlanLink(VXLAN, false));
     other.verified = false;
     world.kernel.routeTable.push({ ifindex: VXLAN, cidr: NET, gateway: GATEWAY, protocol: 77 });

@@ -33,7 +33,7 @@ describe('an entry with a MAC of its own', () => {
     world.hold(device, 2);
   });
 
-  it('is withdrawn when its FDB entry has not forwarded for long; an entry that has forwarded stays', async () => {
+  it('is removed when its FDB entry has not forwarded for the idle time; an entry that has forwarded stays', async () => {
     world.time += (IDLE - 1) * SECONDS;
     world.kernel.use(VXLAN, mac(1));
     await auditAfter(2);
@@ -42,14 +42,14 @@ describe('an entry with a MAC of its own', () => {
     expect(world.corrections()).toEqual({ idle: 2 });
   });
 
-  it('is used when it is asked for', async () => {
+  it('counts as used when a guest asks for it', async () => {
     world.time += IDLE * SECONDS;
     world.endpoint(device, ip(2), mac(2), vtep(2));
     await auditAfter(1);
     expect(addresses()).toEqual([ip(2)]);
   });
 
-  it('is not kept by being checked', async () => {
+  it('does not count as used by a check of its record', async () => {
     for (let minute = 0; minute <= IDLE / 60; minute++) {
       world.time += 59 * SECONDS;
       await world.pass(1);
@@ -58,7 +58,7 @@ describe('an entry with a MAC of its own', () => {
     expect(addresses()).toEqual([]);
   });
 
-  it('of an FDB entry alone goes likewise', async () => {
+  it('of an FDB entry alone is removed in the same way', async () => {
     const source = { kind: 'mac' as const, name: mac(9) };
     install([{ device, answer: { mac: mac(9), vtep: vtep(3), router: false, source } }], world.deps);
     await auditAfter(IDLE + 1);
@@ -67,7 +67,7 @@ describe('an entry with a MAC of its own', () => {
 });
 
 describe('bridged addresses that share a MAC', () => {
-  it('go where no guest was seen to ask for them', async () => {
+  it('are removed if no guest asked for them', async () => {
     world = new ReconcileWorld();
     device = world.device();
     for (const n of [1, 2, 3]) world.endpoint(device, ip(n), mac(1), vtep(2));
@@ -103,12 +103,12 @@ describe('routed addresses that share a MAC', () => {
     await auditAfter(IDLE + 1);
   });
 
-  it('become STALE on trial, and go on forwarding', () => {
+  it('become STALE as a probe, and go on forwarding', () => {
     expect([1, 2, 3].map(state)).toEqual([NUD_STALE, NUD_STALE, NUD_STALE]);
     expect(world.kernel.neighboursOf(ROUTED)[0]?.flags).toBe(NTF_EXT_LEARNED);
   });
 
-  it('are withdrawn with their row when they stay unused', async () => {
+  it('are removed with their row when they stay STALE', async () => {
     become(2, NUD_REACHABLE);
     await auditAfter(IDLE / 2);
     expect(addresses()).toEqual([ip(2)]);
@@ -116,12 +116,12 @@ describe('routed addresses that share a MAC', () => {
     expect(device.tables.staleProbes.size).toBe(0);
   });
 
-  it('are not repaired as long as it lasts', async () => {
+  it('are not repaired during the probe', async () => {
     await auditAfter(10);
     expect([1, 2, 3].map(state)).toEqual([NUD_STALE, NUD_STALE, NUD_STALE]);
   });
 
-  it('go with their record, row and all', async () => {
+  it('are removed with their record, including the row', async () => {
     world.directory.delete(VNI, 'ip', ip(1));
     await world.changed({ vni: VNI, kind: 'ip', address: ip(1) });
     expect(addresses()).toEqual([ip(2), ip(3)]);
@@ -163,21 +163,21 @@ describe('routed addresses that share a MAC', () => {
     expect([1, 2].map(state)).toEqual([OUR_ROW.state, OUR_ROW.state]);
   });
 
-  it('leave no kernel row on the bridge that would swallow ARP requests', async () => {
+  it('leave no kernel row on a bridge that would block ARP requests', async () => {
     world.kernel.putNeighbour({ ifindex: ROUTED, ip: ip(9), state: NUD_STALE, flags: 0, protocol: 0 });
     joinBridge();
     await world.settled();
     expect(state(9)).toBeUndefined();
   });
 
-  it('do not take an operator’s permanent entry for a sign of use', async () => {
+  it('do not count an operator’s permanent entry as use', async () => {
     become(1, NUD_PERMANENT);
     await auditAfter(10);
     expect(state(1)).toBe(NUD_PERMANENT);
     expect(world.counters.conflicts.overridden).toBeGreaterThan(0);
   });
 
-  it('do not stay STALE when only one is left: its FDB entry shows its use', async () => {
+  it('do not stay STALE when only one is left, whose FDB entry shows its use', async () => {
     for (const n of [2, 3]) {
       world.directory.delete(VNI, 'ip', ip(n));
       await world.changed({ vni: VNI, kind: 'ip', address: ip(n) });
@@ -187,7 +187,7 @@ describe('routed addresses that share a MAC', () => {
     expect(state(1)).toBe(OUR_ROW.state);
   });
 
-  it('left STALE by a predecessor are adopted', async () => {
+  it('left STALE by an earlier daemon are adopted', async () => {
     const successor = world.device(vxlanLink(ROUTED, false));
     world.devices.shift();
     successor.adopted = false;

@@ -23,7 +23,7 @@ describe('a changed ip: record', () => {
     expect(world.kernel.written.map(({ op }) => op)).not.toContain('delete');
   });
 
-  it('with another MAC changes both entries, tells every guest and leaves no old FDB entry', async () => {
+  it('with another MAC changes both entries, announces to every guest and leaves no old FDB entry', async () => {
     world.directory.set(VNI, 'ip', ip(1), `${mac(9)} ${vtep(2)}`);
     await world.changed(ipKey(1));
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(9) });
@@ -32,7 +32,7 @@ describe('a changed ip: record', () => {
     expect([...device.tables.fdb.keys()]).toEqual([mac(9)]);
   });
 
-  it('with another MAC leaves the old FDB entry to those that still use it', async () => {
+  it('with another MAC keeps the old FDB entry for other neighbours', async () => {
     world.endpoint(device, ip(2), mac(1), vtep(2));
     world.directory.set(VNI, 'ip', ip(1), `${mac(9)} ${vtep(2)}`);
     await world.changed(ipKey(1));
@@ -40,7 +40,7 @@ describe('a changed ip: record', () => {
     expect(device.tables.fdb.get(mac(1))?.source).toEqual({ kind: 'ip', name: ip(2) });
   });
 
-  it('with another MAC leaves an old FDB entry that a mac: record still vouches for', async () => {
+  it('with another MAC keeps an old FDB entry that has a mac: record', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(2));
     world.directory.set(VNI, 'ip', ip(1), `${mac(9)} ${vtep(2)}`);
     await world.changed(ipKey(1));
@@ -73,7 +73,7 @@ describe('a changed ip: record', () => {
 });
 
 describe('a deleted ip: record', () => {
-  it('takes the neighbour and then the FDB entry with it', async () => {
+  it('removes the neighbour and then the FDB entry', async () => {
     world.directory.delete(VNI, 'ip', ip(1));
     await world.changed(ipKey(1));
     expect(world.kernel.written.map(({ op, table }) => `${op} ${table}`)).toEqual([
@@ -84,7 +84,7 @@ describe('a deleted ip: record', () => {
     expect(world.corrections()).toEqual({ withdrawn: 1 });
   });
 
-  it('leaves a lease to speak for the address', async () => {
+  it('leaves the address to a lease', async () => {
     world.directory.lease(VNI, '20.0.0.0/24', `${mac(7)} ${vtep(4)}`);
     world.directory.delete(VNI, 'ip', ip(1));
     await world.changed(ipKey(1));
@@ -92,7 +92,7 @@ describe('a deleted ip: record', () => {
     expect(world.fdb(device)).toEqual({ [mac(7)]: vtep(4) });
   });
 
-  it('hands the FDB entry of a shared MAC to another user, with the VTEP of its record', async () => {
+  it('gives the FDB entry of a shared MAC the VTEP of another user’s record', async () => {
     world.endpoint(device, ip(2), mac(1), vtep(3));
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
     world.directory.delete(VNI, 'ip', ip(1));
@@ -104,7 +104,7 @@ describe('a deleted ip: record', () => {
 });
 
 describe('a mac: record', () => {
-  it('that appears moves the MAC, and the ip: record behind it does not move it back', async () => {
+  it('that is new moves the MAC, and a later ip: record does not move it back', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(3));
     await world.changed(macKey(1));
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
@@ -113,7 +113,7 @@ describe('a mac: record', () => {
     expect(device.tables.fdb.get(mac(1))?.source.kind).toBe('mac');
   });
 
-  it('that goes leaves the MAC to the ip: record', async () => {
+  it('that is deleted leaves the MAC to the ip: record', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(3));
     await world.changed(macKey(1));
     world.directory.delete(VNI, 'mac', mac(1));
@@ -122,7 +122,7 @@ describe('a mac: record', () => {
     expect(device.tables.fdb.get(mac(1))?.source).toEqual({ kind: 'ip', name: ip(1) });
   });
 
-  it('that goes leaves the VTEP where the ip: record says the same, and follows that from now on', async () => {
+  it('that is deleted keeps the VTEP if the ip: record names the same, and follows that record from then on', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(2));
     await world.changed(macKey(1));
     world.directory.delete(VNI, 'mac', mac(1));
@@ -132,7 +132,7 @@ describe('a mac: record', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(4) });
   });
 
-  it('that says the endpoint is here takes every address of the MAC', async () => {
+  it('that names this host removes every address of the MAC', async () => {
     world.endpoint(device, ip(2), mac(1), vtep(2));
     world.directory.set(VNI, 'mac', mac(1), HERE);
     await world.changed(macKey(1));
@@ -174,7 +174,7 @@ describe('an endpoint that came to this host', () => {
     expect(world.kernel.getBridgeFdb(BRIDGE, [mac(1)])).toEqual([undefined]);
   });
 
-  it('leaves what the bridge knows of it on the guest port', async () => {
+  it('keeps the bridge’s row on the guest port', async () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1));
     world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${HERE}`);
     await world.changed(ipKey(1));
@@ -183,7 +183,7 @@ describe('an endpoint that came to this host', () => {
 });
 
 describe('a record of an address that is not held', () => {
-  it('that names another host takes the MAC from its old port', async () => {
+  it('that names another host removes the MAC from its old port', async () => {
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(5), 100);
     world.directory.set(VNI, 'ip', ip(5), `${mac(5)} ${vtep(2)}`);
     await world.changed(ipKey(5));
@@ -199,8 +199,8 @@ describe('a record of an address that is not held', () => {
   });
 });
 
-describe('a device that went away', () => {
-  it('is not written to, nor kept for a grace', async () => {
+describe('a removed device', () => {
+  it('is not written to, and has no grace', async () => {
     for (let n = 1; n <= 20; n++) world.endpoint(device, ip(n), mac(n), vtep(2));
     for (let n = 1; n <= 20; n++) world.directory.delete(VNI, 'ip', ip(n));
     world.kernel.written.length = 0;
@@ -214,7 +214,7 @@ describe('a device that went away', () => {
     expect(world.reconciler.guard.active).toEqual([]);
   });
 
-  it('while its records were applied costs the other devices nothing', async () => {
+  it('during the apply does not affect other devices', async () => {
     const broken = world.device({ ...device.link, ifindex: 9, name: 'broken' });
     world.devices.reverse();
     world.place(broken, ip(1), mac(1), vtep(2));

@@ -29,7 +29,7 @@ const asItWas = (): void => {
 };
 
 describe('the audit', () => {
-  it('writes nothing where the tables match', async () => {
+  it('writes nothing if the tables match', async () => {
     await world.audit();
     expect(world.kernel.written).toEqual([]);
     expect(world.corrections()).toEqual({});
@@ -67,7 +67,7 @@ describe('the audit', () => {
     expect(world.corrections()).toEqual({ repaired_neighbour: 1 });
   });
 
-  it('leaves a permanent entry put over ours, and says so each time', async () => {
+  it('leaves a permanent entry in place of missd’s, and reports it each time', async () => {
     world.kernel.putFdb({
       ifindex: VXLAN,
       lladdr: mac(1),
@@ -90,7 +90,7 @@ describe('the audit', () => {
     expect(world.corrections()).toEqual({});
   });
 
-  it('takes over again once the permanent entry is gone', async () => {
+  it('writes its entry again when the permanent entry is gone', async () => {
     world.kernel.putFdb({
       ifindex: VXLAN,
       lladdr: mac(1),
@@ -104,7 +104,7 @@ describe('the audit', () => {
     asItWas();
   });
 
-  it('adopts rows with our marks that it does not hold, and their record decides', async () => {
+  it('adopts rows with missd’s marks that it does not hold, and their records decide', async () => {
     for (const n of [2, 3]) {
       world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(n), vtep: vtep(3), ...OUR_FDB_ROW });
       world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(n), lladdr: mac(n), ...OUR_ROW });
@@ -117,7 +117,7 @@ describe('the audit', () => {
     expect(world.corrections()).toMatchObject({ adopted_fdb: 2, adopted_neighbour: 2 });
   });
 
-  it('removes the kernel’s leftovers from a bridged device, but no held and no foreign entries', async () => {
+  it('removes the kernel’s leftover rows from a bridged device, but no held or foreign entries', async () => {
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(2), state: NUD_FAILED, flags: 0, protocol: 0 });
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(3), state: NUD_STALE, flags: 0, protocol: 3 });
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(4), state: NUD_PERMANENT, flags: 0, protocol: 0 });
@@ -126,14 +126,14 @@ describe('the audit', () => {
     expect(world.corrections()).toEqual({ removed_leftover: 1 });
   });
 
-  it('leaves them on a routed device, where the kernel needs them', async () => {
+  it('leaves the kernel’s rows on a routed device, which needs them', async () => {
     const routed = world.device(vxlanLink(ROUTED, false));
     world.kernel.putNeighbour({ ifindex: ROUTED, ip: ip(2), state: NUD_STALE, flags: 0, protocol: 0 });
     await world.audit();
     expect(Object.keys(world.neighbours(routed))).toEqual([ip(2)]);
   });
 
-  it('withdraws entries that are local by now', async () => {
+  it('removes entries that have become local', async () => {
     world.endpoint(device, ip(2), mac(2), vtep(3));
     world.endpoint(device, ip(3), mac(3), vtep(4));
     world.own.set('device', [vtep(2)]);
@@ -164,7 +164,7 @@ describe('the audit', () => {
     expect(world.fdb(device)).toEqual({});
   });
 
-  it('passes over a device that is down, or not adopted yet', async () => {
+  it('skips a device that is down or not adopted yet', async () => {
     world.kernel.empty(VXLAN);
     device.link = { ...device.link, up: false };
     await world.audit();
@@ -177,7 +177,7 @@ describe('the audit', () => {
     asItWas();
   });
 
-  it('restores all of an emptied device, however long ago its entries were asked for', async () => {
+  it('restores all entries of an emptied device, at any age', async () => {
     world.time += (IDLE + 1) * 1_000;
     world.kernel.use(VXLAN, mac(1));
     world.kernel.empty(VXLAN);

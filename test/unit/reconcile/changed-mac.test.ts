@@ -31,7 +31,7 @@ beforeEach(() => {
   device = world.device();
 });
 
-describe('an address that comes with another MAC', () => {
+describe('an address with a new MAC', () => {
   it.each<[string, () => Promise<void> | void]>([
     ['is held', () => undefined],
     ['was deleted before', () => unsay(1)],
@@ -51,14 +51,14 @@ describe('an address that comes with another MAC', () => {
         await turns();
       },
     ],
-  ])('is announced where it %s', async (_, before) => {
+  ])('is announced if it %s', async (_, before) => {
     world.hold(device, 1);
     await before();
     await say(1, mac(9));
     expect(announced()).toEqual([[ip(1), mac(9)]]);
   });
 
-  it('is announced where a guest here had it, but not to the port that had it', async () => {
+  it('is announced if a guest here had it, but not to the port of that guest', async () => {
     asks(1, mac(1), 77);
     await say(1, mac(9));
     expect(announced()).toEqual([[ip(1), mac(9)]]);
@@ -78,7 +78,7 @@ describe('an address that comes with another MAC', () => {
     expect(announced()).toEqual([]);
   });
 
-  it('is announced to a port whose own MAC the bridge had: a permanent row is no guest', async () => {
+  it('is announced to a port whose own MAC the bridge has: a permanent row is no guest', async () => {
     world.hold(device, 1);
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1), 0, NUD_PERMANENT);
     await unsay(1);
@@ -86,7 +86,7 @@ describe('an address that comes with another MAC', () => {
     expect(announced()).toEqual([[ip(1), mac(9)]]);
   });
 
-  it('is announced with the answer to another guest, where word of the change was lost', async () => {
+  it('is announced with the answer to another guest, if the report of the change was lost', async () => {
     world.hold(device, 1);
     await unsay(1);
     world.endpoint(device, ip(1), mac(9), vtep(2));
@@ -102,7 +102,7 @@ describe('an address that comes with another MAC', () => {
     expect(announced()).toEqual([[ip(1), mac(9)]]);
   });
 
-  it('is not announced where it is here, is an interface’s, or is new', async () => {
+  it('is not announced if it is on this host, an interface has it, or it is new', async () => {
     world.hold(device, 2);
     await unsay(1, 2);
     await say(1, mac(9), HERE);
@@ -112,7 +112,7 @@ describe('an address that comes with another MAC', () => {
     expect(announced()).toEqual([]);
   });
 
-  it('is not announced where the record is the same as before', async () => {
+  it('is not announced if the record is unchanged', async () => {
     world.hold(device, 1);
     await unsay(1);
     await say(1, mac(1));
@@ -128,7 +128,7 @@ describe('an address that comes with another MAC', () => {
   });
 });
 
-it('a hundred addresses are announced in a second, the others after it, each as it is by then', async () => {
+it('a hundred addresses are announced in a second, the others later with their MAC of that time', async () => {
   world.hold(device, 150);
   const numbers = Array.from({ length: 150 }, (_, index) => index + 1);
   for (const n of numbers) world.directory.set(VNI, 'ip', ip(n), `${mac(500 + n)} ${vtep(2)}`);
@@ -142,14 +142,14 @@ it('a hundred addresses are announced in a second, the others after it, each as 
   expect(announced()).not.toContainEqual([ip(150), mac(650)]);
 });
 
-it('records that no guest here may know are read up to a thousand a second, the others counted', async () => {
+it('records that no guest here may know are read up to a thousand a second, others are counted', async () => {
   const numbers = Array.from({ length: 1_200 }, (_, index) => index + 1);
   await world.changed(...numbers.map(ipKey));
   expect(world.counters.overflows.bridge_entries).toBe(200);
 });
 
-describe('what guests may know', () => {
-  it('is forgotten where it was not used for longest', () => {
+describe('the MACs that guests may know', () => {
+  it('are forgotten in the order of their last use', () => {
     const known = new KnownMacs(2);
     for (const n of [1, 2]) known.note(ip(n), mac(n));
     known.note(ip(1), mac(1));
@@ -157,7 +157,7 @@ describe('what guests may know', () => {
     expect([...known.all()]).toEqual([ip(1), ip(3)]);
   });
 
-  it('is not forgotten because one guest asks with thousands of addresses', () => {
+  it('are not forgotten because one guest asks with thousands of addresses', () => {
     const known = new KnownMacs(5_000);
     known.note(ip(1), mac(1));
     for (let n = 2; n < 60_000; n++) known.heard(ip(n), mac(2), GUEST);

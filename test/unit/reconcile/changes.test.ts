@@ -26,21 +26,21 @@ beforeEach(() => {
 });
 
 describe('a change rechecks', () => {
-  it('the neighbour of an ip: record, and nothing where it is not held', () => {
+  it('the neighbour of an ip: record, and nothing if it is not held', () => {
     expect(records(ipKey(1), ipKey(9))).toEqual([`neighbour ${ip(1)}`]);
   });
 
-  it('the FDB entry alone that follows an ip: record', () => {
+  it('an FDB entry without a neighbour that follows an ip: record', () => {
     alone(5, { kind: 'ip', name: ip(5) });
     expect(records(ipKey(5))).toEqual([`fdb ${mac(5)}`]);
   });
 
-  it('a user of the MAC of a mac: record, or the entry itself where it has none', () => {
+  it('a user of the MAC of a mac: record, or the FDB entry if it has no user', () => {
     alone(5, { kind: 'mac', name: mac(5) });
     expect(records(macKey(1), macKey(5), macKey(9))).toEqual([`neighbour ${ip(1)}`, `fdb ${mac(5)}`]);
   });
 
-  it('what follows leases, and nothing of another VNI', () => {
+  it('entries from leases, and nothing of another VNI', () => {
     const source = { kind: 'lease' as const, name: '20.1.0.0/16' };
     install(
       [{ device, ip: '20.1.0.1', answer: { mac: mac(7), vtep: vtep(2), router: false, source } }],
@@ -59,7 +59,7 @@ describe('the negative cache', () => {
     device.local.add(ip(7));
   });
 
-  it('loses the address of the changed record alone', async () => {
+  it('loses only the address of the changed record', async () => {
     await world.changed(ipKey(8), ipKey(7));
     expect([ip(7), ip(8)].map((one) => device.absent.has(one) || device.local.has(one))).toEqual([
       false,
@@ -85,7 +85,7 @@ describe('the negative cache', () => {
 describe('an answer', () => {
   const read = (): number => world.directory.reads.flat().filter(({ kind }) => kind === 'ip').length;
 
-  it('is read again when it is as old as the lifetime, once', async () => {
+  it('is read again once when it is as old as the lifetime', async () => {
     await world.pass(LIFETIME - 1);
     expect(read()).toBe(0);
     await world.pass(1);
@@ -96,7 +96,7 @@ describe('an answer', () => {
     expect(read()).toBe(4);
   });
 
-  it('that was read for another reason is not old', async () => {
+  it('that was read for another reason is fresh', async () => {
     await world.pass(LIFETIME - 1);
     await world.changed(ipKey(1));
     await world.pass(1);
@@ -109,7 +109,7 @@ describe('an answer', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3), [mac(2)]: vtep(2) });
   });
 
-  it('whose mac: record came without a word follows it, and the ip: record again when it is gone', async () => {
+  it('follows a mac: record that appeared without a notification, and the ip: record after its end', async () => {
     world.directory.set(VNI, 'mac', mac(1), vtep(3));
     await world.pass(LIFETIME);
     expect(world.fdb(device)).toHaveProperty([mac(1)], vtep(3));
@@ -120,13 +120,13 @@ describe('an answer', () => {
     expect(world.fdb(device)).toHaveProperty([mac(1)], vtep(2));
   });
 
-  it('that says the same goes when its VTEP is this host’s by now', async () => {
+  it('is removed if its VTEP has become one of this host', async () => {
     world.own.set('device', [vtep(2)]);
     await world.pass(LIFETIME);
     expect(world.neighbours(device)).toEqual({});
   });
 
-  it('of an FDB entry alone is read again likewise', async () => {
+  it('of an FDB entry alone is read again in the same way', async () => {
     alone(5, { kind: 'mac', name: mac(5) });
     await world.pass(LIFETIME);
     expect(world.fdb(device)).not.toHaveProperty(mac(5));

@@ -54,7 +54,7 @@ const has = (n: number): boolean => world.neighbours(device)[ip(n)] !== undefine
 const count = (): number => world.kernel.neighboursOf(VXLAN).length;
 
 describe('a port at its quota', () => {
-  it('loses its own oldest entries, neighbour and FDB entry, and no other port loses any', () => {
+  it('loses its own oldest entries, neighbour and FDB entry, and other ports lose none', () => {
     asks(B, range(1, QUOTA));
     for (let n = 1000; n < 1100; n++) asks(A, [n]);
     expect(range(1, QUOTA).every(has)).toBe(true);
@@ -75,7 +75,7 @@ describe('a port at its quota', () => {
     expect(world.counters.evictions).toEqual({ port_quota: 100 + QUOTA - count(), max_entries: 0 });
   });
 
-  it('keeps a batch that was just written, larger than the quota, until its packets are out', () => {
+  it('keeps a batch that was just written, even above the quota, until its packets are sent', () => {
     asks(A, range(1, QUOTA + 5));
     expect(count()).toBe(QUOTA + 5);
     world.reconciler.tick();
@@ -120,7 +120,7 @@ describe('a port at its quota', () => {
     expect(has(1001)).toBe(true);
   });
 
-  it('renews its claim by asking again, and does not take what another asked for first', () => {
+  it('renews an entry by asking again, and does not take an entry of another port', () => {
     asks(B, [1]);
     asks(A, [1, ...range(1000, QUOTA - 1)]);
     asks(A, [1000]);

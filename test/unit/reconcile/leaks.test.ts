@@ -24,14 +24,14 @@ beforeEach(() => {
 });
 
 describe('a MAC of another host that the bridge learns on a port here', () => {
-  it('is removed from the bridge at once, and nothing else is', () => {
+  it('is removed from the bridge at once, and no other row is', () => {
     for (const n of [1, 9]) learns(n);
     learns(2, VXLAN);
     expect(known()).toEqual([mac(9), mac(2)]);
     expect(world.counters.reconcileChanges.get('removed_bridge_entry')).toBe(1);
   });
 
-  it('is left and reported as a conflict where it is a static entry', () => {
+  it('is left and reported as a conflict if the row is static', () => {
     learns(1, GUEST, NUD_NOARP);
     expect(known()).toEqual([mac(1)]);
     expect(world.counters.conflicts.bridge_knows_mac).toBe(1);

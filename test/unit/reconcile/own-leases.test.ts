@@ -35,13 +35,13 @@ describe('a lease', () => {
     expect(said()).toHaveLength(1);
   });
 
-  it('of this host’s own with another MAC than the device that routes has is a conflict', () => {
+  it('of this host with another MAC than its routing device is a conflict', () => {
     world.directory.lease(VNI, '10.20.1.0/24', `02:00:00:00:00:99 ${HERE}`);
     expect(said().join()).toMatch(/lease_mac.*02:00:00:00:00:99.*what others send is dropped/);
     expect(world.counters.conflicts.lease_mac).toBe(1);
   });
 
-  it('of another host that covers an address of this one is a conflict', () => {
+  it('of another host that covers an address of this host is a conflict', () => {
     world.directory.lease(VNI, '10.20.0.0/16', `02:00:00:00:00:02 ${vtep(2)}`);
     world.directory.lease(VNI, '10.20.1.0/24', `${device.link.lladdr} ${HERE}`);
     world.assigned.add('10.20.1.254');

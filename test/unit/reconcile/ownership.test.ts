@@ -61,8 +61,8 @@ const begin = async (): Promise<void> => {
 };
 const held = (): string[] => [...device.tables.fdb.keys()];
 
-describe('a row with our marks, found at the start', () => {
-  it('is left, counted and named without any evidence', async () => {
+describe('a row with missd’s marks at the start', () => {
+  it('is left, counted and reported without evidence', async () => {
     stand(1);
     await begin();
     await world.audit();
@@ -73,7 +73,7 @@ describe('a row with our marks, found at the start', () => {
     expect(world.lines.filter((line) => line.includes('another owner'))).toHaveLength(1);
   });
 
-  it('is ours by the journal, and goes when it has no record', async () => {
+  it('is missd’s by the journal, and is removed without a record', async () => {
     stand(1);
     journal.add(`${mac(1)} ${vtep(2)}`);
     world.directory.set(VNI, 'ip', ip(99), `${mac(99)} ${vtep(2)}`);
@@ -81,7 +81,7 @@ describe('a row with our marks, found at the start', () => {
     expect(world.fdb(device)).toEqual({});
   });
 
-  it('is ours by the journal, and stays by an ip: record that has to be searched for', async () => {
+  it('is missd’s by the journal, and stays because of an ip: record that a search finds', async () => {
     stand(1);
     journal.add(`${mac(1)} ${vtep(2)}`);
     record(1);
@@ -91,7 +91,7 @@ describe('a row with our marks, found at the start', () => {
     expect(device.verified).toBe(true);
   });
 
-  it('is searched for, too, when all is read again for another reason before that', async () => {
+  it('is also searched for if a full resync comes first', async () => {
     world.reconciler.directory(false);
     stand(1);
     journal.add(`${mac(1)} ${vtep(2)}`);
@@ -105,7 +105,7 @@ describe('a row with our marks, found at the start', () => {
     expect(device.tables.fdb.get(mac(1))?.source).toEqual({ kind: 'ip', name: ip(1) });
   });
 
-  it('is ours by its record, and follows it from then on', async () => {
+  it('is missd’s by its record, and follows the record from then on', async () => {
     stand(1);
     record(1);
     await begin();
@@ -115,7 +115,7 @@ describe('a row with our marks, found at the start', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
   });
 
-  it('is ours by a neighbour of ours', async () => {
+  it('is missd’s by a neighbour of missd', async () => {
     stand(1);
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), lladdr: mac(1), ...OUR_ROW });
     record(1, 3);
@@ -123,7 +123,7 @@ describe('a row with our marks, found at the start', () => {
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(3) });
   });
 
-  it('is reported where it contradicts its record and a journal does not know it', async () => {
+  it('is reported if it contradicts its record and the journal does not have it', async () => {
     stand(1);
     record(1, 3);
     await begin();
@@ -132,7 +132,7 @@ describe('a row with our marks, found at the start', () => {
     expect(held()).toEqual([]);
   });
 
-  it('is replaced where it does so and there was no journal before, so that nothing is blackholed', async () => {
+  it('is replaced if it contradicts its record and no journal exists, so that no guest is unreachable', async () => {
     isFirst = true;
     stand(1);
     record(1, 3);
@@ -150,7 +150,7 @@ describe('a row with our marks, found at the start', () => {
         zebra(n, VXLAN);
       },
     ],
-  ])('is not, with the sign of another owner: %s', async (_what, sign) => {
+  ])('is not replaced with the mark of another owner: %s', async (_what, sign) => {
     isFirst = true;
     stand(1);
     record(1, 3);
@@ -174,7 +174,7 @@ describe('a row with our marks, found at the start', () => {
   });
 });
 
-describe('a row of ours that another owner has signed meanwhile', () => {
+describe('a row of missd that another owner has marked meanwhile', () => {
   beforeEach(async () => {
     record(1);
     await begin();
@@ -182,14 +182,14 @@ describe('a row of ours that another owner has signed meanwhile', () => {
     half(1);
   });
 
-  it('stays when missd has no more use for it', () => {
+  it('stays when missd no longer needs it', () => {
     withdrawNeighbours(device, [ip(1)], world.deps.report);
     expect(world.neighbours(device)).toEqual({});
     expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
     expect(held()).toEqual([]);
   });
 
-  it('is theirs to change, reported, and ours again when they remove it', async () => {
+  it('may be changed by the owner, is reported, and is missd’s again when the owner removes it', async () => {
     stand(1, 9);
     await world.audit();
     await world.settled();

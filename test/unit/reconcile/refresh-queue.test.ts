@@ -4,7 +4,7 @@ import { World, ip, mac, vtep } from '../fake/world.ts';
 
 const LIFETIME = 60_000;
 
-test('an answer that is being read again is as old as it was, until it has been read', () => {
+test('an answer keeps its age until its record has been read again', () => {
   const world = new World();
   const due = new RefreshQueue(() => world.devices, LIFETIME, world.now);
   expect(due.oldest).toBe(0);

@@ -42,7 +42,7 @@ const lose = (): void => {
   tell({ removed: true, row });
 };
 
-it('its all-zeros entry is left and reported by the audit until it is gone', async () => {
+it('the audit leaves and reports the owner’s all-zeros entry until it is gone', async () => {
   world.kernel.putFdb({
     ifindex: VXLAN,
     lladdr: ALL_ZEROS,
@@ -61,7 +61,7 @@ it('its all-zeros entry is left and reported by the audit until it is gone', asy
   expect(device.defaultRemote).toBeUndefined();
 });
 
-it('our row that it deletes is restored on the kernel’s notification, without an audit', () => {
+it('a row of missd that the owner deletes is restored at the kernel’s notification, without an audit', () => {
   come();
   lose();
   expect(world.fdb(device)).toEqual({ [mac(1)]: vtep(2) });
@@ -103,11 +103,11 @@ const sign = (n: number): void => {
   world.kernel.putBridgeFdb(BRIDGE, VXLAN, mac(n), 0, NUD_REACHABLE, NTF_EXT_LEARNED);
 };
 
-it('without a second owner a delete by VTEP finds our row', () => {
+it('without a second owner a delete by VTEP finds missd’s row', () => {
   expect(itsDelete(1)).toBe(true);
 });
 
-it('its delete finds no row of ours from its arrival on', async () => {
+it('the owner’s delete finds no row of missd after the owner is detected', async () => {
   come();
   await world.settled();
   expect(itsDelete(1)).toBe(false);
@@ -117,7 +117,7 @@ it('its delete finds no row of ours from its arrival on', async () => {
   expect(world.corrections()).toEqual({});
 });
 
-it('its delete does not find a twin that it has put in place of ours', async () => {
+it('the owner’s delete does not find a twin that it has put in place of missd’s row', async () => {
   come();
   await world.settled();
   itsReplace(1);
@@ -125,7 +125,7 @@ it('its delete does not find a twin that it has put in place of ours', async () 
   expect(world.corrections()).toEqual({});
 });
 
-it('a row of its own with another VTEP is not written over', async () => {
+it('a row of the owner with another VTEP is not replaced', async () => {
   come();
   await world.settled();
   sign(1);
@@ -136,7 +136,7 @@ it('a row of its own with another VTEP is not written over', async () => {
   expect(itsDelete(1, 9)).toBe(true);
 });
 
-it('a twin that missd finds in place of a new answer is kept from its delete, too', async () => {
+it('a twin that missd finds in place of a new answer is also kept from the owner’s delete', async () => {
   come();
   await world.settled();
   world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(2), vtep: vtep(2), ...OUR_FDB });
@@ -144,7 +144,7 @@ it('a twin that missd finds in place of a new answer is kept from its delete, to
   expect(itsDelete(2)).toBe(false);
 });
 
-it('a row that missd gives up and it has signed is handed over: its delete finds the row', async () => {
+it('a row with the owner’s mark that missd gives up is handed over, so that the owner’s delete finds it', async () => {
   come();
   await world.settled();
   sign(1);
@@ -153,7 +153,7 @@ it('a row that missd gives up and it has signed is handed over: its delete finds
   expect(itsDelete(1)).toBe(true);
 });
 
-it('flush hands rows over that it leaves to it', async () => {
+it('flush hands rows over that it leaves to the owner', async () => {
   come();
   await world.settled();
   sign(1);

@@ -32,7 +32,7 @@ describe('a start', () => {
     { overtaken: false, guarded: [VNI] },
     { overtaken: true, guarded: [] },
   ])(
-    'keeps what has no record where the VNI is empty; overtaken by a gap $overtaken it leaves that to the gap',
+    'keeps entries without records if the VNI is empty; during a gap $overtaken the resync decides',
     async ({ overtaken, guarded }) => {
       for (let n = 1; n <= 20; n++) leave(n, { record: null });
       let say: (empty: boolean) => void = () => undefined;
@@ -50,7 +50,7 @@ describe('a start', () => {
     },
   );
 
-  it('adopts what is still true and writes nothing', async () => {
+  it('adopts valid entries and writes nothing', async () => {
     leave(1);
     world.kernel.putFdb({ ifindex: VXLAN, lladdr: mac(2), vtep: vtep(3), ...OUR_FDB_ROW });
     world.directory.set(VNI, 'mac', mac(2), vtep(3));
@@ -73,7 +73,7 @@ describe('a start', () => {
     expect(device.tables.fdb.get(mac(1))?.router).toBe(true);
   });
 
-  it('repairs what moved and removes what has no record, before the device counts as verified', async () => {
+  it('repairs moved entries and removes entries without a record, before the device counts as verified', async () => {
     leave(1, { behind: vtep(9) });
     leave(2, { record: null });
     leave(3, { record: `${mac(33)} ${vtep(3)}` });
@@ -90,7 +90,7 @@ describe('a start', () => {
     expect(verified).toBe(false);
   });
 
-  it('leaves rows that are not ours alone', async () => {
+  it('leaves foreign rows alone', async () => {
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(1), lladdr: mac(1), ...OUR_ROW, protocol: 3 });
     world.kernel.putNeighbour({
       ifindex: VXLAN,
@@ -112,7 +112,7 @@ describe('a start', () => {
     expect(device.tables.neighbours.size + device.tables.fdb.size).toBe(0);
   });
 
-  it('keeps answers written meanwhile', async () => {
+  it('keeps answers that are written meanwhile', async () => {
     leave(1);
     world.kernel.onDump = (when) => {
       if (when === 'after') world.endpoint(device, ip(1), mac(1), vtep(3));
@@ -122,7 +122,7 @@ describe('a start', () => {
     expect(device.tables.fdb.get(mac(1))?.vtep).toBe(vtep(3));
   });
 
-  it('knows a lease as soon as the leases were read, and concludes nothing before', async () => {
+  it('uses a lease as soon as the leases were read, and removes nothing before', async () => {
     leave(1, { record: null });
     let read = (): void => undefined;
     const leases = new Promise<void>((resolve) => (read = resolve));
@@ -164,21 +164,21 @@ describe('many orphans at start', () => {
     for (let n = 1; n <= 20; n++) leave(n, { record: null });
   });
 
-  it('go where the VNI has any other record, and only then is the device verified', async () => {
+  it('are removed if the VNI has any other record, and only then is the device verified', async () => {
     world.directory.set(VNI, 'ip', ip(99), `${mac(99)} ${vtep(2)}`);
     await begin();
     expect(world.neighbours(device)).toEqual({});
     expect(device.verified).toBe(true);
   });
 
-  it('stay for the grace where the VNI has none', async () => {
+  it('stay for the grace if the VNI has no record', async () => {
     await begin();
     expect(Object.keys(world.neighbours(device))).toHaveLength(20);
     expect(world.reconciler.guard.active).toEqual([VNI]);
     expect(device.verified).toBe(true);
   });
 
-  it('that get their records back while the directory is searched stay', async () => {
+  it('stay if their records return while the directory is searched', async () => {
     let say: (empty: boolean) => void = () => undefined;
     world.directory.isEmpty = () => new Promise((resolve) => (say = resolve));
     await begin();
@@ -195,7 +195,7 @@ describe('records of one MAC that disagree at start', () => {
   it.each([
     ['first', vtep(3), vtep(10)],
     ['last', vtep(10), vtep(3)],
-  ])('go by the lowest VTEP, where it comes %s', async (_, one, other) => {
+  ])('resolve to the lowest VTEP if it comes %s', async (_, one, other) => {
     leave(1, { record: `${mac(1)} ${one}`, behind: vtep(9) });
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(2), lladdr: mac(1), ...OUR_ROW });
     world.directory.set(VNI, 'ip', ip(2), `${mac(1)} ${other}`);

@@ -46,7 +46,7 @@ const told = (row: Neighbour | FdbEntry | undefined, removed = false): void => {
   });
 };
 
-describe('tables too large to be read whole every time', () => {
+describe('tables that are too large for frequent dumps', () => {
   it('are monitored, and repaired where the kernel reports a change', async () => {
     expect(world.kernel.watched).toEqual([VXLAN, BRIDGE]);
     const gone = neighbour(1);
@@ -69,7 +69,7 @@ describe('tables too large to be read whole every time', () => {
     expect(world.kernel.written).toEqual([]);
   });
 
-  it('adopt rows with our marks, and lose the kernel’s leftovers', async () => {
+  it('adopt rows with missd’s marks, and lose the kernel’s leftover rows', async () => {
     world.directory.set(device.vni, 'ip', ip(9_000), `${mac(9_000)} ${vtep(2)}`);
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(9_000), lladdr: mac(9_000), ...OUR_ROW });
     world.kernel.putNeighbour({ ifindex: VXLAN, ip: ip(9_001), state: 0x20, flags: 0, protocol: 0 });
@@ -80,7 +80,7 @@ describe('tables too large to be read whole every time', () => {
     expect(world.corrections()).toMatchObject({ adopted_neighbour: 1, removed_leftover: 1 });
   });
 
-  it('are read whole when that takes no more than a hundredth of the time', async () => {
+  it('are dumped if that takes no more than a hundredth of the time', async () => {
     world.kernel.removeNeighbour(VXLAN, ip(1));
     await auditSoon();
     expect(neighbour(1)).toBeUndefined();
@@ -90,14 +90,14 @@ describe('tables too large to be read whole every time', () => {
     expect(neighbour(1)?.lladdr).toBe(mac(1));
   });
 
-  it('are read whole where much has changed', async () => {
+  it('are dumped after many changes', async () => {
     world.kernel.removeNeighbour(VXLAN, ip(1));
     await world.audit();
     expect(dumps).toBe(2 * WHOLE);
     expect(neighbour(1)?.lladdr).toBe(mac(1));
   });
 
-  it('are not monitored in a storm, and read whole after it', async () => {
+  it('are not monitored in a storm, and dumped after it', async () => {
     const lane = new PortLane(GUEST, LOOKUP_RATE, world.time);
     const question = {
       device,
@@ -120,7 +120,7 @@ describe('tables too large to be read whole every time', () => {
     expect(world.kernel.watched).toEqual([VXLAN, BRIDGE]);
   });
 
-  it('are read whole after missed events, and again after a failed read', async () => {
+  it('are dumped after missed events, and again after a failed dump', async () => {
     world.reconciler.missRows();
     world.kernel.dumpFailure = 'EINTR';
     await auditSoon();
@@ -130,7 +130,7 @@ describe('tables too large to be read whole every time', () => {
     expect(dumps).toBe(before + WHOLE);
   });
 
-  it('show changes during the read', async () => {
+  it('include changes during a dump', async () => {
     world.kernel.onDump = (when) => {
       if (when === 'before' || neighbour(1) === undefined) return;
       const gone = neighbour(1);

@@ -29,7 +29,7 @@ describe('a full resync', () => {
     { records: 22, lost: 11, stay: 11 },
     { records: 12, lost: 10, stay: 2 },
     { records: 11, lost: 11, stay: 11 },
-  ])('that takes $lost of $records leaves $stay', async ({ records, lost, stay }) => {
+  ])('that loses $lost of $records records keeps $stay', async ({ records, lost, stay }) => {
     world.hold(device, records);
     lose(1, lost);
     await world.gap();
@@ -44,7 +44,7 @@ describe('a full resync', () => {
       what: 'is taken to have taken all, however many are back by the time they are read',
     },
     { missing: 0, stay: 20, what: 'that was in another database takes nothing' },
-  ])('that is a flush $what', async ({ missing, stay }) => {
+  ])('that follows a flush $what', async ({ missing, stay }) => {
     world.hold(device, 20);
     lose(1, missing);
     world.reconciler.onChange({ type: 'flushed' });
@@ -53,7 +53,7 @@ describe('a full resync', () => {
     expect(world.reconciler.guard.active).toEqual(missing > 0 ? [VNI] : []);
   });
 
-  it('counts each VNI for itself', async () => {
+  it('judges each VNI by itself', async () => {
     world.hold(device, 20);
     const other = world.device({
       ...device.link,
@@ -69,7 +69,7 @@ describe('a full resync', () => {
     expect(Object.keys(world.neighbours(other))).toHaveLength(100);
   });
 
-  it('is judged as a whole, however many batches it takes', async () => {
+  it('is judged as a whole, in any number of batches', async () => {
     world.hold(device, 1_000);
     lose(500, 1_000);
     await world.gap();
@@ -81,7 +81,7 @@ describe('a full resync', () => {
     expect(held()).toBe(501);
   });
 
-  it('takes nothing whose record came back before all was read', async () => {
+  it('removes no entry whose record came back before all was read', async () => {
     world.hold(device, 1_000);
     lose(1, 100);
     world.directory.hold();
@@ -97,7 +97,7 @@ describe('a full resync', () => {
     expect(world.kernel.written).toEqual([]);
   });
 
-  it('overtaken by a later one concludes nothing', async () => {
+  it('that a later one overtakes removes nothing', async () => {
     world.hold(device, 600);
     lose(1, 200);
     world.directory.hold();
@@ -109,7 +109,7 @@ describe('a full resync', () => {
     expect(held()).toBe(600);
   });
 
-  it('with the guard off takes all at once', async () => {
+  it('without the guard removes all at once', async () => {
     world = new ReconcileWorld({ withdrawalGrace: 0 });
     device = world.device();
     world.hold(device, 20);
@@ -140,7 +140,7 @@ describe('the grace', () => {
     await world.gap();
   });
 
-  it('ends with the entries going', async () => {
+  it('ends with the removal of the entries', async () => {
     await world.pass(GRACE - 1);
     expect(held()).toBe(20);
     await world.pass(1);
@@ -156,7 +156,7 @@ describe('the grace', () => {
     expect(held()).toBe(0);
   });
 
-  it('is not extended by a full resync that comes when it is over', async () => {
+  it('is not extended by a full resync after its end', async () => {
     world.directory.hold();
     await world.pass(GRACE);
     await world.gap();
@@ -165,7 +165,7 @@ describe('the grace', () => {
     expect(held()).toBe(0);
   });
 
-  it('is over once: what was kept is read one last time, however long that takes', async () => {
+  it('ends once: kept entries are read a last time, however long that takes', async () => {
     await world.pass(GRACE - 1);
     world.directory.hold();
     world.directory.reads.length = 0;
@@ -176,7 +176,7 @@ describe('the grace', () => {
     expect(world.lines.filter((line) => line.includes('is over'))).toHaveLength(1);
   });
 
-  it('is ended by the records coming back, one by one', async () => {
+  it('ends when the records come back one by one', async () => {
     restore(1, 19);
     await world.changed(...Array.from({ length: 19 }, (_, n) => ipKey(n + 1)));
     expect(world.reconciler.guard.active).toEqual([VNI]);
@@ -187,26 +187,26 @@ describe('the grace', () => {
     expect(held()).toBe(20);
   });
 
-  it('is ended by records that return without a notification', async () => {
+  it('ends when records come back without a notification', async () => {
     restore(1, 20);
     await world.gap();
     expect(world.reconciler.guard.active).toEqual([]);
     expect(held()).toBe(20);
   });
 
-  it('ends with what came back staying and the rest going', async () => {
+  it('ends with the removal of the entries whose records did not come back', async () => {
     restore(1, 5);
     await world.gap();
     await world.pass(GRACE);
     expect(held()).toBe(5);
   });
 
-  it('ends for a device that goes away', () => {
+  it('ends for a removed device', () => {
     world.reconciler.forget(device);
     expect(world.reconciler.guard.active).toEqual([]);
   });
 
-  it('is not cut short by checks of old answers', async () => {
+  it('is not shortened by checks of old answers', async () => {
     await world.pass(130);
     expect(held()).toBe(20);
   });
@@ -218,7 +218,7 @@ describe('the grace', () => {
   });
 });
 
-describe('a kept entry that is no longer held, or held anew', () => {
+describe('a kept entry that is removed or written again', () => {
   const lone = (from: number, to: number): void => {
     for (let n = from; n <= to; n++) {
       world.directory.set(VNI, 'mac', mac(n), vtep(2));
@@ -228,7 +228,7 @@ describe('a kept entry that is no longer held, or held anew', () => {
   };
   const kept = (): number => world.reconciler.guard.kept().reduce((sum, { entries }) => sum + entries, 0);
 
-  it('is not kept by its MAC when a neighbour needs the FDB entry', async () => {
+  it('is not kept as an FDB entry when a neighbour needs the FDB entry', async () => {
     lone(1, 20);
     for (let n = 1; n <= 20; n++) world.directory.delete(VNI, 'mac', mac(n));
     await world.gap();
@@ -244,7 +244,7 @@ describe('a kept entry that is no longer held, or held anew', () => {
     expect(held()).toBe(19);
   });
 
-  it('is let go when all of it is evicted, without a directory, too', async () => {
+  it('is no longer kept when all of it is evicted, also without a directory', async () => {
     world.hold(device, 20);
     lose(1, 20);
     await world.gap();
@@ -258,7 +258,7 @@ describe('a kept entry that is no longer held, or held anew', () => {
     expect(world.reconciler.guard.active).toEqual([]);
   });
 
-  it('and is held anew goes with its record, even before the next look', async () => {
+  it('is removed with its record if it is written again, even before the next check', async () => {
     world.hold(device, 20);
     lose(1, 20);
     await world.gap();
@@ -270,7 +270,7 @@ describe('a kept entry that is no longer held, or held anew', () => {
     expect(world.neighbours(device)).not.toHaveProperty([ip(1)]);
   });
 
-  it('leaves its FDB entry kept in its place when the neighbour alone went idle', async () => {
+  it('keeps its FDB entry when only the neighbour becomes idle', async () => {
     world.hold(device, 20);
     lose(1, 20);
     await world.gap();
@@ -284,7 +284,7 @@ describe('a kept entry that is no longer held, or held anew', () => {
     expect(world.reconciler.guard.active).toEqual([]);
   });
 
-  it('is let go when it went idle, FDB entry and all', async () => {
+  it('is no longer kept when it becomes idle with its FDB entry', async () => {
     world = new ReconcileWorld({ withdrawalGrace: 2 * IDLE });
     device = world.device();
     world.hold(device, 20);
@@ -300,7 +300,7 @@ describe('a kept entry that is no longer held, or held anew', () => {
 });
 
 describe('old answers', () => {
-  it('that turn out lost in large numbers start a full resync', async () => {
+  it('without records in large numbers start a full resync', async () => {
     world.hold(device, 30);
     lose(1, 30);
     await world.pass(61);
@@ -308,7 +308,7 @@ describe('old answers', () => {
     expect(world.reconciler.guard.active).toEqual([VNI]);
   });
 
-  it('that turn out lost singly go', async () => {
+  it('without a record are removed if they are few', async () => {
     world.hold(device, 30);
     lose(1, 3);
     await world.pass(61);

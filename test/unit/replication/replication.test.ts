@@ -46,7 +46,7 @@ async function round(after = 0): Promise<void> {
 }
 
 describe('replication', () => {
-  it('takes part, and goes to the others alone', async () => {
+  it('registers this host, and copies to the other hosts only', async () => {
     members.add(vtep(2)).add(vtep(3));
     await round();
     expect([...members].sort()).toEqual([HERE, vtep(2), vtep(3)]);
@@ -56,12 +56,12 @@ describe('replication', () => {
     expect([...members]).toEqual([vtep(2), vtep(3)]);
   });
 
-  it('never names everything at once: L2 misses would end', () => {
+  it('never writes an all-zeros entry, which would end L2 misses', () => {
     expect(GROUPS).not.toContain('00:00:00:00:00:00');
     for (const group of GROUPS) expect(parseInt(group.slice(0, 2), 16) & 1).toBe(1);
   });
 
-  it('follows members that come and go, and writes nothing where nothing changed', async () => {
+  it('follows new and removed members, and writes nothing without a change', async () => {
     members.add(vtep(2)).add(vtep(3));
     await round();
     members.delete(vtep(3));
@@ -73,7 +73,7 @@ describe('replication', () => {
     expect(world.kernel.written).toHaveLength(written);
   });
 
-  it('stays as it is while the directory is away, and believes in nobody’s end for a while after', async () => {
+  it('is unchanged while the directory is away, and removes no member for a while after', async () => {
     members.add(vtep(2));
     await round();
     await round(60_000);
@@ -89,14 +89,14 @@ describe('replication', () => {
     expect(replicas()).toEqual(all(vtep(3)));
   });
 
-  it('takes no member that is of another family, not allowed or no VTEP', async () => {
+  it('ignores a member of another family, a forbidden VTEP or an invalid VTEP', async () => {
     members.add('fd99::2').add('127.0.0.1').add('nonsense').add(vtep(2));
     await round();
     expect(replicas()).toEqual(all(vtep(2)));
     expect(Object.fromEntries(world.counters.malformedRecords)).toEqual({ vtep_family: 1, vtep: 2 });
   });
 
-  it('goes to so many and no more, always the same ones', async () => {
+  it('copies to a bounded number of hosts, always the same ones', async () => {
     for (let n = 2; n < MOST_REPLICAS + 12; n++) members.add(vtep(n));
     await round();
     expect(replicas()[GROUPS[0] ?? '']).toHaveLength(MOST_REPLICAS);
@@ -118,7 +118,7 @@ describe('replication', () => {
     expect(world.counters.conflicts.foreign_fdb).toBe(1);
   });
 
-  it('is mended after whole tables were read and it was broken, and after the device was down', async () => {
+  it('is repaired after an audit, and after the device was down', async () => {
     members.add(vtep(2)).add(vtep(3));
     await round();
     world.kernel.removeFdb(VXLAN, GROUPS[2] ?? '');
@@ -130,7 +130,7 @@ describe('replication', () => {
     expect(replicas()).toEqual(all(vtep(2), vtep(3)));
   });
 
-  it('of a predecessor goes where it is not asked for any more; entries of endpoints stay', async () => {
+  it('of an earlier daemon is removed if the option is gone; entries of endpoints stay', async () => {
     members.add(vtep(2));
     await round();
     world.place(device, '20.0.0.9', mac(9), vtep(2));
@@ -139,7 +139,7 @@ describe('replication', () => {
     expect(replicas()).toEqual({ [mac(9)]: [vtep(2)] });
   });
 
-  it('goes without this host where the device has no address of its own to be reached by', async () => {
+  it('does not register this host if the device has no address', async () => {
     const { link } = device;
     device.link = { ...link, vxlan: { ...link.vxlan } };
     delete device.link.vxlan.local;

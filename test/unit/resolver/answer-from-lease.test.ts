@@ -31,7 +31,7 @@ describe.each([
   ['bridged', VXLAN, true],
   ['routed', ROUTED, false],
 ])('a lease, %s', (_, ifindex, bridged) => {
-  it('answers at once where the directory is known to have no record of the address', () => {
+  it('answers at once if the directory is known to have no record of the address', () => {
     const device = world.device(vxlanLink(ifindex, bridged));
     ask(device, ip(1));
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(77) });
@@ -40,7 +40,7 @@ describe.each([
     expect(world.unaccounted()).toBe(0);
   });
 
-  it('waits for the directory where there is a record, which wins', async () => {
+  it('waits for the directory if there is a record, which takes precedence', async () => {
     const device = world.device(vxlanLink(ifindex, bridged));
     world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${vtep(3)}`);
     ask(device, ip(1));
@@ -48,7 +48,7 @@ describe.each([
     expect(world.neighbours(device)).toEqual({ [ip(1)]: mac(1) });
   });
 
-  it('waits for the directory where it is not known whether there is a record', async () => {
+  it('waits for the directory if it is unknown whether there is a record', async () => {
     const device = world.device(vxlanLink(ifindex, bridged));
     world.directory.complete = false;
     ask(device, ip(1));

@@ -29,7 +29,7 @@ describe('a directory that is away', () => {
     world.directory.fail('down');
   });
 
-  it('is asked again less and less often, and answers the moment it is back', async () => {
+  it('is asked less and less often, and answers as soon as it is back', async () => {
     world.raise(l3(1));
     await pass(10_000);
     expect(world.outcomes).toEqual([]);
@@ -43,7 +43,7 @@ describe('a directory that is away', () => {
     expect(world.counters.lookupFailures).toBe(tries);
   });
 
-  it('fails a question after a minute, which is then asked anew', async () => {
+  it('fails a question after a minute, and the next miss asks again', async () => {
     world.raise(l3(1));
     await pass(63_000);
     expect(world.outcomes).toEqual(['failed']);
@@ -54,7 +54,7 @@ describe('a directory that is away', () => {
     expect(world.outcomes).toEqual(['failed', 'resolved']);
   });
 
-  it('fails at once what has waited too long behind others', async () => {
+  it('fails questions at once that have waited too long', async () => {
     world.raise(l3(1));
     world.raise(l3(2));
     world.raise(l3(3));
@@ -65,8 +65,8 @@ describe('a directory that is away', () => {
   });
 });
 
-describe('a device that goes away', () => {
-  it('ends its questions: they fail, once, and nothing is written', async () => {
+describe('a removed device', () => {
+  it('ends its questions: they fail once, and no entry is written', async () => {
     world.record(1);
     world.directory.hold();
     world.raise(l3(1));
@@ -78,7 +78,7 @@ describe('a device that goes away', () => {
     expect(world.kernel.written).toEqual([]);
   });
 
-  it('does not take those of its successor, which asks for the same', async () => {
+  it('does not end the same questions of its successor', async () => {
     world.record(1);
     world.directory.hold();
     world.raise(l3(1));

@@ -71,7 +71,7 @@ describe('the queue before the directory', () => {
     expect(new Set(ports).size).toBe(600);
   });
 
-  it('takes a storm of known addresses from one port whole, at once', () => {
+  it('admits a whole storm of known addresses from one port at once', () => {
     ask(lane(1), 100_000);
     let resolved = 0;
     for (let batch = serve(() => false); batch.length > 0; batch = serve(() => false))
@@ -80,7 +80,7 @@ describe('the queue before the directory', () => {
     expect(shed).toEqual([]);
   });
 
-  it('holds back a port in debt, says for how long, and drops questions whose guest has given up', () => {
+  it('delays a port in debt, tells for how long, and drops questions whose guest has given up', () => {
     const greedy = lane(1);
     const asked = ask(greedy, 100_000);
     const lookups: Question[] = [];
@@ -96,7 +96,7 @@ describe('the queue before the directory', () => {
     expect(greedy.asked).toBe(lookups.length);
   });
 
-  it('takes a question whose record changed first, and never drops it, however deep its port is in debt', () => {
+  it('admits a question whose record changed first, and never drops it, whatever the debt of its port', () => {
     const port = lane(1);
     const [doubtful] = ask(port, 1);
     if (doubtful === undefined) throw new Error('no question');
@@ -109,7 +109,7 @@ describe('the queue before the directory', () => {
     expect(shed).not.toContain(doubtful);
   });
 
-  it('does not take a question twice that moved to another lane', () => {
+  it('does not admit a question twice that moved to another lane', () => {
     const [greedy, innocent] = [lane(1), lane(2)];
     const asked = ask(greedy, 3);
     const [, moved] = asked;

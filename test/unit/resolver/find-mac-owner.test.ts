@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 const searches = (): number => usersOf.mock.calls.length;
 
-describe('a MAC without a mac: record, of which nothing is remembered', () => {
+describe('a MAC without a mac: record and without a remembered address', () => {
   it('is found by the ip: record that names it', async () => {
     world.record(1, vtep(3));
     await world.miss(l2(1), l2(2));
@@ -19,7 +19,7 @@ describe('a MAC without a mac: record, of which nothing is remembered', () => {
     expect(searches()).toBe(1);
   });
 
-  it('is not searched for again where no record names it, and another MAC only after a pause', async () => {
+  it('is not searched for again if no record names it, and another MAC only after a pause', async () => {
     await world.miss(l2(1));
     await world.miss(l2(2));
     expect(searches()).toBe(1);
@@ -32,7 +32,7 @@ describe('a MAC without a mac: record, of which nothing is remembered', () => {
     expect(world.unaccounted()).toBe(0);
   });
 
-  it('is unknown where the search fails, and searched for the next time', async () => {
+  it('is unknown if the search fails, and searched for the next time', async () => {
     world.record(1, vtep(3));
     usersOf.mockRejectedValueOnce(new Error('away'));
     await world.miss(l2(1));

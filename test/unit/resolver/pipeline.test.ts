@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe('a miss', () => {
-  it('is resolved: entries, an answer for the asker, its time taken', async () => {
+  it('is resolved: entries, an announcement to the asker, its time measured', async () => {
     world.record(1);
     await world.miss(l3(1));
     expect(world.outcomes).toEqual(['resolved']);
@@ -37,7 +37,7 @@ describe('a miss', () => {
     expect(world.kernel.announced).toEqual([]);
   });
 
-  it('for a lease is answered by the longest prefix, and by an ip: record before any', async () => {
+  it('for a lease is answered by the longest prefix, and by an ip: record first', async () => {
     world.directory.lease(VNI, '20.0.0.0/16', `${mac(8)} ${vtep(8)}`);
     world.directory.lease(VNI, '20.0.0.0/24', `${mac(9)} ${vtep(9)}`);
     world.record(2);
@@ -46,7 +46,7 @@ describe('a miss', () => {
   });
 
   it.each(['0.0.0.0', '::'])(
-    'of duplicate address detection (from %s) gets no entry from a lease, and is asked again by whoever wants to talk',
+    'of duplicate address detection (from %s) gets no entry from a lease, and a later question is looked up again',
     async (unspecified) => {
       world.directory.lease(VNI, '20.0.0.0/16', `${mac(8)} ${vtep(8)}`);
       world.record(2);
@@ -59,7 +59,7 @@ describe('a miss', () => {
     },
   );
 
-  it('of duplicate address detection that somebody joins who wants to talk is answered by a lease', async () => {
+  it('of duplicate address detection that an ordinary question joins is answered by a lease', async () => {
     world.directory.lease(VNI, '20.0.0.0/16', `${mac(8)} ${vtep(8)}`);
     world.directory.hold();
     await world.miss(l3(1, { asker: { ...asker(1), ip: '0.0.0.0' } }), l3(1, { asker: asker(2) }));
@@ -93,7 +93,7 @@ describe('a miss', () => {
     expect(world.counters.malformedRecords.get('mac')).toBe(1);
   });
 
-  it('for a link-local address that nobody published is noise', async () => {
+  it('for a link-local address without a record is ignored', async () => {
     await world.miss(l3(1, { address: 'fe80::1' }));
     expect(world.counters.ignored.link_local).toBe(1);
     expect(world.counters.resolutions.l3.unknown).toBe(0);
@@ -117,7 +117,7 @@ describe('a miss', () => {
     expect(world.outcomes).toEqual(['failed', 'resolved']);
   });
 
-  it('fails where the kernel does not answer, and the stream goes on', async () => {
+  it('fails if the kernel does not answer, and the stream goes on', async () => {
     world.record(1);
     const write = world.kernel.write.bind(world.kernel);
     world.kernel.write = () => {
@@ -129,7 +129,7 @@ describe('a miss', () => {
     expect(world.outcomes).toEqual(['failed', 'resolved']);
   });
 
-  it('for the unspecified address costs its port as much as an unknown address, and many of them are a flood', async () => {
+  it('for the unspecified address costs its port as much as an unknown address, and many are a flood', async () => {
     const floods: number[] = [];
     world.admission.onExcess = (_, lane) => floods.push(lane.port);
     await world.miss(l3(1, { address: '0.0.0.0' }), l3(1, { address: '::' }));
@@ -150,7 +150,7 @@ describe('a miss', () => {
 });
 
 describe('misses for one address', () => {
-  it('are one question, and every asker is told once', async () => {
+  it('are one question, and every asker gets one announcement', async () => {
     world.record(1);
     world.directory.hold();
     world.raise(l3(1), l3(1, { asker: asker(2) }), l3(1, { asker: asker(2) }));
@@ -162,7 +162,7 @@ describe('misses for one address', () => {
     expect(world.kernel.announced.map(({ to }) => to?.ip)).toEqual([1, 2, 3].map((n) => asker(n).ip));
   });
 
-  it('travel in one read, whatever number of addresses they are for', async () => {
+  it('are looked up in one read, for any number of addresses', async () => {
     for (let n = 1; n <= 200; n++) world.record(n);
     world.directory.hold();
     world.raise(l3(1));
@@ -177,7 +177,7 @@ describe('misses for one address', () => {
 });
 
 describe('a change while a question is in flight', () => {
-  it('asks again, so that the answer is not older than the change', async () => {
+  it('causes another lookup, so that the answer is not older than the change', async () => {
     world.record(1);
     world.directory.hold();
     world.raise(l3(1));
@@ -190,7 +190,7 @@ describe('a change while a question is in flight', () => {
     expect(world.directory.reads).toHaveLength(2);
   });
 
-  it('asks again where an L2 miss is answered from the ip: record of an address that changed', async () => {
+  it('causes another lookup if an L2 miss is answered from the changed ip: record', async () => {
     world.served.tables.remember(mac(1), ip(1));
     world.served.tables.remember(mac(1), ip(2));
     world.directory.set(VNI, 'ip', ip(2), `${mac(1)} ${vtep(2)}`);
@@ -216,7 +216,7 @@ describe('a change while a question is in flight', () => {
     expect(questionsOf(world.served).reading.size).toBe(0);
   });
 
-  it('leaves no absence in the negative cache that is over', async () => {
+  it('leaves no outdated address in the negative cache', async () => {
     world.directory.hold();
     world.raise(l3(1));
     world.record(1);

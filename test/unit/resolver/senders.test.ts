@@ -28,7 +28,7 @@ const record = (n: number): void => {
 };
 
 describe('while there are too many L2 misses for unknown MACs', () => {
-  it('frames are read for their senders, and no longer than needed', async () => {
+  it('frames are read for their senders, only as long as needed', async () => {
     await world.miss(l2(1));
     expect(world.kernel.following).toBe(false);
     await flood(l2);
@@ -39,7 +39,7 @@ describe('while there are too many L2 misses for unknown MACs', () => {
     expect(world.kernel.following).toBe(false);
   });
 
-  it('a port that sends them holds up no other', async () => {
+  it('a port that sends them does not delay other ports', async () => {
     await flood((n) => from(GUEST, n));
     record(1);
     await world.miss(from(OTHER, 1));
@@ -48,7 +48,7 @@ describe('while there are too many L2 misses for unknown MACs', () => {
     expect(questionsOf(world.served).lanes.get(OTHER)?.waiting).toBe(0);
   });
 
-  it('the second packet is answered where the sender of the first was unknown', async () => {
+  it('the second packet is answered if the sender of the first was unknown', async () => {
     await flood(l2);
     record(1);
     world.raise(l2(1));
@@ -67,14 +67,14 @@ describe('while there are too many L2 misses for unknown MACs', () => {
     expect(questionsOf(world.served).lanes.get(L2_PORT)?.waiting).toBeGreaterThan(1_000);
   });
 
-  it('the port that sends them is named, so that it can be throttled', async () => {
+  it('the port that sends them is reported, so that it can be throttled', async () => {
     const named = new Set<number>();
     world.admission.onExcess = (_, { port }) => void named.add(port);
     for (let second = 0; second < 30; second++) await flood((n) => from(GUEST, n), 0x1000 + second * 3_000);
     expect([...named]).toEqual([GUEST]);
   });
 
-  it('the port that sends most of them is named where most senders were not seen', async () => {
+  it('the port that sends most of them is reported if most senders were not seen', async () => {
     const named = new Set<number>();
     world.admission.onExcess = (_, { port }) => void named.add(port);
     await flood((n) => from(GUEST, n));
@@ -82,7 +82,7 @@ describe('while there are too many L2 misses for unknown MACs', () => {
     expect([...named]).toEqual([GUEST]);
   });
 
-  it('those without a known sender are charged to the throttled port, and to no other', async () => {
+  it('misses without a known sender are charged to the throttled port only', async () => {
     await flood(l2);
     await world.miss(l2(1));
     questionsOf(world.served).throttled = questionsOf(world.served).lanes.get(GUEST);

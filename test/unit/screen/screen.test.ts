@@ -15,7 +15,7 @@ test.each([
   ['as it is', 'abc', 3, 'abc'],
   ['cut', 'abcd', 3, 'ab…'],
   ['to nothing', 'abcd', 0, ''],
-])('a text in so many characters: %s', (_, text, width, expected) => {
+])('a text cut to a width: %s', (_, text, width, expected) => {
   expect(cut(text, width)).toBe(expected);
 });
 
@@ -25,7 +25,7 @@ test.each([
   [9_999_999, '9,999,999'],
   [12_345_678, '12.3 M'],
   [1e12, '1,000 G'],
-])('%d is counted as %s', (value, expected) => {
+])('the count %d is written as %s', (value, expected) => {
   expect(count(value)).toBe(expected);
 });
 
@@ -36,7 +36,7 @@ test.each([
   [2, '2'],
   [9.96, '10'],
   [1_234.5, '1,235'],
-])('%d a second is %s', (value, expected) => {
+])('the rate %d is written as %s', (value, expected) => {
   expect(rate(value)).toBe(expected);
 });
 
@@ -66,7 +66,7 @@ describe('a table', () => {
     ]);
   });
 
-  test('gives way where it does not fit: first what may be cut', () => {
+  test('that does not fit: columns are narrowed first', () => {
     expect(table(head, rows, 30, PLAIN)).toEqual([
       'NAME         N  MAYBE    STATE',
       'devic…       1  perhaps  up',
@@ -74,7 +74,7 @@ describe('a table', () => {
     ]);
   });
 
-  test('then what may be missing, and what it leaves is for the rest', () => {
+  test('then optional columns are left out, and the others get the room', () => {
     expect(table(head, rows, 24, PLAIN)).toEqual(
       ['NAME             N  STATE', 'device-one       1  up', 'two         12,345  down'].map((line) =>
         line.replace('device-one', 'device-o…').replace(/^(NAME|two)( +)/, (all) => all.slice(0, -1)),
@@ -82,11 +82,11 @@ describe('a table', () => {
     );
   });
 
-  test('at last is cut', () => {
+  test('finally lines are cut', () => {
     for (const line of table(head, rows, 12, PLAIN)) expect(line.length).toBeLessThanOrEqual(12);
   });
 
-  test('has prose in as many lines as it takes', () => {
+  test('wraps prose', () => {
     const why: Column[] = [{ title: 'NAME' }, { title: 'WHY', prose: true }];
     expect(
       table(why, [['vx', 'its bridge filters VLANs, so one address may be several']], 32, PLAIN),
@@ -98,7 +98,7 @@ describe('a table', () => {
     ]);
   });
 
-  test('colours what is there, and is the same without', () => {
+  test('has the same text with and without colour', () => {
     const coloured = table(
       head,
       [
@@ -129,7 +129,7 @@ describe('columns', () => {
     expect(columns(head, [row]).split('\n')[1]).toBe(row.join('  '));
   });
 
-  test('go on in the next line where a terminal is too narrow, and nothing is lost', () => {
+  test('continue on the next line of a narrow terminal, complete', () => {
     const lines = columns(head, [row], 80).split('\n').slice(2, -1);
     expect(lines).toEqual([
       '100  fd20:1234:5678:9abc:def0:1234:5678:9abc  02:42:14:00:00:02',
@@ -137,7 +137,7 @@ describe('columns', () => {
     ]);
   });
 
-  test('say nothing in a line of its own where there is nothing to say', () => {
+  test('give an empty cell no line of its own', () => {
     const long = ['100', row[1] ?? '', row[2] ?? '', 'fd10:1234:5678:9abc::2', '-'];
     const text = columns(head, [long, ['100', '20.0.0.2', '02:42:14:00:00:02', '-', '-']], 80);
     expect(text.split('\n').slice(2, -1)).toEqual([
@@ -147,7 +147,7 @@ describe('columns', () => {
     ]);
   });
 
-  test('make harmless what anybody may have written, however long', () => {
+  test('make untrusted cells harmless, at any length', () => {
     const text = columns(['A', 'B'], [['\u001b[2J\u0007\u202e', 'x'.repeat(5_000)]], 80);
     expect(text).toMatch(/^[\x20-\x7e…\n]*$/);
     for (const line of text.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
@@ -155,20 +155,20 @@ describe('columns', () => {
 });
 
 describe('fields', () => {
-  test('are those that fit, whole', () => {
+  test('are the ones that fit whole', () => {
     expect(fields(['one', 'two', 'a longer one', 'four'], 20)).toBe('one   two   four');
   });
 
-  test('the first is there in any case', () => {
+  test('always include the first', () => {
     expect(fields(['something long'], 8)).toBe('somethi…');
   });
 
-  test('take no room for their colour', () => {
+  test('have no width for their colour', () => {
     expect(fields([['one', COLOURED.red], 'two'], 9)).toBe('\u001b[31mone\u001b[39m   two');
   });
 });
 
-test('two blocks stand side by side, whatever their colours', () => {
+test('two blocks are side by side, with any colours', () => {
   expect(beside([COLOURED.red('ab'), 'abc'], ['1', '2', '3'], 5)).toEqual([
     '\u001b[31mab\u001b[39m   1',
     'abc  2',

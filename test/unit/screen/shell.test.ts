@@ -48,7 +48,7 @@ const HOSTILE = [
 ];
 
 describe.each(['sh', 'bash'])('for %s', (shell) => {
-  test('each stays one word', () => {
+  test('each value stays one word', () => {
     for (const name of HOSTILE) expect(quoted(name)).toMatch(/^[\x20-\x7e]+$/);
     expect(words(shell, sh`${HOSTILE}`)).toEqual(HOSTILE);
     expect(words(shell, HOSTILE.map((name) => sh`--netns=${name}`).join(' '))).toEqual(
@@ -71,7 +71,7 @@ describe.each(['sh', 'bash'])('for %s', (shell) => {
   });
 });
 
-test('lists, numbers and what is to be filled in', () => {
+test('lists, numbers and blanks', () => {
   expect(sh`a ${[]} b`).toBe('a b');
   expect(sh`a ${['x', 'y z']} b ${[]}`).toBe("a x 'y z' b");
   expect(sh`missd endpoint set ${100} ${blank('IP')}`).toBe('missd endpoint set 100 <IP>');
@@ -86,7 +86,7 @@ test('a device name that iproute2 would take for a keyword', () => {
   expect(sh`ip link set ${device('h')} up`).toBe('ip link set dev h up');
 });
 
-test('a parameter of a device whose name has dots, or what sysctl takes for a pattern', () => {
+test('a parameter of a device whose name has dots or pattern characters of sysctl', () => {
   const of = (name: string, path: string | null = null): string =>
     setSysctl(path, ['net', 'ipv4', 'neigh', name, 'app_solicit'], 3);
   expect(of('vxlan100')).toBe('sysctl -w net.ipv4.neigh.vxlan100.app_solicit=3');

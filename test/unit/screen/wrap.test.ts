@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { wrapped } from '../../../src/screen/wrap.ts';
 
-test('words go into lines, and what is longer than a line into several', () => {
+test('words are wrapped, and a word longer than a line is broken', () => {
   expect(wrapped(['one', 'two', 'three', 'abcdefghijklm', 'x'], 8)).toEqual([
     'one two',
     'three',
@@ -10,6 +10,6 @@ test('words go into lines, and what is longer than a line into several', () => {
   ]);
 });
 
-test('what is to be copied stays whole', () => {
+test('a word to be copied stays whole', () => {
   expect(wrapped(['one', 'abcdefghijklm', 'x'], 8, 'whole')).toEqual(['one', 'abcdefghijklm', 'x']);
 });

@@ -29,7 +29,7 @@ const exec = (...words: string[]): string => setting(unit(...words), 'ExecStart'
 const START = `${PROGRAM.node} ${PROGRAM.main} run`;
 
 describe('the command of the unit', () => {
-  it('has the options as they were given, and waits for another missd', () => {
+  it('has the given options, and waits for another missd', () => {
     expect(exec()).toBe(`${START} --wait --log-format pretty`);
     expect(
       exec('--redis', 'redis://10.0.0.5:6379', '--device=vx1', '--device', 'vx2,vx3', '--flush-on-exit'),
@@ -39,7 +39,7 @@ describe('the command of the unit', () => {
     expect(exec('--wait', '--log-format', 'json')).toBe(`${START} --log-format json --wait`);
   });
 
-  it('has those of the environment, too', () => {
+  it('also has the options of the environment', () => {
     process.env['MISSD_IDLE'] = '7';
     process.env['MISSD_FLUSH_ON_EXIT'] = 'true';
     try {
@@ -50,14 +50,14 @@ describe('the command of the unit', () => {
     }
   });
 
-  it('says what systemd would read otherwise so that it reads it as it is', () => {
+  it('escapes characters that systemd would interpret', () => {
     expect(exec('--netns', '/run/my netns/a"b\\c%d$HOME')).toContain(
       ' --netns "/run/my netns/a\\"b\\\\c%%d$$HOME" ',
     );
     expect(() => unit('--netns', '/run/a\nExecStartPre=evil')).toThrow('control characters');
   });
 
-  it('names files by their whole path, those with secrets by the copy that systemd makes', () => {
+  it('names files by their absolute path, and secrets by the copy that systemd makes', () => {
     process.chdir('/etc');
     const text = unit('--redis', 'redis://10.0.0.5:6379', '--redis-password-file', 'passwd');
     process.chdir('/');
@@ -66,17 +66,17 @@ describe('the command of the unit', () => {
     expect(() => unit('--redis-password-file', '/nowhere/password')).toThrow('/nowhere/password');
   });
 
-  it('has no password in it, which everybody could read', () => {
+  it('contains no password, because every user can read a unit', () => {
     expect(() => unit('--redis', 'redis://user:secret@10.0.0.5:6379')).toThrow('--redis-password-file');
     expect(() => unit('--redis', 'redis://user:secret@10.0.0.5:6379')).not.toThrow('secret');
     expect(exec('--redis', 'redis://user@10.0.0.5:6379')).toContain('redis://user@10.0.0.5:6379');
   });
 });
 
-describe('what the service may do', () => {
+describe('the rights of the service', () => {
   const NARROW = 'CAP_NET_ADMIN CAP_NET_RAW';
 
-  it('is no more than answering in its own namespace, as a user of its own', () => {
+  it('cover its own namespace only, as a dynamic user', () => {
     const text = unit('--redis', 'redis://10.0.0.5:6379');
     expect(setting(text, 'CapabilityBoundingSet')).toEqual([NARROW]);
     expect(setting(text, 'AmbientCapabilities')).toEqual([NARROW]);
@@ -84,7 +84,7 @@ describe('what the service may do', () => {
     expect(setting(text, 'RestrictNamespaces')).toEqual(['yes']);
   });
 
-  it('is to enter network namespaces besides, only where one is named', () => {
+  it('include entering network namespaces only if one is named', () => {
     const text = unit('--netns', 'blue');
     expect(setting(text, 'CapabilityBoundingSet')).toEqual([`${NARROW} CAP_SYS_ADMIN`]);
     expect(setting(text, 'AmbientCapabilities')).toEqual([`${NARROW} CAP_SYS_ADMIN`]);
@@ -94,7 +94,7 @@ describe('what the service may do', () => {
     expect(() => unit('--netns', '/proc/1/ns/net')).toThrow('/proc/1/ns/net');
   });
 
-  it('is not to see what is in homes and temporary directories', () => {
+  it('exclude home and temporary directories', () => {
     const options = resolve(declare(new Command(), 'run'), 'run');
     const suits = (main: string) => () => {
       mustSuit({ node: FILE, main }, options);
@@ -135,7 +135,7 @@ describe('the file', () => {
     }).toThrow('not installed');
   });
 
-  it('stays as it is when it is somebody else’s', () => {
+  it('is left unchanged if missd did not write it', () => {
     writeFileSync(file, '[Service]\n');
     for (const change of [writeUnit, removeUnit])
       expect(() => {

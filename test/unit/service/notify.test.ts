@@ -3,8 +3,8 @@ import { Notifier } from '../../../src/service/notify.ts';
 
 const SOCKET = '/run/systemd/notify';
 
-describe('what systemd says in the environment', () => {
-  it('is taken out of it, so that no child takes it for its own', () => {
+describe('the variables of systemd', () => {
+  it('are removed from the environment, so that no child uses them', () => {
     const env = { NOTIFY_SOCKET: SOCKET, WATCHDOG_USEC: '1', WATCHDOG_PID: '1', PATH: '/bin' };
     expect(Notifier.take(env)).toBeDefined();
     expect(env).toEqual({ PATH: '/bin' });
@@ -15,7 +15,7 @@ describe('what systemd says in the environment', () => {
     ['an empty name', { NOTIFY_SOCKET: '' }],
     ['a name that is neither a path nor abstract', { NOTIFY_SOCKET: 'vsock:2:9999' }],
     ['an abstract socket without a name', { NOTIFY_SOCKET: '@' }],
-  ])('%s: nobody listens', (_what, env) => {
+  ])('%s: no service manager', (_what, env) => {
     expect(Notifier.take({ ...env })).toBeUndefined();
   });
 
@@ -31,20 +31,20 @@ describe('what systemd says in the environment', () => {
     ['never, when it waits for nothing', {}, undefined],
     ['never, when that is no number', { WATCHDOG_USEC: 'soon' }, undefined],
     ['never, when that is zero', { WATCHDOG_USEC: '0' }, undefined],
-  ])('a sign of life: %s', (_what, env, expected) => {
+  ])('the watchdog interval: %s', (_what, env, expected) => {
     expect(Notifier.take({ NOTIFY_SOCKET: SOCKET, ...env })?.watchdog).toBe(expected);
   });
 });
 
-describe('words', () => {
-  it('go as lines of one datagram, each on one line', () => {
+describe('variables', () => {
+  it('are lines of one datagram', () => {
     const sent: string[][] = [];
     const notifier = Notifier.take({ NOTIFY_SOCKET: '@missd' }, (...one) => void sent.push(one));
     notifier?.tell({ READY: '1', STATUS: 'connect failed:\n  WATCHDOG=trigger' });
     expect(sent).toEqual([['@missd', 'READY=1\nSTATUS=connect failed: WATCHDOG=trigger']]);
   });
 
-  it('that could not be delivered go with the next, of each the latest', () => {
+  it('that could not be sent are sent with the next ones, each with its latest value', () => {
     const sent: string[] = [];
     let full = true;
     const notifier = Notifier.take({ NOTIFY_SOCKET: SOCKET }, (_socket, text) => {

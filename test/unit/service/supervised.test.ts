@@ -49,7 +49,7 @@ function after(milliseconds: number): string[] {
   return sent;
 }
 
-it('is ready once, when nothing is waited for, directory or not', () => {
+it('sends READY once when nothing is missing, with or without a directory', () => {
   daemon.waitsFor = ['namespace blue'];
   daemon.readiness.directory = { up: false, reason: 'no route', since: performance.now() };
   begin();
@@ -70,7 +70,7 @@ it('is ready once, when nothing is waited for, directory or not', () => {
   expect(after(1_000).join()).not.toContain('READY');
 });
 
-it('says what changes, and nothing as long as nothing does', () => {
+it('sends STATUS only at changes', () => {
   begin();
   expect(after(10_000)).toEqual(['STATUS=ready, serving vxlan100@own\nREADY=1']);
   daemon.readiness.directory = { up: false, reason: 'gone', since: performance.now() };
@@ -87,7 +87,7 @@ it('says what changes, and nothing as long as nothing does', () => {
   expect(after(10_000)).toEqual(['STATUS=ready, no VXLAN device to serve yet']);
 });
 
-it('gives signs of life only while what the kernel says is read', () => {
+it('sends WATCHDOG only while misses are read', () => {
   begin({ WATCHDOG_USEC: '4000000' });
   const signs = (): number => after(10_000).filter((text) => text.includes('WATCHDOG=1')).length;
   expect(signs()).toBe(5);
@@ -98,7 +98,7 @@ it('gives signs of life only while what the kernel says is read', () => {
   expect(signs()).toBe(5);
 });
 
-it('says that it stops, and nothing more', () => {
+it('sends STOPPING, and nothing more', () => {
   begin({ WATCHDOG_USEC: '4000000' });
   after(1_000);
   sent = [];
@@ -107,7 +107,7 @@ it('says that it stops, and nothing more', () => {
   expect(after(10_000)).toEqual([]);
 });
 
-it('does nothing where nobody listens', () => {
+it('does nothing without a service manager', () => {
   telling = supervised(daemon, undefined, world.log);
   expect(vi.getTimerCount()).toBe(0);
 });

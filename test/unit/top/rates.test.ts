@@ -12,7 +12,7 @@ function after(before: Partial<Status>, now: Partial<Status>): Frame {
   return seen;
 }
 
-test('counts become what went on a second', () => {
+test('counts become rates per second', () => {
   const { since } = after(
     {
       misses: { l2: 1, l3: 10 },
@@ -37,7 +37,7 @@ test('counts become what went on a second', () => {
   });
 });
 
-test('percentiles are of the time between, not since the start', () => {
+test('percentiles cover the time between two samples, not since the start', () => {
   const { since } = after(
     { latency: { resolution: distribution(1_000, 0, 0, 0), lookup: distribution(5, 0, 0, 0) } },
     { latency: { resolution: distribution(1_000, 0, 10, 0), lookup: distribution(5, 0, 0, 0) } },
@@ -48,7 +48,7 @@ test('percentiles are of the time between, not since the start', () => {
   expect(since?.lookup).toEqual({ count: 0, p50: undefined, p90: undefined, p99: undefined });
 });
 
-test('an address has a rate once it was there before, too', () => {
+test('an address has a rate if it is in both samples', () => {
   const { since } = after(
     { hottest: [askedLike({ asked: 10 })] },
     { hottest: [askedLike({ asked: 30 }), askedLike({ address: '20.0.0.9', asked: 1_000 })] },
@@ -59,6 +59,6 @@ test('an address has a rate once it was there before, too', () => {
 test.each([
   ['another process', { pid: 1, uptime: 1 }, { pid: 2, uptime: 1 }],
   ['the same pid in a container, begun anew', { pid: 1, uptime: 100 }, { pid: 1, uptime: 1 }],
-])('a daemon that was started anew begins from nought: %s', (_, before, now) => {
+])('a restarted daemon begins at zero: %s', (_, before, now) => {
   expect(after({ ...before, misses: { l3: 100 } }, { ...now, misses: { l3: 5 } }).since).toBeUndefined();
 });

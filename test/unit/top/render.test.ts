@@ -47,7 +47,7 @@ describe.each(VIEWS)('%s', (_, seen) => {
     }
   });
 
-  test('is the same with colour and without', () => {
+  test('has the same text with and without colour', () => {
     const size = { width: 80, height: 24 };
     const plain = render(seen, 1, size, PLAIN);
     expect(plain.join('')).not.toContain('\u001b');
@@ -68,7 +68,7 @@ describe.each([
       }
   });
 
-  test('into a pipe has no colour and cuts no name', () => {
+  test('a pipe gets no colour and whole names', () => {
     const text = showStatus(status, Infinity, PLAIN);
     expect(text).not.toContain('\u001b');
     expect(text).not.toContain('…');
@@ -123,13 +123,13 @@ UNRESOLVED  VNI     FOR     LAST  ASKED  BY PORT  NAMESPACE
 `);
 });
 
-test('a wide one has the lists of addresses side by side', () => {
+test('a wide frame has the lists of addresses side by side', () => {
   const frame = render(looks(busy(1_000), busy(2_000)), 1, { width: 200, height: 24 }, PLAIN);
   expect(frame.filter((line) => /^MOST ASKED FOR .* UNRESOLVED /.test(line))).toHaveLength(1);
   expect(frame.filter((line) => /^20\.0\.0\.2 .* 20\.0\.0\.77 /.test(line))).toHaveLength(1);
 });
 
-test('lists share the room, and say what is missing', () => {
+test('lists share the rows, and count the missing ones', () => {
   const frame = render(looks(worst(), worst()), 1, { width: 80, height: 24 }, PLAIN);
   expect(frame).toHaveLength(24);
   expect(frame.filter((line) => /^(DEVICE|MOST ASKED|UNRESOLVED)/.test(line))).toHaveLength(3);
@@ -139,7 +139,7 @@ test('lists share the room, and say what is missing', () => {
   expect(shown + missing.map(Number).reduce((a, b) => a + b, 0)).toBe(240);
 });
 
-test('a daemon that is gone is shown with its last known state, and until it is back', () => {
+test('a silent daemon is shown with its last known state, until it answers again', () => {
   const before = looks(busy(1_000));
   const gone = lost(before);
   const later = view(

@@ -62,7 +62,7 @@ afterEach(async () => {
 });
 
 describe('a file directory', () => {
-  it('serves ip: and mac: as soon as it was started', async () => {
+  it('serves ip: and mac: records at once after the start', async () => {
     writeFileSync(file, text(endpoint(2)));
     await open(file);
     expect(states.at(-1)).toEqual({ up: true });
@@ -74,7 +74,7 @@ describe('a file directory', () => {
     ]);
   });
 
-  it('that was read before serves at the start', async () => {
+  it('that was read before answers at the start', async () => {
     writeFileSync(file, text(endpoint(2)));
     directory = new FileDirectory({ file, read });
     directory.changes$.subscribe({ next: (change) => changes.push(change), error: rethrow });
@@ -85,7 +85,7 @@ describe('a file directory', () => {
     expect(await directory.read([MAC])).toEqual(['10.99.0.2']);
   });
 
-  it('that changes while it is read is read once more afterwards, never twice at once', async () => {
+  it('that changes during a read is read again afterwards, never twice at a time', async () => {
     writeFileSync(file, text(endpoint(2)));
     let underWay = 0;
     let most = 0;
@@ -113,7 +113,7 @@ describe('a file directory', () => {
     expect(most).toBe(1);
   });
 
-  it('is read again where nothing was there to read it with', async () => {
+  it('is read again after a read that failed', async () => {
     writeFileSync(file, text(endpoint(2)));
     let tries = 0;
     await open(file, (path, stopped) =>
@@ -125,7 +125,7 @@ describe('a file directory', () => {
     expect(rejected).toEqual(['EAGAIN']);
   });
 
-  it('says which records differ when it is replaced', async () => {
+  it('reports the changed records when the file is replaced', async () => {
     writeFileSync(file, text(endpoint(2), endpoint(3)));
     await open(file);
     replace(text(endpoint(2, '10.99.0.9'), endpoint(3)));
@@ -136,7 +136,7 @@ describe('a file directory', () => {
     expect(await directory.read([MAC])).toEqual(['10.99.0.9']);
   });
 
-  it('keeps the last good one in force, and says what is wrong', async () => {
+  it('keeps the last valid contents, and reports the error', async () => {
     writeFileSync(file, text(endpoint(2)));
     await open(file);
     replace('vnis:\n  100:\n');
@@ -163,7 +163,7 @@ describe('a file directory', () => {
     expect(await directory.read([IP])).toEqual([null]);
   });
 
-  it('that is bad at first comes up when it is good', async () => {
+  it('that is invalid at first comes up when it is valid', async () => {
     await open(file);
     expect(states.at(-1)).toMatchObject({ up: false, reason: `${file}: no such file` });
     await expect(directory.read([IP])).rejects.toThrow('no such file');
@@ -174,7 +174,7 @@ describe('a file directory', () => {
     expect(changes.at(-1)).toEqual({ type: 'gap' });
   });
 
-  it('that loses most of its records at once asks for everything to be read again', async () => {
+  it('that loses most of its records at once causes a full resync', async () => {
     writeFileSync(file, text(...Array.from({ length: 20 }, (_, index) => endpoint(index + 1))));
     await open(file);
     replace(text(endpoint(2)));
@@ -183,7 +183,7 @@ describe('a file directory', () => {
     });
   });
 
-  it('is found changed where nothing reports it', async () => {
+  it('is found changed by polling if inotify does not report it', async () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'missd-file-'));
     const target = join(elsewhere, 'target.yaml');
     writeFileSync(target, text(endpoint(2)));
@@ -196,7 +196,7 @@ describe('a file directory', () => {
     rmSync(elsewhere, { recursive: true });
   });
 
-  it('tells of leases of followed VNIs', async () => {
+  it('reports leases of followed VNIs', async () => {
     const lease = (vtep: string) =>
       `vnis:\n  100:\n    subnets:\n      - { cidr: 10.20.2.0/24, mac: "02:f0:00:00:00:02", vtep: ${vtep} }\n`;
     writeFileSync(file, lease('10.99.0.2'));

@@ -31,7 +31,7 @@ afterEach(() => {
 });
 
 describe('a client that ends', () => {
-  it('is reported as lost and connected again, as often as it ends', () => {
+  it('is reported as lost and connected again, every time', () => {
     for (let ended = 1; ended <= 3; ended++) {
       client.emit('end');
       vi.advanceTimersByTime(1_000);
@@ -39,7 +39,7 @@ describe('a client that ends', () => {
     }
   });
 
-  it('stays closed when it was closed on purpose, also between its end and the next attempt', () => {
+  it('stays closed after close(), also between its end and the next attempt', () => {
     client.emit('end');
     closed = true;
     vi.advanceTimersByTime(2_000);

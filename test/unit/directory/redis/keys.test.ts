@@ -50,7 +50,7 @@ describe('keys', () => {
     'missd:{100}:IP:1.2.3.4',
     'missc:{100}:ip:1.2.3.4',
     `missd:{100}:ip:${'1'.repeat(1000)}`,
-  ])('of others are passed over: %.60s', (text) => {
+  ])('of other programs are ignored: %.60s', (text) => {
     expect(keys.decode(Buffer.from(text))).toBeUndefined();
   });
 

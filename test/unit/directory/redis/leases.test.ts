@@ -45,7 +45,7 @@ const SET = 'missd:{100}:subnets';
 const OTHER = 'missd:{200}:subnets';
 
 describe('the leases of a VNI', () => {
-  it('are absent where the set is of another type, and of no other VNI', async () => {
+  it('are absent if the set is of another type, for this VNI only', async () => {
     const sets: Record<string, string[] | Error> = {
       [SET]: new Error('WRONGTYPE Operation against a key holding the wrong kind of value'),
       [OTHER]: ['10.20.2.0/24'],
@@ -63,7 +63,7 @@ describe('the leases of a VNI', () => {
     expect(of.leases.of(100).all()).toHaveLength(1);
   });
 
-  it('are bounded, and what is beyond is counted', async () => {
+  it('are bounded, and further leases are counted', async () => {
     const of = leases({ [SET]: many(20_000) });
     of.leases.follow(new Set([100]));
     await of.leases.refresh();
@@ -72,7 +72,7 @@ describe('the leases of a VNI', () => {
     expect(of.malformed).toEqual([`100 excess ${SET} has 3616 members too many, or more`]);
   });
 
-  it('are found among members without one, of which so many are looked at', async () => {
+  it('are found among a bounded number of members without a lease', async () => {
     const real = new Set(['10.0.0.7/32', '10.0.200.7/32']);
     const of = leases({ [SET]: many(1_000_000) }, (key) =>
       real.has(key.slice(key.lastIndexOf(':') + 1)) ? VALUE : null,
@@ -90,7 +90,7 @@ describe('the leases of a VNI', () => {
     expect(of.leases.excess).toBeGreaterThanOrEqual(65_536);
   });
 
-  it('do not take in members that are no prefixes', async () => {
+  it('ignore members that are no prefixes', async () => {
     const of = leases({ [SET]: ['x'.repeat(60_000), '10.20.2.0/24'] });
     of.leases.follow(new Set([100]));
     await of.leases.refresh();
@@ -98,7 +98,7 @@ describe('the leases of a VNI', () => {
     expect(of.malformed).toEqual([expect.stringMatching(/^100 cidr .{1,160}$/)]);
   });
 
-  it('that are too much for one reply count as absent the second time', async () => {
+  it('that exceed the bound of a reply twice count as absent', async () => {
     const of = leases({ [SET]: new OversizedReply(1024) });
     of.leases.follow(new Set([100]));
     await expect(of.leases.refresh()).rejects.toThrow('larger than 1024 bytes');
@@ -108,7 +108,7 @@ describe('the leases of a VNI', () => {
     expect(of.malformed).toEqual([`100 size ${SET} has members too long`]);
   });
 
-  it('that change all the time keep nobody from concluding', async () => {
+  it('that change all the time do not delay the first answer for ever', async () => {
     const sets = { [SET]: ['10.20.2.0/24'], [OTHER]: ['10.20.3.0/24'] };
     let rounds = 0;
     const of = leases(sets, () => {

@@ -62,7 +62,7 @@ describe('values', () => {
     ['of two', 'é'],
     ['of three', '€'],
     ['of four', '😀'],
-  ])('%s that are too long are known as such by what is read of them', async (_, character) => {
+  ])('%s that are too long are recognized by the bytes that are read', async (_, character) => {
     reply = array(character.repeat(100_000));
     const [value] = await lookups.mget(['long']);
     expect(value?.length).toBeGreaterThanOrEqual(LONGEST_READ);
@@ -71,8 +71,8 @@ describe('values', () => {
   });
 });
 
-describe('a server that says nothing', () => {
-  it('is given up in time, all that was asked with one timer', async () => {
+describe('a silent server', () => {
+  it('fails all lookups in flight in time, with one timer', async () => {
     reply = '';
     const timers = vi.spyOn(globalThis, 'setTimeout');
     const began = performance.now();
@@ -86,7 +86,7 @@ describe('a server that says nothing', () => {
     expect(took).toBeLessThan(DEADLINE + BUSY);
   });
 
-  it('for half a second is asked anew on another connection', async () => {
+  it('for half a second is asked again on another connection', async () => {
     reply = '';
     await expect(lookups.mget(['one'])).rejects.toThrow('timed out');
     await isReady(2);
@@ -95,7 +95,7 @@ describe('a server that says nothing', () => {
     expect(await lookups.mget(['one'])).toEqual(['a']);
   });
 
-  it('in time, and then does, gives no answer to another question', async () => {
+  it('that answers late does not answer another question', async () => {
     reply = '';
     await expect(lookups.mget(['one'])).rejects.toThrow('timed out');
     const other = lookups.mget(['other']);
@@ -105,8 +105,8 @@ describe('a server that says nothing', () => {
   });
 });
 
-describe('a server that says', () => {
-  it('no, is asked again on the same connection', async () => {
+describe('a server that answers', () => {
+  it('with an error is asked again on the same connection', async () => {
     reply = '-NOPERM no\r\n';
     await expect(lookups.mget(['one'])).rejects.toThrow('NOPERM no');
     reply = array('a');
@@ -124,7 +124,7 @@ describe('a server that says', () => {
     ['values in values', '*1\r\n*1\r\n$1\r\na\r\n'],
     ['what Redis never says', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
     ['the answer twice', array('a').repeat(2)],
-  ])('%s loses that connection, and what is asked next is asked on another', async (_, said) => {
+  ])('%s loses the connection, and the next lookup uses another one', async (_, said) => {
     reply = said;
     await lookups.mget(['one']).catch(() => undefined);
     await isReady(2);
@@ -134,7 +134,7 @@ describe('a server that says', () => {
     expect(lost).toHaveLength(1);
   });
 
-  it('an answer to no question loses that connection', async () => {
+  it('without a question loses the connection', async () => {
     connections[0]?.write(array('x'));
     await isReady(2);
     expect(await lookups.mget(['one'])).toEqual(['a']);
@@ -144,7 +144,7 @@ describe('a server that says', () => {
     ['a value that is announced', '*1\r\n$500000000\r\n'],
     ['values that are announced', '*1048577\r\n'],
     ['many values', array(...Array<string>(20).fill('A'.repeat(60_000)))],
-  ])('too much (%s) is cut off at once, and asked anew at once', async (_, said) => {
+  ])('with too much (%s) is disconnected at once, and asked again at once', async (_, said) => {
     reply = said;
     const began = performance.now();
     const refused: unknown = await lookups.mget(['one']).catch((error: unknown) => error);
@@ -156,7 +156,7 @@ describe('a server that says', () => {
     expect(lost.every(isOversized)).toBe(true);
   });
 
-  it('goodbye again and again is given more and more rest', async () => {
+  it('by closing the connection again and again is asked less and less often', async () => {
     server.removeAllListeners('connection').on('connection', (socket: Socket) => {
       connections.push(socket);
       socket.on('error', () => undefined).end();

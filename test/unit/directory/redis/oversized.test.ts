@@ -4,7 +4,7 @@ import { LONGEST_READ, OversizedValues } from '../../../../src/directory/redis/o
 const LONG = 'A'.repeat(LONGEST_READ + 50);
 
 describe('values that are not read whole', () => {
-  it('are those of a batch that was late, until they are found short', () => {
+  it('are the keys of a late batch, until their values are found short', () => {
     const values = new OversizedValues();
     expect(values.concerns(['a', 'b'])).toBe(false);
     values.suspect(['a', 'b']);
@@ -14,7 +14,7 @@ describe('values that are not read whole', () => {
     expect(values.concerns(['a', 'b'])).toBe(false);
   });
 
-  it('are known from memory until the feed names the key, and are suspect then', () => {
+  it('are remembered until the feed names the key, and are suspect then', () => {
     const values = new OversizedValues();
     values.note('a', LONG);
     expect(values.of('a')).toBe(LONG.slice(0, LONGEST_READ));
@@ -33,7 +33,7 @@ describe('values that are not read whole', () => {
     expect([values.of('a'), values.isSuspect('a')]).toEqual([undefined, true]);
   });
 
-  it('are remembered up to a bound, the oldest forgotten first', () => {
+  it('are remembered up to a bound, and the oldest is forgotten first', () => {
     const values = new OversizedValues();
     for (let n = 0; n < 30_000; n++) {
       values.note(`known ${n}`, LONG);

@@ -8,7 +8,7 @@ const TARGET: RedisTarget = {
   name: 'm of h1:26379',
 };
 
-describe('what is wrong with the sentinels', () => {
+describe('a fault of the sentinels', () => {
   it.each([
     [
       'NOAUTH Authentication required.',
@@ -23,7 +23,7 @@ describe('what is wrong with the sentinels', () => {
       /^not permitted by the sentinels: /,
     ],
     ['connect ECONNREFUSED 10.0.0.1:26379', /^no sentinel of m .* answers$/],
-  ])('is said as such: %s', (last, reason) => {
+  ])('is named: %s', (last, reason) => {
     const said = `All sentinels are unreachable. Retrying from scratch after 50ms. Last error: ${last}`;
     expect(redisReason(new Error(said), TARGET)).toMatch(reason);
   });

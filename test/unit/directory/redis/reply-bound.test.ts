@@ -16,15 +16,15 @@ function passed(reply: string | Buffer, piece: number, bounds = BOUNDS): string 
 
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 
-describe('what a server says', () => {
-  it('goes on as it is where it is small', () => {
+describe('the reply of a server', () => {
+  it('passes unchanged if it is small', () => {
     const reply = `+OK\r\n-ERR no\r\n:5\r\n*3\r\n${bulk('eight888')}$-1\r\n*2\r\n${bulk('')}:1\r\n*-1\r\n*0\r\n%1\r\n+a\r\n+b\r\n`;
     for (const piece of [1, 2, 3, 7, 1000]) expect(passed(reply, piece)).toBe(reply);
     const chunk = Buffer.from(reply);
     expect(new ReplyBound(BOUNDS).pass(chunk)).toBe(chunk);
   });
 
-  it('has long values cut, wherever it is cut itself', () => {
+  it('has long values cut, in any pieces that it arrives in', () => {
     const reply = `*2\r\n${bulk('123456789')}${bulk('x'.repeat(500))}+OK\r\n`;
     for (const piece of [1, 2, 3, 7, 64, 1000])
       expect(passed(reply, piece)).toBe(`*2\r\n${bulk('12345678')}${bulk('xxxxxxxx')}+OK\r\n`);
@@ -40,7 +40,7 @@ describe('what a server says', () => {
     ['values one after the other', `*4\r\n${bulk('x'.repeat(300)).repeat(4)}`],
     ['elements that are announced', '*2000000\r\n'],
     ['pairs that are announced', '%600000\r\n'],
-  ])('ends with %s beyond the bound', (_, reply) => {
+  ])('ends the connection for %s above the bound', (_, reply) => {
     expect(() => passed(reply, 64)).toThrow(OversizedReply);
   });
 
@@ -51,11 +51,11 @@ describe('what a server says', () => {
     ['*1\r\n'.repeat(20), 'arrays too deep'],
     ['?1\r\n', 'no known type'],
     ['+OK\n', 'a line that does not end'],
-  ])('ends with what cannot be meant: %j', (reply, reason) => {
+  ])('ends the connection if it is invalid: %j', (reply, reason) => {
     expect(() => passed(reply, 500)).toThrow(reason);
   });
 
-  it('stays readable, whatever the values and the cuts', () => {
+  it('stays parseable for all values and pieces', () => {
     const value = fc.option(fc.string({ maxLength: 30 }).map((text) => Buffer.from(text).toString('latin1')));
     fc.assert(
       fc.property(fc.array(value, { maxLength: 8 }), fc.integer({ min: 1, max: 50 }), (values, piece) => {
@@ -67,7 +67,7 @@ describe('what a server says', () => {
     );
   });
 
-  it('is kept in no more memory than goes on', () => {
+  it('needs no more memory than the part that passes', () => {
     const bound = new ReplyBound({ value: 8, reply: 2 ** 40 });
     const piece = Buffer.alloc(64 * 1024, 'x');
     bound.pass(Buffer.from('*1\r\n$500000000\r\n'));

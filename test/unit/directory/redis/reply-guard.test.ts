@@ -73,7 +73,7 @@ const invalidation = (payload: string): string =>
   `*3\r\n$7\r\nmessage\r\n$20\r\n__redis__:invalidate\r\n${payload}`;
 
 it.each(['while it is in use', 'while it is being ended'])(
-  'a socket that tells of two errors %s ends one connection',
+  'a socket that emits two errors %s ends one connection',
   async (when) => {
     const client = redisClient({ where: { kind: 'socket', path }, db: 0, name: path });
     const errors: unknown[] = [];
@@ -89,7 +89,7 @@ it.each(['while it is in use', 'while it is being ended'])(
   },
 );
 
-it('a connection that is ended before it is made may tell of two errors, too', async () => {
+it('a connection that ends before it is established may also emit two errors', async () => {
   const client = redisClient({ where: { kind: 'socket', path }, db: 0, name: path });
   client.on('error', () => undefined);
   const connected = client.connect().catch(() => undefined);
@@ -101,7 +101,7 @@ it('a connection that is ended before it is made may tell of two errors, too', a
   await connected;
 });
 
-describe('a feed of a server that is broken', () => {
+describe('the feed of a faulty server', () => {
   it.each([
     ['a key that is none', invalidation('*1\r\n$-1\r\n')],
     ['a number for a key', invalidation('*1\r\n:5\r\n')],
@@ -118,7 +118,7 @@ describe('a feed of a server that is broken', () => {
     ['arrays without end in each other', '*1\r\n'.repeat(10_000)],
     ['a line without end', `+${'x'.repeat(100_000)}`],
   ])(
-    'ends and begins again with %s',
+    'ends and starts again after %s',
     async (_, said) => {
       await withFeed(async (heard) => {
         subscribed[0]?.write(said);
@@ -135,7 +135,7 @@ describe('a feed of a server that is broken', () => {
     60_000,
   );
 
-  it('goes on through a key of a megabyte, of which it keeps little', async () => {
+  it('goes on after a key of a megabyte, without keeping it', async () => {
     await withFeed(async (heard) => {
       const long = Buffer.alloc(1_000_000, 'k');
       subscribed[0]?.write(invalidation(`*2\r\n$${long.length}\r\n`));

@@ -30,7 +30,7 @@ function settled(address: string, outcome: Outcome, n = 1): Settled {
 }
 
 describe('the history of an address', () => {
-  it('tells in order what happened to it, and to nobody else', () => {
+  it('has the events of the address in order, and no others', () => {
     history.settled([settled(ip(1), 'unknown'), settled(ip(2), 'resolved')]);
     world.time += 10;
     history.onChange({ type: 'records', keys: [{ vni: VNI, kind: 'ip', address: ip(1) }] });
@@ -45,13 +45,13 @@ describe('the history of an address', () => {
     expect(history.of(VNI + 1, ip(1))).toEqual([]);
   });
 
-  it('of a MAC tells of the addresses that were answered with it', () => {
+  it('of a MAC has the addresses that were answered with it', () => {
     history.settled([settled(ip(1), 'resolved', 7), settled(ip(2), 'resolved', 8)]);
     expect(history.of(VNI, mac(7)).map(({ address }) => address)).toEqual([ip(1)]);
     expect(history.of(VNI, ip(3), [mac(7)])).toEqual([]);
   });
 
-  it('survives a flood of another kind, and says since when it may have forgotten something', () => {
+  it('survives a flood of another kind, and tells since when events may have been dropped', () => {
     history.settled([settled(ip(1), 'resolved')]);
     expect(history.since).toBeUndefined();
     for (let n = 0; n < 5_000; n++) {
@@ -64,7 +64,7 @@ describe('the history of an address', () => {
     expect(history.since).toBe(world.time - 1023);
   });
 
-  it('finds conflicts and repairs by the address that they are about', () => {
+  it('finds conflicts and repairs by their address', () => {
     history.conflict(device, 'assigned_here', `${ip(1)} is ${mac(1)} behind ${vtep(1)} by the directory`);
     history.mended(device, 'restored_fdb', mac(1));
     expect(history.of(VNI, ip(1))[0]?.why).toMatch(/^assigned_here: /);
@@ -72,7 +72,7 @@ describe('the history of an address', () => {
   });
 });
 
-it('is told by the report of what it mends, and by the daemon’s other parts of what they remove', () => {
+it('has repairs from the report, and removals from other parts of the daemon', () => {
   world = new World();
   device = world.device();
   world.endpoint(device, ip(1), mac(1), vtep(2));
@@ -80,7 +80,7 @@ it('is told by the report of what it mends, and by the daemon’s other parts of
   expect(world.history.of(VNI, ip(1))).toMatchObject([{ kind: 'evicted', why: 'max_entries' }]);
 });
 
-it('costs next to nothing per event', () => {
+it('costs little per event', () => {
   const ring = new Ring(1024);
   const events = 1_000_000;
   const from = performance.now();

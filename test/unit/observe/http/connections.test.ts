@@ -51,7 +51,7 @@ async function peer(): Promise<Peer> {
 
 const answers = (text: string): number => text.split('HTTP/1.1 ').length - 1;
 
-it('takes the requests of a connection one by one, however many are sent at once', async () => {
+it('reads the requests of a connection one by one, however many are pipelined', async () => {
   const { socket, heard } = await peer();
   socket.write(ask('/metrics').repeat(20_000));
   await vi.waitFor(() => {
@@ -82,7 +82,7 @@ it('answers pipelined requests in their order, in whatever pieces they come', as
   });
 });
 
-it('writes the metrics once for all who ask at once', async () => {
+it('renders the metrics once for simultaneous requests', async () => {
   const many = await Promise.all(Array.from({ length: 20 }, peer));
   for (const { socket } of many) socket.write(ask('/metrics'));
   await vi.waitFor(() => {
@@ -101,7 +101,7 @@ it('writes the metrics once for all who ask at once', async () => {
   expect(renderings).toBe(1);
 });
 
-it('holds 64 connections, of which the one that rests longest makes room', async () => {
+it('holds 64 connections, and closes the longest idle one for a new one', async () => {
   const many: Peer[] = [];
   for (let n = 0; n < 65; n++) many.push(await peer());
   await vi.waitFor(() => {

@@ -20,7 +20,7 @@ afterEach(() => {
 const scrape = (accept: string): Promise<Response> =>
   fetch(`http://127.0.0.1:${service.port}/metrics`, { headers: { accept } });
 
-test('Prometheus gets OpenMetrics, everybody else the text format', async () => {
+test('Prometheus gets OpenMetrics, other clients the text format', async () => {
   metrics.counter('a_total', 'What it is', () => 7);
   const asked = await scrape(PROMETHEUS);
   expect(asked.headers.get('content-type')).toBe(OPEN_METRICS);
@@ -30,7 +30,7 @@ test('Prometheus gets OpenMetrics, everybody else the text format', async () => 
   expect(await other.text()).toBe('# HELP a_total What it is\n# TYPE a_total counter\na_total 7\n');
 });
 
-test('all who ask at once for a format get one rendering of it', async () => {
+test('simultaneous requests for a format share one rendering', async () => {
   const begun: string[] = [];
   let finish = (): void => undefined;
   const held = new Promise<void>((resolve) => (finish = resolve));
@@ -52,7 +52,7 @@ test('all who ask at once for a format get one rendering of it', async () => {
   expect(begun.sort()).toEqual([OPEN_METRICS, TEXT].sort());
 });
 
-test('a metric that cannot be read is an error with its reason, and the next scrape is whole', async () => {
+test('a metric that cannot be read is an error with its reason, and the next scrape is complete', async () => {
   let broken = true;
   metrics.gauge('a', 'May fail', () => {
     if (broken) throw new Error('no such table');

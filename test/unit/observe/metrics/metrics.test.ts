@@ -90,7 +90,7 @@ describe('a metric that cannot be read', () => {
       },
     ],
     ['rejects', () => Promise.reject(fails)],
-  ])('fails the scrape when it %s, and the next one that it is read in is whole', async (_, failing) => {
+  ])('fails the scrape when it %s, and the next scrape is complete', async (_, failing) => {
     let broken = true;
     // Two of a group: the second failure is not left unhandled.
     metrics.together(() => {
@@ -123,12 +123,12 @@ describe('between two metrics', () => {
     clearImmediate(change);
   });
 
-  test('other work gets its turn', async () => {
+  test('other work runs', async () => {
     declare();
     expect(await metrics.render(TEXT)).toContain('others 1\n');
   });
 
-  test('of a group nothing does', async () => {
+  test('no other work runs within a group', async () => {
     metrics.together(declare);
     expect(await metrics.render(TEXT)).toContain('others 0\n');
   });

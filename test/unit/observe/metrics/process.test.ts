@@ -10,7 +10,7 @@ const published = (): Metrics => {
 };
 
 /** The first: what watches the process begins with it. */
-test('what watches the process begins once, and keeps nothing alive', () => {
+test('the observers of the process start once, and do not keep the process running', () => {
   const monitor = vi.spyOn(perfHooks, 'monitorEventLoopDelay');
   const observe = vi.spyOn(perfHooks.PerformanceObserver.prototype, 'observe');
   const interval = vi.spyOn(globalThis, 'setInterval');

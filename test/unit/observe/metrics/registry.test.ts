@@ -10,7 +10,7 @@ import { turns } from '../../fake/world.ts';
 const labelsOf = (text: string): [name: string, value: string][] =>
   [...text.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].map(([, name = '', value = '']) => [name, value]);
 
-test('everything that may be counted is there from the start, at 0', async () => {
+test('every counter is there from the start, at 0', async () => {
   const text = await openRegistry(daemonOnFakes()).render(TEXT);
   const counters = [...text.matchAll(/^# TYPE (missd_\w+) counter$/gm)].map(([, name = '']) => name);
   const ofDevices = counters.filter((name) => /^missd_(device_|broadcasts_)/.test(name));
@@ -43,7 +43,7 @@ describe('200 devices and 100,000 entries', () => {
     expect(read.sum('missd_entries', { table: 'neighbour' })).toBe(100_000);
   });
 
-  test('what a device counts is in the sums, and no address is a label', async () => {
+  test('the counts of devices add up to the totals, and no address is a label', async () => {
     const { kernel, directory, daemon, devices } = all;
     const [one] = devices;
     if (one === undefined) throw new Error('no device');

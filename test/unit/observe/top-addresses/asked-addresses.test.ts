@@ -16,13 +16,13 @@ const of = (asked: AskedAddresses, address: string) =>
   [...asked.all()].find((one) => one.address === address);
 
 describe('memory', () => {
-  test('does not grow with what is asked', () => {
+  test('does not grow with the number of addresses', () => {
     const asked = new AskedAddresses();
     scan(asked, SCANNER, 10_000, 0);
     expect(asked.size).toBe(MOST_PER_PORT);
   });
 
-  test('keeps of a port what it asks for again and again, whatever else it asks once', () => {
+  test('keeps the repeated addresses of a port among addresses asked for once', () => {
     const asked = new AskedAddresses();
     for (let round = 0; round < 3; round++)
       for (let n = 0; n < MOST_PER_PORT - 1; n++) ask(asked, ip(n), GUEST, round);
@@ -30,14 +30,14 @@ describe('memory', () => {
     for (let n = 0; n < MOST_PER_PORT - 1; n++) expect(asked.has(ip(n)), ip(n)).toBe(true);
   });
 
-  test('keeps of a port even what it asks once, whatever another port asks', () => {
+  test('keeps addresses of a port whatever another port asks for', () => {
     const asked = new AskedAddresses();
     ask(asked, ip(1), GUEST, 0);
     scan(asked, SCANNER, 10_000, 1);
     expect(of(asked, ip(1))).toMatchObject({ count: 1, since: 0, at: 0 });
   });
 
-  test('lets go first what was asked for longest ago, of those alike', () => {
+  test('drops the oldest of equally hot addresses', () => {
     const asked = new AskedAddresses();
     scan(asked, GUEST, MOST_PER_PORT, 0);
     ask(asked, ip(1), GUEST, 1_000);
@@ -47,7 +47,7 @@ describe('memory', () => {
     expect(asked.has(ip(10_002))).toBe(true);
   });
 
-  test('of an address that took the place of another knows nothing of that one', () => {
+  test('a replaced address leaves nothing to its successor', () => {
     const asked = new AskedAddresses();
     for (let n = 0; n < MOST_PER_PORT; n++) asked.add(ip(n), 'l2', GUEST, 5, n);
     asked.add(ip(100), 'l3', GUEST, 2, 500);
@@ -64,7 +64,7 @@ describe('memory', () => {
   });
 });
 
-test('an address is counted whoever asks, and the port is the one that asked last', () => {
+test('an address is counted for all ports, and its port is the one that asked last', () => {
   const asked = new AskedAddresses();
   ask(asked, ip(1), GUEST, 0);
   ask(asked, ip(1), SCANNER, 10);
@@ -72,7 +72,7 @@ test('an address is counted whoever asks, and the port is the one that asked las
   expect(of(asked, ip(1))).toMatchObject({ owner: GUEST, port: SCANNER, count: 2, since: 0, at: 10 });
 });
 
-test('one that is deleted leaves its room to another', () => {
+test('a deleted address leaves its place to another', () => {
   const asked = new AskedAddresses();
   for (let n = 0; n < MOST_PER_PORT; n++) asked.add(ip(n), 'l3', GUEST, 1, n);
   for (const n of [0, MOST_PER_PORT - 1, 30]) asked.delete(ip(n));
@@ -87,7 +87,7 @@ test('one that is deleted leaves its room to another', () => {
   expect(asked.size).toBe(0);
 });
 
-test('with time heat is worth less, and what is not asked for any more is forgotten', () => {
+test('heat decays, and addresses without misses are removed', () => {
   const asked = new AskedAddresses();
   asked.add(ip(1), 'l3', GUEST, 8, 0);
   asked.add(ip(2), 'l3', GUEST, 8, 100);

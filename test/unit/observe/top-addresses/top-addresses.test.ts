@@ -55,7 +55,7 @@ class Wanting extends World {
 const by = (port: number, n: number): Miss => l3(n, { asker: { ...asker(1), port } });
 
 describe('hottest', () => {
-  test('every miss counts, those that the kernel repeated and those that need no lookup too', async () => {
+  test('counts every miss, also repeated ones and those without a lookup', async () => {
     const world = new Wanting();
     world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${vtep(2)}`);
     await world.miss(l3(1, { count: 3 }), l3(1), l3(2), l2(3));
@@ -68,7 +68,7 @@ describe('hottest', () => {
     expect(addressesOf(world.served).misses).toBe(7);
   });
 
-  test('is who asks now: what was asked for much an hour ago is not', async () => {
+  test('has the addresses of now, not those of an hour ago', async () => {
     const world = new Wanting();
     await world.miss(l3(1, { count: 1_000 }));
     world.seconds(300);
@@ -77,7 +77,7 @@ describe('hottest', () => {
     expect(world.hot.map(({ address }) => address)).toEqual([ip(2), ip(1)]);
   });
 
-  test('says how often a second', async () => {
+  test('has a rate per second', async () => {
     const world = new Wanting();
     for (let n = 0; n < 40; n++) {
       await world.miss(l3(1, { count: 10 }));
@@ -89,7 +89,7 @@ describe('hottest', () => {
     expect(first?.perSecond).toBeLessThan(10.5);
   });
 
-  test('in a storm is estimated from some of the misses', async () => {
+  test('is estimated from a sample in a storm', async () => {
     const world = new Wanting();
     const storm: Miss[] = [];
     for (let n = 0; n < 5_000; n++) storm.push(by(SCANNER, 1_000 + n), l3(1));
@@ -107,7 +107,7 @@ describe('hottest', () => {
 });
 
 describe('longest unknown', () => {
-  test('is what is asked for again and again without a record: since when, how often, by whom', async () => {
+  test('has repeatedly asked addresses without a record: since when, how often, by which port', async () => {
     const world = new Wanting();
     await world.miss(l3(1), l3(2));
     world.seconds(3);
@@ -129,7 +129,7 @@ describe('longest unknown', () => {
     ]);
   });
 
-  test('does not have what has a record, nor what guests ask of each other on every link', async () => {
+  test('has neither addresses with a record nor link-local ones', async () => {
     const world = new Wanting();
     world.directory.set(VNI, 'ip', ip(1), `${mac(1)} ${vtep(2)}`);
     const local = l3(9, { address: 'fe80::9' });
@@ -140,7 +140,7 @@ describe('longest unknown', () => {
     expect(world.unknown).toEqual([]);
   });
 
-  test('ends when it is answered', async () => {
+  test('drops an address when it is answered', async () => {
     const world = new Wanting();
     await world.miss(l3(1));
     await world.miss(l3(1));
@@ -151,7 +151,7 @@ describe('longest unknown', () => {
     expect(world.unknown).toEqual([]);
   });
 
-  test('ends with word of a record, and nobody has to ask again', async () => {
+  test('drops an address at the report of a changed record, without another miss', async () => {
     const world = new Wanting();
     await world.miss(l3(1), l3(2));
     await world.miss(l3(1), l3(2));
@@ -160,7 +160,7 @@ describe('longest unknown', () => {
     expect(world.unknown.map(({ address }) => address)).toEqual([ip(2)]);
   });
 
-  test('is forgotten when nobody asks any more', async () => {
+  test('drops an address without further misses', async () => {
     const world = new Wanting();
     await world.miss(l3(1));
     await world.miss(l3(1));
@@ -170,7 +170,7 @@ describe('longest unknown', () => {
     expect(world.unknown).toEqual([]);
   });
 
-  test('one port that asks for much in vain does not hide what others miss', async () => {
+  test('one port with many unresolved addresses does not hide those of others', async () => {
     const world = new Wanting();
     for (let round = 0; round < 2; round++) {
       for (let n = 0; n < 60; n++) await world.miss(by(SCANNER, 100 + n));
