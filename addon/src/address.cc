@@ -15,7 +15,7 @@ int HexDigit(char c) {
   return -1;
 }
 
-/** inet_ntop goes through printf for these, ten times as long. */
+/** inet_ntop formats IPv4 with printf, which takes ten times as long. */
 std::string Dotted(const uint8_t* bytes) {
   std::string text;
   for (size_t i = 0; i < 4; i++) {
@@ -53,7 +53,7 @@ bool MacFrom(Bytes bytes, Mac* mac) {
 std::string ToString(const Ip& ip) {
   if (ip.size == 4) return Dotted(ip.bytes.data());
   char text[INET6_ADDRSTRLEN];
-  // glibc's inet_ntop writes RFC 5952 form, musl's too.
+  // inet_ntop of glibc and of musl writes the form of RFC 5952.
   if (inet_ntop(ip.Family(), ip.bytes.data(), text, sizeof(text)) == nullptr) return {};
   return text;
 }

@@ -1,4 +1,4 @@
-/** IP and link-layer addresses, and the canonical text the rest of missd compares with `===`. */
+/** IP and link-layer addresses, and their canonical text, which the TypeScript side compares with `===`. */
 #ifndef MISSD_ADDRESS_H_
 #define MISSD_ADDRESS_H_
 
@@ -12,7 +12,7 @@
 namespace missd {
 
 struct Ip {
-  /** 4, 16, or 0 for none. */
+  /** 4, 16, or 0 for no address. */
   uint8_t size = 0;
   std::array<uint8_t, 16> bytes{};
 
@@ -30,19 +30,19 @@ struct Mac {
   bool operator==(const Mac& other) const { return bytes == other.bytes; }
 };
 
-/** Copies 4 or 16 bytes; any other length is no address. */
+/** Copies 4 or 16 bytes; no address for any other length. */
 Ip IpFrom(Bytes bytes);
 /** False unless there are exactly six bytes. */
 bool MacFrom(Bytes bytes, Mac* mac);
 
-/** Dotted, or RFC 5952. */
+/** Dotted decimal, or the form of RFC 5952. */
 std::string ToString(const Ip& ip);
 /** Lower case with colons. */
 std::string ToString(const Mac& mac);
 /** A link-layer address of any length (tunnels have 4 or 16 bytes, tun none). */
 std::string LinkAddressToString(Bytes bytes);
 
-/** A text has to end in a zero byte behind its size. */
+/** `text` has to be followed by a zero byte. */
 bool Parse(std::string_view text, Ip* ip);
 bool Parse(std::string_view text, Mac* mac);
 

@@ -5,8 +5,8 @@
 #include "notify.h"
 
 /**
- * Collections run on several threads and leave each one's arena as large as it ever was; by itself malloc
- * returns only what lies at an arena's end.
+ * Garbage collections run on several threads, and the arena of each thread keeps its largest size: malloc by
+ * itself returns only memory at the end of an arena.
  */
 static void TrimMemory(const Napi::CallbackInfo&) {
 #ifdef __GLIBC__
@@ -18,14 +18,15 @@ static Napi::Value DumpSeconds(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), missd::DumpSeconds());
 }
 
-/** `path` and text, as src/service/notify.ts has them. */
+/** Arguments: path and text, see src/service/notify.ts. */
 static void Notify(const Napi::CallbackInfo& info) {
   std::string path = info[0].As<Napi::String>().Utf8Value();
   std::string text = info[1].As<Napi::String>().Utf8Value();
   missd::Throwing(info.Env(), [&] { missd::Notify(path, text); });
 }
 
-/** A dump of many rows is megabytes; glibc would learn from the first to keep the next ones. */
+/** A fixed threshold: glibc would otherwise raise it after the first dump of megabytes, and keep the memory
+ * of later dumps. */
 static void ReturnLargeBlocks() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 256 * 1024);

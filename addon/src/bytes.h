@@ -1,4 +1,4 @@
-/** Reading bytes that somebody else wrote: every read is bounded, nothing is assumed to be aligned. */
+/** Reads untrusted bytes: every read is bounded, and no alignment is assumed. */
 #ifndef MISSD_BYTES_H_
 #define MISSD_BYTES_H_
 
@@ -10,14 +10,14 @@
 
 namespace missd {
 
-/** A view. `data` is null where there is nothing, which is how an absent attribute looks. */
+/** A view of bytes. `data` is null for an absent attribute. */
 struct Bytes {
   const uint8_t* data = nullptr;
   size_t size = 0;
 
   explicit operator bool() const { return data != nullptr; }
 
-  /** The rest from `offset` on; empty when there is none. */
+  /** The bytes from `offset` on; empty at or past the end. */
   Bytes From(size_t offset) const { return offset < size ? Bytes{data + offset, size - offset} : Bytes{}; }
 
   template <typename T>
@@ -27,7 +27,7 @@ struct Bytes {
     return true;
   }
 
-  /** The value of a scalar attribute, or `fallback` where it is absent or too short. */
+  /** The value of a scalar attribute; `fallback` if the attribute is absent or too short. */
   template <typename T>
   T As(T fallback = {}) const {
     T value;
@@ -35,11 +35,11 @@ struct Bytes {
   }
 };
 
-/** Walks the attributes of a message. False when a length does not fit: the message is not to be trusted. */
+/** Visits the attributes of a message. False if a length does not fit: the message is malformed. */
 template <typename Visit>
 bool ForEachAttribute(Bytes area, Visit visit) {
-  // A signed rest, as in libmnl: the padding of the last attribute may lie past the end, and an unsigned one
-  // wraps.
+  // `rest` is signed, as in libmnl: the padding of the last attribute may lie past the end, and an unsigned
+  // value would wrap.
   int rest = static_cast<int>(area.size);
   const uint8_t* at = area.data;
   while (rest > 0) {
@@ -55,7 +55,7 @@ bool ForEachAttribute(Bytes area, Visit visit) {
   return true;
 }
 
-/** Attributes by type; the last of a type wins, types past the table are newer than we are and skipped. */
+/** Attributes by type. The last attribute of a type counts; unknown types of newer kernels are skipped. */
 template <size_t kCount>
 class Attributes {
  public:
@@ -78,7 +78,7 @@ struct Message {
   Bytes payload;
 };
 
-/** Walks the messages of a datagram. False when one is cut short or a length does not fit. */
+/** Visits the messages of a datagram. False if a message is truncated or a length does not fit. */
 template <typename Visit>
 bool ForEachMessage(Bytes datagram, Visit visit) {
   int rest = static_cast<int>(datagram.size);

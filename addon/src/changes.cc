@@ -18,9 +18,9 @@ namespace {
 constexpr int kBufferBytes = 4 << 20;
 constexpr size_t kRowBytes = 512;
 constexpr size_t kRowsPerReceive = 64;
-/** What one turn of the event loop may take. */
+/** Messages that one turn of the event loop may read. */
 constexpr size_t kRowsPerDrain = 512;
-/** What bridges learn in a second is told up to here: a guest may send from as many MACs as it likes. */
+/** Learned rows a second that are reported: a guest may send from any number of MACs. */
 constexpr uint32_t kLearnedPerSecond = 2000;
 
 uint64_t Second() {
@@ -37,7 +37,7 @@ Changes::Changes(uint32_t own_port) : fd_(OpenNetlink(true)), in_(kRowsPerReceiv
 }
 
 void Changes::Watch(std::unordered_set<uint32_t> devices) {
-  // The group is left, not filtered: what nobody wants to know then costs the kernel nothing.
+  // The socket leaves the group instead of filtering it, so that unwanted messages cost the kernel nothing.
   if (devices.empty() != devices_.empty()) SetGroup(fd_.get(), RTNLGRP_NEIGH, !devices.empty());
   devices_ = std::move(devices);
 }
@@ -86,10 +86,10 @@ ChangeBatch Changes::Drain() {
 }
 
 bool Changes::Learned(const Message& message, const Row& row, ChangeBatch* batch) {
-  constexpr uint16_t kMade = NUD_PERMANENT | NUD_NOARP;
-  if (message.type != RTM_NEWNEIGH || devices_.count(row.master) == 0 || (row.state & kMade) != 0)
+  constexpr uint16_t kConfigured = NUD_PERMANENT | NUD_NOARP;
+  if (message.type != RTM_NEWNEIGH || devices_.count(row.master) == 0 || (row.state & kConfigured) != 0)
     return false;
-  // One that a VXLAN device has learned is where it belongs.
+  // A MAC behind the VXLAN device is a remote guest, which is no news.
   if (devices_.count(row.ifindex) > 0) return false;
   uint64_t second = Second();
   if (second != second_) learned_ = 0;

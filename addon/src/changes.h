@@ -1,4 +1,4 @@
-/** Listens for changes of the tables, so that whoever wants to know need not read them whole. */
+/** Reports changes of neighbour tables and FDBs, so that missd need not dump them. */
 #ifndef MISSD_CHANGES_H_
 #define MISSD_CHANGES_H_
 
@@ -16,29 +16,30 @@ struct RowChange {
   Row row;
 };
 
-/** What one drain of the socket found. */
+/** The result of one drain of the socket. */
 struct ChangeBatch {
   std::vector<RowChange> changes;
   uint32_t malformed = 0;
   bool overrun = false;
-  /** Errno of a receive that failed for no known reason, 0 for none. */
+  /** Errno of a receive that failed for an unexpected reason; 0 for none. */
   int error = 0;
-  /** Bridges learned more than is told. */
+  /** Bridges learned more rows than the limit, and some were not reported. */
   bool learned_overrun = false;
 };
 
 class Changes {
  public:
   /**
-   * Opens in the calling thread's namespace, deaf at first.
-   * @param own_port netlink port of the socket that writes, whose neighbour writes are not told: they carry
-   * it. Those of FDB entries carry none, so they are told like anybody's. @throws KernelError
+   * Opens in the calling thread's namespace, and reports nothing before Watch.
+   * @param own_port netlink port of the socket that writes. Its writes of neighbours are not reported,
+   * because their messages carry the port; messages of FDB writes carry no port and are reported. @throws
+   * KernelError
    */
   explicit Changes(uint32_t own_port);
 
   /**
-   * Hears of rows of these devices from now on, of none without any. A bridge among them is one whose learned
-   * rows are told of, but for those behind a device that is named, too. @throws KernelError
+   * Reports rows of these devices from now on. For a bridge among them these are the rows that it learns,
+   * except on ports that are among the devices. @throws KernelError
    */
   void Watch(std::unordered_set<uint32_t> devices);
   ChangeBatch Drain();
@@ -46,12 +47,12 @@ class Changes {
   int fd() const { return fd_.get(); }
 
  private:
-  /** Whether it is a row that a bridge has just learned, and one of no more than can be told in a second. */
+  /** Whether a bridge has just learned the row, and the limit of a second is not exceeded. */
   bool Learned(const Message& message, const Row& row, ChangeBatch* batch);
 
   Fd fd_;
   std::unordered_set<uint32_t> devices_;
-  /** Rows that bridges learned in that second of the monotonic clock. */
+  /** A second of the monotonic clock, and the rows that bridges learned in it. */
   uint64_t second_ = 0;
   uint32_t learned_ = 0;
   std::vector<uint8_t> in_;

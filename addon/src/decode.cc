@@ -9,7 +9,7 @@ namespace missd {
 
 namespace {
 
-/** USER_HZ has been 100 on every architecture we can run on; NDA_CACHEINFO counts in it. */
+/** NDA_CACHEINFO counts in USER_HZ, which is 100 on every architecture that Node supports. */
 constexpr uint64_t kMillisecondsPerTick = 10;
 
 bool DecodeMiss(Bytes payload, Miss* miss) {
@@ -20,14 +20,14 @@ bool DecodeMiss(Bytes payload, Miss* miss) {
   miss->state = header.ndm_state;
   const Bytes& destination = attributes[NDA_DST];
   if (destination) {
-    // With an NDA_LLADDR beside it, this is a row in PROBE being solicited again (net/core/neighbour.c,
-    // neigh_app_ns): the question is still who has the address.
+    // An NDA_LLADDR beside NDA_DST belongs to a neighbour in PROBE that is solicited again
+    // (net/core/neighbour.c, neigh_app_ns). That is an L3 miss, too.
     miss->ip = IpFrom(destination);
     return miss->ip && header.ndm_family == miss->ip.Family();
   }
   if (!attributes[NDA_LLADDR] && attributes[NDA_CACHEINFO]) {
-    // A guest that asks for 0.0.0.0 or ::, or sends to the MAC of zeroes (drivers/net/vxlan, vxlan_fdb_info,
-    // leaves out what is zero, and names the family AF_INET then).
+    // A guest asked for 0.0.0.0 or ::, or sent to the all-zeros MAC: vxlan_fdb_info (drivers/net/vxlan)
+    // leaves out an address of zeroes, and the family is AF_INET then.
     miss->ip.size = 4;
     return header.ndm_family == AF_INET;
   }
@@ -72,7 +72,7 @@ bool DecodeRow(Bytes payload, Row* row) {
     row->used_ago = cache.ndm_used * kMillisecondsPerTick;
     row->updated_ago = cache.ndm_updated * kMillisecondsPerTick;
   }
-  // A neighbour is its address, an FDB entry its MAC.
+  // A neighbour must have an address, an FDB entry a MAC.
   if (row->family == AF_BRIDGE) return row->lladdr.has_value();
   return row->ip && row->family == row->ip.Family();
 }
@@ -83,7 +83,7 @@ bool DecodeAddress(Bytes payload, InterfaceAddress* address) {
   if (!payload.Read(0, &header) || !attributes.Parse(payload.From(NLMSG_ALIGN(sizeof(header))))) return false;
   address->ifindex = header.ifa_index;
   address->prefix_length = header.ifa_prefixlen;
-  // On a point-to-point link IFA_ADDRESS is the other end (linux/if_addr.h); IPv6 sends IFA_LOCAL only then.
+  // On a point-to-point link IFA_ADDRESS is the peer (linux/if_addr.h); IPv6 sends IFA_LOCAL only there.
   address->ip = IpFrom(attributes[IFA_LOCAL] ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS]);
   return address->ip && header.ifa_family == address->ip.Family();
 }
@@ -103,7 +103,7 @@ bool DecodeRoute(Bytes payload, Route* route) {
   }
   if (!route->destination || route->destination.Family() != header.rtm_family) return false;
   if (route->length > route->destination.size * 8) return false;
-  // None where it leads straight to the device, or through a gateway of the other family (RTA_VIA).
+  // RTA_GATEWAY is absent if the route has no gateway, or a gateway of the other family (RTA_VIA).
   if (!attributes[RTA_GATEWAY]) return true;
   route->gateway = IpFrom(attributes[RTA_GATEWAY]);
   return route->gateway && route->gateway.Family() == header.rtm_family;
@@ -146,7 +146,7 @@ bool DecodeAnswer(const Message& message, Answer* answer) {
   if (!(message.flags & NLM_F_ACK_TLVS)) return true;
   size_t offset = sizeof(header);
   if (!(message.flags & NLM_F_CAPPED)) {
-    // The whole refused request stands between the header and the attributes.
+    // The whole refused request is between the header and the attributes.
     if (header.msg.nlmsg_len < NLMSG_HDRLEN) return true;
     offset += NLMSG_ALIGN(header.msg.nlmsg_len - NLMSG_HDRLEN);
   }

@@ -1,6 +1,6 @@
 /**
- * What the kernel's rtnetlink messages say. Pure functions over bytes: no system call, no N-API, so that a
- * fuzzer can link them alone.
+ * Decodes the kernel's rtnetlink messages. Pure functions over bytes, without system calls and N-API, so that
+ * a fuzzer can link them alone.
  */
 #ifndef MISSD_DECODE_H_
 #define MISSD_DECODE_H_
@@ -16,7 +16,7 @@
 
 namespace missd {
 
-/** Whose question raised a miss. */
+/** The guest whose question raised a miss. */
 struct Asker {
   uint32_t port = 0;
   Mac lladdr;
@@ -25,7 +25,7 @@ struct Asker {
 
 struct Miss {
   uint32_t ifindex = 0;
-  /** What an L3 miss asks for, 0.0.0.0 where the kernel does not say; none for an L2 miss, which asks for
+  /** The address of an L3 miss, 0.0.0.0 if the kernel leaves it out; no address for an L2 miss, which has
    * `lladdr`. */
   Ip ip;
   Mac lladdr;
@@ -40,7 +40,7 @@ struct Miss {
 struct Row {
   uint8_t family = 0;
   uint32_t ifindex = 0;
-  /** The neighbour's address, or the VTEP of an FDB entry (none on a bridge's). */
+  /** The neighbour's address, or the VTEP of an FDB entry; none for the FDB of a bridge. */
   Ip ip;
   std::optional<Mac> lladdr;
   uint16_t state = 0;
@@ -48,7 +48,7 @@ struct Row {
   uint8_t protocol = 0;
   /** ifindex of the bridge, 0 for a device's own FDB. */
   uint32_t master = 0;
-  /** ifindex of the interface that a VTEP is reached by, 0 where routes decide. */
+  /** ifindex of the interface that the VTEP is reached by; 0 if routes decide. */
   uint32_t via = 0;
   /** Milliseconds; NDA_CACHEINFO counts in USER_HZ. */
   uint64_t used_ago = 0;
@@ -77,13 +77,13 @@ struct BridgePort {
 };
 
 struct Link {
-  /** AF_UNSPEC, or AF_BRIDGE for a bridge's own notification about a port, which lacks most of the rest. */
+  /** AF_UNSPEC, or AF_BRIDGE for a bridge's notification about a port, which lacks most other fields. */
   uint8_t family = 0;
   uint32_t ifindex = 0;
   std::string name;
   std::string kind;
   bool up = false;
-  /** What NO-CARRIER says: it is up, and nobody is at the other end. */
+  /** The link is up and has no carrier (NO-CARRIER in `ip link`). */
   bool no_carrier = false;
   std::string lladdr;
   uint32_t mtu = 0;
@@ -101,7 +101,7 @@ struct InterfaceAddress {
   uint8_t prefix_length = 0;
 };
 
-/** A route as far as missd writes any: one nexthop. */
+/** A route with one nexthop, which is all that missd writes. */
 struct Route {
   uint32_t ifindex = 0;
   /** Unspecified, with length 0, for the default route. */
@@ -126,18 +126,18 @@ struct NeighbourTable {
   uint32_t entries = 0;
   /** gc_thresh1 to gc_thresh3. */
   uint32_t thresholds[3] = {};
-  /** Times an entry was refused because the table was full, since the machine started. */
+  /** Number of times that an entry was refused because the table was full, since the machine started. */
   uint64_t fulls = 0;
 };
 
-/** NLMSG_ERROR: 0 is an acknowledgement, otherwise a positive errno, with the kernel's own words if it gave
- * any. */
+/** NLMSG_ERROR: 0 for an acknowledgement, or a positive errno; `extack` is the kernel's text, if there is
+ * one. */
 struct Answer {
   int error = 0;
   std::string extack;
 };
 
-/** What a message says as a negative errno, as a positive one; EPROTO for what no errno is (linux/err.h,
+/** Turns the negative errno of a message into a positive one; EPROTO for any other number (linux/err.h,
  * MAX_ERRNO). */
 inline int ErrnoFrom(int32_t error) { return error > 0 || error < -4095 ? EPROTO : -error; }
 
@@ -153,7 +153,7 @@ bool DecodeLink(Bytes payload, Link* link);
 bool DecodeAddress(Bytes payload, InterfaceAddress* address);
 bool DecodeRoute(Bytes payload, Route* route);
 bool DecodeSoliciting(Bytes payload, Soliciting* soliciting);
-/** False also for a message about a single device's neighbours. */
+/** Also false for a message about the neighbours of a single device. */
 bool DecodeNeighbourTable(Bytes payload, NeighbourTable* table);
 bool DecodeAnswer(const Message& message, Answer* answer);
 

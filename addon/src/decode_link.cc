@@ -30,7 +30,8 @@ bool DecodeVxlan(Bytes data, Vxlan* vxlan) {
   vxlan->l2miss = Flag(a[IFLA_VXLAN_L2MISS]);
   vxlan->l3miss = Flag(a[IFLA_VXLAN_L3MISS]);
   vxlan->external = Flag(a[IFLA_VXLAN_COLLECT_METADATA]) || Flag(a[IFLA_VXLAN_VNIFILTER]);
-  // Of a device that was given neither address nothing here tells (`ip -6 link add` makes one of IPv6).
+  // False for an IPv6 device without either address (`ip -6 link add`), because no attribute tells its
+  // family.
   vxlan->ipv6 = a[IFLA_VXLAN_LOCAL6] || a[IFLA_VXLAN_GROUP6];
   return true;
 }

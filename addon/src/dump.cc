@@ -15,12 +15,12 @@ namespace missd {
 
 namespace {
 
-/** A table that changes under each of this many dumps is changing faster than anybody can follow. */
+/** Attempts at a dump that changes of the table interrupt. */
 constexpr int kAttempts = 16;
 
 std::atomic<uint64_t> dump_nanoseconds{0};
 
-/** Adds up the processor time that this thread takes while it lives. */
+/** Adds the processor time of this thread, between construction and destruction, to `dump_nanoseconds`. */
 class Metered {
  public:
   Metered() = default;
@@ -65,16 +65,15 @@ bool DumpRows(Dumper* dumper, bool fdb, uint32_t ifindex, uint32_t master, std::
   };
   return dumper->Run(encode, [&](const Message& message) {
     Row row;
-    // A bridge's entries name it in NDA_MASTER; a device's own say NTF_SELF, and so does nothing of a
-    // bridge's that matters here.
+    // Entries of a bridge name the bridge in NDA_MASTER; entries of the device itself have no master.
     if (!DecodeRow(message.payload, &row) || (fdb && row.master != master)) return;
     if (row.ifindex == ifindex) rows->push_back(std::move(row));
   });
 }
 
 /**
- * Port by port, because the dump of a bridge (NDA_MASTER) would walk the own FDB of its VXLAN ports as
- * well: 2.8 s at 200,000 entries. For the same reason the bridge's entries behind a VXLAN port are left out.
+ * Dumps port by port, because a dump of the bridge (NDA_MASTER) would also walk the FDBs of its VXLAN
+ * ports: 2.8 s at 200,000 entries. For the same reason the bridge's entries on a VXLAN port are left out.
  */
 bool DumpBridge(Dumper* dumper, uint32_t bridge, std::vector<Row>* rows) {
   std::vector<Link> ports;
@@ -85,7 +84,7 @@ bool DumpBridge(Dumper* dumper, uint32_t bridge, std::vector<Row>* rows) {
   return DumpRows(dumper, true, bridge, bridge, rows) && whole;
 }
 
-/** One dump per family: asked for both at once, the kernel lists other families' as well. */
+/** One dump per family: a dump of all families would also list families other than these two. */
 bool DumpRoutes(Dumper* dumper, uint32_t ifindex, uint8_t protocol, std::vector<Route>* routes) {
   bool whole = true;
   for (uint8_t family : {uint8_t{AF_INET}, uint8_t{AF_INET6}}) {

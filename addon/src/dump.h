@@ -1,4 +1,4 @@
-/** Whole tables. Runs on a worker thread with a socket of its own. */
+/** Dumps of whole tables, on a worker thread with a socket of its own. */
 #ifndef MISSD_DUMP_H_
 #define MISSD_DUMP_H_
 
@@ -14,13 +14,13 @@ enum class DumpTable { kLinks, kAddresses, kNeighbours, kFdb, kBridgeFdb, kRoute
 
 struct DumpRequest {
   DumpTable table;
-  /** ifindex of the device or bridge; the netns id for addresses, negative for none. */
+  /** ifindex of the device or bridge; for addresses the netns id, negative for none. */
   int32_t key;
-  /** Of routes. */
+  /** Only for routes. */
   uint8_t protocol = 0;
 };
 
-/** One of them is filled. */
+/** One of the four is filled. */
 struct DumpResult {
   std::vector<Link> links;
   std::vector<InterfaceAddress> addresses;
@@ -29,13 +29,12 @@ struct DumpResult {
 };
 
 /**
- * Repeats a dump the kernel reports as interrupted (NLM_F_DUMP_INTR: the table changed under it).
- * @throws KernelError; ECANCELED once `cancelled`, EINTR when the table never holds still
+ * Repeats a dump that the kernel reports as interrupted (NLM_F_DUMP_INTR: the table changed meanwhile).
+ * @throws KernelError; ECANCELED after `cancelled`, EINTR if the table changed during every attempt
  */
 DumpResult Dump(const Netns& netns, const DumpRequest& request, const std::atomic<bool>& cancelled);
 
-/** Processor time that dumps have taken since the start, all namespaces together: nearly all is the kernel's.
- */
+/** Processor time of all dumps since the start, seconds. Nearly all of it is spent in the kernel. */
 double DumpSeconds();
 
 }  // namespace missd

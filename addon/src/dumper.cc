@@ -13,9 +13,8 @@ namespace missd {
 namespace {
 
 /**
- * The kernel fills dump parts of up to 32 KiB when the reader's buffer is that large (netlink_dump), and
- * longer ones for a link that describes itself in more (rtnl_calcit): its alternative names alone may take 64
- * KiB.
+ * The kernel fills parts of up to 32 KiB if the reader's buffer is that large (netlink_dump), and longer
+ * parts for a link with a longer description (rtnl_calcit): its alternative names alone may take 64 KiB.
  */
 constexpr size_t kPartBytes = 1 << 18;
 constexpr int kReceiveBufferBytes = 1 << 20;
@@ -51,7 +50,7 @@ bool Dumper::Run(const std::function<void(uint32_t, Writer*)>& encode,
     ForEachMessage(Bytes{in_.data(), static_cast<size_t>(size)}, [&](const Message& message) {
       if (message.seq != seq_) return;
       interrupted = interrupted || (message.flags & NLM_F_DUMP_INTR);
-      // NLMSG_DONE carries the error of a dump that failed half-way, in an error message's place.
+      // NLMSG_DONE carries the error of a dump that failed half-way; there is no NLMSG_ERROR then.
       if (message.type == NLMSG_DONE) answer.error = ErrnoFrom(message.payload.As<int32_t>());
       if (message.type == NLMSG_ERROR) DecodeAnswer(message, &answer);
       done = done || message.type == NLMSG_DONE || message.type == NLMSG_ERROR;

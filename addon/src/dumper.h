@@ -1,4 +1,4 @@
-/** One multipart conversation after the other on one socket. */
+/** Runs dumps, one after the other, on one socket. */
 #ifndef MISSD_DUMPER_H_
 #define MISSD_DUMPER_H_
 
@@ -16,13 +16,14 @@ class Dumper {
  public:
   /** Opens in the calling thread's namespace. @throws KernelError */
   explicit Dumper(const std::atomic<bool>& cancelled);
-  /** @param fd connected to who answers; @param sequence the one before the first request's */
+  /** @param fd a connected socket; @param sequence the sequence number before that of the first request */
   Dumper(Fd fd, uint32_t sequence, const std::atomic<bool>& cancelled);
 
   /**
-   * Sends what `encode` writes and visits every part. False when the kernel says it was interrupted.
-   * @throws KernelError ECANCELED once cancelled, ETIMEDOUT without an answer, EMSGSIZE for a part that does
-   * not fit
+   * Sends the request that `encode` writes, and visits every message. False if the kernel reports an
+   * interruption.
+   * @throws KernelError ECANCELED after `cancelled`, ETIMEDOUT without an answer, EMSGSIZE if a part does not
+   * fit
    */
   bool Run(const std::function<void(uint32_t, Writer*)>& encode,
            const std::function<void(const Message&)>& visit);

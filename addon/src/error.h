@@ -1,4 +1,4 @@
-/** The one shape of a failed system call or refused request; the binding turns it into a JavaScript error. */
+/** The error of a failed system call or a refused request. The binding turns it into a JavaScript error. */
 #ifndef MISSD_ERROR_H_
 #define MISSD_ERROR_H_
 
@@ -14,7 +14,7 @@ class KernelError : public std::runtime_error {
 
   /** Positive errno. */
   int error;
-  /** The kernel's own words, empty where it gave none. */
+  /** The kernel's text; empty if there is none. */
   std::string extack;
 };
 

@@ -1,4 +1,4 @@
-/** Folds misses that say the same into one with a count. */
+/** Folds equal misses into one miss with a count. */
 #ifndef MISSD_FOLD_H_
 #define MISSD_FOLD_H_
 
@@ -8,7 +8,8 @@
 
 namespace missd {
 
-/** One drain's worth: same device, layer, address and asker. The first one's state stays. */
+/** The misses of one drain. Misses are equal if device, layer, address and asker are. The state of the first
+ * one stays. */
 class Fold {
  public:
   /** @param most misses that may be added */
@@ -48,8 +49,7 @@ class Fold {
   }
 
   std::vector<Miss>* out_;
-  /** By hash, one more than where it is in `out_`; a map took a tenth of a microsecond a miss for its nodes.
-   */
+  /** A hash table of positions in `out_`, plus one. The nodes of a std::unordered_map took 0.1 µs a miss. */
   std::vector<uint32_t> places_;
 };
 

@@ -12,7 +12,7 @@
 
 namespace missd {
 
-// Written out rather than taken from <netinet/if_ether.h>, which clashes with the kernel's headers.
+// Defined here because <netinet/if_ether.h> conflicts with the kernel's headers.
 struct __attribute__((packed)) ArpFrame {
   ethhdr ethernet;
   arphdr arp;
@@ -41,9 +41,9 @@ struct __attribute__((packed)) NeighbourFrame {
 static_assert(sizeof(NeighbourFrame) == 86, "RFC 4861 over Ethernet");
 
 constexpr size_t kIcmpBytes = sizeof(NeighbourFrame) - offsetof(NeighbourFrame, icmp);
-/** The least that a solicitation or an advertisement has. */
+/** The smallest solicitation or advertisement. */
 constexpr size_t kNeighbourBytes = offsetof(NeighbourFrame, option);
-/** RFC 4861 §7.1: anything else has crossed a router, and is to be ignored. */
+/** RFC 4861 §7.1: a frame with another hop limit may have crossed a router and must be ignored. */
 constexpr uint8_t kHopLimit = 255;
 /** First byte of every IPv6 multicast address. */
 constexpr uint8_t kMulticastPrefix = 0xff;

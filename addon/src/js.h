@@ -1,5 +1,5 @@
-/** Between JavaScript values and ours. The shapes are those of src/base/vocabulary.ts and
- * src/kernel/kernel.ts. */
+/** Conversions between JavaScript and C++ values. src/base/vocabulary.ts and src/kernel/kernel.ts declare the
+ * shapes. */
 #ifndef MISSD_JS_H_
 #define MISSD_JS_H_
 
@@ -18,17 +18,17 @@ namespace missd {
 
 Napi::Value ToJs(Napi::Env env, const Link& link);
 Napi::Value ToJs(Napi::Env env, const InterfaceAddress& address);
-/** A Neighbour, or an FdbEntry where the family is AF_BRIDGE. */
+/** A Neighbour, or an FdbEntry if the family is AF_BRIDGE. */
 Napi::Value ToJs(Napi::Env env, const Row& row);
 Napi::Value ToJs(Napi::Env env, const Route& route);
 Napi::Value ToJs(Napi::Env env, const Refusal& refusal);
 Napi::Value ToJs(Napi::Env env, const Sighting& sighting);
-/** KernelEvent objects; of a batch of misses what is not a miss. */
+/** KernelEvent objects. Of a MissBatch these are the events other than misses, which MissesToJs packs. */
 Napi::Array ToJs(Napi::Env env, const MissBatch& batch);
 Napi::Array ToJs(Napi::Env env, const LinkBatch& batch);
 Napi::Array ToJs(Napi::Env env, const ChangeBatch& batch);
 Napi::Array ToJs(Napi::Env env, const SenderBatch& batch);
-/** The KernelEvent of a socket that could not be read, or whose messages could not be told. */
+/** The KernelEvent of a socket that could not be read, or whose messages could not be delivered. */
 Napi::Object FailedToJs(Napi::Env env, const char* socket, int error);
 /** An error with `operation`, `errno` and `extack`. */
 Napi::Error ToJs(Napi::Env env, const KernelError& error);
@@ -40,7 +40,7 @@ Napi::Array ToJs(Napi::Env env, const std::vector<T>& values) {
   return array;
 }
 
-/** Each throws a TypeError for what is no such thing. */
+/** Each throws a TypeError for a value of another type. */
 Ip IpFromJs(const Napi::Value& value);
 Mac MacFromJs(const Napi::Value& value);
 RouteWrite RouteWriteFromJs(const Napi::Value& value);
@@ -68,7 +68,7 @@ auto Throwing(Napi::Env env, Body body) {
   }
 }
 
-/** A promise for a function that hands out the rows, so many at a time: 200,000 objects at once stop the
+/** A promise of a function that returns the next rows: creating 200,000 objects at once would block the event
  * loop. */
 Napi::Promise DumpToJs(Napi::Env env, std::shared_ptr<const Netns> netns, const DumpRequest& request,
                        std::shared_ptr<const std::atomic<bool>> cancelled);

@@ -26,7 +26,7 @@ std::pair<uint32_t, uint32_t> PortFromJs(const Napi::Value& value) {
           object.Get("vxlan").As<Napi::Number>().Uint32Value()};
 }
 
-/** 4 or 6, as the vocabulary has families. */
+/** TypeScript writes a family as 4 or 6. */
 uint8_t FamilyFromJs(const Napi::Value& value) {
   return value.As<Napi::Number>().Uint32Value() == 6 ? AF_INET6 : AF_INET;
 }
@@ -63,7 +63,7 @@ Napi::Value NamespaceObject::Get(const Info& info, const std::vector<RowKey>& ke
   Napi::Env env = info.Env();
   Namespace& open = Open(info);
   auto rows = Throwing(env, [&] { return open.request().Get(keys); });
-  // An element that is not set is undefined.
+  // Elements that are not set are undefined.
   Napi::Array array = Napi::Array::New(env, rows.size());
   for (uint32_t i = 0; i < rows.size(); i++) {
     if (!rows[i]) continue;

@@ -1,4 +1,4 @@
-/** The pure functions, for the byte tables of the tests. */
+/** Exports the pure functions, for tests with byte tables. */
 #include <linux/rtnetlink.h>
 
 #include "fold.h"
@@ -11,7 +11,7 @@ namespace {
 
 using Info = Napi::CallbackInfo;
 
-/** Decodes every message of a buffer with `decode`; `{ values, malformed }`. */
+/** Decodes every message of a buffer with `decode`. Returns `{ values, malformed }`. */
 template <typename T>
 Napi::Value DecodeAll(const Info& info, bool (*decode)(Bytes, T*)) {
   std::vector<T> values;

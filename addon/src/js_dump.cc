@@ -6,13 +6,14 @@ namespace missd {
 
 namespace {
 
-/** What a finished dump still has to hand out. */
+/** The rows of a finished dump that JavaScript has not taken yet. */
 struct Rest {
   DumpResult result;
   size_t at = 0;
 };
 
-/** What has been handed out whole is freed at once: its function may wait long to be collected. */
+/** Takes the next rows. The memory is freed with the last row, because the function may be collected much
+ * later. */
 template <typename T>
 Napi::Array Take(Napi::Env env, std::vector<T>* all, size_t* at, size_t count) {
   std::vector<T>& values = *all;
@@ -51,7 +52,7 @@ class DumpWorker : public Napi::AsyncWorker {
       failure_ = error;
       SetError(error.what());
     }
-    // The namespace must not be kept alive by a worker that waits to be collected.
+    // The worker may be deleted much later, and must not keep the namespace alive until then.
     netns_.reset();
   }
 
@@ -77,7 +78,7 @@ class DumpWorker : public Napi::AsyncWorker {
     try {
       body();
     } catch (const Napi::Error&) {
-      // A worker being terminated runs no JavaScript any more: nobody waits for this promise.
+      // The environment is being torn down and runs no JavaScript, so the promise cannot be settled.
     }
   }
 

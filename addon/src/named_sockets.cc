@@ -19,9 +19,9 @@ namespace missd {
 namespace {
 
 constexpr size_t kDatagramBytes = 1 << 16;
-/** Its parts are there within microseconds; this is against hanging for ever. */
+/** The parts of a dump come within microseconds; the timeout only prevents waiting for ever. */
 constexpr timeval kReceiveTimeout = {5, 0};
-/** UNIX_DIAG_UID and what asks for it; headers older than Linux 5.3 lack both. */
+/** UDIAG_SHOW_UID and UNIX_DIAG_UID, which headers older than Linux 5.3 lack. */
 constexpr uint32_t kShowUid = 0x40;
 constexpr uint16_t kUid = 7;
 constexpr size_t kAttributes = 8;
@@ -39,7 +39,7 @@ void Consider(const Message& message, const std::string& prefix, std::vector<Nam
   if (!message.payload.Read(0, &head) || !attributes.Parse(message.payload.From(NLMSG_ALIGN(sizeof(head)))))
     return;
   Bytes name = attributes[UNIX_DIAG_NAME];
-  // The name of an abstract one begins with a zero byte.
+  // An abstract name begins with a zero byte.
   if (name.size <= prefix.size() || name.data[0] != 0 ||
       std::memcmp(name.data + 1, prefix.data(), prefix.size()) != 0)
     return;

@@ -1,5 +1,5 @@
-/** Abstract unix sockets: names without a file, seen in one network namespace alone, gone with whoever bound
- * them. Call these in that namespace. */
+/** Abstract unix sockets: names without a file that are visible in one network namespace only and end with
+ * their socket. The functions act in the namespace of the calling thread. */
 #ifndef MISSD_NAMED_SOCKETS_H_
 #define MISSD_NAMED_SOCKETS_H_
 
@@ -12,22 +12,22 @@
 
 namespace missd {
 
-/** A name of one kind is taken once; of the other kind it is another (unix_abstract_hash has the type in it).
- */
+/** A name can be bound once for each kind, because unix_abstract_hash includes the socket type. */
 enum class NameKind { kDatagram, kListening };
 
-/** Takes a name; no descriptor where it is taken already. @throws KernelError */
+/** Binds a name; no descriptor if it is already bound. @throws KernelError */
 Fd BindName(const std::string& name, NameKind kind);
 
 struct NamedSocket {
   std::string name;
   uint32_t inode = 0;
-  /** Whose it is; none before Linux 5.3. */
+  /** User that owns the socket; none before Linux 5.3. */
   std::optional<uint32_t> uid;
   bool listening = false;
 };
 
-/** Every socket whose name begins so (unix_diag), without a word to its owner. @throws KernelError */
+/** Every socket whose name begins with the prefix (unix_diag), without a connection to it. @throws
+ * KernelError */
 std::vector<NamedSocket> ListNames(const std::string& prefix);
 
 }  // namespace missd

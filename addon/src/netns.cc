@@ -16,7 +16,7 @@ Netns::Netns(const std::optional<std::string>& path) {
   if (!path) return;
   fd_ = Fd(open(path->c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd_) throw KernelError("open network namespace " + *path, errno);
-  // An ordinary file is noticed here (EINVAL), and so is a missing CAP_SYS_ADMIN.
+  // setns fails here for an ordinary file (EINVAL) and without CAP_SYS_ADMIN (EPERM).
   Run([] {});
 }
 

@@ -16,9 +16,9 @@ class Netns {
   explicit Netns(const std::optional<std::string>& path);
 
   /**
-   * Runs `body` in the namespace: on a thread of its own that is joined, so no thread that lives on ever
-   * changes its namespace. In the process's own namespace it runs right here, and needs no CAP_SYS_ADMIN.
-   * What it opens stays in the namespace, and keeps the namespace alive until it is closed.
+   * Runs `body` in the namespace, on a temporary thread that is joined, so that no other thread ever changes
+   * its namespace. In the namespace of the process `body` runs on the calling thread and needs no
+   * CAP_SYS_ADMIN. Sockets that `body` opens stay in the namespace and keep it alive until they are closed.
    */
   void Run(const std::function<void()>& body) const;
 

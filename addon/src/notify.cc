@@ -18,7 +18,7 @@ void Notify(const std::string& path, const std::string& text) {
   if (path.size() < 2 || path.size() >= sizeof(address.sun_path)) throw KernelError("notify", EINVAL);
   memcpy(address.sun_path, path.data(), path.size());
   if (path[0] == '@') address.sun_path[0] = '\0';
-  // An abstract name ends where the length says; behind a path stands a zero.
+  // The length delimits an abstract name; a path is followed by a zero byte, which counts.
   socklen_t size =
       static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (path[0] == '@' ? 0 : 1));
   Fd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));

@@ -1,4 +1,4 @@
-/** One datagram to a unix socket, which Node cannot send: how a service manager is told (sd_notify(3)). */
+/** Sends a datagram to the unix socket of a service manager (sd_notify(3)), which Node cannot do. */
 #ifndef MISSD_NOTIFY_H_
 #define MISSD_NOTIFY_H_
 
@@ -7,7 +7,7 @@
 namespace missd {
 
 /**
- * Never waits: a service manager that does not read costs this process nothing.
+ * Never blocks, also if the service manager does not read.
  * @param path of the socket, or '@' and its name in the abstract namespace
  * @throws KernelError
  */

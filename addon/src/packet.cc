@@ -63,7 +63,8 @@ size_t SendFrames(int fd, const std::vector<OutgoingFrame>& frames) {
     }
     int sent = sendmmsg(fd, headers, static_cast<unsigned>(count), 0);
     if (sent < 0 && errno == EINTR) continue;
-    // sendmmsg stops at the first frame it cannot send, and says so only when called with that one in front.
+    // sendmmsg stops at the first frame that it cannot send, and reports the error only in a call that begins
+    // with it.
     if (sent <= 0) failed++;
     at += static_cast<size_t>(std::max(sent, 1));
   }

@@ -1,4 +1,4 @@
-/** What the packet sockets have in common. */
+/** Functions of all packet sockets. */
 #ifndef MISSD_PACKET_H_
 #define MISSD_PACKET_H_
 
@@ -14,12 +14,12 @@
 
 namespace missd {
 
-/** Of a clock that costs nothing to read and advances every few milliseconds. */
+/** CLOCK_MONOTONIC_COARSE, which is cheap to read and advances every few milliseconds. */
 uint64_t MillisecondsNow();
 
-/** Bound to nothing, so that nothing comes in before it has a filter. @throws KernelError */
+/** An unbound socket, so that no frame arrives before a filter is attached. @throws KernelError */
 Fd OpenPacket();
-/** On every interface of the namespace. @throws KernelError */
+/** Binds to every interface of the namespace. @throws KernelError */
 void BindPacket(int fd, int protocol);
 
 /** A frame and the port it leaves by. */
@@ -27,10 +27,11 @@ struct OutgoingFrame {
   uint32_t port;
   std::vector<uint8_t> bytes;
 };
-/** Returns how many could not be sent. */
+/** Returns how many frames could not be sent. */
 size_t SendFrames(int fd, const std::vector<OutgoingFrame>& frames);
 
-/** Sends what `build` makes of each; what must not be sent counts as not sent. */
+/** Sends the frame that `build` makes of each item. Returns how many were not sent, including items that
+ * `build` refuses. */
 template <typename Item>
 size_t SendFrames(int fd, const std::vector<Item>& items, bool (*build)(const Item&, std::vector<uint8_t>*)) {
   std::vector<OutgoingFrame> frames;

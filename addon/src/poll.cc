@@ -36,8 +36,7 @@ Polls* Polls::Start(napi_env env, std::vector<Watch> watches, std::function<void
     handle->gathers = watch.gathers;
     handle->poll.data = handle.get();
     handle->fd = watch.fd;
-    // ENOSPC where fs.epoll.max_user_watches is reached, ENOMEM: a socket that nobody watches would be heard
-    // of no more.
+    // ENOSPC (fs.epoll.max_user_watches) or ENOMEM. A socket without a watch would never be read.
     int error = uv_poll_init(loop, &handle->poll, watch.fd);
     if (error != 0) {
       polls->Close();
@@ -105,7 +104,7 @@ void Polls::OnRested(uv_timer_t* timer) {
   auto first = std::find_if(polls->handles_.begin(), polls->handles_.end(),
                             [](const auto& handle) { return handle->rests; });
   if (first != polls->handles_.end()) (*first)->readable();
-  // Closed by what it heard, or resting on.
+  // `readable` may have closed the sockets or begun another rest.
   if (polls->closing_ || uv_is_active(reinterpret_cast<uv_handle_t*>(timer))) return;
   polls->resting_ = false;
   for (auto& handle : polls->handles_)
@@ -114,8 +113,8 @@ void Polls::OnRested(uv_timer_t* timer) {
 
 void Polls::OnReadable(uv_poll_t* poll, int status, int /* events */) {
   auto* handle = static_cast<Handle*>(poll->data);
-  // A socket with a pending error (ENOBUFS) is reported as a bad file descriptor, and polling has then been
-  // stopped for good (libuv, uv__poll_io). Reading consumes the error, so polling may begin again.
+  // libuv reports a socket with a pending error (ENOBUFS) as a bad file descriptor, and has then stopped
+  // polling it (uv__poll_io). Reading consumes the error, so polling may start again.
   if (status < 0) uv_poll_start(poll, UV_READABLE, OnReadable);
   if (handle->gathers == 0) {
     handle->readable();
@@ -128,7 +127,7 @@ void Polls::OnReadable(uv_poll_t* poll, int status, int /* events */) {
 
 void Polls::OnGathered(uv_timer_t* timer) {
   auto* handle = static_cast<Handle*>(timer->data);
-  // Before it is read, so that it may be paused then.
+  // Polling starts before the read, because the read may pause the socket.
   if (!handle->paused) uv_poll_start(&handle->poll, UV_READABLE, OnReadable);
   handle->readable();
 }
@@ -137,14 +136,14 @@ void Polls::OnClosed(uv_handle_t* closed) { static_cast<Handle*>(closed->data)->
 
 void Polls::Closed() {
   if (--open_ > 0) return;
-  // Both takes the hook back and, where the environment already waits for it, lets that go on.
+  // Removes the hook or, during the teardown of the environment, lets the teardown go on.
   napi_remove_async_cleanup_hook(hook_);
   delete this;
 }
 
 void Polls::OnTeardown(napi_async_cleanup_hook_handle, void* data) {
   auto* polls = static_cast<Polls*>(data);
-  // Being closed already: the hook is removed when that is done.
+  // If Close was already called, Closed removes the hook.
   if (!polls->closing_) polls->teardown_();
 }
 

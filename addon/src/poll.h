@@ -1,4 +1,4 @@
-/** Readable sockets on Node's own event loop. */
+/** Watches sockets on Node's event loop. */
 #ifndef MISSD_POLL_H_
 #define MISSD_POLL_H_
 
@@ -12,32 +12,32 @@
 namespace missd {
 
 /**
- * uv_poll handles that begin and end together: with Close, or with the environment (a worker that exits),
- * which must wait until libuv has let go of them. Owns itself from Close on. Everything on the thread of the
- * event loop.
+ * uv_poll handles with a common end: Close, or the end of the environment (a worker that exits), which has to
+ * wait until libuv has released the handles. Deletes itself after Close. All functions run on the thread of
+ * the event loop.
  */
 class Polls {
  public:
   struct Watch {
     int fd;
     std::function<void()> readable;
-    /** May be left alone for a moment, see Rest. */
+    /** Whether Rest applies to this socket. */
     bool rests = false;
-    /** What comes in is let gather for so many milliseconds: others at this moment are more urgent. */
+    /** The socket is read this many milliseconds after it becomes readable, because other sockets are more
+     * urgent. */
     uint64_t gathers = 0;
   };
 
   /** `teardown` is called when the environment ends; it has to Close. @throws KernelError */
   static Polls* Start(napi_env env, std::vector<Watch> watches, std::function<void()> teardown);
 
-  /** Leaves the sockets that may rest alone for a millisecond, and calls the first one's `readable` then. */
+  /** Does not poll the sockets with `rests` for a millisecond, and then calls `readable` of the first one. */
   void Rest();
 
-  /** Leaves a socket alone for a tenth of a second: what is wrong with it would otherwise keep the loop busy.
-   */
+  /** Does not poll a socket for 100 ms: a socket with a persistent error would keep the event loop busy. */
   void Pause(int fd);
 
-  /** The file descriptors may be closed at once; the handles follow on the loop's next turn. */
+  /** The file descriptors may be closed at once; libuv closes the handles in its next turn. */
   void Close();
 
  private:
@@ -49,7 +49,7 @@ class Polls {
     int fd;
     bool paused = false;
     uint64_t gathers;
-    /** Only where it gathers. */
+    /** Initialized only if `gathers` is not 0. */
     uv_timer_t gathering;
   };
 

@@ -12,19 +12,20 @@ namespace missd {
 
 namespace {
 
-/** Beyond about this many messages a send gets no cheaper per entry. */
+/** With more messages the cost of a send per entry does not decrease further. */
 constexpr size_t kWritesPerSend = 128;
 /**
- * Each answer to an FDB get takes a whole page of socket buffer (rtnl_fdb_get allocates NLMSG_DEFAULT_SIZE),
- * and an answer that does not fit is lost: 32 fit the buffer net.core.rmem_max allows by default.
+ * Each answer to an FDB get takes a page of the socket buffer (rtnl_fdb_get allocates NLMSG_DEFAULT_SIZE),
+ * and an answer that does not fit is lost. 32 answers fit the default of net.core.rmem_max.
  */
 constexpr size_t kGetsPerSend = 32;
 constexpr int kReceiveBufferBytes = 1 << 20;
 
 constexpr size_t kDatagrams = 32;
-/** More than any row has. */
+/** More than the message of any row. */
 constexpr size_t kDatagramBytes = 16384;
-/** Of a link, or of a part of a dump: 512 KiB. The alternative names of one link alone may take 64 KiB. */
+/** One datagram of 512 KiB, for a link or a part of a dump: the alternative names of a link alone may take 64
+ * KiB. */
 constexpr size_t kOneLong = 1;
 
 bool IsAbsent(int error) { return error == ENOENT || error == ENODEV || error == ENXIO; }
@@ -45,8 +46,8 @@ int RequestSocket::Send() {
     sent = send(fd_.get(), out_.bytes().data(), out_.bytes().size(), 0);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) return 0;
-  // ENOBUFS means here that there was no memory for the request (netlink_sendmsg); as an errno of a write it
-  // would mean that the table is full.
+  // ENOBUFS of a send means that there was no memory for the request (netlink_sendmsg). As the errno of a
+  // write it would mean that the table is full.
   return errno == ENOBUFS ? ENOMEM : errno;
 }
 
@@ -65,14 +66,14 @@ int RequestSocket::Receive(size_t places, const std::function<bool(const Message
     int received = recvmmsg(fd_.get(), headers, static_cast<unsigned>(places), MSG_WAITFORONE, nullptr);
     if (received < 0) {
       if (errno == EINTR) continue;
-      // ENOBUFS is an answer lost for want of buffer; as an errno of a write it would mean that the table is
-      // full.
+      // ENOBUFS of a receive means that an answer was lost because the buffer was full. As the errno of a
+      // write it would mean that the table is full.
       return errno == EAGAIN || errno == ENOBUFS ? ETIMEDOUT : errno;
     }
     for (size_t i = 0; i < static_cast<size_t>(received); i++) {
       if (!FromKernel(senders[i])) continue;
-      // What is cut off may be the very answer that is waited for; those behind it carry a number that is
-      // past by then.
+      // The truncated datagram may contain the expected answer. Later requests ignore the remaining answers,
+      // which have older sequence numbers.
       if (headers[i].msg_hdr.msg_flags & MSG_TRUNC) return EMSGSIZE;
       Bytes datagram{&in_[i * place_bytes], headers[i].msg_len};
       ForEachMessage(datagram, [&](const Message& message) { more = more && visit(message); });
@@ -114,7 +115,7 @@ void RequestSocket::WriteSome(size_t offset, size_t count,
     error = Receive(kDatagrams, [&](const Message& message) {
       uint32_t index = message.seq - first;
       Answer answer;
-      // An answer from before the last timeout has an older number.
+      // A late answer to an earlier request, which timed out, has an older sequence number.
       if (message.type != NLMSG_ERROR || index >= count || !DecodeAnswer(message, &answer)) return true;
       if (answer.error != 0) {
         refused[index] = true;
@@ -123,8 +124,8 @@ void RequestSocket::WriteSome(size_t offset, size_t count,
       return index != count - 1;
     });
   }
-  // Without the closing acknowledgement nothing is known of those not refused; the caller must not believe in
-  // them.
+  // Without the acknowledgement of the last write the state of the other writes is unknown, so all count as
+  // refused.
   for (size_t i = 0; error != 0 && i < count; i++) {
     if (!refused[i]) refusals->push_back({offset + i, error, {}});
   }

@@ -1,5 +1,4 @@
-/** Requests that are answered at once: writes and single-row gets, many per send. Main thread, synchronous.
- */
+/** Synchronous requests on the main thread: writes and gets of single rows, many per send. */
 #ifndef MISSD_REQUEST_H_
 #define MISSD_REQUEST_H_
 
@@ -24,24 +23,25 @@ class RequestSocket {
  public:
   /** Opens in the calling thread's namespace. @throws KernelError */
   RequestSocket();
-  /** @param fd connected to who answers; @param sequence the one before the first request's */
+  /** @param fd a connected socket; @param sequence the sequence number before that of the first request */
   RequestSocket(Fd fd, uint32_t sequence);
 
-  /** In order, in as few sends as possible; a refusal stops nothing. */
+  /** Writes in order, in as few sends as possible. After a refusal the other writes go on. */
   std::vector<Refusal> Write(const std::vector<EntryWrite>& writes);
   /** The same for routes. */
   std::vector<Refusal> WriteRoutes(const std::vector<RouteWrite>& writes);
-  /** None where the row or its device is not there. @throws KernelError on any other refusal */
+  /** No value if the row or its device does not exist. @throws KernelError on any other refusal */
   std::vector<std::optional<Row>> Get(const std::vector<RowKey>& keys);
-  /** None where there is no such link. @throws KernelError */
+  /** No value if there is no such link. @throws KernelError */
   std::optional<Link> GetLink(uint32_t ifindex);
-  /** Netlink port, which what it writes carries. */
+  /** The netlink port of the socket, which messages about its writes carry. */
   uint32_t port() const { return PortOf(fd_.get()); }
   /** @throws KernelError */
   void SetMulticastRouter(uint32_t port, uint8_t value);
-  /** `app_solicit` of a device; none where it has no neighbours of that family. @throws KernelError */
+  /** `app_solicit` of a device; no value if the device has no neighbours of that family. @throws KernelError
+   */
   std::optional<uint32_t> GetAppSolicit(uint8_t family, uint32_t ifindex);
-  /** None where the kernel has no such family. @throws KernelError */
+  /** No value if the kernel lacks the family. @throws KernelError */
   std::optional<NeighbourTable> GetNeighbourTable(uint8_t family);
   /** @throws KernelError */
   void SetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes);
@@ -49,20 +49,20 @@ class RequestSocket {
  private:
   template <typename T>
   std::vector<Refusal> WriteAll(const std::vector<T>& writes, void (*encode)(const T&, uint32_t, Writer*));
-  /** Sends what `encode` makes of the writes from `offset` on. */
+  /** Encodes and sends `count` writes from `offset` on, and receives the refusals. */
   void WriteSome(size_t offset, size_t count, const std::function<void(size_t index, uint32_t seq)>& encode,
                  std::vector<Refusal>* refusals);
   void GetSome(const RowKey* keys, size_t count, std::vector<std::optional<Row>>* rows);
-  /** Every message of the dump that answers what `out_` holds. @throws KernelError */
+  /** Sends the request in `out_` and visits every message of the dump. @throws KernelError */
   void Dump(const char* what, const std::function<void(const Message&)>& visit);
-  /** Sends what `out_` holds and waits for its acknowledgement. @throws KernelError */
+  /** Sends the request in `out_` and waits for its acknowledgement. @throws KernelError */
   void Do(const char* what);
-  /** Sends what `out_` holds. Returns 0 or an errno. */
+  /** Sends the requests in `out_`. Returns 0 or an errno. */
   int Send();
   /**
-   * Receives until `visit` returns false. Returns 0, or the errno that ended it (ETIMEDOUT: an answer is
-   * missing, EMSGSIZE: one was longer than its place).
-   * @param places answers that may come at once; the fewer, the longer each may be
+   * Receives until `visit` returns false. Returns 0 or an errno (ETIMEDOUT: an answer is missing, EMSGSIZE:
+   * an answer did not fit).
+   * @param places number of datagrams in one receive; they share the buffer, so fewer may be longer
    */
   int Receive(size_t places, const std::function<bool(const Message&)>& visit);
 

@@ -8,8 +8,8 @@ namespace {
 
 /** A second of 60,000 frames. */
 constexpr size_t kSlots = 1 << 16;
-/** A backlog of misses may be read so much later than their frames. Whoever sends there meanwhile has the
- * slot. */
+/** A backlog of misses may be read this much later than the frames. A later frame to the same MAC replaces
+ * the sender. */
 constexpr uint64_t kFreshMilliseconds = 10000;
 
 size_t SlotOf(uint32_t vxlan, const Mac& destination) {
@@ -35,7 +35,7 @@ std::optional<Asker> SenderTable::Find(uint32_t vxlan, const Mac& destination, u
   bool same = slot.vxlan == vxlan && slot.destination == destination;
   if (!same || slot.port == 0 || now - slot.at > kFreshMilliseconds) return std::nullopt;
   Asker asker{slot.port, slot.source, {}};
-  // The address is not looked at.
+  // The IP address of the sender is unknown and not used.
   asker.ip.size = 4;
   return asker;
 }

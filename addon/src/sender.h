@@ -1,4 +1,4 @@
-/** Remembers which port sent to which MAC lately: an L2 miss names only the destination. */
+/** Remembers the port that last sent to a MAC, because an L2 miss names only the destination. */
 #ifndef MISSD_SENDER_H_
 #define MISSD_SENDER_H_
 
@@ -10,11 +10,11 @@
 
 namespace missd {
 
-/** By (VXLAN device, destination), one slot each, of fixed size: the latest frame has it. Empty until used.
- */
+/** A hash table of fixed size, keyed by VXLAN device and destination. The latest frame has the slot.
+ * Allocated at first use. */
 class SenderTable {
  public:
-  /** Milliseconds of any one clock. */
+  /** @param now milliseconds; Store and Find must use the same clock */
   void Store(uint32_t vxlan, const Mac& destination, const Mac& source, uint32_t port, uint64_t now);
   std::optional<Asker> Find(uint32_t vxlan, const Mac& destination, uint64_t now) const;
   void Clear() { slots_.clear(); }

@@ -20,17 +20,18 @@ namespace {
 
 constexpr size_t kFramesPerReceive = 64;
 constexpr size_t kFramesPerDrain = 1024;
-/** Some 2,500 frames: all guests of a host that speak at once. */
+/** Some 2,500 frames, for all guests of a host sending at once. */
 constexpr int kBufferBytes = 2 << 20;
 /** As in tap.cc: above this many ports it takes longer to walk the filter than to receive the frame. */
 constexpr size_t kFilteredPorts = 1024;
 constexpr time_t kMutedSeconds = 1;
 
-/** Untagged ARP, RARP and neighbour discovery directly in IPv6 that enter by one of `ports`, or by any. */
+/** Passes untagged ARP, RARP and neighbour discovery (without extension headers) from `ports`, or from all
+ * ports. */
 std::vector<sock_filter> FilterFor(const std::vector<uint32_t>& ports, bool all) {
   constexpr auto kAncillary = [](int what) { return static_cast<uint32_t>(SKF_AD_OFF + what); };
   std::vector<sock_filter> code = {
-      // The kernel has taken the VLAN tag out of the frame by now.
+      // The kernel removes the VLAN tag from the frame before the filter runs.
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kAncillary(SKF_AD_VLAN_TAG_PRESENT)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 9),
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
@@ -86,7 +87,7 @@ void SenderTap::Watch(const std::vector<uint32_t>& ports) {
   ports_ = {ports.begin(), ports.end()};
   muted_.clear();
   sightings_.ForgetPorts();
-  // Unbound, it costs other frames nothing.
+  // An unbound socket does not delay other frames.
   if (ports_.empty() && before) BindPacket(socket_.get(), 0);
   int error = Filter();
   if (error != 0) throw KernelError("attach packet filter", error);
@@ -95,7 +96,7 @@ void SenderTap::Watch(const std::vector<uint32_t>& ports) {
 
 void SenderTap::Mute(uint32_t port) {
   if (!muted_.insert(port).second) return;
-  // Unfiltered, its frames are still not looked at.
+  // If the filter cannot be attached, Drain still skips the frames of the port.
   Filter();
   itimerspec once{};
   once.it_value.tv_sec = kMutedSeconds;

@@ -1,4 +1,4 @@
-/** Listens at the ports of guests for what tells which MAC and which addresses live there. */
+/** Listens at guest ports for frames that tell the MAC and the addresses of a guest. */
 #ifndef MISSD_SENDER_TAP_H_
 #define MISSD_SENDER_TAP_H_
 
@@ -11,7 +11,7 @@
 
 namespace missd {
 
-/** What one drain found. */
+/** The result of one drain of the socket. */
 struct SenderBatch {
   std::vector<Sighting> sightings;
   std::vector<PassedOver> passed_over;
@@ -22,27 +22,27 @@ struct SenderBatch {
 };
 
 /**
- * A socket of its own beside that of the askers: a flood of announcements fills this one alone, and costs a
- * bounded number of reads a second, whatever its port. Hears nothing until it is told of ports.
+ * The socket is separate from that of the askers, so that a flood of announcements fills only this socket. A
+ * port can cause a bounded number of reads a second. No frame is read before Watch.
  */
 class SenderTap {
  public:
   /** Opens in the calling thread's namespace. @throws KernelError */
   SenderTap();
 
-  /** Ports of guests, of which frames are read from now on. @throws KernelError */
+  /** Reads frames of these guest ports from now on. @throws KernelError */
   void Watch(const std::vector<uint32_t>& ports);
-  /** The next sighting of it is told, however soon it comes. */
+  /** The next sighting of this guest is reported without the limit of one a second. */
   void Expect(uint32_t port, const Mac& lladdr, const Ip& ip) { sightings_.Forget(port, lladdr, ip); }
   /** Reads a bounded number of frames. */
   SenderBatch Drain();
 
   int fd() const { return socket_.get(); }
-  /** Readable when it is time to hear flooding ports again. */
+  /** Readable when muted ports are to be read again. */
   int timer_fd() const { return timer_.get(); }
 
  private:
-  /** Frames of `ports_` without those that flood. Returns 0 or an errno. */
+  /** Attaches a filter that passes `ports_` without `muted_`. Returns 0 or an errno. */
   int Filter();
   void Mute(uint32_t port);
   void Unmute();

@@ -17,14 +17,14 @@ namespace {
 constexpr size_t kSets = 1 << 11;
 constexpr size_t kWays = 4;
 constexpr uint64_t kSecond = 1000;
-/** Told of one port in a second: its guests at first sight, with all their addresses. */
+/** Sightings of one port that are reported in a second: enough for all addresses of new guests. */
 constexpr uint32_t kToldPerPort = 256;
-/** Told in all in a second, 4 µs each there: whatever the number of ports that flood. */
+/** Sightings that are reported in a second in all, which cost 4 µs each in TypeScript. */
 constexpr uint32_t kTold = 4096;
-/** Read of one port in a second, 1 µs each. */
+/** Frames of one port that are read in a second, 1 µs each. */
 constexpr uint32_t kFramesPerPort = 2048;
 
-/** 00:00:5e:00:01:xx of IPv4 and 00:00:5e:00:02:xx of IPv6. */
+/** 00:00:5e:00:01:xx for IPv4 and 00:00:5e:00:02:xx for IPv6 (RFC 5798 §7.3). */
 bool IsVirtualRouter(const Mac& mac) {
   constexpr uint8_t kPrefix[4] = {0, 0, 0x5e, 0};
   return std::memcmp(mac.bytes.data(), kPrefix, 4) == 0 && (mac.bytes[4] == 1 || mac.bytes[4] == 2);
@@ -34,12 +34,13 @@ bool IsGuestAddress(const Ip& ip) {
   const auto& b = ip.bytes;
   if (ip.IsUnspecified()) return false;
   if (ip.size == 4) return b[0] != 0 && b[0] != 127 && b[0] < 224;
-  // ::/96, which has the loopback address, and IPv4 in IPv6.
+  // `low` covers ::/96, which contains the loopback address, and IPv4-mapped addresses.
   bool low = std::all_of(b.begin(), b.begin() + 10, [](uint8_t byte) { return byte == 0; });
   return !low && b[0] != kMulticastPrefix && !(b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
 }
 
-/** The MAC that a frame names must be the one it came from. */
+/** Whether the MAC in the payload is the Ethernet source; a virtual router's MAC is allowed and replaces it.
+ */
 bool Name(const uint8_t* named, Sighting* sighting) {
   Mac mac;
   if (!MacFrom({named, ETH_ALEN}, &mac)) return false;
@@ -69,11 +70,11 @@ bool ParseArp(Bytes bytes, bool reverse, Sighting* sighting) {
   return IsGuestAddress(sighting->ip);
 }
 
-/** Whether the options agree with where the frame came from. */
+/** Whether the link-layer address options agree with the Ethernet source. */
 bool ParseOptions(Bytes options, uint8_t wanted, Sighting* sighting) {
   while (options.size > 0) {
     LinkAddressOption option;
-    // RFC 4861 §4.6: a length of zero makes the packet one to be discarded.
+    // RFC 4861 §4.6: a packet with an option of length zero must be discarded.
     if (!options.Read(0, &option) || option.length == 0 || option.length * 8u > options.size) return false;
     if (option.type == wanted && (option.length != 1 || !Name(option.lladdr, sighting))) return false;
     options = options.From(option.length * 8u);
@@ -179,7 +180,7 @@ bool Sightings::Note(const Sighting& sighting, uint64_t now) {
   }
   if (slot == nullptr)
     slot = std::min_element(set, set + kWays, [](const Slot& a, const Slot& b) { return a.at < b.at; });
-  // The clock may begin at 0, which would be an empty slot.
+  // The clock may begin at 0, which marks an empty slot.
   *slot = {sighting, std::max<uint64_t>(now, 1)};
   share.told++;
   told_++;

@@ -1,4 +1,4 @@
-/** What a frame that enters by a guest's port says about the guest: which MAC has which address. */
+/** Reads the MAC and the address of a guest from frames that enter by its port. */
 #ifndef MISSD_SIGHTING_H_
 #define MISSD_SIGHTING_H_
 
@@ -15,55 +15,56 @@ namespace missd {
 enum class SightingKind : uint8_t {
   kArp,
   kNd,
-  /** A hypervisor tells that a guest has moved here; names no address. */
+  /** A hypervisor announces that a guest has moved here; the frame has no address. */
   kRarp,
-  /** Duplicate address detection: the guest wants the address, and does not have it yet. */
+  /** Duplicate address detection: the guest does not have the address yet. */
   kDad,
 };
 
 struct Sighting {
   uint32_t port = 0;
   Mac lladdr;
-  /** None from RARP. */
+  /** No address for RARP. */
   Ip ip;
   SightingKind kind = SightingKind::kArp;
 };
 
-/** What of a frame ParseSighting looks at: room for the options that go with neighbour discovery. */
+/** Bytes of a frame that ParseSighting reads, with room for the options of neighbour discovery. */
 constexpr size_t kSightingBytes = 256;
 
 /**
- * From ARP of any operation, neighbour solicitations and advertisements, and RARP. False for what names no
- * guest: addresses that no guest can have (0.0.0.0, ::, fe80::/10, loopback, multicast), frames that
- * contradict themselves, and frames whose Ethernet source is not the MAC that they name. The MACs of VRRP
- * (RFC 5798 §7.3) are excepted: a router sends for them from its own.
+ * Parses ARP of any operation, RARP, neighbour solicitations and advertisements. False for addresses that no
+ * guest can have (0.0.0.0, ::, fe80::/10, loopback, multicast), for contradictory frames, and for frames
+ * whose payload names another MAC than the Ethernet source. MACs of VRRP (RFC 5798 §7.3) are allowed, because
+ * a router sends for them from its own MAC.
  */
 bool ParseSighting(Bytes frame, Sighting* sighting);
 
-/** Sightings of one port that were passed over, because it had more than its share. */
+/** Sightings of one port that were not reported because the port exceeded its limit. */
 struct PassedOver {
   uint32_t port = 0;
-  /** Of the last one. */
+  /** MAC of the last such sighting. */
   Mac lladdr;
   uint32_t count = 0;
 };
 
 /**
- * Which sightings are worth telling: each at most once a second, and of a port only so many. Of fixed size
- * but for a few bytes a port. Times are milliseconds of any one clock.
+ * Limits the reported sightings: each at most once a second, and a number per port and in all. The memory is
+ * fixed except for a few bytes per port. Times are milliseconds of one clock.
  */
 class Sightings {
  public:
   Sightings();
 
-  /** Whether it is to be told. */
+  /** Notes a sighting. Returns whether it is to be reported. */
   bool Note(const Sighting& sighting, uint64_t now);
-  /** It is told the next time, however soon: somebody waits for it. */
+  /** The next sighting of this guest is reported, even within the same second, because a probe waits for it.
+   */
   void Forget(uint32_t port, const Mac& lladdr, const Ip& ip);
   void ForgetPorts() { shares_.clear(); }
-  /** Counts a frame of the port. Whether it has sent more in this second than is worth reading. */
+  /** Counts a frame of the port. Returns whether the port has reached its limit of frames in this second. */
   bool Floods(uint32_t port, uint64_t now);
-  /** What was passed over since the last call. */
+  /** Sightings that were not reported since the last call. */
   std::vector<PassedOver> TakePassedOver();
 
  private:
@@ -86,7 +87,7 @@ class Sightings {
   Slot* Set(const Sighting& sighting);
   Slot* Find(Slot* set, const Sighting& sighting);
 
-  /** Half a megabyte of zeroes, which the kernel gives page by page as they are needed. */
+  /** Half a megabyte of zeroes, which the kernel allocates page by page at first use. */
   std::unique_ptr<Slot, Free> slots_;
   std::unordered_map<uint32_t, Share> shares_;
   uint64_t since_ = 0;

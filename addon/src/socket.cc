@@ -20,7 +20,7 @@ namespace missd {
 
 namespace {
 
-/** A dump's every part and a request's answer are there within microseconds; this is against hanging for
+/** Parts of dumps and answers to requests come within microseconds; the timeout only prevents waiting for
  * ever. */
 constexpr timeval kReceiveTimeout = {5, 0};
 
@@ -59,7 +59,7 @@ ReceiveBuffer SetReceiveBuffer(int fd, int bytes) {
   if (!granted.forced) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
   socklen_t size = sizeof(granted.bytes);
   getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &granted.bytes, &size);
-  // The kernel doubles what it grants, for its own overhead (sock_set_rcvbuf), and reports the double.
+  // The kernel doubles the size for its own overhead (__sock_set_rcvbuf), and reports the doubled size.
   granted.bytes /= 2;
   return granted;
 }
@@ -83,7 +83,8 @@ int UnexpectedError(int error) { return error == EAGAIN || error == EINTR ? 0 : 
 uint32_t FirstSequence() {
   uint32_t sequence;
   if (getrandom(&sequence, sizeof(sequence), GRND_NONBLOCK) == sizeof(sequence)) return sequence;
-  // Nothing random yet, early in the machine's start: the sender's port still decides.
+  // No random numbers are available early in the boot. The check of the sender's port still rejects forged
+  // answers.
   timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
   return static_cast<uint32_t>(time.tv_nsec);
@@ -109,7 +110,7 @@ void JoinGroups(int fd, std::initializer_list<int> groups) {
 }
 
 void PassOnlyMisses(int fd) {
-  // BPF_H loads in network order what netlink writes in host order, hence htons.
+  // BPF_H loads a value in network order, and netlink writes it in host order, hence htons.
   sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_GETNEIGH), 0, 1),

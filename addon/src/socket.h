@@ -1,4 +1,4 @@
-/** Opening netlink sockets, and what every socket here has in common. */
+/** Opens netlink sockets; functions that all sockets of the addon use. */
 #ifndef MISSD_SOCKET_H_
 #define MISSD_SOCKET_H_
 
@@ -30,50 +30,52 @@ class Fd {
 };
 
 struct ReceiveBuffer {
-  /** Comparable with what was asked for; smaller where net.core.rmem_max capped it. */
+  /** The granted size; smaller than requested if net.core.rmem_max limits it. */
   int bytes = 0;
-  /** Whether it took SO_RCVBUFFORCE, i.e. whether net.core.rmem_max was overruled. */
+  /** Whether SO_RCVBUFFORCE was permitted, which ignores net.core.rmem_max. */
   bool forced = false;
 };
 
-/** Asks with SO_RCVBUFFORCE, and where that is refused (a user namespace) with SO_RCVBUF, which rmem_max
- * caps. */
+/** Sets the size with SO_RCVBUFFORCE; if that is refused (in a user namespace), with SO_RCVBUF, which
+ * rmem_max limits. */
 ReceiveBuffer SetReceiveBuffer(int fd, int bytes);
 
 /**
- * A NETLINK_ROUTE socket bound in the calling thread's namespace and connected to the kernel, which then
- * refuses what other processes send to it alone (net/netlink, netlink_getsockbyportid). @throws KernelError
+ * A NETLINK_ROUTE socket, bound in the calling thread's namespace and connected to the kernel, so that
+ * unicasts of other processes to it are refused (net/netlink, netlink_getsockbyportid). @throws KernelError
  */
 Fd OpenNetlink(bool nonblocking);
 
-/** Only the kernel's port is 0. A process with CAP_NET_ADMIN could send to a group, connected or not. */
+/** Only the kernel has port 0. A process with CAP_NET_ADMIN can send to a group, and a connected socket
+ * receives it. */
 inline bool FromKernel(const sockaddr_nl& sender) { return sender.nl_pid == 0; }
 
-/** What a failed receive without waiting says that is out of the ordinary: its errno, or 0. */
+/** The errno of a failed non-blocking receive; 0 for EAGAIN and EINTR. */
 int UnexpectedError(int error);
 
-/** Where the sequence numbers of a socket begin, so that nobody can tell the next one. */
+/** A random first sequence number, so that other processes cannot guess the next one. */
 uint32_t FirstSequence();
 
 /** Joins or leaves a group. @throws KernelError */
 void SetGroup(int fd, int group, bool member);
 
-/** The port the kernel gave the socket, which its requests carry. */
+/** The netlink port of the socket, which its requests carry. */
 uint32_t PortOf(int fd);
 
 /** @throws KernelError */
 void JoinGroups(int fd, std::initializer_list<int> groups);
 
 /**
- * Lets only RTM_GETNEIGH pass, in the kernel: the group also carries an RTM_NEWNEIGH for every entry written,
- * and those echoes alone overflowed 64 MiB at 100,000 misses. @throws KernelError
+ * Attaches a filter that passes only RTM_GETNEIGH. The group also carries an RTM_NEWNEIGH for every written
+ * entry, and these alone overflowed 64 MiB at 100,000 misses. @throws KernelError
  */
 void PassOnlyMisses(int fd);
 
-/** Lets only RTM_NEWNEIGH and RTM_DELNEIGH pass that do not carry `own_port`. @throws KernelError */
+/** Attaches a filter that passes RTM_NEWNEIGH and RTM_DELNEIGH without those that carry `own_port`. @throws
+ * KernelError */
 void PassOnlyChanges(int fd, uint32_t own_port);
 
-/** Strict requests (dumps filtered by the kernel), extended acks, and a receive timeout. @throws KernelError
+/** Sets strict requests (the kernel filters dumps), extended acks, and a receive timeout. @throws KernelError
  */
 void PrepareForRequests(int fd);
 

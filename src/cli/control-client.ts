@@ -4,7 +4,12 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { RuntimeFailure } from '../base/errors.ts';
 import type { Flushed } from '../entries/flush.ts';
-import { CONTROL_SUFFIX, type FlushRequest, type LeftNetwork } from '../daemon/control-server.ts';
+import {
+  CONTROL_SUFFIX,
+  type FlushRequest,
+  type LeaveRequest,
+  type LeftNetwork,
+} from '../daemon/control-server.ts';
 
 /** A daemon with hundreds of thousands of entries takes seconds, ms. */
 const PATIENCE = 30_000;
@@ -30,10 +35,10 @@ export async function flushServed(folder: string, asked: FlushRequest): Promise<
  * @returns what each of them took away
  * @throws RuntimeFailure when one of them does not do it
  */
-export async function leaveJoined(folder: string, network: string): Promise<LeftNetwork[]> {
+export async function leaveJoined(folder: string, asked: LeaveRequest): Promise<LeftNetwork[]> {
   const left: LeftNetwork[] = [];
   for (const path of sockets(folder)) {
-    const answer = await ask<LeftNetwork | null>(path, '/leave', { network });
+    const answer = await ask<LeftNetwork | null>(path, '/leave', asked);
     if (answer !== undefined && answer !== null) left.push(answer);
   }
   return left;

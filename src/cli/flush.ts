@@ -101,5 +101,9 @@ async function flushIn(
 async function removeLeftovers(namespace: Namespace): Promise<void> {
   const nothing = { devices: [], groups: [], rate: 1, portRate: 1 };
   // Without nftables there is nothing to remove.
-  await Promise.allSettled([namespace.throttle([], 1), namespace.limitBroadcasts(nothing)]);
+  await Promise.allSettled([
+    namespace.throttle([], 1),
+    namespace.limitBroadcasts(nothing),
+    namespace.silenceDad([]),
+  ]);
 }

@@ -1,11 +1,17 @@
 import { Command } from 'commander';
+import { TimeoutError, filter, firstValueFrom, timeout } from 'rxjs';
 import { leaveJoined } from './control-client.ts';
 import { declare, resolve } from '../config/options.ts';
 import { networkName } from '../config/parse.ts';
 import type { LeftNetwork } from '../daemon/control-server.ts';
-import { RuntimeFailure, reasonOf } from '../base/errors.ts';
+import { RuntimeFailure, UsageError, reasonOf } from '../base/errors.ts';
+import { openLog } from '../base/log.ts';
+import { deviceName } from '../directory/network.ts';
+import { openDirectory } from '../directory/open.ts';
+import type { Site } from '../join/establish.ts';
 import { leave } from '../join/leave.ts';
-import { siteOf } from '../join/site.ts';
+import { readScene } from '../join/scene.ts';
+import { inodeOf, siteOf } from '../join/site.ts';
 import { say, sayJson } from '../screen/say.ts';
 
 export function leaveCommand(): Command {
@@ -21,8 +27,8 @@ export function leaveCommand(): Command {
     .addHelpText('after', '\nExample:\n  missd leave blue');
   return command.action(async (network: string) => {
     const options = resolve(command, 'leave');
-    const left = await leaveJoined(options.stateDir, network);
-    if (left.length === 0) left.push(await leaveAlone(network, options));
+    const { site } = siteOf({ ...options, join: [network], local: [] });
+    const left = await leaveIn(network, site, options);
     if (command.opts<{ json?: boolean }>().json === true) sayJson(left);
     else for (const one of left) say(told(network, one));
   });
@@ -30,14 +36,50 @@ export function leaveCommand(): Command {
 
 type LeaveOptions = ReturnType<typeof resolve<'leave'>>;
 
-/** No daemon has joined it. */
-async function leaveAlone(network: string, options: LeaveOptions): Promise<LeftNetwork> {
-  const { site } = siteOf({ ...options, join: [network], local: [] });
-  const { underlay, networks } = site;
+async function leaveIn(network: string, site: Site, options: LeaveOptions): Promise<LeftNetwork[]> {
   try {
-    return await leave(network, new Set([networks, underlay]), networks === underlay ? null : networks);
+    const left = await leaveJoined(options.stateDir, { namespace: inodeOf(site.underlay), network });
+    return left.length > 0 ? left : [await leaveAlone(network, site, options)];
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new RuntimeFailure(`network ${network}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** No daemon has joined it. What the directory has of this host ends with the lease of the host, but for a prefix. */
+async function leaveAlone(network: string, site: Site, options: LeaveOptions): Promise<LeftNetwork> {
+  const { underlay, networks } = site;
+  const scene = await readScene(networks).catch(() => undefined);
+  const vtep = scene?.get(deviceName({ name: network }))?.vxlan?.local;
+  const id = options.hostId ?? vtep;
+  const released = id === undefined ? {} : await releasePrefix(network, id, options);
+  const left = await leave(network, new Set([networks, underlay]), networks === underlay ? null : networks);
+  return { ...left, ...released };
+}
+
+/** How long an answer of the directory is waited for, ms. */
+const PATIENCE = 5_000;
+
+async function releasePrefix(
+  name: string,
+  id: string,
+  options: LeaveOptions,
+): Promise<Pick<LeftNetwork, 'notReleased'>> {
+  const directory = await openDirectory(options, () => undefined, openLog({ logLevel: 'silent' }));
+  try {
+    directory.start();
+    const up$ = directory.state$.pipe(
+      filter(({ up }) => up),
+      timeout(PATIENCE),
+    );
+    await firstValueFrom(up$, { defaultValue: undefined });
+    const network = await directory.network(name);
+    if (network?.mode === 'routed') await directory.prefixes.release(network, id);
+    return {};
+  } catch (error) {
+    return { notReleased: error instanceof TimeoutError ? 'the directory does not answer' : reasonOf(error) };
+  } finally {
+    await directory.close();
   }
 }
 

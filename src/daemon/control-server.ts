@@ -1,7 +1,7 @@
 /**
  * Requests of root to a running daemon: an HTTP server on a unix socket in the state folder, which only root may enter.
  *
- *   POST /leave {"network": name}: answers null where the daemon has not joined it
+ *   POST /leave {"namespace": inode, "network": name}: answers null where the daemon has not joined it there
  *   POST /flush {"namespace": inode, "devices": [names, or none for all], "all": whether every extern_learn row goes}
  */
 import { rmSync } from 'node:fs';
@@ -26,12 +26,19 @@ export interface FlushRequest {
   all: boolean;
 }
 
+export interface LeaveRequest {
+  /** Inode of the namespace of the underlay. */
+  namespace: number;
+  /** Name. */
+  network: string;
+}
+
 /** What a daemon does on request. */
 export interface ControlActions {
   /** Flushes those of the devices that the daemon serves. */
   flush: (request: FlushRequest) => Promise<Flushed[]>;
   /** Leaves a network; undefined where the daemon has not joined it. */
-  leave: (network: string) => Promise<LeftNetwork | undefined>;
+  leave: (request: LeaveRequest) => Promise<LeftNetwork | undefined>;
 }
 
 /** `notReleased`: why the directory still has this host in the network. */
@@ -78,9 +85,10 @@ async function answer(
     if (text.length > LONGEST) return { code: 413, body: { error: 'too long' } };
   }
   if (url === '/leave') {
-    const { network } = JSON.parse(text) as { network?: unknown };
-    if (typeof network !== 'string') return { code: 400, body: { error: 'expected a network' } };
-    return { code: 200, body: (await leave(network)) ?? null };
+    const { namespace, network } = JSON.parse(text) as Partial<LeaveRequest>;
+    if (typeof network !== 'string' || typeof namespace !== 'number')
+      return { code: 400, body: { error: 'expected a namespace and a network' } };
+    return { code: 200, body: (await leave({ namespace, network })) ?? null };
   }
   const { namespace, devices, all } = JSON.parse(text) as Partial<FlushRequest>;
   if (typeof namespace !== 'number' || !Array.isArray(devices))

@@ -2,6 +2,9 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
+import { randomBytes } from 'node:crypto';
+import type { Ip } from '../base/vocabulary.ts';
+import type { HostIdentity } from '../directory/ownership.ts';
 import { VolatileJournal } from '../model/journal.ts';
 import type { LaneName } from '../base/outcomes.ts';
 import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
@@ -13,10 +16,11 @@ import type { Directory, DirectoryChange, DirectoryHealth, DirectoryState } from
 import { Preload } from '../proactive/preload.ts';
 import { Replication } from '../replication/replication.ts';
 import { BroadcastLimits } from '../nft/broadcast-limits.ts';
+import { DadSilence } from '../nft/dad-silence.ts';
 import { TopAddresses } from '../observe/top-addresses/top-addresses.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
-import type { FlushRequest } from './control-server.ts';
+import type { FlushRequest, LeaveRequest } from './control-server.ts';
 import { attempt, attemptLater, revived } from '../base/guarded-lane.ts';
 import { type Concerned, dispatch } from './event-dispatch.ts';
 import type { Kernel } from '../kernel/kernel.ts';
@@ -25,7 +29,7 @@ import { Counters } from '../model/counters.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
 import { Joins } from '../join/joins.ts';
 import { Publishing } from '../publish/publishing.ts';
-import { siteOf } from '../join/site.ts';
+import { inodeOf, siteOf } from '../join/site.ts';
 import type { OpenJournal } from '../reconcile/takeover.ts';
 import { Admission } from '../resolver/admission.ts';
 import { Throttle } from '../nft/throttle.ts';
@@ -70,6 +74,7 @@ export class Daemon {
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
   readonly #fullTables: FullTables;
+  readonly #dadSilence: DadSilence;
   readonly #heapTrim = new HeapTrim(monotonic);
   readonly #deps: PipelineDeps;
   /** Everything that writes; it ends before the sockets close. */
@@ -77,6 +82,7 @@ export class Daemon {
   readonly #listening = new Subscription();
   readonly #audit$: BehaviorSubject<number>;
   readonly #stateDir: string | undefined;
+  readonly #incarnation = randomBytes(6).toString('hex');
   #vtepAllow: (vtep: string) => boolean;
   /** Why devices are not served, by name. */
   readonly #requestedDevices: RequestedDevices;
@@ -115,6 +121,7 @@ export class Daemon {
       () => this.options.join.length > 0,
     );
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
+    this.#dadSilence = new DadSilence(log, monotonic);
     this.#deps = this.#dependencies();
     this.reconciler = new Reconciler(
       this.#deps,
@@ -234,6 +241,7 @@ export class Daemon {
         ['misses', () => this.admission.tick()],
         ['throttle', () => this.throttle.tick()],
         ['housekeeping', () => this.#fullTables.tick()],
+        ['guests', () => this.#silenceDad()],
         ['proactive', () => preload.tick()],
         ['top_addresses', () => topAddresses.tick()],
         ['publish', () => this.publishing.tick()],
@@ -268,12 +276,20 @@ export class Daemon {
     attempt(lane, work, this.report);
   }
 
+  #silenceDad(): void {
+    void this.#dadSilence.keep(this.host.devices().filter(({ learning }) => learning));
+  }
+
   #claim(concerned: Concerned): void {
     for (const event of this.host.claim()) this.#attempt('events', () => dispatch(event, concerned));
   }
 
   #heedChange(change: DirectoryChange): void {
     const { history, reconciler, preload, topAddresses, host } = this;
+    if (change.type === 'network') {
+      this.#attempt('join', () => this.joins.recordChanged(change.vni));
+      return;
+    }
     const parts: readonly (readonly [LaneName, () => void])[] = [
       ['history', () => history.onChange(change)],
       ['changes', () => reconciler.onChange(change)],
@@ -295,8 +311,8 @@ export class Daemon {
   }
 
   /** Leaves a network of `--join`; undefined where it is none. @throws Error where the kernel refuses */
-  leave(name: string): ReturnType<Joins['leave']> {
-    return this.joins.leave(name);
+  async leave({ namespace, network }: LeaveRequest): ReturnType<Joins['leave']> {
+    return inodeOf(siteOf(this.options).site.underlay) === namespace ? this.joins.leave(network) : undefined;
   }
 
   /** Flushes the devices of a request while the daemon goes on: the next miss writes an entry again. */
@@ -319,12 +335,16 @@ export class Daemon {
     return this.#directory.health();
   }
 
+  #identity(vtep: Ip): HostIdentity {
+    return { id: this.options.hostId ?? vtep, incarnation: this.#incarnation, vtep };
+  }
+
   #openJoins(): Joins {
     const { site, namespace } = siteOf(this.options);
     return new Joins(this.options.join, site, namespace, {
       ...{ directory: this.#directory, host: this.host, log: this.#log, complaints: this.#complaints },
       ...{ faults: this.report, now: monotonic },
-      prefixOf: (network) => Promise.reject(new Error(`network ${network.name} is routed: not possible yet`)),
+      prefixOf: (network, vtep) => this.#directory.prefixes.acquire(network, this.#identity(vtep)),
       release: (joined) => this.publishing.release(joined),
     });
   }

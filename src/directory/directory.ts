@@ -28,6 +28,8 @@ export type DirectoryChange =
   | { type: 'records'; keys: RecordKey[] }
   /** A VNI's leases changed; `leases` already returns the new ones. Not sent when `gap` or `flushed` follows. */
   | { type: 'leases'; vni: Vni }
+  /** A VNI's network was set or deleted. */
+  | { type: 'network'; vni: Vni }
   /** FLUSHDB or FLUSHALL, perhaps of another database: all records must be read again. `leases` has been read already. */
   | { type: 'flushed' }
   /** Changes may have been missed: all records must be read again. Sent whenever the feed starts, after `leases` was read. */

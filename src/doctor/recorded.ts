@@ -85,6 +85,7 @@ async function take(
   for (const [name, key] of page) {
     if (key === undefined) recorded.strange.push({ key: name, reason: strangeness(name) });
     else if (key.what === 'leases') others.push({ name, wanted: 'set', vni: key.vni });
+    else if (key.what === 'network') others.push({ name, wanted: 'string', vni: key.vni });
     else if (key.what === 'vteps') others.push({ name, wanted: 'zset', vni: key.vni });
     else {
       const lease = key.what === 'lease';

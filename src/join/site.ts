@@ -1,5 +1,5 @@
 /** What the options say of where and how networks are joined. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { UsageError } from '../base/errors.ts';
 import type { JoinOptions, TablesOptions } from '../config/options.ts';
 import { OWN } from '../links/host.ts';
@@ -30,6 +30,9 @@ export function siteOf(options: SiteOptions): { site: Site; namespace: string } 
   };
   return { site, namespace: networks };
 }
+
+/** @param path of a namespace, null for the daemon's own. @throws Error where there is none */
+export const inodeOf = (path: string | null): number => statSync(path ?? OWN).ino;
 
 /**
  * What can be judged before the daemon starts.

@@ -140,6 +140,13 @@ export interface Namespace {
   /** Broadcasts dropped since the limit was set, by ifindex of the VXLAN device. Rejects where there is no limit. */
   broadcastsDropped(): Promise<Map<number, number>>;
   /**
+   * Drops duplicate address detection (ARP probes, solicitations from ::) before these VXLAN devices. Replaces the earlier
+   * rules, also those of an earlier process. Rejects where nftables cannot do it.
+   */
+  silenceDad(ifindexes: readonly number[]): Promise<void>;
+  /** Whether such rules of missd are in force. Rejects where nftables cannot say. */
+  isDadSilenced(): Promise<boolean>;
+  /**
    * Starts `rows` events for the tables of these devices, and ends them for all others. A bridge among them reports rows
    * that it learns behind other ports, some thousand a second at most. Our own neighbours raise no event, because they
    * carry our netlink port; our own FDB entries raise events like all others.

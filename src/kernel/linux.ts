@@ -17,6 +17,7 @@ import {
   broadcastRuleset,
   countersIn,
 } from './nft/broadcast-rules.ts';
+import { DAD_TABLE, dadRuleset } from './nft/dad-rules.ts';
 import { OwnTable } from './nft/own-table.ts';
 import { packAnnouncements, packProbes, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
@@ -50,11 +51,13 @@ class LinuxNamespace implements Namespace {
   readonly inode: number;
   readonly #throttle: OwnTable;
   readonly #broadcasts: OwnTable;
+  readonly #dad: OwnTable;
   readonly #native: NativeNamespace;
 
   constructor(path: string | null, native: NativeNamespace) {
     this.#throttle = new OwnTable(path, THROTTLE_TABLE, UNMARKED_THROTTLE);
     this.#broadcasts = new OwnTable(path, BROADCAST_TABLE, UNMARKED_BROADCAST);
+    this.#dad = new OwnTable(path, DAD_TABLE, /(?!)/);
     this.#native = native;
     this.receiveBuffer = native.receiveBuffer;
     this.canAnnounce = native.canAnnounce;
@@ -157,6 +160,12 @@ class LinuxNamespace implements Namespace {
   }
   async broadcastsDropped(): Promise<Map<number, number>> {
     return countersIn(await this.#broadcasts.counters());
+  }
+  async silenceDad(ifindexes: readonly number[]): Promise<void> {
+    await this.#dad.replace(dadRuleset(ifindexes));
+  }
+  isDadSilenced(): Promise<boolean> {
+    return this.#dad.isThere();
   }
   watchTables(ifindexes: number[]): void {
     translated(() => {

@@ -1,7 +1,7 @@
 /** Hosts that have an underlay and nothing else, and the networks that their daemons join. */
 import { join } from 'node:path';
 import { attempt, type Outcome } from '../../src/lab/command.ts';
-import { Daemon, MISSD } from '../../src/lab/daemon.ts';
+import { Daemon, type DaemonOptions, MISSD } from '../../src/lab/daemon.ts';
 import type { Host } from '../../src/lab/host.ts';
 import { Lab, type LabOptions } from '../../src/lab/lab.ts';
 import { type Namespace, type Words, ip } from '../../src/lab/namespace.ts';
@@ -71,18 +71,23 @@ export class JoinLab {
   }
 
   /** Starts `missd run --join` on a host and returns at once. */
-  async start(n: number, names: readonly string[], flags: readonly string[] = []): Promise<Daemon> {
+  async start(
+    n: number,
+    names: readonly string[],
+    flags: readonly string[] = [],
+    source: Pick<DaemonOptions, 'directory' | 'redis'> = { redis: this.redis.socket },
+  ): Promise<Daemon> {
     const host = this.host(n);
     const daemon = await Daemon.start(this.lab, {
-      ...{ netns: [host.namespace.name], redis: this.redis.socket },
+      ...{ netns: [host.namespace.name], ...source },
       flags: [...names.flatMap((name) => ['--join', name]), '--state-dir', this.stateDir(n), ...flags],
     });
     this.daemons.set(host, daemon);
     return daemon;
   }
 
-  async run(n: number, names: readonly string[], flags: readonly string[] = []): Promise<Daemon> {
-    return (await this.start(n, names, flags)).ready();
+  async run(...options: Parameters<JoinLab['start']>): Promise<Daemon> {
+    return (await this.start(...options)).ready();
   }
 
   async status(n: number): Promise<JoinedStatus[]> {

@@ -143,6 +143,8 @@ function kernel(events$: Subject<KernelEvent>): Kernel {
     followFrames: () => undefined,
     throttle: () => Promise.resolve(),
     limitBroadcasts: () => Promise.resolve(),
+    silenceDad: () => Promise.resolve(),
+    isDadSilenced: () => Promise.resolve(true),
     broadcastsDropped: () => Promise.resolve(new Map()),
     lastAsked: (keys) => keys.map(() => undefined),
     setMulticastRouter: () => undefined,

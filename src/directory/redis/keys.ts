@@ -7,7 +7,8 @@ export type ChangedKey =
   | { what: 'record'; key: RecordKey }
   | { what: 'lease'; vni: Vni; cidr: string }
   | { what: 'leases'; vni: Vni }
-  | { what: 'vteps'; vni: Vni };
+  | { what: 'vteps'; vni: Vni }
+  | { what: 'network'; vni: Vni };
 
 const BRACE = 0x7d;
 const COLON = 0x3a;
@@ -116,7 +117,7 @@ export class RedisKeys {
     if (rest.startsWith('mac:')) return { what: 'record', key: { vni, kind: 'mac', address: rest.slice(4) } };
     if (rest.startsWith('subnet:')) return { what: 'lease', vni, cidr: rest.slice(7) };
     if (rest === 'subnets') return { what: 'leases', vni };
-    return rest === 'vteps' ? { what: 'vteps', vni } : undefined;
+    return rest === 'vteps' || rest === 'network' ? { what: rest, vni } : undefined;
   }
 
   /** The VNI of a key of ours, whatever comes behind it. */

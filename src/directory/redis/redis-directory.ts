@@ -228,6 +228,7 @@ export class RedisDirectory implements Directory {
 
   #heard(raw: Buffer[]): void {
     const records: RecordKey[] = [];
+    const networks = new Set<Vni>();
     let leases = false;
     for (const bytes of raw) {
       const changed = this.#keys.decode(bytes, this.#tracked.followed);
@@ -236,12 +237,15 @@ export class RedisDirectory implements Directory {
       if (changed.what === 'record') {
         records.push(changed.key);
         if (changed.key.kind === 'ip') this.#recorded.heard(changed.key.vni, changed.key.address);
+      } else if (changed.what === 'network') {
+        networks.add(changed.vni);
       } else if (changed.what !== 'vteps') {
         this.#leases.invalidate(changed.vni, changed.what === 'lease' ? changed.cidr : undefined);
         leases = true;
       }
     }
     if (records.length > 0) this.#changes.next({ type: 'records', keys: records });
+    for (const vni of networks) this.#changes.next({ type: 'network', vni });
     if (leases) void this.#refreshLeases();
   }
 

@@ -74,6 +74,10 @@ export class FakeNamespace extends FakeTables implements Namespace {
   broadcastLimits = 0;
   readonly broadcastDrops = new Map<number, number>();
   broadcastLimitFailure: string | undefined;
+  /** Devices that duplicate address detection is kept from, how often that was said, and why it cannot be. */
+  dadSilenced: readonly number[] = [];
+  dadTables = 0;
+  dadFailure: Error | undefined;
   /** Whether senders of L2 misses are looked for. */
   following = false;
   watched: number[] = [];
@@ -217,6 +221,15 @@ export class FakeNamespace extends FakeTables implements Namespace {
     this.broadcastLimit = limit.devices.length > 0 ? limit : undefined;
     this.broadcastDrops.clear();
     return Promise.resolve();
+  }
+  silenceDad(ifindexes: readonly number[]): Promise<void> {
+    this.dadTables++;
+    if (this.dadFailure !== undefined) return Promise.reject(this.dadFailure);
+    this.dadSilenced = ifindexes;
+    return Promise.resolve();
+  }
+  isDadSilenced(): Promise<boolean> {
+    return Promise.resolve(this.dadSilenced.length > 0);
   }
   broadcastsDropped(): Promise<Map<number, number>> {
     if (this.broadcastLimit === undefined) return Promise.reject(new Error('No such file or directory'));
