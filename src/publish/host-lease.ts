@@ -7,7 +7,16 @@
  *              └ displaced, cloned, refused: wait until it is gone, then take
  */
 import { randomBytes } from 'node:crypto';
-import { type Observable, BehaviorSubject, Subject, concatMap, from, startWith, switchMap, timer } from 'rxjs';
+import {
+  type Observable,
+  BehaviorSubject,
+  Subject,
+  concatMap,
+  from,
+  startWith,
+  switchMap,
+  timer,
+} from 'rxjs';
 import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';

@@ -91,7 +91,9 @@ export class Publisher {
       concatMap(() => from(this.#rounds())),
     );
     const heard$ = this.#guests.changes$.pipe(
-      map((news) => attempt('publish', () => this.#enqueue(news.mac, news.type === 'seen' && news.announced), faults)),
+      map((news) =>
+        attempt('publish', () => this.#enqueue(news.mac, news.type === 'seen' && news.announced), faults),
+      ),
     );
     const held$ = this.#lease.held$.pipe(
       filter((host) => host !== undefined),
@@ -305,7 +307,9 @@ export class Publisher {
     if (result.outcome === 'ok') {
       counters.moves[how]++;
       const why = how === 'back' ? ' back: it answers here' : '';
-      log.info(`VNI ${vni}: guest ${mac} has moved here from host ${from.host}${why} (epoch ${result.epoch})`);
+      log.info(
+        `VNI ${vni}: guest ${mac} has moved here from host ${from.host}${why} (epoch ${result.epoch})`,
+      );
       await this.#note(mac, ips, result);
     } else if (result.outcome === 'lease') this.#withoutLease();
     else if (result.outcome === 'frozen') this.#frozen(mac, result.host);
