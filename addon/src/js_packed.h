@@ -18,7 +18,8 @@ namespace missd {
 // Batches to C++ have their texts in one string, separated by zero bytes, because reading an element of an
 // array takes longer than parsing a text.
 
-/** table, operation, ifindex, state, flags, protocol, via, portless; texts: lladdr, and IP, VTEP or an empty text. */
+/** table, operation, ifindex, state, flags, protocol, via, portless; texts: lladdr, and IP, VTEP or an empty
+ * text. */
 constexpr size_t kNumbersPerWrite = 8;
 /** port, router; texts: IP, lladdr, and the asker's lladdr and IP or two empty texts. */
 constexpr size_t kNumbersPerAnnouncement = 2;
