@@ -109,7 +109,7 @@ describe('parseSighting', () => {
     expect(addon.parseSighting(frame)).toBeUndefined();
   });
 
-  it('learns nothing from the beginning of a frame', () => {
+  it('learns nothing from a truncated frame', () => {
     for (const frame of [arp(), nd({ options: `0101${MAC}` }), arp({ type: '8035', operation: '0003' })])
       for (let length = 0; length < frame.length; length++)
         expect(addon.parseSighting(frame.subarray(0, length))).toBeUndefined();
@@ -137,7 +137,7 @@ describe('buildProbe', () => {
     });
   });
 
-  it('goes to no group', () => {
+  it('is not built for a multicast MAC', () => {
     expect(addon.buildProbe({ ...probe, lladdr: 'ff:ff:ff:ff:ff:ff' })).toBeUndefined();
   });
 });
