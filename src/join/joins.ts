@@ -22,7 +22,7 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import { type Faults, attempt, inLane } from '../base/guarded-lane.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
-import type { Ip, Vni } from '../base/vocabulary.ts';
+import type { Ip, Link, Vni } from '../base/vocabulary.ts';
 import { type Directory, DirectoryError } from '../directory/directory.ts';
 import { type Network, bridgeName, deviceName } from '../directory/network.ts';
 import type { LinkEvent } from '../links/namespace-event.ts';
@@ -47,6 +47,8 @@ const RETRY = [1_000, 30_000] as const;
 export interface JoinHost {
   /** Changes of links and addresses in the served namespaces. */
   readonly links$: Observable<LinkEvent>;
+  /** Links of a served namespace, by its path. */
+  linksOf(namespace: string): Iterable<Link>;
   /** Whether the device is served. */
   isServed(namespace: string, device: string): boolean;
 }
@@ -246,6 +248,7 @@ export class Joins {
       await this.#readRecord(joining);
       const { network, standing: before, ports } = joining;
       if (network === undefined) return;
+      ports.learn(this.#deps.host.linksOf(this.#namespace));
       const prefixOf = (vtep: Ip): Promise<string> => this.#prefixOf(joining, network, vtep);
       const { joined, repairs, standing } = await establish(
         network,

@@ -6,6 +6,7 @@
  */
 import type { Namespace } from './namespace.ts';
 import type { Guest, GuestOptions } from './guest.ts';
+import { JoinedSegment } from './joined-segment.ts';
 import { OverlaySegment } from './overlay-segment.ts';
 import { RoutedSegment } from './routed-segment.ts';
 import { Segment, type SegmentOptions } from './segment.ts';
@@ -63,4 +64,4 @@ export class Host {
   }
 }
 
-const CLASSES = { bridged: Segment, routed: RoutedSegment, overlay: OverlaySegment };
+const CLASSES = { bridged: Segment, routed: RoutedSegment, overlay: OverlaySegment, joined: JoinedSegment };

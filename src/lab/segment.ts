@@ -11,7 +11,9 @@ export interface SegmentOptions {
    * host routes the overlay through the device (`routed-segment.ts`). `overlay`: bridged, in a namespace of its own
    * (`overlay-segment.ts`). Default bridged.
    */
-  topology?: 'bridged' | 'routed' | 'overlay';
+  topology?: 'bridged' | 'routed' | 'overlay' | 'joined';
+  /** Joined: name of the network. */
+  network?: string;
   vni?: number;
   dstport?: number;
   /** Learn VTEPs from incoming frames. Default off, as missd needs it. */
@@ -43,11 +45,16 @@ export class Segment implements GuestSegment {
   readonly mtu: number;
   protected readonly options: SegmentOptions;
 
-  constructor(host: SegmentHost, options: SegmentOptions = {}) {
+  /** @param names of bridge and device, if others than by the VNI */
+  constructor(
+    host: SegmentHost,
+    options: SegmentOptions = {},
+    names?: { readonly bridge: string; readonly device: string },
+  ) {
     this.host = host;
     this.vni = options.vni ?? 100;
-    this.bridge = this.vni === 100 ? 'br0' : `br${this.vni}`;
-    this.device = `vxlan${this.vni}`;
+    this.bridge = names?.bridge ?? (this.vni === 100 ? 'br0' : `br${this.vni}`);
+    this.device = names?.device ?? `vxlan${this.vni}`;
     this.mtu = host.underlay.overlayMtu;
     this.options = options;
   }

@@ -20,6 +20,7 @@ import { type Strategy, type VniStrategy, strategyOf } from '../model/strategy.t
 import { type Faults, attempt, revived } from '../base/guarded-lane.ts';
 import type { Kernel, Namespace } from '../kernel/kernel.ts';
 import type { Logger } from '../base/log.ts';
+import type { Link } from '../base/vocabulary.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { ServedNamespace } from './namespace.ts';
 import type { LinkEvent, NamespaceEvent } from './namespace-event.ts';
@@ -139,6 +140,11 @@ export class Host {
   #names(): readonly string[] {
     const { device, join = [] } = this.#options;
     return device.length === 0 ? [] : [...device, ...join.map((name) => deviceName({ name }))];
+  }
+
+  /** @param path of the namespace */
+  linksOf(path: string): Iterable<Link> {
+    return this.namespaces.get(path)?.links.values() ?? [];
   }
 
   /** Whether a device of this name is served. @param path of its namespace */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
-import { JoinLab, PlainGuest } from './joining.ts';
+import { JoinLab, PlainGuest, tellOnFailure } from './joining.ts';
 
 /** Joining where something else is there, or not there. */
 let world: JoinLab;
@@ -10,6 +10,7 @@ beforeAll(async () => {
   await world.network('green', 200, { subnet: '30.0.0.0/24' });
 });
 afterAll(() => world.close());
+tellOnFailure(() => world);
 
 const link = async (n: number, device: string): Promise<Record<string, unknown>> =>
   (await world.host(n).namespace.show('address', 'show', 'dev', device))[0] ?? {};

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
 import { BEFORE_THE_RETRY } from './harness.ts';
-import { JoinLab, PlainGuest } from './joining.ts';
+import { JoinLab, PlainGuest, tellOnFailure } from './joining.ts';
 
 /** A routed network from a directory file that reserves the prefix of each host; host 3 is outside of it. */
 let world: JoinLab;
@@ -47,6 +47,7 @@ ${reserved.join('\n')}
   writeFileSync(file, text(leases.map((line, index) => line.replace(/"[^"]*"/, `"${String(macs[index])}"`))));
 });
 afterAll(() => world.close());
+tellOnFailure(() => world);
 
 const show = async (n: number, device: string) => {
   const [link] = await world.host(n).namespace.show('address', 'show', 'dev', device);

@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
 import { BEFORE_THE_RETRY } from './harness.ts';
-import { JoinLab, PlainGuest } from './joining.ts';
+import { JoinLab, PlainGuest, tellOnFailure } from './joining.ts';
 
-/** Two hosts from nothing: an underlay, a redis-server, the record of a network, and one `missd run --join` each. */
+/** Two hosts from nothing: an underlay, a redis-server, one `missd network create`, and one `missd run --join` each. */
 let world: JoinLab;
 beforeAll(async () => {
   world = await JoinLab.open(2);
-  await world.network('blue', 100);
+  await world.create('blue', '--vni', '100', '--mode', 'bridged', '--subnet', '20.0.0.0/24');
   await Promise.all([world.run(1, ['blue']), world.run(2, ['blue'])]);
 });
 afterAll(() => world.close());
+tellOnFailure(() => world);
 
 const show = async (n: number, device: string) => {
   const [link] = await world.host(n).namespace.show('address', 'show', 'dev', device);
@@ -30,14 +31,11 @@ test('each host has a bridge without an address and a device with the flags that
   }
 });
 
-test('guests plugged in by ip commands reach each other', async () => {
+test('guests plugged in by ip commands reach each other at once; nobody writes a record', async () => {
   const one = await PlainGuest.plug(world.host(1), 'br-blue', 1, '20.0.0.1/24');
   const two = await PlainGuest.plug(world.host(2), 'br-blue', 2, '20.0.0.2/24');
-  for (const [guest, n] of [
-    [one, 1],
-    [two, 2],
-  ] as const)
-    await world.redis.cli('SET', `missd:{100}:ip:${guest.ip}`, `${guest.mac} 10.99.0.${n}`);
+  await world.published(100, one, '10.99.0.1');
+  await world.published(100, two, '10.99.0.2');
   const pinged = await one.ping(two.ip);
   expect(pinged.received).toBe(1);
   expect(pinged.rtts[0]).toBeLessThan(BEFORE_THE_RETRY);

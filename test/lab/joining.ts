@@ -1,5 +1,6 @@
 /** Hosts that have an underlay and nothing else, and the networks that their daemons join. */
 import { join } from 'node:path';
+import { beforeEach, onTestFailed } from 'vitest';
 import { attempt, type Outcome } from '../../src/lab/command.ts';
 import { Daemon, type DaemonOptions, MISSD } from '../../src/lab/daemon.ts';
 import type { Host } from '../../src/lab/host.ts';
@@ -64,7 +65,19 @@ export class JoinLab {
     return attempt([process.execPath, MISSD, ...words], { timeout: 60_000 });
   }
 
-  /** The record, as `missd network create` writes it. */
+  /** `missd network create`. */
+  async create(...words: string[]): Promise<void> {
+    const { code, stderr } = await this.missd('network', 'create', ...words, '--redis', this.redis.socket);
+    if (code !== 0) throw new Error(stderr);
+  }
+
+  /** Waits for the record of a guest, which its host writes. */
+  async published(vni: number, { ip, mac }: PlainGuest, vtep: string): Promise<void> {
+    const key = `missd:{${vni}}:ip:${ip}`;
+    await until(`the record ${key}`, async () => (await this.redis.cli('GET', key)) === `${mac} ${vtep}`);
+  }
+
+  /** A record with usual values, and no guests that are published. */
   async network(name: string, vni: number, more: object = {}): Promise<void> {
     const usual = { name, vni, mode: 'bridged', subnet: '20.0.0.0/24', publish: 'none' };
     await this.redis.cli('SET', `missd:{${vni}}:network`, JSON.stringify({ ...usual, ...more }));
@@ -109,6 +122,16 @@ export class JoinLab {
   close(): Promise<void> {
     return this.lab.close();
   }
+}
+
+/** Shows what the daemons said where a test fails. */
+export function tellOnFailure(world: () => JoinLab): void {
+  beforeEach(() => {
+    onTestFailed(() => {
+      for (const [host, { log }] of world().daemons)
+        console.error(`missd of host ${host.n}:\n${log.slice(-40).join('\n')}`);
+    });
+  });
 }
 
 /** A guest as a reader of the README makes it: a namespace, a veth, two addresses. */

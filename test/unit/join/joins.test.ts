@@ -28,7 +28,10 @@ beforeEach(() => {
   const log = pino({ base: null }, { write: (line: string) => void lines.push(line) });
   const now = (): number => performance.now();
   joins = new Joins(['blue'], site, NOWHERE, {
-    ...{ directory: { network: () => answer() }, host: { links$: NEVER, isServed: () => true } },
+    ...{
+      directory: { network: () => answer() },
+      host: { links$: NEVER, linksOf: () => [], isServed: () => true },
+    },
     ...{ log, complaints: new FoldedLog(log, now), now },
     faults: { broken: (_lane, error) => void broken.push(error), overflown: () => undefined },
     prefixOf: () => Promise.reject(new Error('no prefix')),
@@ -63,7 +66,7 @@ describe.each([
     'injected',
   ],
 ] as const)('a directory that %s', (_, does, said) => {
-  it('is asked again, and the error is logged once', async () => {
+  it('is asked again, and what is wrong is said once', async () => {
     let asked = 0;
     answer = () => {
       asked++;
@@ -78,7 +81,7 @@ describe.each([
   });
 });
 
-it('reads at once when any record may have changed', async () => {
+it('asks at once when any record may have changed', async () => {
   let asked = 0;
   answer = () => {
     asked++;

@@ -37,17 +37,17 @@ describe('a port of a guest', () => {
     expect(follow(next, removed)).toEqual([]);
   });
 
-  it('is reported when it can be used, not when it is created', () => {
+  it('is told when it can be used, not when it is made', () => {
     expect(follow(port({ noCarrier: true }))).toEqual([]);
     expect(follow(port())).toEqual(['up']);
   });
 
-  it('is reported with the bridge that it enters', () => {
+  it('is told in the bridge that it enters', () => {
     expect(follow(port({ master: OTHER_BRIDGE }))).toEqual([]);
     expect(follow(port())).toEqual(['up']);
   });
 
-  it('is ignored if it is of another kind', () => {
+  it('is of no interest where it is of another kind', () => {
     expect(follow(port({ kind: 'bond' }))).toEqual([]);
     expect(follow(port({ kind: 'vxlan', up: false }))).toEqual([]);
   });
