@@ -108,7 +108,7 @@ void EncodeWrite(const EntryWrite& write, uint32_t seq, Writer* out) {
   out->Begin(remove ? RTM_DELNEIGH : RTM_NEWNEIGH, NLM_F_REQUEST | Flags(write.operation), seq, &header,
              sizeof(header));
   if (write.ip) PutIp(NDA_DST, write.ip, out);
-  // A neighbour is deleted by its address alone; the kernel looks at no MAC then.
+  // A neighbour is deleted by its address alone; the kernel ignores a MAC then.
   if (write.fdb || !remove) PutMac(NDA_LLADDR, write.lladdr, out);
   if (!write.fdb && !remove) out->Put(NDA_PROTOCOL, write.protocol);
   if (write.via != 0) out->Put(NDA_IFINDEX, write.via);
@@ -121,7 +121,7 @@ void EncodeRouteWrite(const RouteWrite& write, uint32_t seq, Writer* out) {
   header.rtm_family = write.destination.Family();
   header.rtm_dst_len = write.length;
   header.rtm_table = RT_TABLE_MAIN;
-  // A removal is of a route with this protocol, gateway and device only (fib_table_delete, ip6_route_del).
+  // A removal matches only a route with this protocol, gateway and device (fib_table_delete, ip6_route_del).
   header.rtm_protocol = write.protocol;
   header.rtm_scope = RT_SCOPE_UNIVERSE;
   header.rtm_type = RTN_UNICAST;
@@ -138,7 +138,7 @@ void EncodeRouteWrite(const RouteWrite& write, uint32_t seq, Writer* out) {
 void EncodeGet(const RowKey& key, uint32_t seq, Writer* out) {
   bool neighbour = key.table == Table::kNeighbour;
   bool bridge = key.table == Table::kBridgeFdb;
-  // rtnl_fdb_get: a bridge is named by NDA_MASTER and then must not be the device too.
+  // rtnl_fdb_get: NDA_MASTER names the bridge, and the header must not name a device then.
   ndmsg header = NeighbourHeader(neighbour ? key.ip.Family() : AF_BRIDGE, bridge ? 0 : key.ifindex);
   header.ndm_flags = neighbour ? 0 : bridge ? NTF_MASTER : NTF_SELF;
   out->Begin(RTM_GETNEIGH, NLM_F_REQUEST, seq, &header, sizeof(header));
@@ -171,7 +171,7 @@ void EncodeSetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes, uint
   ndtmsg header{};
   header.ndtm_family = family;
   out->Begin(RTM_SETNEIGHTBL, NLM_F_REQUEST | NLM_F_ACK, seq, &header, sizeof(header));
-  // The tables' own names (net/ipv4/arp.c, net/ipv6/ndisc.c).
+  // Names of the tables (net/ipv4/arp.c, net/ipv6/ndisc.c).
   constexpr char kArp[] = "arp_cache";
   constexpr char kNdisc[] = "ndisc_cache";
   if (family == AF_INET) {

@@ -1,4 +1,4 @@
-/** rtnetlink requests as bytes. Pure functions, the mirror of decode.h. */
+/** Encodes rtnetlink requests. Pure functions, the counterpart of decode.h. */
 #ifndef MISSD_ENCODE_H_
 #define MISSD_ENCODE_H_
 
@@ -9,10 +9,10 @@
 
 namespace missd {
 
-/** Appends netlink messages to one buffer, so that many go out in one send. */
+/** Appends netlink messages to one buffer, so that one send transmits many. */
 class Writer {
  public:
-  /** Begins a message; `header` is the family's own header (ndmsg, ifinfomsg, …). */
+  /** Begins a message; `header` is the header of its type (ndmsg, ifinfomsg, …). */
   void Begin(uint16_t type, uint16_t flags, uint32_t seq, const void* header, size_t size);
   void Put(uint16_t type, const void* value, size_t size);
   template <typename T>
@@ -23,7 +23,7 @@ class Writer {
   void EndNest(size_t nest);
   void End();
 
-  /** NLM_F_ACK on the message begun last. */
+  /** Sets NLM_F_ACK on the last message. */
   void AcknowledgeLast();
   void Clear() { bytes_.clear(); }
   const std::vector<uint8_t>& bytes() const { return bytes_; }
@@ -48,14 +48,13 @@ struct EntryWrite {
   Ip ip;
   Mac lladdr;
   uint8_t protocol = 0;
-  /** ifindex of the interface that the VTEP is reached by, 0 for whatever the routes say. */
+  /** ifindex of the interface that the VTEP is reached by; 0 if routes decide. */
   uint32_t via = 0;
   /** The remote of an FDB entry has port 0, which stands for the port of the device. */
   bool portless = false;
 };
 
-/** A route through a gateway that is reached on the device itself, whatever the routes to it say (`onlink`).
- */
+/** A route through a gateway on the device itself, without a route to the gateway (`onlink`). */
 struct RouteWrite {
   WriteOperation operation = WriteOperation::kCreate;
   uint32_t ifindex = 0;
@@ -83,15 +82,15 @@ void EncodeSetMulticastRouter(uint32_t port, uint8_t value, uint32_t seq, Writer
 /** `app_solicit` of one device's neighbours of one family. */
 void EncodeSetAppSolicit(uint8_t family, uint32_t ifindex, uint32_t probes, uint32_t seq, Writer* out);
 
-/** Dumps; each needs NETLINK_GET_STRICT_CHK, or the kernel ignores the filter. */
+/** Dumps. Each needs NETLINK_GET_STRICT_CHK; otherwise the kernel ignores the filter. */
 void EncodeDumpLinks(uint32_t master, uint32_t seq, Writer* out);
 void EncodeDumpAddresses(int32_t netnsid, uint32_t seq, Writer* out);
-/** The table of one family, and how the neighbours of every device are solicited. */
+/** The neighbour table of one family, and `app_solicit` of every device. */
 void EncodeDumpSoliciting(uint8_t family, uint32_t seq, Writer* out);
 void EncodeDumpNeighbours(uint32_t ifindex, uint32_t seq, Writer* out);
-/** The FDB entries of one device: its own, and on a bridge port also the bridge's behind it. */
+/** The FDB entries of one device, and for a bridge port also the bridge's entries on it. */
 void EncodeDumpFdb(uint32_t ifindex, uint32_t seq, Writer* out);
-/** Routes of the main table through one device that name this protocol. */
+/** Routes of the main table through one device, with this protocol. */
 void EncodeDumpRoutes(uint8_t family, uint32_t ifindex, uint8_t protocol, uint32_t seq, Writer* out);
 
 }  // namespace missd

@@ -4,7 +4,7 @@ namespace missd {
 
 namespace {
 
-/** The texts of a batch, one after the other. Throws a TypeError for what is none, or not as expected. */
+/** Reads the texts of a batch in order. Throws a TypeError for an invalid or missing text. */
 class Texts {
  public:
   explicit Texts(const Napi::Value& joined) : env_(joined.Env()) {
@@ -27,20 +27,20 @@ class Texts {
     if (!Parse(text, &ip)) throw Napi::TypeError::New(env_, "not an IP address: " + std::string(text));
     return ip;
   }
-  /** Steps over a text where it is empty, which stands for none. */
+  /** Skips the next text if it is empty, which means that the value is absent. */
   bool None() {
     if (at_ >= bytes_.size() || bytes_[at_] != 0) return false;
     at_++;
     return true;
   }
   bool AtEnd() const { return at_ >= bytes_.size(); }
-  /** With one text too many, all that follow it would have gone to the wrong item. */
+  /** Throws if texts are left: the texts before may then have gone to the wrong items. */
   void End() {
     if (!AtEnd()) throw Napi::TypeError::New(env_, "a packed batch has too many texts");
   }
 
  private:
-  /** Ends in a zero byte. */
+  /** The next text, which is followed by a zero byte. */
   std::string_view Next() {
     if (AtEnd()) throw Napi::TypeError::New(env_, "a packed batch lacks texts");
     std::string_view text(&bytes_[at_]);
@@ -55,7 +55,7 @@ class Texts {
 
 struct Numbers {
   const uint32_t* at;
-  /** Items that they are of. */
+  /** Number of items. */
   size_t count;
 
   uint32_t Next() { return *at++; }
@@ -140,7 +140,7 @@ std::vector<Probe> ProbesFromJs(const Napi::Value& numbers, const Napi::Value& t
 std::vector<Mac> LinkAddressesFromJs(const Napi::Value& texts) {
   std::vector<Mac> addresses;
   Texts text(texts);
-  // Of none at all the texts are one empty one.
+  // An empty list is one empty text.
   while (!text.AtEnd() && !text.None()) addresses.push_back(text.LinkAddress());
   text.End();
   return addresses;
@@ -157,7 +157,7 @@ Napi::Array MissesToJs(Napi::Env env, const Miss* misses, size_t count, uint32_t
     const Miss& miss = misses[i];
     const Asker* asker = miss.asker ? &*miss.asker : nullptr;
     put(i, miss.IsLayer3() ? ToString(miss.ip) : ToString(miss.lladdr));
-    // One guest asks for many things at once: it is told of once.
+    // Consecutive misses often have the same asker, which is then written once.
     if (asker && !(last && last->lladdr == asker->lladdr && last->ip == asker->ip)) {
       last = asker;
       put(static_cast<uint32_t>(count) + askers * 2, ToString(asker->lladdr));

@@ -1,6 +1,6 @@
 /**
- * Batches between JavaScript and C++ as an array of numbers, and texts: an object with its named properties
- * costs a microsecond here, and a storm brings a hundred thousand. The mirror of src/kernel/packed.ts.
+ * Batches between JavaScript and C++ as an array of numbers, and texts: an object with named properties costs
+ * 1 µs, and a storm has a hundred thousand misses. The counterpart of src/kernel/packed.ts.
  */
 #ifndef MISSD_JS_PACKED_H_
 #define MISSD_JS_PACKED_H_
@@ -15,22 +15,23 @@
 
 namespace missd {
 
-// What goes to C++ has its texts in one string, each but the last with a zero byte behind it: reading an
-// element of an array takes longer than the parsing.
+// Batches to C++ have their texts in one string, separated by zero bytes, because reading an element of an
+// array takes longer than parsing a text.
 
-/** table, operation, ifindex, state, flags, protocol, via, portless; texts: lladdr, IP or VTEP or nothing. */
+/** table, operation, ifindex, state, flags, protocol, via, portless; texts: lladdr, and IP, VTEP or an empty
+ * text. */
 constexpr size_t kNumbersPerWrite = 8;
-/** port, router; texts: IP, lladdr, and the asker's lladdr and IP or nothing twice. */
+/** port, router; texts: IP, lladdr, and the asker's lladdr and IP or two empty texts. */
 constexpr size_t kNumbersPerAnnouncement = 2;
-/** port; texts: IP, the guest's lladdr, the lladdr that asks. */
+/** port; texts: IP, the guest's lladdr, the source lladdr of the probe. */
 constexpr size_t kNumbersPerProbe = 1;
 /**
- * layer, ifindex, state, count, the asker's port or 0, its place among the askers; texts: an address each,
- * and behind them the askers, lladdr and IP.
+ * layer, ifindex, state, count, the asker's port or 0, the index of the asker; texts: an address per miss,
+ * and after all addresses lladdr and IP of each asker.
  */
 constexpr size_t kNumbersPerMiss = 6;
 
-/** Each throws a TypeError for what is no such batch. */
+/** Each throws a TypeError for an invalid batch. */
 std::vector<EntryWrite> WritesFromJs(const Napi::Value& numbers, const Napi::Value& texts);
 std::vector<Announcement> AnnouncementsFromJs(const Napi::Value& numbers, const Napi::Value& texts);
 std::vector<Probe> ProbesFromJs(const Napi::Value& numbers, const Napi::Value& texts);

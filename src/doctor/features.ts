@@ -20,6 +20,6 @@ export type Feature = (typeof FEATURES)[number];
 
 export interface Trial {
   feature: Feature;
-  /** The error; absent where the feature works. */
+  /** The error; absent if the feature works. */
   error?: string;
 }

@@ -45,7 +45,7 @@ const LACK: Record<Feature, { level: 'note' | 'warning' | 'broken'; why: string;
   lock: { level: 'warning', why: 'Two daemons could serve one device without a warning.' },
   nftables: {
     level: 'warning',
-    why: 'missd drops floods of questions in user space, for about a third of a core. Where guests publish themselves, a guest that comes up with an address that is held here finds the address taken.',
+    why: 'missd drops floods of questions in user space, for about a third of a core. If guests publish themselves, duplicate address detection of a guest whose address has an entry here finds the address taken.',
     fix: sh`apt-get install nftables`,
   },
 };

@@ -13,7 +13,7 @@ const TIMEOUT = 3_000;
 /**
  * Runs a program to its end. An exit code other than 0 is no error.
  * @param path of the namespace; null for the namespace of this process
- * @param input its standard input
+ * @param input standard input of the program
  * @throws Error, a message of one line, if the program is not installed, cannot be started or takes too long
  */
 export function inside(
@@ -42,7 +42,7 @@ export function inside(
         else reject(new Error(`${file}: ${error.message}`));
       },
     );
-    // One that ended without reading it says why by its code.
+    // A program may end without reading its input; its exit code is the result.
     stdin?.on('error', () => undefined);
     stdin?.end(input);
   });

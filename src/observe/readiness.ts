@@ -13,7 +13,7 @@ export class Readiness {
   #directorySince = monotonic();
   #everUp = false;
 
-  /** @param joins what the joined networks wait for */
+  /** @param joins reports what the joined networks wait for */
   constructor(host: Host, joins: { missing(): string[] } = { missing: () => [] }) {
     this.#host = host;
     this.#joins = joins;

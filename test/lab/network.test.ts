@@ -193,7 +193,7 @@ async function joined(vni: number, id: string): Promise<void> {
   await server.batch(
     `SET missd:{${vni}}:host:${id} "0123456789ab 1 10.99.0.2" PX 60000`,
     `HSET missd:{${vni}}:hosts ${id} 0123456789ab`,
-    `HSET missd:{${vni}}:owner:${MAC} host ${id} vtep 10.99.0.2 ip:20.0.0.2 1 ip:20.0.0.3 1`,
+    `HSET missd:{${vni}}:owner:${MAC} host ${id} vtep 10.99.0.2 mac 1 ip:20.0.0.2 1 ip:20.0.0.3 1`,
     `SADD missd:{${vni}}:owned:${id} ${MAC}`,
     `SET missd:{${vni}}:mac:${MAC} 10.99.0.2`,
     `SET missd:{${vni}}:ip:20.0.0.2 "${MAC} 10.99.0.2"`,

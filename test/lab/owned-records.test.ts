@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { parseRecords } from '../../src/directory/format.ts';
 import type { HostIdentity, Ownership, OwnerMessage } from '../../src/directory/ownership.ts';
+import { makeNetwork } from '../../src/directory/network-schema.ts';
 import { removeEndpoint, setEndpoint } from '../../src/directory/redis/endpoints.ts';
 import { importRecords, type Replace } from '../../src/directory/redis/import.ts';
 import { RedisDirectory } from '../../src/directory/redis/redis-directory.ts';
@@ -16,6 +17,8 @@ const MAC = '02:42:14:00:00:02';
 const OTHER = '02:42:14:00:00:03';
 const IP = '20.0.0.2';
 const SECOND = '20.0.0.3';
+
+const GREEN = makeNetwork({ name: 'green', vni: 100, mode: 'routed', subnet: '10.20.0.0/16' });
 
 let server: RedisServer;
 const ends: (() => Promise<void>)[] = [];
@@ -31,11 +34,15 @@ afterEach(async () => {
 });
 
 async function ownership(url = server.url, within = 10_000): Promise<Ownership> {
+  return (await opened(url, within)).ownership;
+}
+
+async function opened(url: string, within: number): Promise<RedisDirectory> {
   const directory = new RedisDirectory({ target: parseRedisUrl(url) });
   ends.push(() => directory.close());
   directory.start();
   await first(directory.state$, ({ up }) => up, within);
-  return directory.ownership;
+  return directory;
 }
 
 async function published(): Promise<Ownership> {
@@ -132,17 +139,19 @@ test('the rights that the documentation gives to a host that publishes are enoug
     await grant(command);
     if ((await life(url).catch(() => 'failed')) === 'done') superfluous.push(command);
   }
-  // Of lookups, which doctor examines; and without UNSUBSCRIBE the feed connects anew.
-  const others = ['+getrange', '+scan', '+dbsize', '+unsubscribe'];
+  // Of lookups, which doctor examines; without UNSUBSCRIBE the feed connects anew; WAIT is for servers with replicas.
+  const others = ['+dbsize', '+unsubscribe', '+wait'];
   expect(superfluous.filter((command) => !others.includes(command))).toEqual([]);
 }, 120_000);
 
 /** Everything that a host does in its life. */
 async function life(url: string): Promise<string> {
-  const own = await ownership(url, 1_500);
+  const directory = await opened(url, 1_500);
+  const own = directory.ownership;
   const again = { ...HOST, id: 'b', incarnation: 'bbbbbbbbbbbb', vtep: '10.99.0.2' };
   await own.renew(100, HOST, 1, 60_000, true);
   await own.renew(100, again, 1, 60_000, true);
+  await routedLife(directory);
   const guest = { mac: MAC, ips: [IP], kind: 'learned' as const };
   await own.publish(100, HOST, guest, false);
   await own.move(100, again, guest, 1);
@@ -165,4 +174,20 @@ async function life(url: string): Promise<string> {
   const heard = first(own.messages$, ({ type }) => type === 'claim', 3_000).then(() => 'done', String);
   await own.tell('a', claim);
   return heard;
+}
+
+/** The same in a routed network. */
+async function routedLife(directory: RedisDirectory): Promise<void> {
+  const { prefixes } = directory;
+  await directory.restoreNetwork(GREEN);
+  await server.cli('HDEL', 'missd:{100}:prefixes', 'restored');
+  await server.cli('DEL', 'missd:networks');
+  if ((await directory.network('green')) === undefined) throw new Error('no network');
+  const cidr = await prefixes.acquire(GREEN, HOST);
+  // Other rights than INFO's are missed loudly.
+  if ((await server.cli('HGET', 'missd:{100}:prefixes', 'replid')) === '')
+    throw new Error('no replication id');
+  await prefixes.publish(GREEN, HOST, { cidr, mac: MAC });
+  await prefixes.release(GREEN, HOST.id);
+  if ((await server.cli('EXISTS', `missd:{100}:subnet:${cidr}`)) !== '0') throw new Error('still published');
 }

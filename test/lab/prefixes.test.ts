@@ -7,8 +7,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { makeNetwork, renderNetwork } from '../../src/directory/network-schema.ts';
 import type { HostIdentity } from '../../src/directory/ownership.ts';
 import { NoPrefixLeft } from '../../src/directory/prefixes.ts';
+import { removeNetwork } from '../../src/directory/redis/network-removal.ts';
+import { createNetwork } from '../../src/directory/redis/network-writes.ts';
 import { RedisDirectory } from '../../src/directory/redis/redis-directory.ts';
 import { parseRedisUrl } from '../../src/directory/redis/url.ts';
+import { RedisWriter } from '../../src/directory/redis/writer.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
 import { until } from '../../src/lab/wait.ts';
 import { startCluster } from './redis-cluster.ts';
@@ -106,6 +109,25 @@ async function fifty(url: string, on: RedisServer, processes: number): Promise<v
   expect(assigned.split('\n').filter((line) => line.startsWith('host '))).toHaveLength(50);
 }
 
+/** What the acquisition does not run. */
+async function everyScript(url: string, on: RedisServer): Promise<void> {
+  const elsewhere = await open(url);
+  try {
+    const h1 = await host('h1', on, GREEN.vni);
+    const cidr = await elsewhere.prefixes.acquire(GREEN, h1);
+    expect(await elsewhere.prefixes.publish(GREEN, h1, { cidr, mac: MAC })).toMatchObject({ outcome: 'ok' });
+    expect(await on.cli('GET', `missd:{200}:subnet:${cidr}`)).toBe(`${MAC} 10.99.0.1`);
+    await on.cli('DEL', 'missd:{200}:network', 'missd:{200}:host:h1');
+    await on.cli('DEL', 'missd:networks');
+    expect(await elsewhere.restoreNetwork(GREEN)).toBe('restored');
+    expect(await elsewhere.network('green')).toEqual(GREEN);
+    expect(await elsewhere.prefixes.withdraw(GREEN.vni, 'h1', h1.incarnation)).toBe(1);
+    expect(await elsewhere.prefixes.release(GREEN, 'h1')).toEqual([cidr]);
+  } finally {
+    await elsewhere.close();
+  }
+}
+
 describe('fifty hosts at once acquire fifty prefixes', () => {
   it('in fifty processes on one server', async () => {
     await fifty(server.url, server, 50);
@@ -116,8 +138,18 @@ describe('fifty hosts at once acquire fifty prefixes', () => {
     try {
       const [node] = nodes;
       if (node === undefined) throw new Error('no node');
-      await define(node, GREEN);
+      const write = <T>(act: (redis: RedisWriter) => Promise<T>): Promise<T> =>
+        RedisWriter.use(parseRedisUrl(url), 'missd', act);
+      await write((redis) => createNetwork(redis, GREEN));
       await fifty(url, node, 10);
+      await expect(write((redis) => removeNetwork(redis, 'green'))).rejects.toThrow(
+        /in use by h1, h10, .* and 45 more/,
+      );
+      await everyScript(url, node);
+      const ids = Array.from({ length: 50 }, (_, at) => `missd:{200}:host:h${at + 1}`);
+      await node.cli('DEL', ...ids);
+      await write((redis) => removeNetwork(redis, 'green'));
+      for (const one of nodes) expect(await one.cli('DBSIZE')).toBe('0');
     } finally {
       await Promise.all(nodes.map((one) => one.kill()));
     }

@@ -64,7 +64,9 @@ async function removeLeftovers(redis: RedisWriter, vni: Vni): Promise<number> {
       const ip = keys.record({ vni, kind: 'ip', address: field.slice('ip:'.length) });
       await removeIf(ip, (value) => value === `${mac} ${vtep}` || value === `${mac} ${vtep} router`);
     }
-    await removeIf(keys.record({ vni, kind: 'mac', address: mac }), (value) => value === vtep);
+    // Without the field the record was written by hand.
+    if (companion['mac'] !== undefined)
+      await removeIf(keys.record({ vni, kind: 'mac', address: mac }), (value) => value === vtep);
     await client.del(key);
   }
   for (const [field, record] of Object.entries(await client.hgetall(keys.prefixes(vni)))) {

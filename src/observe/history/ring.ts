@@ -59,7 +59,7 @@ export class Ring {
     if (this.#count < this.#size) this.#count++;
   }
 
-  /** No event after this time was dropped, monotonic ms; undefined if none was dropped at all. */
+  /** No event after this time was dropped, monotonic ms; undefined if no event was dropped. */
   get since(): number | undefined {
     return this.#count < this.#size ? undefined : this.#at[this.#next];
   }

@@ -180,17 +180,17 @@ function publishDirectory(to: Metrics, daemon: Observed): void {
 }
 
 function publishNetworks(to: Metrics, { joins }: Observed): void {
-  to.gauge('missd_network_joined', 'Whether what a joined network needs on this host stands', () =>
+  to.gauge('missd_network_joined', 'Whether a joined network is set up on this host', () =>
     joins.states().map(({ network, state }) => [{ network }, state === 'joined' ? 1 : 0]),
   );
   to.counter(
     'missd_join_failures_total',
-    'Looks at joined networks that ended with an error',
+    'Checks of joined networks that ended with an error',
     () => joins.failures,
   );
   to.counter(
     'missd_join_repairs_total',
-    'Things of joined networks that were put right after they had been right',
+    'Repairs of joined networks that had been set up before',
     () => joins.repairs,
   );
 }

@@ -12,7 +12,7 @@ export interface AskedFor {
   device: string;
   namespace: string;
   vni: number;
-  /** The bridge port that asked last; absent where it is unknown. */
+  /** The bridge port that asked last; absent if it is unknown. */
   port?: string;
   /** Misses so far; an estimate in a storm. */
   asked: number;

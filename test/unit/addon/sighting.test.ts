@@ -63,9 +63,9 @@ describe('parseSighting', () => {
     ['an advertisement', nd({ type: '88', options: `0201${MAC}` }), ip6],
     ['DAD, which wants the address', nd({ source: NOWHERE }), { ...ip6, ip: '2001:db8::2', kind: 'dad' }],
     ['RARP', arp({ type: '8035', operation: '0003', ip: '00000000' }), { ...guest, kind: 'rarp' }],
-    ['RARP, whose address is nobody’s', arp({ type: '8035', operation: '0003' }), { ...guest, kind: 'rarp' }],
+    ['RARP, which has no address', arp({ type: '8035', operation: '0003' }), { ...guest, kind: 'rarp' }],
     [
-      'a virtual router, from a MAC of its own',
+      'a virtual router, from the router’s own MAC',
       arp({ sender: VIRTUAL_ROUTER }),
       { ...ip4, mac: '00:00:5e:00:01:0a' },
     ],
@@ -101,7 +101,7 @@ describe('parseSighting', () => {
     ['such an option behind another', nd({ options: `0e01${MAC}0101${OTHER}` })],
     ['an option of no length', nd({ options: `0100${MAC}` })],
     ['an option beyond the end', nd({ options: `0102${MAC}` })],
-    ['what has crossed a router', nd({ hopLimit: 'fe' })],
+    ['a frame that has crossed a router', nd({ hopLimit: 'fe' })],
     ['a length beyond the frame', nd({ length: 25 })],
     ['a length short of the target', nd({ length: 23 })],
     ['a router solicitation', nd({ type: '85' })],
@@ -109,7 +109,7 @@ describe('parseSighting', () => {
     expect(addon.parseSighting(frame)).toBeUndefined();
   });
 
-  it('learns nothing from the beginning of a frame', () => {
+  it('learns nothing from a truncated frame', () => {
     for (const frame of [arp(), nd({ options: `0101${MAC}` }), arp({ type: '8035', operation: '0003' })])
       for (let length = 0; length < frame.length; length++)
         expect(addon.parseSighting(frame.subarray(0, length))).toBeUndefined();
@@ -137,7 +137,7 @@ describe('buildProbe', () => {
     });
   });
 
-  it('goes to no group', () => {
+  it('is not built for a multicast MAC', () => {
     expect(addon.buildProbe({ ...probe, lladdr: 'ff:ff:ff:ff:ff:ff' })).toBeUndefined();
   });
 });

@@ -55,7 +55,7 @@ describe('the networks of a directory file', () => {
     expect(parseRecords(renderRecords(records), 'd.yaml')).toEqual(records);
   });
 
-  it('are enough for a file', () => {
+  it('may be the only contents of a file', () => {
     const blue = 'networks:\n  blue: { vni: 100, mode: bridged, subnet: 20.0.0.0/16 }';
     expect(parseRecords(blue, 'd.yaml').size).toBe(1);
   });

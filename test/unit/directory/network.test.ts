@@ -21,7 +21,7 @@ function refused(input: unknown): string {
 }
 
 describe('a network', () => {
-  it('has usual values', () => {
+  it('has default values', () => {
     expect(makeNetwork(BLUE)).toEqual({
       ...BLUE,
       ...{
@@ -101,11 +101,11 @@ describe('a network', () => {
     ['[]', /^the network of VNI 100: /],
     ['{"name":"blue"}', /^the network of VNI 100: vni: /],
     [JSON.stringify({ ...BLUE, vni: 101 }), /^the network of VNI 100: names VNI 101$/],
-  ])('is not made of %j', (value, reason) => {
+  ])('is not parsed from %j', (value, reason) => {
     expect(() => parseNetwork(value, 100)).toThrow(reason);
   });
 
-  it('is made of a record with fields of a later version', () => {
+  it('is parsed from a record with fields of a later version', () => {
     expect(parseNetwork(JSON.stringify({ ...BLUE, colour: 'blue' }), 100)).toEqual(makeNetwork(BLUE));
   });
 

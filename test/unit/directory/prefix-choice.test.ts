@@ -15,7 +15,7 @@ describe('the prefixes of a network', () => {
     expect(prefixAt({ subnet: '10.0.0.0/9', leaseLength: 29 }, 2 ** 20 - 1)).toBe('10.127.255.248/29');
   });
 
-  it('are known from others', () => {
+  it('are distinguished from other prefixes', () => {
     const known = ['10.20.7.0/24', '10.21.7.0/24', '10.20.7.0/25', 'fd20::/64', 'nonsense'];
     expect(known.map((cidr) => isPrefixOf(IPV4, cidr))).toEqual([true, false, false, false, false]);
   });
@@ -25,14 +25,14 @@ describe('the candidates of a host', () => {
   const first = (id: string, taken: string[] = []): string | undefined =>
     freePrefixes(IPV4, id, new Set(taken))[0];
 
-  it('are the same for one id, and begin at different places for ids that are alike', () => {
+  it('are the same for one id, and begin at different places for similar ids', () => {
     const ids = Array.from({ length: 50 }, (_, at) => `10.99.0.${at + 1}`);
     expect(ids.map((id) => first(id))).toEqual(ids.map((id) => first(id)));
     // By chance alone 50 of 256 fall on 45 places.
     expect(new Set(ids.map((id) => first(id))).size).toBeGreaterThan(38);
   });
 
-  it('go round the end, without those that are taken', () => {
+  it('wrap around, without taken prefixes', () => {
     const all = Array.from({ length: 256 }, (_, at) => prefixAt(IPV4, at));
     const begin = first('host-a') ?? '';
     const left = new Set([all[0], all[255]]);

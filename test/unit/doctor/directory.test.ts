@@ -37,9 +37,9 @@ const told = (findings: readonly Finding[]): string[] =>
 describe('judgeRedis', () => {
   test.each<[what: string, facts: RedisFacts | string, expected: string[]]>([
     ['one that is well', facts(), []],
-    ['one too old', facts({ redis_version: '5.0.14' }), ['broken version']],
+    ['an old version', facts({ redis_version: '5.0.14' }), ['broken version']],
     ['a node of a cluster', facts({ cluster_enabled: '1' }), ['broken cluster']],
-    ['a cluster as such', facts({ cluster_enabled: '1' }, { kind: 'cluster' }), []],
+    ['a cluster', facts({ cluster_enabled: '1' }, { kind: 'cluster' }), []],
     ['a cluster with holes', facts({ cluster_state: 'fail' }, { kind: 'cluster' }), ['broken cluster-state']],
     [
       'a replica',
@@ -53,7 +53,7 @@ describe('judgeRedis', () => {
     ['room', facts({ maxmemory: '2000' }), []],
     ['no persistence', facts({ aof_enabled: '0' }, { save: '' }), ['warning persistence']],
     ['snapshots', facts({ aof_enabled: '0' }, { save: '3600 1' }), []],
-    ['snapshots or not, nobody tells', facts({ aof_enabled: '0' }), []],
+    ['persistence without CONFIG', facts({ aof_enabled: '0' }), []],
     [
       'replicas have it',
       facts({ aof_enabled: '0', connected_slaves: '1' }, { save: '' }),

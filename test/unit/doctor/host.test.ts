@@ -59,7 +59,7 @@ describe('judgePrivileges', () => {
       ['broken cap_net_admin'],
     ],
     [
-      'a daemon that has all, and we have none',
+      'a daemon with all capabilities, seen without any',
       { self: without(...all.capabilities), daemon: { ...all, pid: 7 }, entersNamespaces: true },
       [],
     ],
@@ -95,23 +95,23 @@ describe('judgeLimits', () => {
       ['warning receive-buffer'],
     ],
     [
-      'one that was capped because nobody asked with privilege',
+      'a receive buffer capped without CAP_NET_ADMIN',
       { receiveBuffer: { bytes: 212_992, forced: false, wanted: 64 * MIB }, privileged: false },
       ['note receive-buffer'],
     ],
     [
-      'one capped above what is wanted',
+      'a receive buffer capped above the wanted size',
       { receiveBuffer: { bytes: 64 * MIB, forced: false, wanted: MIB } },
       [],
     ],
-    ['the default table where guests are bridged', { tables: [table(1024, 0)] }, []],
-    ['one that has been full', { tables: [table(1024, 7)] }, ['note gc_thresh-ipv4']],
+    ['the default table with bridged guests', { tables: [table(1024, 0)] }, []],
+    ['a table that has been full', { tables: [table(1024, 7)] }, ['note gc_thresh-ipv4']],
     [
-      'the default table where the host routes',
+      'the default table on a host that routes',
       { tables: [table(1024, 0)], routed: true },
       ['warning gc_thresh-ipv4'],
     ],
-    ['a large one, full long ago', { tables: [table(65_536, 7)], routed: true }, []],
+    ['a large table, full long ago', { tables: [table(65_536, 7)], routed: true }, []],
     [
       'iptables on bridges',
       { bridgeFilter: [{ where: 'own', value: 1, fix: sh`x` }] },

@@ -31,7 +31,7 @@ afterEach(() => {
 const cases: [what: string, vtep: string, link: VxlanLink, expected: string | undefined][] = [
   ['a VTEP', '10.99.0.2', vxlanLink(VXLAN, true), undefined],
   ['the broadcast address of the underlay', '10.99.0.255', vxlanLink(VXLAN, true), 'vtep_broadcast'],
-  ['that of a subnet elsewhere', '10.98.0.255', vxlanLink(VXLAN, true), undefined],
+  ['the broadcast address of another subnet', '10.98.0.255', vxlanLink(VXLAN, true), undefined],
   ['a link-local VTEP', 'fe80::2', vxlanLink(VXLAN, true, IPV6), undefined],
   [
     'a link-local VTEP, and no interface',

@@ -70,7 +70,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'nobody who answers',
+      'no daemon',
       'no_daemon',
       'missd run --netns h1 --device vx',
       (facts) => {
@@ -96,7 +96,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'a permanent neighbour of somebody else',
+      'a foreign permanent neighbour',
       'foreign_entry',
       `ip -n h1 neigh del ${ADDRESS} dev vx`,
       (facts) => {
@@ -105,7 +105,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'a permanent FDB entry of somebody else',
+      'a foreign permanent FDB entry',
       'foreign_entry',
       `bridge -n h1 fdb del ${MAC} dev vx self`,
       (facts) => {
@@ -113,7 +113,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'a missing FDB entry that nobody is asked for',
+      'a missing FDB entry without a daemon',
       'missing_fdb',
       `bridge -n h1 fdb add ${MAC} dev vx dst ${THERE} self extern_learn dynamic`,
       (facts) => {
@@ -140,7 +140,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'entries of ours that are old, and nobody who corrects them',
+      'outdated entries of missd without a daemon',
       'not_as_recorded',
       `bridge -n h1 fdb del ${MAC} dev vx self`,
       (facts) => {
@@ -149,7 +149,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'a VTEP that only this record names, and nobody there',
+      'an unreachable VTEP that only this record names',
       'wrong_vtep',
       `missd endpoint set 100 ${ADDRESS} ${MAC} <VTEP>`,
       (facts) => {
@@ -195,7 +195,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'a guest whose packets are larger than what passes',
+      'a guest whose MTU is larger than the path’s',
       'mtu',
       'ip -n g1 link set eth0 mtu 1450',
       (facts) => {
@@ -204,7 +204,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'nobody who answers the guest',
+      'a guest without an answer',
       'no_answer',
       `missd explain 100 ${ADDRESS}   # on ${THERE}`,
       (facts) => {
@@ -220,7 +220,7 @@ describe('the cause, and the next command', () => {
       },
     ],
     [
-      'a record of this host, whose bridge hears somebody else',
+      'a record of this host, whose bridge hears another MAC',
       'not_here',
       `missd endpoint set 100 ${ADDRESS} ${mac(9)} ${vtep(1)}`,
       (facts) => {

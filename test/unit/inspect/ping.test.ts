@@ -31,13 +31,13 @@ test.each([
     { outcome: 'too_big', mtu: 1280 },
   ],
   [
-    'nobody at home',
+    'host unreachable',
     `From 10.0.0.9 icmp_seq=1 Destination Host Unreachable\n${SENT}`,
     '',
     { outcome: 'unreachable', said: 'Destination Host Unreachable' },
   ],
   [
-    'no way',
+    'network unreachable',
     '',
     'ping: connect: Network is unreachable',
     { outcome: 'unreachable', said: 'Network is unreachable' },

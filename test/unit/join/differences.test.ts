@@ -56,17 +56,17 @@ const told = (found: Found, wanted = bridged): string[] =>
     ),
   ]);
 
-describe('what a bridged network needs', () => {
-  it('is nothing where it stands', () => {
+describe('the changes for a bridged network', () => {
+  it('are none if it is set up', () => {
     expect(told({ scene: right() })).toEqual([]);
   });
 
-  it('is adopted from somebody else where it is right', () => {
+  it('adopt a device and a bridge of another program if they are right', () => {
     const scene = right({ alias: undefined, mac: '02:00:00:00:00:01' }, { alias: undefined });
     expect(told({ scene })).toEqual([]);
   });
 
-  it('is made from nothing: the alias at once, the bridge before the device is up', () => {
+  it('create everything: the alias at once, the bridge before the device is up', () => {
     expect(told({ scene: new Map() })).toEqual([
       'there is no br-blue',
       'ip link add br-blue mtu 1450 type bridge',
@@ -109,7 +109,7 @@ describe('what a bridged network needs', () => {
     ['vx-blue has no proxy', { vxlan: { ...vxlan, ...flags, proxy: false } }],
     ['vx-blue has no l2miss', { vxlan: { ...vxlan, ...flags, l2miss: false } }],
     ['vx-blue is no VXLAN device', { kind: 'dummy', vxlan: undefined }],
-  ])('%s: one of missd is made again, another is left alone', (what, device) => {
+  ])('%s: a device of missd is recreated, a foreign one is left alone', (what, device) => {
     const [said, first, second] = told({ scene: right(device) });
     expect([said, first]).toEqual([what, 'ip link delete vx-blue']);
     expect(second).toContain('ip link add vx-blue');
@@ -118,19 +118,19 @@ describe('what a bridged network needs', () => {
     );
   });
 
-  it('refuses a bridge that filters VLANs, and a name that is no bridge', () => {
+  it('refuse a bridge that filters VLANs, and a name that is no bridge', () => {
     expect(() => told({ scene: right({}, { vlanFiltering: true }) })).toThrow('filters VLANs');
     expect(() => told({ scene: right({}, { kind: 'veth' }) })).toThrow('no bridge');
   });
 
-  it('names the device that has the VNI already', () => {
+  it('name the device that already has the VNI', () => {
     const other = link('vxlan100', { kind: 'vxlan', alias: undefined, vxlan: { ...vxlan, ...flags } });
     expect(() => told({ scene: new Map([['vxlan100', other]]) })).toThrow(
       'vxlan100 has VNI 100 and UDP port 4789 already, and is not vx-blue',
     );
   });
 
-  it('has the gateway on every bridge, by the same MAC on all hosts', () => {
+  it('set the gateway on every bridge, with the same MAC on all hosts', () => {
     const gateway = { ...network, gateway: '20.0.0.254' };
     const [one, two] = ['10.99.0.1', '10.99.0.2'].map((local) =>
       wantedFor(gateway, { ...standpoint, local, hostId: local }),
@@ -140,7 +140,7 @@ describe('what a bridged network needs', () => {
     expect(one?.device.mac).not.toBe(two?.device.mac);
   });
 
-  it('removes the gateway of before, and nothing that an operator added', () => {
+  it('remove the previous gateway, and no address of an operator', () => {
     const addresses = ['20.0.0.254', '20.0.0.9'].map((ip) => ({
       ip,
       length: 24,
@@ -154,7 +154,7 @@ describe('what a bridged network needs', () => {
     ]);
   });
 
-  it('is moved to a namespace of its own, and made again where that was broken off', () => {
+  it('move the device to its own namespace, and recreate it after an interrupted move', () => {
     const underneath = {
       scene: new Map([['vx-blue', link('vx-blue', { kind: 'vxlan' })]]),
       target: '/run/netns/blue',
@@ -172,8 +172,8 @@ describe('what a bridged network needs', () => {
   });
 });
 
-describe('what a routed network needs', () => {
-  it('is a bridge with the first address of the prefix, and a device with the route', () => {
+describe('the changes for a routed network', () => {
+  it('are a bridge with the first address of the prefix, and a device with the route', () => {
     const made = told({ scene: new Map() }, routed);
     expect(made).toContain('ip address add 10.20.1.1/24 dev br-blue');
     expect(made).toContain('ip address add 10.20.1.0/32 dev vx-blue');
@@ -181,7 +181,7 @@ describe('what a routed network needs', () => {
     expect(made.join()).not.toMatch(/proxy|vx-blue master/);
   });
 
-  it('is a route again where it is gone', () => {
+  it('are a route that was deleted', () => {
     const { bridge, device } = routed;
     const at = (ip: string, length: number) => [{ ip, length, scope: 'global', passing: false }];
     const scene = right(
@@ -199,7 +199,7 @@ describe('what a routed network needs', () => {
     ]);
   });
 
-  it('has the first address behind the prefix itself', () => {
+  it('use the first address after the prefix itself', () => {
     expect(firstOf('10.20.1.0/24')).toBe('10.20.1.1/24');
     expect(firstOf('fd20:0:0:1::/64')).toBe('fd20:0:0:1::1/64');
   });

@@ -66,7 +66,7 @@ describe.each([
     'injected',
   ],
 ] as const)('a directory that %s', (_, does, said) => {
-  it('is asked again, and what is wrong is said once', async () => {
+  it('is asked again, and the error is logged once', async () => {
     let asked = 0;
     answer = () => {
       asked++;
@@ -81,7 +81,7 @@ describe.each([
   });
 });
 
-it('asks at once when any record may have changed', async () => {
+it('reads at once when any record may have changed', async () => {
   let asked = 0;
   answer = () => {
     asked++;

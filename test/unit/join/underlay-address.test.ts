@@ -25,7 +25,7 @@ const byDefault = (family: 4 | 6, route: object): SceneRoute[] =>
 const LO = { at: ['127.0.0.1/8'], flags: ['UP', 'LOOPBACK'] };
 
 describe('the underlay address', () => {
-  it('is that of --local where it is assigned, the first of several', () => {
+  it('is the first of --local that is assigned', () => {
     const links = scene({ lo: LO, eth0: { at: ['10.0.0.1/24'] }, eth1: { at: ['10.1.0.1/24'] } });
     const routes = byDefault(4, { dev: 'eth0', gateway: '10.0.0.254' });
     expect(chooseUnderlay(links, routes, ['10.9.9.9', '10.1.0.1'])).toEqual({
@@ -34,7 +34,7 @@ describe('the underlay address', () => {
     expect(chooseUnderlay(links, routes, ['10.9.9.9']).address).toBe('10.0.0.1');
   });
 
-  it('may be on loopback where --local says so', () => {
+  it('may be on loopback if --local names it', () => {
     const links = scene({
       lo: { ...LO, at: ['127.0.0.1/8', '192.0.2.1/32'] },
       eth0: { at: ['10.0.0.1/24'] },
@@ -43,7 +43,7 @@ describe('the underlay address', () => {
     expect(chooseUnderlay(links, [], []).device).toBe('eth0');
   });
 
-  it('is the source of the default route: the one it names, else the one in the gateway’s subnet, else the first', () => {
+  it('is the source of the default route: the named one, else the one in the gateway’s subnet, else the first', () => {
     const links = scene({
       lo: LO,
       eth0: { at: ['10.0.0.1/24', '10.1.0.1/24'] },
@@ -56,7 +56,7 @@ describe('the underlay address', () => {
     expect(chosen({ dev: 'eth1' })).toBe('10.2.0.1');
   });
 
-  it('follows the default route of the least metric, and none without a carrier', () => {
+  it('follows the default route of the least metric with a carrier', () => {
     const links = scene({ lo: LO, eth0: { at: ['10.0.0.1/24'] }, eth1: { at: ['10.1.0.1/24'] } });
     const routes = [
       ...byDefault(4, { dev: 'eth0', metric: 200 }),
@@ -67,7 +67,7 @@ describe('the underlay address', () => {
     expect(chooseUnderlay(links, [...dead, ...routes.slice(0, 1)], []).address).toBe('10.0.0.1');
   });
 
-  it('is IPv6 where the default route is, and never temporary, deprecated or tentative', () => {
+  it('is IPv6 if the default route is, and never temporary, deprecated or tentative', () => {
     const at: Address[] = [
       { ip: 'fd00::1/64', temporary: true },
       { ip: 'fd00::2/64', deprecated: true },
@@ -82,13 +82,13 @@ describe('the underlay address', () => {
     expect(chooseUnderlay(links, [], []).address).toBe('10.0.0.1');
   });
 
-  it('is the only global address without a default route; what missd made does not count', () => {
+  it('is the only global address without a default route, not counting missd’s own', () => {
     const ours = { at: ['10.20.1.1/24'], alias: 'missd:green' };
     const links = scene({ lo: LO, eth0: { at: ['10.0.0.1/24', 'fd00::1/64'] }, 'br-green': ours });
     expect(chooseUnderlay(links, [], []).address).toBe('10.0.0.1');
   });
 
-  it('is a matter for the operator where several or none could be meant', () => {
+  it('must be given by the operator if there are several candidates or none', () => {
     const several = scene({ lo: LO, eth0: { at: ['10.0.0.1/24'] }, docker0: { at: ['172.17.0.1/16'] } });
     expect(() => chooseUnderlay(several, [], [])).toThrow(
       'no underlay address: there is no default route, and 10.0.0.1 (eth0), 172.17.0.1 (docker0) could be meant; name one by --local',

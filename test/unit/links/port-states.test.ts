@@ -37,17 +37,17 @@ describe('a port of a guest', () => {
     expect(follow(next, removed)).toEqual([]);
   });
 
-  it('is told when it can be used, not when it is made', () => {
+  it('is reported when it can be used, not when it is created', () => {
     expect(follow(port({ noCarrier: true }))).toEqual([]);
     expect(follow(port())).toEqual(['up']);
   });
 
-  it('is told in the bridge that it enters', () => {
+  it('is reported with the bridge that it enters', () => {
     expect(follow(port({ master: OTHER_BRIDGE }))).toEqual([]);
     expect(follow(port())).toEqual(['up']);
   });
 
-  it('is of no interest where it is of another kind', () => {
+  it('is ignored if it is of another kind', () => {
     expect(follow(port({ kind: 'bond' }))).toEqual([]);
     expect(follow(port({ kind: 'vxlan', up: false }))).toEqual([]);
   });

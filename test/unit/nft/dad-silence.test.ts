@@ -15,7 +15,7 @@ beforeEach(() => {
 });
 
 describe('the rules', () => {
-  it('are set once, again when devices change, and go with the last', async () => {
+  it('are set once, again when devices change, and removed with the last device', async () => {
     const { kernel } = world;
     await silence.keep([device]);
     await silence.keep([device]);
@@ -28,7 +28,7 @@ describe('the rules', () => {
     expect([kernel.dadSilenced, kernel.dadTables]).toEqual([[], 3]);
   });
 
-  it('that somebody removed are set again within a minute', async () => {
+  it('that were removed are set again within a minute', async () => {
     const { kernel } = world;
     await silence.keep([device]);
     kernel.dadSilenced = [];
@@ -43,7 +43,7 @@ describe('the rules', () => {
     expect(kernel.dadTables).toBe(2);
   });
 
-  it('are tried again after a failure, and one line says it', async () => {
+  it('are tried again after a failure, with one log line', async () => {
     const { kernel } = world;
     kernel.dadFailure = new Error('spawn nft ENOENT');
     for (let minute = 0; minute < 3; minute++) {
@@ -60,7 +60,7 @@ describe('the rules', () => {
     expect(silence.refused).toBe(0);
   });
 
-  it('are tried at once after nft had no time', async () => {
+  it('are tried at once after nft was busy', async () => {
     world.kernel.dadFailure = new NftBusy('late');
     await silence.keep([device]);
     world.kernel.dadFailure = undefined;
@@ -69,7 +69,7 @@ describe('the rules', () => {
     expect(world.lines).toEqual([]);
   });
 
-  it('are none off a bridge and without devices', async () => {
+  it('do not exist for routed devices and without devices', async () => {
     await silence.keep([world.device(vxlanLink(VXLAN, false))]);
     expect(world.kernel.dadSilenced).toEqual([]);
     expect(dadRuleset([])).toBeUndefined();

@@ -93,7 +93,7 @@ describe('a guest', () => {
     expect(device.learning).toBe(false);
   });
 
-  it('is learned from what it sends, all addresses of one read together', () => {
+  it('is learned from its frames, all addresses of one read together', () => {
     hear({ ip: ip(1) }, { ip: IP6, kind: 'nd' }, { mac: mac(2), ip: ip(2), port: SECOND_PORT });
     expect(taken()).toEqual([
       { type: 'seen', mac: mac(1), port: GUEST, ips: [ip(1), IP6], announced: true },
@@ -114,7 +114,7 @@ describe('a guest', () => {
     expect(taken()).toEqual([]);
   });
 
-  it('does not have an address that it only wants, until it answers for it', async () => {
+  it('does not have an address during duplicate address detection, until it answers for it', async () => {
     hear({ ip: IP6, kind: 'dad' }, { ip: ip(1), kind: 'dad' });
     expect(known()).toEqual({ [mac(1)]: [] });
     probed();
@@ -147,7 +147,7 @@ describe('a guest', () => {
     expect(said).toHaveLength(reason === 'outside' ? 0 : 1);
   });
 
-  it('has none of the MACs of this host, and no group', () => {
+  it('has no MAC of this host, and no multicast MAC', () => {
     hear({ mac: mac(0xff00 + BRIDGE), ip: ip(1) }, { mac: '01:00:5e:00:00:01', ip: ip(2) });
     expect(known()).toEqual({});
   });
@@ -163,7 +163,7 @@ describe('a guest', () => {
     expect(known()).toEqual({});
   });
 
-  it('follows to another port of this host', () => {
+  it('follows its MAC to another port of this host', () => {
     hear({ ip: ip(1) });
     taken();
     learned(1, SECOND_PORT);
@@ -189,7 +189,7 @@ describe('a guest', () => {
 });
 
 describe('a silent guest', () => {
-  it('stays where its port has a single MAC, without a probe', async () => {
+  it('stays without a probe if its port has a single MAC', async () => {
     hear({ ip: ip(1) });
     probed();
     await later(10 * SILENCE);
@@ -197,7 +197,7 @@ describe('a silent guest', () => {
     expect(known()).toEqual({ [mac(1)]: [ip(1)] });
   });
 
-  it('is probed at its port alone where there are more, and goes if it does not answer', async () => {
+  it('is probed at its port only if the port has several MACs, and is removed without an answer', async () => {
     hear({ ip: ip(1) }, { mac: mac(2), ip: ip(2) }, { mac: mac(2), ip: IP6 });
     taken();
     answering(`${mac(1)} ${ip(1)}`, `${mac(2)} ${IP6}`);
@@ -209,7 +209,7 @@ describe('a silent guest', () => {
     expect(known()).toEqual({ [mac(1)]: [ip(1)], [mac(2)]: [IP6] });
   });
 
-  it('goes whole with its last address', async () => {
+  it('is removed with its last address', async () => {
     hear({ ip: ip(1) }, { mac: mac(2), ip: ip(2) });
     answering(`${mac(1)} ${ip(1)}`);
     await later(SILENCE);
@@ -230,7 +230,7 @@ describe('a silent guest', () => {
   });
 });
 
-describe('probe', () => {
+describe('a probe', () => {
   it('is true when the guest answers, the third time at the latest', async () => {
     hear({ ip: ip(1) });
     let asked = 0;
@@ -242,7 +242,7 @@ describe('probe', () => {
     expect(await answer).toBe(true);
   });
 
-  it('is false after three questions; another’s answer is none', async () => {
+  it('is false after three questions; the answer of another guest does not count', async () => {
     hear({ ip: ip(1) });
     probed();
     world.kernel.onProbe = () => {
@@ -258,7 +258,7 @@ describe('probe', () => {
     expect(probed().filter((one) => one === `${GUEST} ${mac(1)} ${ip(1)}`)).toHaveLength(3);
   });
 
-  it('is false at once for a guest that is not here, whose port is down, or goes meanwhile', async () => {
+  it('is false at once for an unknown guest, or one whose port is down or is removed', async () => {
     expect(await guests.probe(mac(1), ip(1))).toBe(false);
     hear({ ip: ip(1) });
     const asked = guests.probe(mac(1), ip(1));
@@ -269,7 +269,7 @@ describe('probe', () => {
     expect(await guests.probe(mac(1), ip(1))).toBe(false);
   });
 
-  it('breaks nothing in a namespace that is closed', async () => {
+  it('throws nothing in a closed namespace', async () => {
     hear({ ip: ip(1) });
     world.kernel.onProbe = () => {
       throw new Error('the namespace is closed');
@@ -282,7 +282,7 @@ describe('probe', () => {
 });
 
 describe('a bad guest', () => {
-  it('gets so many addresses, and one a second more in the place of the least recently used', () => {
+  it('gets a bounded number of addresses, and one a second more in place of the least recently used', () => {
     for (let n = 1; n <= 100; n++) hear({ ip: ip(n) });
     expect(known()).toEqual({ [mac(1)]: [2, 3, 4, 5].map(ip) });
     expect(taken().filter(({ type }) => type === 'gone')).toEqual([
@@ -309,7 +309,7 @@ describe('a bad guest', () => {
     expect(Object.keys(known())).toHaveLength(4);
   });
 
-  it('is named where the kernel heard more of it than is told', () => {
+  it('is named if the kernel received more frames of it than are reported', () => {
     const passedOver = [{ port: GUEST, mac: mac(5), count: 1_000 }];
     guests.onSenders({ type: 'senders', senders: [], passedOver, lost: 3 });
     expect(guests.refused.excess).toBe(1_003);
@@ -318,7 +318,7 @@ describe('a bad guest', () => {
 });
 
 describe('discovery', () => {
-  it('asks a MAC without an address for each of a small subnet', async () => {
+  it('asks a MAC without an address for each address of a small subnet', async () => {
     learn({ subnet: '20.0.0.0/24' });
     answering(`${mac(1)} ${ip(77)}`);
     learned(1);
@@ -339,7 +339,7 @@ describe('discovery', () => {
     expect(probed()).toEqual([]);
   });
 
-  it('asks for none of a large subnet', async () => {
+  it('asks for no address of a large subnet', async () => {
     learned(1);
     await vi.advanceTimersByTimeAsync(60_000);
     expect(probed()).toEqual([]);
@@ -347,7 +347,7 @@ describe('discovery', () => {
 });
 
 describe('rows that were missed', () => {
-  it('are read again, once in ten seconds', async () => {
+  it('are read again, at most once in ten seconds', async () => {
     await guests.start();
     world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1));
     guests.missRows();
@@ -358,7 +358,7 @@ describe('rows that were missed', () => {
     expect(Object.keys(known())).toEqual([mac(1)]);
   });
 
-  it('of another bridge are read at once, and guests of the former are gone', async () => {
+  it('of another bridge are read at once, and guests of the former bridge are removed', async () => {
     hear({ ip: ip(1) });
     world.kernel.setLink(link('p0', GUEST, { master: BRIDGE + 100 }));
     await guests.onBridged();
@@ -366,7 +366,7 @@ describe('rows that were missed', () => {
     expect(changes.at(-1)).toEqual({ type: 'gone', mac: mac(1), why: 'port' });
   });
 
-  it('are lost where the bridge cannot be read, and nothing else', async () => {
+  it('are the only loss if the bridge cannot be read', async () => {
     world.kernel.dumpFailure = 'ENOMEM';
     await guests.start();
     expect(world.counters.internalErrors.guests).toBe(1);

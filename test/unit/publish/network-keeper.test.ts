@@ -136,7 +136,7 @@ describe('acquisition', () => {
     expect(scene.counters.prefixes.acquired).toBe(1);
   });
 
-  it('without a lease fails in words, and is tried again by its caller', async () => {
+  it('fails without a lease with a readable error, and the caller tries again', async () => {
     const acquired = expect(scene.keeper.acquire()).rejects.toMatchObject({
       name: 'DirectoryError',
       message: 'host h1 has no lease in VNI 200',
@@ -145,7 +145,7 @@ describe('acquisition', () => {
     await acquired;
   });
 
-  it('counts that none is free', async () => {
+  it('counts attempts without a free prefix', async () => {
     scene.hold();
     scene.free = new NoPrefixLeft(GREEN);
     await expect(scene.keeper.acquire()).rejects.toThrow('network green: no /24 of 10.20.0.0/16 is free');
@@ -154,7 +154,7 @@ describe('acquisition', () => {
 });
 
 describe('a prefix', () => {
-  it('is published when device and bridge stand, and again with each renewal, since it was first', async () => {
+  it('is published when device and bridge are set up, and again at each renewal with its first time', async () => {
     await published();
     await scene.pass(LENGTH / 3);
     expect(scene.published).toEqual([{ cidr: CIDR, mac: MAC, since: 5 }]);
@@ -180,7 +180,7 @@ describe('a prefix', () => {
     expect(scene.published).toEqual([]);
   });
 
-  it('is asserted with its age by another incarnation where the lease was lost and did not end', async () => {
+  it('is asserted with its age by another incarnation if the lease was lost and did not end', async () => {
     await published();
     await scene.pass(5000);
     scene.hold('b');
@@ -188,7 +188,7 @@ describe('a prefix', () => {
     expect(scene.published).toEqual([{ cidr: CIDR, mac: MAC, since: 5 }]);
   });
 
-  it('is asserted without its age where the lease ended: another host may have it', async () => {
+  it('is asserted without its age if the lease ended: another host may have it', async () => {
     await published();
     scene.lose();
     await scene.pass(LENGTH + 1);
@@ -199,7 +199,7 @@ describe('a prefix', () => {
     expect(scene.restores).toBe(0);
   });
 
-  it('that is another host’s is given up, and said', async () => {
+  it('that belongs to another host is given up, with a log line', async () => {
     await published();
     scene.answer = { outcome: 'taken', by: 'h2' };
     scene.keeper.onChange({ type: 'gap' });
@@ -241,7 +241,7 @@ describe('a prefix', () => {
 });
 
 describe('the record of a network', () => {
-  it('that the directory has lost is written again, and said', async () => {
+  it('that the directory has lost is written again, with a log line', async () => {
     await published();
     scene.restored = 'restored';
     scene.keeper.onChange({ type: 'flushed' });

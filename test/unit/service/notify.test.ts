@@ -20,7 +20,7 @@ describe('the variables of systemd', () => {
   });
 
   it.each([
-    ['half of what it waits for', { WATCHDOG_USEC: '30000000' }, 15_000],
+    ['half of the timeout', { WATCHDOG_USEC: '30000000' }, 15_000],
     [
       'the same said to this process',
       { WATCHDOG_USEC: '30000000', WATCHDOG_PID: String(process.pid) },

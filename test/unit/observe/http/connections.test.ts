@@ -118,7 +118,7 @@ it('holds 64 connections, and closes the longest idle one for a new one', async 
 it.each([
   ['a head without an end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(9_000)}`],
   ['a head that is too long', ask('/healthz', `X: ${'x'.repeat(9_000)}\r\n`)],
-  ['what is not HTTP', 'hello\r\n\r\n'],
+  ['bytes that are not HTTP', 'hello\r\n\r\n'],
 ])('closes a connection that sends %s', async (_what, text) => {
   const { socket } = await peer();
   socket.write(text);
