@@ -90,7 +90,10 @@ export class JoinedPublisher {
     const { device, guests } = this.#serving;
     switch (event.type) {
       case 'rows':
-        guests.onRows(event.changes);
+        // The same ifindex means another bridge in another namespace.
+        guests.onRows(
+          event.changes.filter(({ row }) => 'master' in row && event.behindBridge(row.master) === device),
+        );
         break;
       case 'senders': {
         const senders = event.senders.filter(({ port }) => event.behindPort(port) === device);
