@@ -2,9 +2,6 @@
  * The daemon: namespaces and the directory on one side, the resolver in the middle, and what it tells the operator on
  * the other. All streams meet here and are subscribed to once, in `start`.
  */
-import { randomBytes } from 'node:crypto';
-import type { Ip } from '../base/vocabulary.ts';
-import type { HostIdentity } from '../directory/ownership.ts';
 import { VolatileJournal } from '../model/journal.ts';
 import type { LaneName } from '../base/outcomes.ts';
 import { BehaviorSubject, type Observable, Subscription, interval, map, merge, switchMap, tap } from 'rxjs';
@@ -82,7 +79,6 @@ export class Daemon {
   readonly #listening = new Subscription();
   readonly #audit$: BehaviorSubject<number>;
   readonly #stateDir: string | undefined;
-  readonly #incarnation = randomBytes(6).toString('hex');
   #vtepAllow: (vtep: string) => boolean;
   /** Why devices are not served, by name. */
   readonly #requestedDevices: RequestedDevices;
@@ -335,16 +331,12 @@ export class Daemon {
     return this.#directory.health();
   }
 
-  #identity(vtep: Ip): HostIdentity {
-    return { id: this.options.hostId ?? vtep, incarnation: this.#incarnation, vtep };
-  }
-
   #openJoins(): Joins {
     const { site, namespace } = siteOf(this.options);
     return new Joins(this.options.join, site, namespace, {
       ...{ directory: this.#directory, host: this.host, log: this.#log, complaints: this.#complaints },
       ...{ faults: this.report, now: monotonic },
-      prefixOf: (network, vtep) => this.#directory.prefixes.acquire(network, this.#identity(vtep)),
+      prefixOf: (network, vtep) => this.publishing.prefixOf(network, vtep),
       release: (joined) => this.publishing.release(joined),
     });
   }
@@ -353,6 +345,9 @@ export class Daemon {
     return new Publishing({
       ...{ directory: this.#directory, hostId: this.options.hostId, log: this.#log },
       ...{ complaints: this.#complaints, faults: this.report, now: monotonic },
+      prefixLost: (network) => {
+        this.joins.prefixLost(network);
+      },
       deviceOf: ({ namespace, device }) =>
         [...(this.host.namespaces.get(namespace)?.devices.values() ?? [])].find(
           ({ link }) => link.name === device,

@@ -112,6 +112,8 @@ export interface Ownership {
     take: boolean,
     previous?: string,
   ): Promise<Renewal>;
+  /** Gives the lease back. @returns whether this incarnation had it */
+  leave(vni: Vni, host: HostIdentity): Promise<boolean>;
   /** Writes what is missing; writes nothing when nothing changes. @param mayReap takes addresses of hosts whose lease has ended */
   publish(vni: Vni, host: HostIdentity, guest: Guest, mayReap: boolean): Promise<Published>;
   /** Takes a MAC with all its addresses from another host. @param epoch as `publish` or `owner` said */

@@ -28,6 +28,10 @@ export class RenewableOwnership implements Ownership {
     return this.#current().renew(...words);
   }
 
+  leave(...words: Words<'leave'>): ReturnType<Ownership['leave']> {
+    return this.#current().leave(...words);
+  }
+
   publish(...words: Words<'publish'>): ReturnType<Ownership['publish']> {
     return this.#current().publish(...words);
   }

@@ -5,6 +5,7 @@ import type { JoinState } from '../join/joined.ts';
 import type { Host } from '../links/host.ts';
 import type { Counters } from '../model/counters.ts';
 import type { Throttle } from '../nft/throttle.ts';
+import type { Publishing } from '../publish/publishing.ts';
 import type { Reconciler } from '../reconcile/reconciler.ts';
 import type { Replication } from '../replication/replication.ts';
 import type { Admission } from '../resolver/admission.ts';
@@ -25,6 +26,7 @@ export interface Observed {
   readonly replication: Replication;
   readonly history: History;
   readonly joins: { states(): JoinState[]; readonly failures: number; readonly repairs: number };
+  readonly publishing: Pick<Publishing, 'counters' | 'networkCounters' | 'refusedAddresses' | 'states'>;
   readonly report: { refusedPeer(reason: HttpRefusal, example: string): void };
   directoryHealth(): DirectoryHealth;
 }

@@ -14,8 +14,9 @@ import type { Ip, Mac, Vni } from '../base/vocabulary.ts';
 import type { Ownership, OwnerMessage } from '../directory/ownership.ts';
 import type { PublishCounters } from './publish-counters.ts';
 
-/** Until an unanswered claim is sent again, and until one that was refused is, ms. */
+/** Until a claim is sent again that was not answered, or whose guest announces the address again, ms. */
 const AGAIN = 1_000;
+/** Until one is that was refused, ms. */
 const AGAIN_REFUSED = 10_000;
 /** Claims remembered, and claims answered at once; any host, and any client of Redis, can send some. */
 const MOST_OPEN = 4_096;
@@ -46,8 +47,8 @@ export interface OpenClaim {
   owner: Mac;
   host: string;
   refused: boolean;
-  /** When it may be sent again, monotonic ms. */
-  again: number;
+  /** When it was sent, monotonic ms. */
+  sentAt: number;
 }
 
 export class Claims {
@@ -71,15 +72,15 @@ export class Claims {
     return this.#open.values();
   }
 
-  /** Claims an address for a guest of this host. @throws DirectoryError */
-  async send(mac: Mac, ip: Ip, owner: Mac, host: string): Promise<void> {
+  /** Claims an address for a guest of this host. @param heard whether the guest was heard just now. @throws DirectoryError */
+  async send(mac: Mac, ip: Ip, owner: Mac, host: string, heard: boolean): Promise<void> {
     const { now, counters, ownership } = this.#deps;
     const key = `${mac} ${ip}`;
     const before = this.#open.get(key);
-    if (before !== undefined && before.owner === owner && now() < before.again) return;
+    const rest = before?.refused === true && !heard ? AGAIN_REFUSED : AGAIN;
+    if (before?.owner === owner && now() < before.sentAt + rest) return;
     if (before === undefined && this.#open.size >= MOST_OPEN) this.#dropOldest();
-    const again = now() + AGAIN;
-    this.#open.set(key, { mac, ip, owner, host, refused: before?.refused === true, again });
+    this.#open.set(key, { mac, ip, owner, host, refused: before?.refused === true, sentAt: now() });
     counters.claims.sent++;
     const claim: OwnerMessage = { type: 'claim', vni: this.#vni, from: this.#id, mac, ip, owner };
     // Two guests of this host.
@@ -130,7 +131,7 @@ export class Claims {
   }
 
   #answered({ type, mac, ip, owner, from }: OwnerMessage): void {
-    const { counters, complaints, now } = this.#deps;
+    const { counters, complaints } = this.#deps;
     const claim = this.#open.get(`${mac} ${ip}`);
     if (claim?.owner !== owner || claim.host !== from) return;
     if (type === 'released') {
@@ -140,7 +141,7 @@ export class Claims {
       return;
     }
     counters.claims.refused++;
-    Object.assign(claim, { refused: true, again: now() + AGAIN_REFUSED });
+    claim.refused = true;
     complaints.warn(
       `VNI ${this.#vni}: a guest here has an address that another MAC has, and is not published with it`,
       `${ip} of ${mac} is the address of ${owner} on host ${from}, which answers`,

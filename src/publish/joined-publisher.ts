@@ -1,6 +1,6 @@
 /**
- * What a host does in the directory for one network that it has joined: it keeps its lease, removes what ended hosts left, and
- * publishes the guests behind the network's device while that device is served.
+ * What a host does in the directory for one network that it has joined: it keeps its lease, its prefix and the network's record,
+ * removes what ended hosts left, and publishes the guests behind the network's device while that device is served.
  */
 import {
   BehaviorSubject,
@@ -17,15 +17,22 @@ import {
 } from 'rxjs';
 import type { DirectoryChange } from '../directory/directory.ts';
 import type { Network } from '../directory/network.ts';
-import type { OwnerMessage } from '../directory/ownership.ts';
+import type { OwnerMessage, Ownership } from '../directory/ownership.ts';
+import type { JoinedNetwork } from '../join/joined.ts';
 import type { NamespaceEvent } from '../links/namespace-event.ts';
 import type { ServedDevice } from '../model/device.ts';
 import { HostLease, type HostLeaseDeps } from './host-lease.ts';
 import { LocalGuests } from './local-guests.ts';
+import { NetworkKeeper, type NetworkKeeperDeps } from './network-keeper.ts';
 import { Publisher, type PublisherDeps } from './publisher.ts';
 import { Reaper, type ReaperDeps } from './reaper.ts';
 
-export type JoinedPublisherDeps = HostLeaseDeps & PublisherDeps & ReaperDeps;
+export type JoinedPublisherDeps = HostLeaseDeps &
+  PublisherDeps &
+  ReaperDeps & {
+    ownership: Pick<Ownership, 'leave'>;
+    keeper: Pick<NetworkKeeperDeps, 'directory' | 'counters' | 'lost'>;
+  };
 
 interface Serving {
   device: ServedDevice;
@@ -37,6 +44,7 @@ export class JoinedPublisher {
   #network: Network;
   readonly lease: HostLease;
   readonly #deps: JoinedPublisherDeps;
+  readonly keeper: NetworkKeeper;
   readonly #reaper: Reaper;
   readonly #device$ = new BehaviorSubject<ServedDevice | undefined>(undefined);
   readonly #left$ = new Subject<void>();
@@ -47,11 +55,16 @@ export class JoinedPublisher {
     this.#network = network;
     this.#deps = deps;
     this.lease = new HostLease({ vni: network.vni, id, vtep, length: network.lease * 1000 }, deps);
+    this.keeper = new NetworkKeeper(network, this.lease, { ...deps, ...deps.keeper });
     this.#reaper = new Reaper(this.lease, deps);
   }
 
   get network(): Network {
     return this.#network;
+  }
+
+  get guests(): LocalGuests | undefined {
+    return this.#serving?.guests;
   }
 
   get publisher(): Publisher | undefined {
@@ -64,12 +77,15 @@ export class JoinedPublisher {
       distinctUntilChanged(),
       switchMap((device) => (device === undefined ? EMPTY : this.#publish(device))),
     );
-    return merge(this.lease.work$(), this.#reaper.work$(), publishing$).pipe(takeUntil(this.#left$));
+    return merge(this.keeper.work$(), this.lease.work$(), this.#reaper.work$(), publishing$).pipe(
+      takeUntil(this.#left$),
+    );
   }
 
-  /** The record of the network, or the VTEP of this host, has changed. */
-  update(network: Network, vtep: string): void {
+  /** The network stands, or stands otherwise: its record, or the VTEP, prefix or MAC of this host has changed. */
+  update({ network, vtep, prefix, mac }: JoinedNetwork): void {
     this.lease.moveTo(vtep);
+    this.keeper.joined(network, prefix, mac);
     if (JSON.stringify(network) === JSON.stringify(this.#network)) return;
     const before = this.#serving?.publisher;
     this.#network = network;
@@ -114,6 +130,7 @@ export class JoinedPublisher {
 
   onChange(change: DirectoryChange): void {
     if (change.type === 'gap' || change.type === 'flushed') this.lease.check(CHECK);
+    this.keeper.onChange(change);
     this.publisher?.onChange(change);
   }
 
@@ -124,6 +141,7 @@ export class JoinedPublisher {
   /** The directory answers again. */
   resume(): void {
     this.lease.check();
+    this.keeper.resume();
     this.publisher?.resume();
   }
 
@@ -133,11 +151,14 @@ export class JoinedPublisher {
     this.publisher?.tick();
   }
 
-  /** Withdraws what is published, and ends all work. @throws DirectoryError */
+  /** Ends all work, withdraws what is published, and gives prefix and lease back. @throws DirectoryError */
   async leave(): Promise<void> {
-    const { publisher } = this;
+    const { publisher, keeper, lease } = this;
+    const host = lease.held;
     this.#left$.next();
     await publisher?.withdrawAll();
+    await keeper.release();
+    if (host !== undefined) await this.#deps.ownership.leave(lease.vni, host);
   }
 
   #publish(device: ServedDevice): Observable<unknown> {

@@ -232,7 +232,7 @@ export class Publisher {
     }
     const guest = { mac, ips, kind: 'learned' as const };
     const result = await ownership.publish(vni, host, guest, settled.soFar(length));
-    if (result.outcome === 'ok') await this.#note(mac, ips, result);
+    if (result.outcome === 'ok') await this.#note(mac, ips, result, heard);
     else if (result.outcome === 'lease') this.#withoutLease();
     else if (result.outcome === 'frozen') this.#frozen(mac, result.host);
     else if (heard) await this.#take(host, mac, ips, result, 'here');
@@ -240,7 +240,7 @@ export class Publisher {
   }
 
   /** @throws DirectoryError */
-  async #note(mac: Mac, ips: readonly Ip[], result: Done): Promise<void> {
+  async #note(mac: Mac, ips: readonly Ip[], result: Done, heard: boolean): Promise<void> {
     const { ownership, counters } = this.#deps;
     const before = this.published.get(mac);
     const states = new Map(result.addresses.map(({ ip, outcome }) => [ip, outcome]));
@@ -261,7 +261,7 @@ export class Publisher {
         this.#again.set(mac, this.#deps.now() + AGAIN);
         if (address.outcome === 'ended') continue;
         if (isNew) counters.notPublished.duplicate++;
-        await this.claims.send(mac, ip, address.mac, address.host);
+        await this.claims.send(mac, ip, address.mac, address.host, heard);
       } else if (address.outcome === 'ok') this.claims.close(mac, ip);
       else if (isNew) this.#leaveManual(mac, ip);
     }
@@ -310,7 +310,7 @@ export class Publisher {
       log.info(
         `VNI ${vni}: guest ${mac} has moved here from host ${from.host}${why} (epoch ${result.epoch})`,
       );
-      await this.#note(mac, ips, result);
+      await this.#note(mac, ips, result, how === 'here');
     } else if (result.outcome === 'lease') this.#withoutLease();
     else if (result.outcome === 'frozen') this.#frozen(mac, result.host);
     else this.#enqueue(mac, how === 'here');

@@ -7,23 +7,26 @@ import type { Clock } from '../base/clock.ts';
 import { type Faults, attempt } from '../base/guarded-lane.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
 import type { Ip } from '../base/vocabulary.ts';
-import type { Directory, DirectoryChange } from '../directory/directory.ts';
+import { type Directory, type DirectoryChange, DirectoryError } from '../directory/directory.ts';
 import type { Network } from '../directory/network.ts';
 import type { Ownership } from '../directory/ownership.ts';
 import type { JoinedNetwork } from '../join/joined.ts';
 import type { NamespaceEvent } from '../links/namespace-event.ts';
 import type { ServedDevice } from '../model/device.ts';
-import type { HostLease } from './host-lease.ts';
+import { REFUSED, type Refused } from './guest-rules.ts';
 import { JoinedPublisher } from './joined-publisher.ts';
+import { NetworkCounters } from './network-counters.ts';
 import { PublishCounters } from './publish-counters.ts';
 import { Settled } from './settled.ts';
 
 export interface PublishingDeps {
-  directory: Pick<Directory, 'read' | 'ownership'>;
+  directory: Pick<Directory, 'read' | 'ownership' | 'prefixes' | 'restoreNetwork' | 'leases'>;
   /** `--host-id`; the VTEP by default. */
   hostId: string | undefined;
   /** The served device of a joined network. */
   deviceOf: (joined: JoinedNetwork) => ServedDevice | undefined;
+  /** Another host has the prefix of this host in a network. */
+  prefixLost: (network: string) => void;
   log: Logger;
   complaints: FoldedLog;
   faults: Faults;
@@ -45,6 +48,7 @@ export interface PublishState {
 
 export class Publishing {
   readonly counters = new PublishCounters();
+  readonly networkCounters = new NetworkCounters();
   readonly #deps: PublishingDeps;
   readonly #ownership: Ownership | undefined;
   readonly #settled: Settled | undefined;
@@ -75,9 +79,15 @@ export class Publishing {
     );
   }
 
-  /** The lease of this host in a network that it joins; taken and kept from now on. */
-  hold(network: Network, vtep: Ip): HostLease | undefined {
-    return this.#open(network, vtep)?.lease;
+  /**
+   * Acquires the prefix of this host in a routed network. From now on it keeps its lease there.
+   * @throws NoPrefixLeft, DirectoryError; the caller tries again
+   */
+  prefixOf(network: Network, vtep: Ip): Promise<string> {
+    const opened = this.#open(network, vtep);
+    return opened === undefined
+      ? Promise.reject(new DirectoryError('this directory has no host leases'))
+      : opened.keeper.acquire();
   }
 
   onEvent(event: NamespaceEvent): void {
@@ -120,9 +130,17 @@ export class Publishing {
     }));
   }
 
+  /** Addresses of guests that do not count, of the devices that are served now. */
+  refusedAddresses(): Record<Refused, number> {
+    const sum = Object.fromEntries(REFUSED.map((reason) => [reason, 0])) as Record<Refused, number>;
+    for (const { guests } of this.#networks.values())
+      for (const reason of REFUSED) sum[reason] += guests?.refused[reason] ?? 0;
+    return sum;
+  }
+
   #follow(joined: readonly JoinedNetwork[]): void {
     this.#joined = joined;
-    for (const { network, vtep } of joined) this.#open(network, vtep)?.update(network, vtep);
+    for (const one of joined) this.#open(one.network, one.vtep)?.update(one);
     this.#serve();
   }
 
@@ -135,6 +153,11 @@ export class Publishing {
     const opened = new JoinedPublisher(network, this.#deps.hostId ?? vtep, vtep, {
       ...this.#deps,
       ...{ ownership: this.#ownership, settled, counters: this.counters },
+      keeper: {
+        directory: this.#deps.directory,
+        counters: this.networkCounters,
+        lost: this.#deps.prefixLost,
+      },
       unsettled: () => {
         settled.gap();
       },

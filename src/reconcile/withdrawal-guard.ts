@@ -3,7 +3,10 @@ import type { ServedDevice } from '../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour } from '../model/desired-tables.ts';
 import type { FullResync, HeldEntry, Recheck } from './full-resync.ts';
 
-/** Up to this many losses are taken as intended, whatever their share. */
+/**
+ * Up to this many losses are taken as intended, whatever their share. Not where hosts publish their guests: they put back within
+ * seconds what a directory has lost.
+ */
 const FEW = 10;
 
 /** A kept entry, and the object held then: another object under the same key has a record of its own. */
@@ -48,13 +51,14 @@ export class WithdrawalGuard {
     });
   }
 
-  /** Whether a resync lost more than half of the entries of a VNI, and more than ten. */
+  /** Whether a resync lost more than half of the entries of a VNI, and more than a few. */
   isMass(resync: FullResync, vni: Vni): boolean {
     const held = resync.held.get(vni) ?? 0;
     const missing = resync.lost.get(vni)?.length ?? 0;
     // A flush removed all records; those present were written again, and the others may follow.
     const lost = resync.reason === 'flush' && missing > 0 ? held : missing;
-    return this.grace > 0 && lost > FEW && lost > held / 2;
+    const published = resync.devices.some((device) => device.vni === vni && device.learning);
+    return this.grace > 0 && lost > (published ? 0 : FEW) && lost > held / 2;
   }
 
   /** Keeps entries that are still held. Entries of a VNI that is already guarded share its grace. */

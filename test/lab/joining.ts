@@ -27,10 +27,15 @@ export class JoinLab {
   readonly hosts: Host[] = [];
   readonly daemons = new Map<Host, Daemon>();
 
-  static async open(hosts: number, options: LabOptions = {}): Promise<JoinLab> {
+  /** @param redis further arguments of redis-server */
+  static async open(
+    hosts: number,
+    options: LabOptions = {},
+    redis: readonly string[] = [],
+  ): Promise<JoinLab> {
     const lab = await Lab.open(options);
     try {
-      const made = new JoinLab(lab, await RedisServer.start(lab));
+      const made = new JoinLab(lab, await RedisServer.start(lab, 'redis', { args: redis }));
       for (let n = 1; n <= hosts; n += 1) made.hosts.push(await lab.addBareHost());
       return made;
     } catch (error) {

@@ -107,6 +107,18 @@ describe.each([
       expect(await own.renew(VNI, elsewhere, 3, LONG, true, A.incarnation)).toEqual({ outcome: 'taken' });
     });
 
+    it('is given back by the incarnation that has it, which is forgotten if it published nothing', async () => {
+      await own.renew(VNI, A, 1, LONG, true);
+      expect(await own.leave(VNI, AGAIN)).toBe(false);
+      expect(await own.leave(VNI, A)).toBe(true);
+      expect(await own.leave(VNI, A)).toBe(false);
+      expect(await own.hosts(VNI)).toEqual([]);
+      await own.renew(VNI, A, 2, LONG, true);
+      await own.publish(VNI, A, guest(), false);
+      await own.leave(VNI, A);
+      expect(await own.hosts(VNI)).toEqual([{ id: 'a', incarnation: A.incarnation, lease: undefined }]);
+    });
+
     it('tells a clone of the process, whose counter is that of the original', async () => {
       await own.renew(VNI, A, 7, LONG, true);
       expect(await own.renew(VNI, A, 8, LONG, false)).toEqual({ outcome: 'renewed' });

@@ -80,6 +80,11 @@ export class RedisOwnership implements Ownership {
     return outcome === 'refused' ? { outcome, vtep } : { outcome };
   }
 
+  async leave(vni: Vni, { id, incarnation }: HostIdentity): Promise<boolean> {
+    const keys = [this.#keys.host(vni, id), this.#keys.hosts(vni), this.#keys.owned(vni, id)];
+    return (await this.#run('leave', keys, [id, incarnation], z.number())) === 1;
+  }
+
   async publish(vni: Vni, host: HostIdentity, guest: Guest, mayReap: boolean): Promise<Published> {
     const { mac, kind, ips } = guest;
     const keys = [

@@ -7,6 +7,7 @@ import type { Cluster, Redis } from 'ioredis';
 
 export type Verb =
   | 'renew'
+  | 'leave'
   | 'publish'
   | 'move'
   | 'withdraw'

@@ -11,6 +11,7 @@ import { linesLost } from '../../base/log.ts';
 import { publishDevices } from './devices.ts';
 import { Metrics } from './metrics.ts';
 import { publishProcess } from './process.ts';
+import { publishPublishing } from './publishing.ts';
 import type { Sample } from './read-metric.ts';
 
 const of = (label: string, counts: Readonly<Record<string, number>>): Sample[] =>
@@ -31,6 +32,7 @@ export function openRegistry(daemon: Observed): Metrics {
   publishTables(to, daemon);
   publishDirectory(to, daemon);
   publishNetworks(to, daemon);
+  publishPublishing(to, daemon);
   publishService(to, daemon);
   publishDevices(to, daemon);
   publishProcess(to);

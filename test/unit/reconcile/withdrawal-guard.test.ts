@@ -53,6 +53,21 @@ describe('a full resync', () => {
     expect(world.reconciler.guard.active).toEqual(missing > 0 ? [VNI] : []);
   });
 
+  it('keeps a single entry where hosts publish their guests, because they put its record back', async () => {
+    device.learning = true;
+    world.hold(device, 1);
+    lose(1, 1);
+    world.reconciler.onChange({ type: 'flushed' });
+    await turns();
+    expect(held()).toBe(1);
+    expect(world.reconciler.guard.active).toEqual([VNI]);
+    restore(1, 1);
+    world.reconciler.onChange({ type: 'records', keys: [ipKey(1)] });
+    await turns();
+    expect(world.reconciler.guard.active).toEqual([]);
+    expect(held()).toBe(1);
+  });
+
   it('judges each VNI by itself', async () => {
     world.hold(device, 20);
     const other = world.device({
