@@ -117,7 +117,18 @@ async function newcomers(dice: Dice, done: () => boolean): Promise<number> {
       await arpBurst(guest, ip);
       return (await guest.segment.neighbours()).some((row) => row.ip === ip);
     };
-    await until(`host ${host.n} to answer for ${ip} of VNI ${vni}`, held, { timeout: 20_000, every: 200 });
+    try {
+      await until(`host ${host.n} to answer for ${ip} of VNI ${vni}`, held, { timeout: 20_000, every: 200 });
+    } catch (error) {
+      const daemon = daemons[host.n - 1];
+      for (const path of [`/history?vni=${vni}&address=${ip}`, '/readyz', '/status'])
+        console.error(path, (await daemon?.get(path))?.body);
+      console.error(
+        'missd_resolutions_total',
+        (await daemon?.get('/metrics'))?.body.match(/^missd_(resol|misses|lookups|lookup|internal).*$/gm),
+      );
+      throw error;
+    }
     await sleep(500);
   }
   return asked;
