@@ -91,7 +91,7 @@ export interface Directory {
   lacksRecord(vni: Vni, ip: Ip): boolean;
   /** Follows leases and changes of these VNIs and no others. Resolves when the leases were read or failed to be read; never rejects. */
   follow(vnis: ReadonlySet<Vni>): Promise<void>;
-  /** Whether a VNI has no record of any kind; members of its broadcast domain do not count. May scan the whole directory. @throws DirectoryError */
+  /** Whether a VNI has no record and no lease; its network, hosts and members of its broadcast domain do not count. May scan the whole directory. @throws DirectoryError */
   isEmpty(vni: Vni): Promise<boolean>;
   /**
    * Every `ip:` and `mac:` record of a VNI, in no order; a record may appear twice. The feed reports changes meanwhile.

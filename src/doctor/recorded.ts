@@ -63,7 +63,7 @@ export async function scanRecorded(writer: RedisWriter, keyPrefix: string): Prom
     await take(
       writer,
       recorded,
-      page.map((raw) => [raw.toString('latin1'), keys.decode(raw)]),
+      page.filter((raw) => !keys.isOfNetworks(raw)).map((raw) => [raw.toString('latin1'), keys.decode(raw)]),
     );
     recorded.examined += page.length;
     if (recorded.examined >= MOST_KEYS || late.aborted) {

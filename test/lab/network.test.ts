@@ -11,6 +11,7 @@ import { createNetwork } from '../../src/directory/redis/network-writes.ts';
 import { RedisDirectory } from '../../src/directory/redis/redis-directory.ts';
 import { parseRedisUrl } from '../../src/directory/redis/url.ts';
 import { RedisWriter } from '../../src/directory/redis/writer.ts';
+import { scanRecorded } from '../../src/doctor/recorded.ts';
 import { attempt } from '../../src/lab/command.ts';
 import { MISSD } from '../../src/lab/daemon.ts';
 import { type RedisServer, startRedis } from './redis-server.ts';
@@ -231,6 +232,15 @@ describe('network ls and show', () => {
     await expect(network('show', 'yellow')).rejects.toThrow('there is no network yellow');
     await expect(network('show', 'red')).rejects.toThrow('the network of VNI 300: vni: ');
   });
+});
+
+it('doctor knows the keys of networks', async () => {
+  await network('create', 'green', ...GREEN);
+  await joined(200, 'host-b');
+  const recorded = await RedisWriter.use(parseRedisUrl(server.url), 'missd', (redis) =>
+    scanRecorded(redis, 'missd'),
+  );
+  expect(recorded.strange).toEqual([]);
 });
 
 describe('network rm', () => {

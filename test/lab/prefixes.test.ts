@@ -273,6 +273,14 @@ describe('a prefix', () => {
   });
 });
 
+it('a VNI with a network, hosts and prefixes and no record is empty', async () => {
+  const h1 = await host('h1');
+  const cidr = await acquire(h1);
+  expect(await directory.isEmpty(SMALL.vni)).toBe(true);
+  await directory.prefixes.publish(SMALL, h1, { cidr, mac: MAC });
+  expect(await directory.isEmpty(SMALL.vni)).toBe(false);
+});
+
 describe('after a loss', () => {
   it('a holder asserts its prefix before anything new is assigned', async () => {
     const h1 = await host('h1');

@@ -120,6 +120,14 @@ export class RedisKeys {
     return rest === 'vteps' || rest === 'network' ? { what: rest, vni } : undefined;
   }
 
+  /** Whether a key belongs to networks and the hosts that joined them: missd itself writes and reads it. */
+  isOfNetworks(raw: Buffer): boolean {
+    const key = raw.toString('latin1');
+    if (key === this.networkIndex) return true;
+    const rest = this.vniOf(raw) === undefined ? '' : key.slice(key.indexOf('}') + 2);
+    return rest === 'hosts' || rest === 'prefixes' || /^(?:host|owner|owned):./.test(rest);
+  }
+
   /** The VNI of a key of ours, whatever comes behind it. */
   vniOf(raw: Buffer): Vni | undefined {
     const start = this.#prefix.length;

@@ -63,7 +63,10 @@ export class RedisNetworks {
     const { name, vni } = network;
     const value = renderNetwork(network);
     const keys = [this.#keys.network(vni), this.#keys.prefixes(vni)];
-    const before = await this.#scripts.run('restore-network', keys, [value]);
+    const before = await this.#scripts.run('restore-network', keys, [
+      value,
+      network.mode === 'routed' ? 1 : 0,
+    ]);
     if (before !== '' && before !== value) return 'other';
     // Also repairs the index.
     await this.find(name);

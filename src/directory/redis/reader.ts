@@ -130,11 +130,10 @@ export class RedisReader {
     this.#reads.heardOfAll();
   }
 
-  /** Whether no key except `except` matches the pattern; stops at the first match. @throws DirectoryError */
-  none(pattern: string, except: string): Promise<boolean> {
+  /** Whether none of the keys that match the pattern counts; stops at the first that does. @throws DirectoryError */
+  none(pattern: string, counts: (key: Buffer) => boolean): Promise<boolean> {
     return this.asked(async () => {
-      for await (const keys of scanKeys(this.client, pattern))
-        if (keys.some((key) => key.toString() !== except)) return false;
+      for await (const keys of scanKeys(this.client, pattern)) if (keys.some(counts)) return false;
       return true;
     });
   }

@@ -157,7 +157,10 @@ export class RedisDirectory implements Directory {
 
   async isEmpty(vni: Vni): Promise<boolean> {
     await this.#tracked.ready([vni]);
-    return this.#reader.none(this.#keys.pattern(vni), this.#keys.vteps(vni));
+    return this.#reader.none(this.#keys.pattern(vni), (raw) => {
+      const key = this.#keys.decode(raw);
+      return key?.what === 'record' || key?.what === 'lease';
+    });
   }
 
   async *everything(vni: Vni): AsyncGenerator<StoredRecord> {

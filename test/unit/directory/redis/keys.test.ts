@@ -54,6 +54,23 @@ describe('keys', () => {
     expect(keys.decode(Buffer.from(text))).toBeUndefined();
   });
 
+  it('of networks are known from keys that nobody reads', () => {
+    const of = [
+      ...['missd:networks', keys.hosts(100), keys.host(100, '10.99.0.1'), keys.prefixes(100)],
+      ...[keys.owner(100, '02:42:14:00:00:02'), keys.owned(100, 'h1')],
+    ];
+    for (const key of of) expect(keys.isOfNetworks(Buffer.from(key))).toBe(true);
+    const others = [
+      'missd:network',
+      'missd:{100}:hostsx',
+      'missd:{100}:host:',
+      'missd:{0}:hosts',
+      'missc:networks',
+    ];
+    for (const key of [...others, keys.record({ vni: 100, kind: 'ip', address: '20.0.0.2' })])
+      expect(keys.isOfNetworks(Buffer.from(key))).toBe(false);
+  });
+
   it('may be any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
