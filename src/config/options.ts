@@ -214,7 +214,7 @@ const runOptions = (): Option[] => [
   option('--flush-on-exit', 'remove own entries on SIGTERM (default: entries outlive the daemon)'),
   option(
     '--wait',
-    'wait while another missd serves the device or no namespace is there yet, instead of refusing',
+    'wait while another missd serves the device, or no namespace or underlay address is there yet, instead of refusing',
   ),
   secondsOption(
     '--negative-lifetime <s>',

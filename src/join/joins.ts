@@ -228,8 +228,10 @@ export class Joins {
       const own = [deviceName({ name }), bridgeName({ name })];
       if (event.namespace === this.#namespace && event.link !== undefined)
         ports.heard(event.link, event.removed);
-      if (own.includes(event.name) || event.name === standing.underlay?.device)
-        this.#schedule(joining, BURST);
+      // Without an underlay address any new address may be it.
+      const underlay = standing.underlay?.device;
+      const mayBe = underlay === undefined ? event.link === undefined : event.name === underlay;
+      if (mayBe || own.includes(event.name)) this.#schedule(joining, BURST);
     }
   }
 

@@ -6,7 +6,7 @@ import { OWN } from '../links/host.ts';
 import type { Site } from './establish.ts';
 import { findUnderlay } from './underlay-address.ts';
 
-type SiteOptions = JoinOptions & Pick<TablesOptions, 'netns'> & { local: readonly string[] };
+type SiteOptions = JoinOptions & Pick<TablesOptions, 'netns'> & { local: readonly string[]; wait?: boolean };
 
 /** Keys by which the host knows the namespaces of underlay and networks. */
 const keysOf = ({ netns, overlayNetns }: SiteOptions): { underlay: string; networks: string } => {
@@ -39,7 +39,7 @@ export const inodeOf = (path: string | null): number => statSync(path ?? OWN).in
  * @throws UsageError in one line for options that contradict each other, and for a host without an underlay address
  */
 export async function judgeJoin(options: SiteOptions): Promise<void> {
-  const { join, netns, overlayNetns, subnetFile, masquerade } = options;
+  const { join, netns, overlayNetns, subnetFile, masquerade, wait } = options;
   if (join.length === 0) {
     const lone = [
       ...(overlayNetns === undefined ? [] : ['--overlay-netns']),
@@ -53,6 +53,6 @@ export async function judgeJoin(options: SiteOptions): Promise<void> {
   if (subnetFile !== undefined && new Set(join).size > 1)
     throw new UsageError('--subnet-file takes one --join, whose prefix it has');
   const path = pathOf(keysOf(options).underlay);
-  // One that is not there yet is waited for.
-  if (path === null || existsSync(path)) await findUnderlay(path, options.local);
+  // A namespace that is not there yet is waited for, and with --wait an address, too: a host may boot.
+  if (wait !== true && (path === null || existsSync(path))) await findUnderlay(path, options.local);
 }

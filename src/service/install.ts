@@ -17,6 +17,9 @@ const SECRETS = new Set([
   'redis-key',
 ]);
 
+/** Options that name other files, which may be relative to where the command is typed. */
+const PATHS = new Set(['directory', 'subnet-file']);
+
 /** Directories that are hidden or empty in a service (ProtectHome, PrivateTmp). */
 const HIDDEN = /^\/(home|root|run\/user|tmp|var\/tmp)\//;
 
@@ -48,7 +51,7 @@ export function unitFor({ node, main }: Program, given: readonly Given[], option
     if (text === undefined) return name === 'wait' ? [] : [`--${name}`];
     mustBeOneLine(name, text);
     if (name === 'redis') mustHoldNoPassword(text);
-    if (!SECRETS.has(name)) return [`--${name}`, name === 'directory' ? resolve(text) : text];
+    if (!SECRETS.has(name)) return [`--${name}`, PATHS.has(name) ? resolve(text) : text];
     const path = resolve(text);
     if (!existsSync(path)) throw new UsageError(`--${name}: ${path} does not exist`);
     credentials.set(name, path);
@@ -59,6 +62,12 @@ export function unitFor({ node, main }: Program, given: readonly Given[], option
     mustBeVisible(path, 'put it into /etc/missd');
     if (!entersNamespaces) mustBeReadable(path);
   }
+  const subnetFile = options.subnetFile === undefined ? undefined : resolve(options.subnetFile);
+  if (subnetFile !== undefined) {
+    mustBeVisible(subnetFile, 'put it into /run/flannel');
+    if (!existsSync(dirname(subnetFile)))
+      throw new UsageError(`--subnet-file: ${dirname(subnetFile)} does not exist`);
+  }
   // The service waits while another missd serves the devices. People read its log in the journal.
   const defaults = [
     '--wait',
@@ -67,6 +76,8 @@ export function unitFor({ node, main }: Program, given: readonly Given[], option
   return renderUnit({
     command: [node, main, 'run', ...words, ...defaults],
     entersNamespaces,
+    setsForwarding: options.join.length > 0,
+    writes: subnetFile === undefined ? [] : [dirname(subnetFile)],
     credentials,
     groups: options.directory === undefined ? groupsOf(options) : [],
   });

@@ -6,6 +6,10 @@ export interface UnitOptions {
   command: readonly string[];
   /** Whether the daemon enters other namespaces, which needs CAP_SYS_ADMIN. */
   entersNamespaces: boolean;
+  /** Whether the daemon turns forwarding on for joined networks, in /proc/sys/net. */
+  setsForwarding?: boolean;
+  /** Directories that the daemon writes to. */
+  writes?: readonly string[];
   /** Files that only root may read, by the name of the credential. */
   credentials: ReadonlyMap<string, string>;
   /** Supplementary groups, for the socket of Redis. */
@@ -21,7 +25,8 @@ export const UNIT_FILE = '/etc/systemd/system/missd.service';
 /** The path of a credential inside the service (systemd.exec(5), CREDENTIALS). */
 export const credentialPath = (name: string): string => `%d/${name}`;
 
-export function renderUnit({ command, entersNamespaces, credentials, groups }: UnitOptions): string {
+export function renderUnit(options: UnitOptions): string {
+  const { command, entersNamespaces, setsForwarding = false, writes = [], credentials, groups } = options;
   const capabilities = `CAP_NET_ADMIN CAP_NET_RAW${entersNamespaces ? ' CAP_SYS_ADMIN' : ''}`;
   return `${SIGNATURE}, which overwrites it: put your own changes into \`systemctl edit missd\`.
 [Unit]
@@ -70,10 +75,8 @@ ProtectControlGroups=yes
 ProtectHostname=yes
 ProtectKernelLogs=yes
 ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProcSubset=pid
-LockPersonality=yes
+${setsForwarding ? '# /proc/sys/net stays writable: the daemon lets the kernel route for joined networks.\n' : 'ProtectKernelTunables=yes\nProcSubset=pid\n'}ProtectProc=invisible
+${lines('ReadWritePaths', writes)}LockPersonality=yes
 RemoveIPC=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes

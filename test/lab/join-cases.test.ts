@@ -199,6 +199,20 @@ describe('host 4: its address', () => {
     ]);
   });
 
+  test('with --wait an address is waited for', async () => {
+    const { namespace } = world.host(4);
+    await namespace.ip(['address', 'flush', 'dev', 'eth0', 'scope', 'global']);
+    const daemon = await (await world.start(4, ['green'], ['--wait'])).alive();
+    await world.untilState(4, 'failed', 'no interface but loopback has a global address');
+    await namespace.ip(['address', 'add', '10.99.0.4/24', 'dev', 'eth0']);
+    const started = Date.now();
+    await daemon.ready();
+    expect(Date.now() - started).toBeLessThan(3_000);
+    expect((await world.status(4))[0]?.vtep).toBe('10.99.0.4');
+    await daemon.stop();
+    await namespace.ip(['address', 'add', '10.98.0.4/24', 'dev', 'eth0']);
+  });
+
   test('the default route decides, and --local above it; the device follows', async () => {
     await world.host(4).namespace.ip(['route', 'add', 'default', 'via', '10.98.0.254']);
     await (await start()).ready();

@@ -14,6 +14,7 @@ afterAll(() => {
 test.each([
   // From 0, locked in, to 10; 1.8 and 2.5 with Debian 12's systemd, and others may weigh differently.
   ['in its own namespace', [], 2.5],
+  ['with networks to join', ['--join', 'blue', '--masquerade', '--subnet-file', '/run/subnet.env'], 3],
   ['with namespaces to enter', ['--netns', 'blue', '--redis', 'redis://10.0.0.5:6379'], 3.2],
 ])('%s: is understood whole, and leaves little open', async (_what, options, most) => {
   const file = join(directory, 'missd.service');
