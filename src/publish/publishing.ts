@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import { type Faults, attempt } from '../base/guarded-lane.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
 import type { Ip } from '../base/vocabulary.ts';
-import { type Directory, type DirectoryChange, DirectoryError } from '../directory/directory.ts';
+import type { Directory, DirectoryChange } from '../directory/directory.ts';
 import type { Network } from '../directory/network.ts';
 import type { Ownership } from '../directory/ownership.ts';
 import type { JoinedNetwork } from '../join/joined.ts';
@@ -80,14 +80,15 @@ export class Publishing {
   }
 
   /**
-   * Acquires the prefix of this host in a routed network. From now on it keeps its lease there.
+   * Acquires the prefix of this host in a routed network. From now on it keeps its lease there. A directory without host leases
+   * has the prefix that is reserved for the host.
    * @throws NoPrefixLeft, DirectoryError; the caller tries again
    */
   prefixOf(network: Network, vtep: Ip): Promise<string> {
     const opened = this.#open(network, vtep);
-    return opened === undefined
-      ? Promise.reject(new DirectoryError('this directory has no host leases'))
-      : opened.keeper.acquire();
+    if (opened !== undefined) return opened.keeper.acquire();
+    const host = { id: this.#deps.hostId ?? vtep, incarnation: '', vtep };
+    return this.#deps.directory.prefixes.acquire(network, host);
   }
 
   onEvent(event: NamespaceEvent): void {
