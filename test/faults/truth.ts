@@ -1,7 +1,7 @@
 /** The tables of a device held against the directory where it is not known beforehand which addresses have entries. */
 import type { RedisServer } from '../../src/lab/redis-server.ts';
 import type { Segment } from '../../src/lab/segment.ts';
-import { expectTables } from './tables.ts';
+import { type Tables, expectTables } from './tables.ts';
 import { until } from '../../src/lab/wait.ts';
 
 export interface TruthOptions {
@@ -19,8 +19,8 @@ export interface TruthOptions {
  */
 export async function becomesTrue(
   redis: RedisServer,
-  segment: Segment,
-  { held, within = 10_000, home = [segment.host.vtep] }: TruthOptions = {},
+  segment: Tables & Partial<Pick<Segment, 'host'>>,
+  { held, within = 10_000, home = segment.host === undefined ? [] : [segment.host.vtep] }: TruthOptions = {},
 ): Promise<void> {
   const look = async (): Promise<void> => {
     const ips = held ?? (await segment.neighbours()).map(({ ip }) => ip);
