@@ -154,6 +154,7 @@ export class Publishing {
     const opened = new JoinedPublisher(network, this.#deps.hostId ?? vtep, vtep, {
       ...this.#deps,
       ...{ ownership: this.#ownership, settled, counters: this.counters },
+      prefixes: this.#deps.directory.prefixes,
       keeper: {
         directory: this.#deps.directory,
         counters: this.networkCounters,

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
 import type { Ownership } from '../directory/ownership.ts';
+import type { Prefixes } from '../directory/prefixes.ts';
 import type { HostLease } from './host-lease.ts';
 import type { PublishCounters } from './publish-counters.ts';
 import type { Settled } from './settled.ts';
@@ -15,6 +16,7 @@ const LATE = 200;
 
 export interface ReaperDeps {
   ownership: Pick<Ownership, 'hosts' | 'reap'>;
+  prefixes: Pick<Prefixes, 'withdraw'>;
   settled: Settled;
   counters: PublishCounters;
   log: Logger;
@@ -69,8 +71,11 @@ export class Reaper {
   }
 
   async #remove(id: string, incarnation: string): Promise<void> {
-    const { ownership, settled, counters, log } = this.#deps;
+    const { ownership, prefixes, settled, counters, log } = this.#deps;
     const { vni, length } = this.#lease;
+    // Before the last piece, with which the incarnation is forgotten.
+    const leases = await prefixes.withdraw(vni, id, incarnation);
+    if (leases > 0) log.info(`VNI ${vni}: the lease of host ${id} has ended; its prefix is withdrawn`);
     let removed = 0;
     for (let left = 1; left > 0 && this.#lease.held !== undefined && settled.soFar(length);) {
       const piece = await ownership.reap(vni, id, incarnation, PIECE);
