@@ -19,7 +19,7 @@ import type { Asker, Link, Miss } from '../../base/vocabulary.ts';
 /**
  * Thirty make the first packet as fast as 6,000 do, but leave most functions uncompiled: the next hundreds of misses on an idle host
  * then take up to a half more processor time each, and the first 20,000 at once through Redis 7 to 20 % more. With 6,000 a storm takes
- * 6 to 10 % less again, and the start three times as long.
+ * 6 to 10 % less again, and the warm-up twice the processor time.
  */
 const MISSES = 2_000;
 /** Longest warm-up, ms: on a slow machine a start must not wait for it. */
