@@ -215,3 +215,28 @@ test('an address that another guest has is refused while that one answers, and h
     timeout: 20_000,
   });
 });
+
+test('two hosts of a routed network acquire prefixes, publish them, keep them through kill -9 and put them back', async () => {
+  const flat = await JoinLab.open(2);
+  lab = flat;
+  await flat.network('flat', 7, { mode: 'routed', subnet: '10.20.0.0/16', leaseLength: 24, lease: LEASE });
+  await Promise.all([flat.run(1, ['flat']), flat.run(2, ['flat'])]);
+  const prefixes = async (): Promise<string[]> =>
+    Promise.all([1, 2].map(async (n) => (await flat.status(n))[0]?.prefix ?? ''));
+  const before = await prefixes();
+  expect(new Set(before).size).toBe(2);
+  const leases = (): Promise<string> => flat.redis.cli('SMEMBERS', 'missd:{7}:subnets');
+  await until(
+    'both leases',
+    async () => (await leases()).split('\n').toSorted().join() === before.toSorted().join(),
+  );
+  await flat.daemon(2).kill();
+  await flat.run(2, ['flat']);
+  expect(await prefixes()).toEqual(before);
+  await flat.redis.cli('FLUSHALL');
+  await until(
+    'both leases',
+    async () => (await leases()).split('\n').toSorted().join() === before.toSorted().join(),
+  );
+  expect(await prefixes()).toEqual(before);
+});
