@@ -362,6 +362,16 @@ describe('with a replica', () => {
       );
       replica.thaw();
       expect(await until('h2 to acquire', () => acquire(h2).catch(() => undefined))).toMatch(/^10\.21\./);
+      // A failover: what the replica has counts, and nothing new is assigned until its holders asserted theirs.
+      await replica.cli('REPLICAOF', 'NO', 'ONE');
+      const after = await open(replica.url);
+      try {
+        expect(await after.prefixes.acquire(SMALL, h1)).toBe(cidr);
+        const h3 = await host('h3', replica);
+        await expect(after.prefixes.acquire(SMALL, h3)).rejects.toThrow(/may have lost assignments/);
+      } finally {
+        await after.close();
+      }
     } finally {
       replica.thaw();
       await replica.kill();

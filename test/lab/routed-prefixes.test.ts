@@ -10,7 +10,7 @@ const LEASE = 3;
 let world: JoinLab;
 let guests: PlainGuest[];
 const flags = (n: number): string[] => ['--host-id', `h${n}`];
-const join = (n: number) => world.run(n, ['green'], flags(n));
+const join = (n: number) => world.run(n, ['green', 'six'], flags(n));
 
 beforeAll(async () => {
   world = await JoinLab.open(2);
@@ -27,13 +27,15 @@ beforeAll(async () => {
   ];
   const made = await world.missd(...define, '--lease', String(LEASE), '--redis', world.redis.socket);
   expect(made).toMatchObject({ code: 0, stderr: '' });
+  const six = ['network', 'create', 'six', '--vni', '201', '--mode', 'routed', '--subnet', 'fd20:20::/48'];
+  expect(await world.missd(...six, '--redis', world.redis.socket)).toMatchObject({ code: 0 });
   await Promise.all([join(1), join(2)]);
 });
 afterAll(() => world.close());
 
 const redis = (...words: string[]): Promise<string> => world.redis.cli(...words);
-const prefixOf = async (n: number): Promise<string> =>
-  until('a prefix', async () => (await world.status(n)).find(({ state }) => state === 'joined')?.prefix);
+const prefixOf = async (n: number, name = 'green'): Promise<string> =>
+  until('a prefix', async () => (await world.status(n)).find(({ network }) => network === name)?.prefix);
 /** The address of a host in its prefix. */
 const inside = (cidr: string, host: number): string => `${cidr.replace(/\.0\/\d+$/, '')}.${host}`;
 const leaseOf = (cidr: string): Promise<string> => redis('GET', `missd:{${VNI}}:subnet:${cidr}`);
@@ -62,6 +64,23 @@ test('guests of both reach each other, and nobody typed a record', async () => {
     guests.push(await PlainGuest.plug(world.host(n), 'br-green', n, `${inside(cidr, 2)}/24`, { via }));
   }
   const [one, two] = guests;
+  const pinged = await one?.ping(two?.ip ?? '');
+  expect(pinged?.received).toBe(1);
+  expect(pinged?.rtts[0]).toBeLessThan(BEFORE_THE_RETRY);
+});
+
+test('the same with IPv6', async () => {
+  const plugged: PlainGuest[] = [];
+  for (const n of [1, 2]) {
+    const cidr = await prefixOf(n, 'six');
+    expect(parseCidr(cidr)).toMatchObject({ family: 6, length: 64 });
+    const base = cidr.replace(/\/64$/, '');
+    const guest = await PlainGuest.plug(world.host(n), 'br-six', n + 2, `${base}2/64`, { via: `${base}1` });
+    // Guests know their gateways: what is measured is the way between the hosts.
+    expect((await guest.ping(`${base}1`)).received).toBe(1);
+    plugged.push(guest);
+  }
+  const [one, two] = plugged;
   const pinged = await one?.ping(two?.ip ?? '');
   expect(pinged?.received).toBe(1);
   expect(pinged?.rtts[0]).toBeLessThan(BEFORE_THE_RETRY);
@@ -145,5 +164,5 @@ test('a host that leaves gives its prefix back, and the network can be removed w
     expect(await redis('HGET', `missd:{${VNI}}:prefixes`, cidr)).toBe('');
   }
   expect(await rm()).toMatchObject({ code: 0, stderr: '' });
-  expect(await redis('KEYS', '*')).toBe('');
+  expect(await redis('KEYS', `missd:{${VNI}}:*`)).toBe('');
 });
