@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { bridgeName, deviceName } from '../directory/network.ts';
 import { ipBatch } from '../inspect/ip-batch.ts';
+import { dadTable } from '../kernel/nft/dad-rules.ts';
 import { aliasOf } from './joined.ts';
 import { endMasquerade, isMasqueraded } from './masquerade.ts';
 import { removeOverlay } from './overlay.ts';
@@ -40,9 +41,20 @@ export async function leave(
       await endMasquerade(path, { name });
       left.removed.push('rules that masquerade');
     }
+    // The table is for all devices of the namespace.
+    const others = [...scene.keys()].some((one) => one.startsWith('vx-') && one !== deviceName({ name }));
+    if (!others && (await endDadSilence(path))) left.removed.push('rules for duplicate address detection');
   }
   if (overlay !== null && (await removeOverlay(overlay))) left.removed.push(`namespace ${overlay}`);
   return left;
+}
+
+/** Without nftables there are none. @returns whether there were any */
+async function endDadSilence(path: string | null): Promise<boolean> {
+  const table = dadTable(path);
+  const there = await table.isThere().catch(() => false);
+  if (there) await table.replace(undefined);
+  return there;
 }
 
 /** Without nftables there are none. */

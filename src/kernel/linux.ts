@@ -17,7 +17,7 @@ import {
   broadcastRuleset,
   countersIn,
 } from './nft/broadcast-rules.ts';
-import { DAD_TABLE, dadRuleset } from './nft/dad-rules.ts';
+import { dadRuleset, dadTable } from './nft/dad-rules.ts';
 import { OwnTable } from './nft/own-table.ts';
 import { packAnnouncements, packProbes, packTexts, packWrites, unpackMisses } from './packed.ts';
 import type {
@@ -57,7 +57,7 @@ class LinuxNamespace implements Namespace {
   constructor(path: string | null, native: NativeNamespace) {
     this.#throttle = new OwnTable(path, THROTTLE_TABLE, UNMARKED_THROTTLE);
     this.#broadcasts = new OwnTable(path, BROADCAST_TABLE, UNMARKED_BROADCAST);
-    this.#dad = new OwnTable(path, DAD_TABLE, /(?!)/);
+    this.#dad = dadTable(path);
     this.#native = native;
     this.receiveBuffer = native.receiveBuffer;
     this.canAnnounce = native.canAnnounce;

@@ -2,8 +2,10 @@
  * The nftables table that keeps duplicate address detection of local guests from VXLAN devices. The device's proxy answers
  * it where a neighbour is held, and a guest that was moved here with its address would give the address up.
  */
+import { OwnTable } from './own-table.ts';
 
-export const DAD_TABLE = 'missd_dad';
+/** @param path of the namespace, null for the daemon's own */
+export const dadTable = (path: string | null): OwnTable => new OwnTable(path, 'missd_dad', /(?!)/);
 
 const COUNTER = 'detections';
 
