@@ -90,10 +90,10 @@ export class Host {
     return [...this.namespaces.values()].flatMap((namespace) => [...namespace.devices.values()]);
   }
 
-  /** Names of the namespaces that should be served and are not yet. */
+  /** Names of the namespaces that should be served and are not yet. That of joined networks comes and goes with them. */
   missing(): string[] {
     return this.#paths()
-      .filter((path) => this.namespaces.get(path)?.loaded !== true)
+      .filter((path) => path !== this.#options.overlayNetns && this.namespaces.get(path)?.loaded !== true)
       .map(nameOf);
   }
 

@@ -181,6 +181,9 @@ describe('host 3: a namespace of its own', () => {
     await overlay.ip(['link', 'delete', 'p5']);
     const { stdout } = await leave(3, 'green', '--overlay-netns', overlay.name);
     expect(stdout).toBe(`network green: vx-green, br-green, namespace ${overlay.path} removed\n`);
+    // Nothing is missing: the namespace was that of the network.
+    await until('the namespace to be gone', () => world.daemon(3).log.join().includes('is no longer there'));
+    expect((await world.daemon(3).get('/readyz'))?.status).toBe(200);
   });
 });
 
@@ -229,6 +232,17 @@ describe('host 4: its address', () => {
     await until('the device to follow', async () => (await world.status(4))[0]?.vtep === '10.98.0.4', {
       timeout: 3_000,
     });
+  });
+
+  test('an IPv6 underlay: the device is made again, with room for the longer header', async () => {
+    await world.daemon(4).stop();
+    await world.host(4).namespace.ip(['address', 'add', 'fd99::4/64', 'dev', 'eth0', 'nodad']);
+    await (await world.start(4, ['green'], ['--local', 'fd99::4'])).ready();
+    expect((await world.status(4))[0]).toMatchObject({ vtep: 'fd99::4', mtu: 1430, state: 'joined' });
+    const device = await link(4, 'vx-green');
+    const info = device['linkinfo'] as { info_data: Record<string, unknown> };
+    expect(info.info_data).toMatchObject({ local6: 'fd99::4', proxy: true });
+    expect(device).toMatchObject({ mtu: 1430, master: 'br-green', ifalias: 'missd:green' });
   });
 
   test('options that make no sense are refused in one line', async () => {
