@@ -58,6 +58,10 @@ describe('a guest', () => {
     guests.see(MAC, [IP6]);
     await pass();
     expect(calls()).toEqual([`publish ${MAC} ${IP},${IP6}`]);
+    // Heard again with nothing new.
+    guests.see(MAC, [IP]);
+    await pass();
+    expect(calls()).toEqual([]);
     guests.go(MAC, [IP]);
     await pass();
     // The address that stays is published before the other one goes, so that the MAC always has a record.
@@ -166,14 +170,14 @@ describe('a MAC that another host has', () => {
     await pass();
     expect(calls()).toEqual([`publish ${MAC} ${IP}`, `move ${MAC} 4`, `publish ${MAC} ${IP}`]);
     deps.ownership.nextPublished = { outcome: 'frozen', host: 'b', epoch: 9 };
-    guests.see(MAC, [IP]);
+    guests.see(OTHER, [IP6]);
     await pass();
-    expect(calls()).toEqual([`publish ${MAC} ${IP}`]);
+    expect(calls()).toEqual([`publish ${OTHER} ${IP6}`]);
     expect(deps.counters.notPublished.frozen).toBe(1);
     await pass(5_000);
     publisher.tick();
     await pass();
-    expect(calls()).toEqual([`publish ${MAC} ${IP}`]);
+    expect(calls()).toEqual([`publish ${OTHER} ${IP6}`]);
   });
 });
 

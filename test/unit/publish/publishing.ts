@@ -164,7 +164,6 @@ export function publishDeps() {
   const now = (): number => performance.now();
   const counters = new PublishCounters();
   const settled = new Settled(ownership, now);
-  let overflown = 0;
   const prefixes = {
     withdraw: (_: number, id: string): Promise<number> => {
       ownership.calls.push(`prefix ${id}`);
@@ -177,9 +176,7 @@ export function publishDeps() {
     complaints: new FoldedLog(log, now),
     faults: {
       broken: (_: string, error: unknown) => void broken.push(error),
-      overflown: () => {
-        overflown++;
-      },
+      overflown: (lane: string) => void broken.push(`overflown ${lane}`),
     },
     lease: (deps: Partial<ConstructorParameters<typeof HostLease>[1]> = {}) =>
       new HostLease(
