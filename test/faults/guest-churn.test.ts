@@ -21,7 +21,7 @@ const HOSTS = [1, 2, 3];
 /** One stays on each host; the others come and go. */
 const STAYING = [1, 2, 3];
 const RESTLESS = [4, 5, 6, 7, 8, 9];
-/** Until the last of them is known: a port that is up without an address is asked after 1, 4 and 14 s. */
+/** Until the last of them is known: a port that is up without an address is asked after 1, 3 and 10 s. */
 const SETTLED = 30_000;
 
 /** The same churn every time: a linear congruential generator (Numerical Recipes). */
