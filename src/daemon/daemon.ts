@@ -24,6 +24,7 @@ import type { Kernel } from '../kernel/kernel.ts';
 import { FoldedLog, type Logger } from '../base/log.ts';
 import { Counters } from '../model/counters.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
+import type { JoinedNetwork } from '../join/joined.ts';
 import { Joins } from '../join/joins.ts';
 import { Publishing } from '../publish/publishing.ts';
 import { inodeOf, siteOf } from '../join/site.ts';
@@ -33,6 +34,8 @@ import { Throttle } from '../nft/throttle.ts';
 import { type PipelineDeps, resolveMisses } from '../resolver/pipeline.ts';
 import { FullTables } from '../links/full-tables.ts';
 import { Host } from '../links/host.ts';
+import { prepareTopology } from '../links/prepare.ts';
+import type { ServedDevice } from '../model/device.ts';
 import { Readiness } from '../observe/readiness.ts';
 import { Report } from './report.ts';
 import { HeapTrim } from './heap-trim.ts';
@@ -338,8 +341,17 @@ export class Daemon {
       ...{ faults: this.report, now: monotonic },
       prefixOf: (network, vtep) => this.publishing.prefixOf(network, vtep),
       release: (joined) => this.publishing.release(joined),
+      stands: (joined) => {
+        const device = this.#deviceOf(joined);
+        if (device !== undefined) prepareTopology(device, this.#log);
+      },
     });
   }
+
+  readonly #deviceOf = ({ namespace, device }: JoinedNetwork): ServedDevice | undefined =>
+    [...(this.host.namespaces.get(namespace)?.devices.values() ?? [])].find(
+      ({ link }) => link.name === device,
+    );
 
   #openPublishing(): Publishing {
     return new Publishing({
@@ -348,10 +360,7 @@ export class Daemon {
       prefixLost: (network) => {
         this.joins.prefixLost(network);
       },
-      deviceOf: ({ namespace, device }) =>
-        [...(this.host.namespaces.get(namespace)?.devices.values() ?? [])].find(
-          ({ link }) => link.name === device,
-        ),
+      deviceOf: this.#deviceOf,
     });
   }
 

@@ -64,6 +64,8 @@ export interface JoinDeps {
   prefixOf: (network: Network, vtep: Ip) => Promise<string>;
   /** Gives back what the directory has of this host in a network that it leaves. */
   release: (joined: JoinedNetwork) => Promise<void>;
+  /** Called after each look that found, or made, everything right: settings that the kernel reports no change of are looked at. */
+  stands: (joined: JoinedNetwork) => void;
 }
 
 interface Joining {
@@ -262,7 +264,9 @@ export class Joins {
       joining.ports.lost.clear();
       joining.standing = standing;
       joining.failures = 0;
-      this.#tell(joining, { ...joined, namespace: this.#namespace }, repairs);
+      const stands = { ...joined, namespace: this.#namespace };
+      this.#tell(joining, stands, repairs);
+      this.#deps.stands(stands);
       this.#schedule(joining, LOOK);
     } catch (error) {
       if (error instanceof DirectoryError)

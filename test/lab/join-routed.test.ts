@@ -99,6 +99,8 @@ test('with --masquerade a guest reaches the underlay by its host’s address; wi
 });
 
 const rules = () => world.host(1).namespace.exec(['nft', 'list', 'ruleset']);
+const APP_SOLICIT = '/proc/sys/net/ipv4/neigh/vx-flat/app_solicit';
+const FORWARDING = '/proc/sys/net/ipv4/conf/br-flat/forwarding';
 const drifts: [string, string[], () => Promise<boolean>][] = [
   [
     'the route',
@@ -117,6 +119,16 @@ const drifts: [string, string[], () => Promise<boolean>][] = [
     'the device’s address',
     ['ip', 'address', 'delete', '10.20.1.0/32', 'dev', 'vx-flat'],
     async () => (await show(1, 'vx-flat')).addresses.includes('10.20.1.0/32'),
+  ],
+  [
+    'app_solicit of the device',
+    ['sh', '-c', `echo 0 > ${APP_SOLICIT}`],
+    async () => (await world.host(1).namespace.exec(['cat', APP_SOLICIT])).trim() === '3',
+  ],
+  [
+    'forwarding of the bridge',
+    ['sh', '-c', `echo 0 > ${FORWARDING}`],
+    async () => (await world.host(1).namespace.exec(['cat', FORWARDING])).trim() === '1',
   ],
   [
     'the rules that masquerade',

@@ -36,6 +36,7 @@ beforeEach(() => {
     faults: { broken: (_lane, error) => void broken.push(error), overflown: () => undefined },
     prefixOf: () => Promise.reject(new Error('no prefix')),
     release: () => Promise.resolve(),
+    stands: () => undefined,
   });
 });
 
