@@ -59,6 +59,8 @@ export class ServedNamespace implements DeviceNamespace {
   #backlog: KernelEvent[] | undefined = [];
   /** Ports whose questions the asker tap ignores. */
   #mutedTaps: ReadonlySet<number> = new Set();
+  /** MACs of the links; undefined after a link changed. A guest can send from a thousand MACs a second. */
+  #lladdrs: ReadonlySet<Mac> | undefined;
   readonly #portStates = new PortStates();
   /** Ports whose senders are told, as a text to compare. */
   #senderPorts = '';
@@ -105,8 +107,8 @@ export class ServedNamespace implements DeviceNamespace {
   }
 
   isLinkAddress(mac: Mac): boolean {
-    for (const { lladdr } of this.links.values()) if (lladdr === mac) return true;
-    return false;
+    this.#lladdrs ??= new Set([...this.links.values()].map(({ lladdr }) => lladdr));
+    return this.#lladdrs.has(mac);
   }
 
   portName(ifindex: number): string {
@@ -219,6 +221,7 @@ export class ServedNamespace implements DeviceNamespace {
     if (event.type !== 'link') return [];
     const { link, removed } = event;
     const before = this.links.get(link.ifindex);
+    this.#lladdrs = undefined;
     if (removed) this.links.delete(link.ifindex);
     else this.links.set(link.ifindex, link);
     this.#options.changed?.({ name: link.name, removed, link });

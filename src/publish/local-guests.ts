@@ -169,12 +169,23 @@ export class LocalGuests {
       async () => {
         for (const guest of [...this.#table.all()])
           if (namespace.link(guest.port)?.master !== bridge) this.#leave(guest.mac, 'port');
-        const rows = await namespace.kernel.bridgeFdb(bridge, (row) => !isPermanent(row));
+        const rows = await namespace.kernel.bridgeFdb(bridge, this.#isWanted());
         for (const row of rows) this.#onRow(row);
         for (const row of await namespace.kernel.neighbours(bridge)) this.#onNeighbour(row);
       },
       this.#deps.faults,
     );
+  }
+
+  /** A filter of the bridge's rows that are not known yet. One guest may have put a hundred thousand there. */
+  #isWanted(): (row: FdbEntry) => boolean {
+    const kept = new Map<number, number>();
+    return (row) => {
+      const count = kept.get(row.ifindex) ?? 0;
+      if (isPermanent(row) || this.#table.get(row.lladdr)?.port === row.ifindex) return false;
+      kept.set(row.ifindex, count + 1);
+      return count <= this.#network.portsLimit;
+    };
   }
 
   #onRow({ ifindex: port, lladdr: mac, state }: FdbEntry): void {

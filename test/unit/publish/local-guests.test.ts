@@ -309,6 +309,16 @@ describe('a bad guest', () => {
     expect(Object.keys(known())).toHaveLength(4);
   });
 
+  it('costs no more if it fills the bridge’s table', async () => {
+    for (let n = 1; n <= 1_000; n++) world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(n));
+    world.kernel.putBridgeFdb(BRIDGE, SECOND_PORT, mac(2_000));
+    await guests.start();
+    expect(Object.keys(known())).toHaveLength(4 + 1);
+    // The first guest without a place is counted and named, the others are not read.
+    expect(guests.refused.limit).toBe(1);
+    expect(world.lines.filter((line) => line.includes('ports-limit'))).toHaveLength(1);
+  });
+
   it('is named if the kernel received more frames of it than are reported', () => {
     const passedOver = [{ port: GUEST, mac: mac(5), count: 1_000 }];
     guests.onSenders({ type: 'senders', senders: [], passedOver, lost: 3 });
