@@ -15,6 +15,8 @@ export interface Difference {
 export interface Step {
   /** In the namespace of the underlay, where that is another than the network's. */
   underneath?: boolean;
+  /** What the kernel refuses does not matter. */
+  mayFail?: boolean;
   commands: Words[];
 }
 
@@ -53,14 +55,15 @@ function ofBridge(wanted: WantedLink, found: Found): Difference[] {
   const { name, alias, mtu, mac } = wanted;
   const standing = found.scene.get(name);
   if (standing === undefined) {
-    return here(
-      `there is no ${name}`,
+    const made: Words[] = [
       ['link', 'add', name, 'mtu', mtu, ...(mac === undefined ? [] : ['address', mac]), 'type', 'bridge'],
       ['link', 'set', name, 'alias', alias],
-      ...quiet(wanted),
+    ];
+    const up: Words[] = [
       ['link', 'set', name, 'up'],
       ...wanted.addresses.map((one) => addAddress(one, name)),
-    );
+    ];
+    return [{ what: `there is no ${name}`, steps: [{ commands: made }, ...quiet(wanted), { commands: up }] }];
   }
   if (standing.kind !== 'bridge') throw new Foreign(`${name} is there and is no bridge`);
   if (standing.vlanFiltering)
@@ -89,8 +92,7 @@ function makeDevice(
     ['link', 'set', name, 'alias', alias],
   ];
   const removed: Words[] = useless === undefined ? [] : [['link', 'delete', name]];
-  const inPlace: Words[] = [
-    ...quiet(wanted),
+  const up: Words[] = [
     // Before it is up: a device that is up without a bridge is one that the host routes through.
     ...(proxy ? [['link', 'set', name, 'master', bridge.name]] : []),
     ['link', 'set', name, 'up'],
@@ -99,14 +101,15 @@ function makeDevice(
   ];
   const what = useless ?? `there is no ${name}`;
   const { underneath } = found;
-  if (underneath === undefined) return here(what, ...removed, ...made, ...inPlace);
+  const inPlace: Step[] = [...quiet(wanted), { commands: up }];
+  if (underneath === undefined) return [{ what, steps: [{ commands: [...removed, ...made] }, ...inPlace] }];
   const stuck = underneath.scene.get(name);
   if (stuck !== undefined && stuck.alias !== alias)
     throw new Foreign(`${name} is there in the underlay's namespace, and missd did not make it`);
   // One that was to be moved when its missd was killed.
   const again: Words[] = stuck === undefined ? [] : [['link', 'delete', name]];
   const moved: Words[] = [...again, ...made, ['link', 'set', name, 'netns', underneath.target]];
-  const steps = [{ commands: removed }, { underneath: true, commands: moved }, { commands: inPlace }];
+  const steps = [{ commands: removed }, { underneath: true, commands: moved }, ...inPlace];
   return [{ what, steps }];
 }
 
@@ -174,9 +177,12 @@ function judged({ name, alias }: SceneLink, ours: string, found: Difference[]): 
   throw new Foreign(`${first.what}, and missd did not make ${name}`);
 }
 
-/** No address of its own accord, whose solicitations would be misses. */
-const quiet = ({ name, linkLocal }: WantedLink): Words[] =>
-  linkLocal ? [] : [['link', 'set', name, 'addrgenmode', 'none']];
+/**
+ * No address of its own accord, whose solicitations would be misses. Refused where the interface has no IPv6 (turned off, or
+ * an MTU below 1280), and then there is none.
+ */
+const quiet = ({ name, linkLocal }: WantedLink): Step[] =>
+  linkLocal ? [] : [{ mayFail: true, commands: [['link', 'set', name, 'addrgenmode', 'none']] }];
 
 const addAddress = (address: string, name: string): Words => [
   ...['address', 'add', address, 'dev', name],

@@ -151,8 +151,10 @@ function within({ addresses }: SceneLink, subnet: string): string[] {
 }
 
 async function putRight({ steps }: Difference, { underlay, networks }: Site): Promise<void> {
-  for (const { underneath, commands } of steps)
-    await ipBatch(underneath === true ? underlay : networks, commands);
+  for (const { underneath, mayFail, commands } of steps) {
+    const done = ipBatch(underneath === true ? underlay : networks, commands);
+    await (mayFail === true ? done.catch(() => undefined) : done);
+  }
 }
 
 /** Guests behind them would have no network until somebody plugged them in again. */

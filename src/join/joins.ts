@@ -332,6 +332,8 @@ export class Joins {
     this.failures++;
     this.#deps.complaints.warn(`network ${name} is not right; trying again`, reason, { apart: reason });
     joining.trouble = { state: 'failed', reason };
+    // What was done of it raises events, too.
+    joining.repairedAt = this.#deps.now();
     const [first, last] = RETRY;
     joining.due = this.#deps.now() + Math.min(last, first * 2 ** joining.failures);
     joining.failures++;

@@ -87,9 +87,16 @@ describe('host 1: what changes around it', () => {
     expect((await one.ping('20.0.0.254')).received).toBe(1);
   });
 
+  test('a network whose MTU is too small for IPv6 is joined all the same', async () => {
+    await world.network('tiny', 300, { subnet: '40.0.0.0/24', mtu: 1000 });
+    await world.daemon(1).stop();
+    await world.run(1, ['blue', 'tiny']);
+    expect(await link(1, 'vx-tiny')).toMatchObject({ mtu: 1000, master: 'br-tiny', addr_info: [] });
+  });
+
   test('missd leave asks the running daemon, which makes nothing again', async () => {
     expect((await leave(1, 'blue')).stdout).toBe('network blue: vx-blue, br-blue removed\n');
-    expect(await world.status(1)).toEqual([]);
+    expect((await world.status(1)).map(({ network }) => network)).toEqual(['tiny']);
     await expect(link(1, 'br-blue')).rejects.toThrow();
   });
 });
