@@ -26,9 +26,9 @@ import type { Ip, Link, Vni } from '../base/vocabulary.ts';
 import { type Directory, DirectoryError } from '../directory/directory.ts';
 import { type Network, bridgeName, deviceName } from '../directory/network.ts';
 import type { LinkEvent } from '../links/namespace-event.ts';
-import { type Site, type Standing, establish } from './establish.ts';
+import type { Site, Standing } from './establish.ts';
 import type { JoinState, JoinedNetwork } from './joined.ts';
-import { type Left, leave } from './leave.ts';
+import type { Left } from './leave.ts';
 import { BridgePorts } from './ports.ts';
 import { changeOf } from './record-change.ts';
 
@@ -197,6 +197,7 @@ export class Joins {
       this.#publish();
     }
     const { underlay, networks } = this.#site;
+    const { leave } = await import('./leave.ts');
     const left = await leave(name, new Set([networks, underlay]), networks !== underlay ? networks : null);
     this.#deps.log.info(`network ${name}: left; removed ${left.removed.join(', ') || 'nothing'}`);
     return { ...left, ...(notReleased === undefined ? {} : { notReleased }) };
@@ -254,6 +255,8 @@ export class Joins {
       if (network === undefined) return;
       ports.learn(this.#deps.host.linksOf(this.#namespace));
       const prefixOf = (vtep: Ip): Promise<string> => this.#prefixOf(joining, network, vtep);
+      // Loaded on demand: what reads iproute2 takes memory, which a daemon without networks does not need.
+      const { establish } = await import('./establish.ts');
       const { joined, repairs, standing } = await establish(
         network,
         this.#site,

@@ -4,7 +4,6 @@ import { UsageError } from '../base/errors.ts';
 import type { JoinOptions, TablesOptions } from '../config/options.ts';
 import { OWN } from '../links/host.ts';
 import type { Site } from './establish.ts';
-import { findUnderlay } from './underlay-address.ts';
 
 type SiteOptions = JoinOptions & Pick<TablesOptions, 'netns'> & { local: readonly string[]; wait?: boolean };
 
@@ -54,5 +53,7 @@ export async function judgeJoin(options: SiteOptions): Promise<void> {
     throw new UsageError('--subnet-file takes one --join, whose prefix it has');
   const path = pathOf(keysOf(options).underlay);
   // A namespace that is not there yet is waited for, and with --wait an address, too: a host may boot.
-  if (wait !== true && (path === null || existsSync(path))) await findUnderlay(path, options.local);
+  if (wait === true || (path !== null && !existsSync(path))) return;
+  const { findUnderlay } = await import('./underlay-address.ts');
+  await findUnderlay(path, options.local);
 }
