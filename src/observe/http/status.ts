@@ -4,6 +4,7 @@ import type { Observed } from '../observed.ts';
 import { directoryNamed } from '../../directory/named.ts';
 import { monotonic } from '../../base/clock.ts';
 import type { JoinState } from '../../join/joined.ts';
+import type { PublishState } from '../../publish/publishing.ts';
 import type { PlainHistogram } from '../../base/histogram.ts';
 import { type Unserved, unserved } from '../../links/unserved.ts';
 import { portStatus } from './port-status.ts';
@@ -23,6 +24,8 @@ export interface Status {
   unserved: Unserved[];
   /** Networks of `--join`. */
   networks: JoinState[];
+  /** What this host publishes in them. */
+  publishing: PublishState[];
   misses: Record<string, number>;
   ignored: Record<string, number>;
   resolutions: Record<string, Record<string, number>>;
@@ -82,6 +85,7 @@ export function statusOf(daemon: Observed): Status {
     devices: devices.map((device) => deviceStatus(device, now)),
     unserved: unserved(host, options.device),
     networks: daemon.joins.states(),
+    publishing: daemon.publishing.states(),
     misses: counters.misses,
     ignored: counters.ignored,
     resolutions: counters.resolutions,

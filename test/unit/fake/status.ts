@@ -54,6 +54,7 @@ export const statusLike = (rest: Partial<Status> = {}): Status => ({
   devices: [deviceLike()],
   unserved: [],
   networks: [],
+  publishing: [],
   misses: { l2: 0, l3: 0 },
   ignored: { duplicate: 0, in_flight: 0 },
   resolutions: {

@@ -132,3 +132,19 @@ it('takes its own lease over when its VTEP changes', async () => {
   await pass(1);
   expect(last()).toMatchObject({ take: false, previous: '' });
 });
+
+it('asks again when its VTEP changed during a renewal', async () => {
+  await pass(1);
+  const before = lease.held?.incarnation;
+  const renew = deps.ownership.renew.bind(deps.ownership);
+  deps.ownership.renew = (...words) => {
+    deps.ownership.renew = renew;
+    lease.moveTo('10.99.0.7');
+    return renew(...words);
+  };
+  lease.check();
+  await pass(10);
+  const [first] = renewals().filter(({ host }) => host.vtep === '10.99.0.7');
+  expect(first).toMatchObject({ take: true, previous: before });
+  expect(held.at(-1)).toMatchObject({ vtep: '10.99.0.7' });
+});

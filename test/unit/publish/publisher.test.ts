@@ -94,7 +94,7 @@ describe('a guest', () => {
     guests.see(MAC, [IP]);
     await pass(3_000);
     deps.ownership.down = false;
-    calls();
+    expect(calls('publish').length).toBeLessThan(9);
     await pass(500);
     expect(calls()).toEqual([`publish ${MAC} ${IP}`]);
     await pass(3_000);
@@ -239,9 +239,10 @@ describe('an address that another MAC has', () => {
 
   it('is tried again when the lease of its host has ended', async () => {
     deps.ownership.results.set(IP, { ...duplicate, outcome: 'ended' });
+    await pass(1_000);
     guests.see(MAC, [IP]);
     await pass();
-    calls();
+    expect(calls()).toEqual([`publish ${MAC} ${IP}`]);
     deps.ownership.results.clear();
     await pass(5_000);
     publisher.tick();
@@ -300,6 +301,9 @@ describe('a record that others change', () => {
 
   it('is put back within a second when it is gone', async () => {
     records.clear();
+    changed({ ...key('ip', IP), vni: 7 });
+    await pass(1_000);
+    expect(calls()).toEqual([]);
     changed(key('ip', IP));
     await pass(301);
     expect(calls()).toEqual([`publish ${MAC} ${IP}`]);
