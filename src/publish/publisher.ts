@@ -29,6 +29,12 @@ const AGAIN = 5_000;
 /** What a directory has lost is put back within a second, and not by all hosts in step, ms. */
 const SOON = 500;
 
+/**
+ * How long a MAC that came from another host keeps its addresses against other MACs, whether it answers or not, ms: as long as
+ * moves are counted. A guest that forges another's MAC and claims the address by its own MAC would get the address otherwise.
+ */
+const CONTESTED = 180_000;
+
 export interface PublisherDeps extends ClaimsDeps {
   ownership: Pick<Ownership, 'publish' | 'move' | 'withdraw' | 'owned' | 'owner' | 'tell'>;
   directory: Pick<Directory, 'read'>;
@@ -51,6 +57,8 @@ export class Publisher {
   /** Guests that may differ from their records. */
   readonly #due: DueGuests;
   readonly #moves: GuestMoves;
+  /** When MACs that are published here came from another host, monotonic ms. */
+  readonly #tookAt = new Map<Mac, number>();
   #adopting = true;
 
   constructor(lease: HostLease, guests: Guests, deps: PublisherDeps) {
@@ -69,7 +77,10 @@ export class Publisher {
     this.#due = new DueGuests(lease.vni, round, deps);
     this.#moves = new GuestMoves(lease.vni, guests, deps, {
       attempt: (work) => this.#due.failed(work),
-      done: (mac, ips, result, heard) => this.#note(mac, ips, result, heard),
+      done: (mac, ips, result, heard) => {
+        this.#tookAt.set(mac, deps.now());
+        return this.#note(mac, ips, result, heard);
+      },
       lease: () => {
         this.#withoutLease();
       },
@@ -268,6 +279,7 @@ export class Publisher {
   }
 
   #drop(mac: Mac): void {
+    this.#tookAt.delete(mac);
     for (const ip of this.published.get(mac)?.keys() ?? []) this.claims.close(mac, ip);
     this.#adopted.forget(mac);
     this.published.delete(mac);
@@ -275,7 +287,9 @@ export class Publisher {
   }
 
   #answers(mac: Mac, ip: Ip): Promise<boolean> {
-    return this.published.get(mac)?.has(ip) === true ? this.#guests.probe(mac, ip) : Promise.resolve(false);
+    if (this.published.get(mac)?.has(ip) !== true) return Promise.resolve(false);
+    if (this.#deps.now() - (this.#tookAt.get(mac) ?? -Infinity) < CONTESTED) return Promise.resolve(true);
+    return this.#guests.probe(mac, ip);
   }
 
   /** @throws DirectoryError */

@@ -1,7 +1,7 @@
 /** A guest that is moved from host to host while another pings it every 10 ms; what is lost is counted. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
-import { JoinLab, PlainGuest } from '../lab/joining.ts';
+import { JoinLab, PlainGuest, tellOnFailure } from '../lab/joining.ts';
 import { type Announced, Place } from './places.ts';
 import { Traffic } from './traffic.ts';
 
@@ -27,6 +27,7 @@ afterAll(async () => {
   for (const place of places) await place.close();
   await lab.close();
 });
+tellOnFailure(() => lab);
 
 const record = (ip: string): Promise<string> => lab.redis.cli('GET', `missd:{${VNI}}:ip:${ip}`);
 const recorded = (ip: string, mac: string, host: number): Promise<unknown> =>

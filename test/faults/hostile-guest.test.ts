@@ -1,7 +1,7 @@
 /** A guest that claims what is not its own. Others go on without a lost packet, and the log names port and MAC. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { until } from '../../src/lab/wait.ts';
-import { JoinLab, PlainGuest } from '../lab/joining.ts';
+import { JoinLab, PlainGuest, tellOnFailure } from '../lab/joining.ts';
 import { Place, gratuitous } from './places.ts';
 import { Traffic } from './traffic.ts';
 
@@ -38,6 +38,7 @@ afterAll(async () => {
   for (const place of [victim, hostile, beside]) await place.close();
   await lab.close();
 });
+tellOnFailure(() => lab);
 
 const record = (ip: string): Promise<string> => lab.redis.cli('GET', `missd:{${VNI}}:ip:${ip}`);
 const recorded = (ip: string, mac: string, host: number): Promise<unknown> =>
@@ -99,6 +100,20 @@ test('that forges MAC and IP together interrupts five times at most, and never a
   await recorded(VICTIM.ip, VICTIM.mac, 2);
   await attack;
   await recorded(VICTIM.ip, VICTIM.mac, 2);
+});
+
+test('with thousands of MACs gets those that its port may have, and others go on', async () => {
+  const traffic = await Traffic.start(lab.lab, asking.namespace, VICTIM.ip);
+  const script = new URL('mac-flood.py', import.meta.url).pathname;
+  const refused = (): Promise<number> => lab.daemon(3).metric('missd_guest_addresses_refused_total');
+  const before = await refused();
+  await hostile.namespace.exec(['python3', script, '50000']);
+  await until('MACs to be refused', async () => (await refused()) > before + 1_000);
+  await beside.take('02:97:00:00:00:7a', '20.0.0.122', 'arp');
+  await recorded('20.0.0.122', '02:97:00:00:00:7a', 3);
+  const keys = await lab.redis.cli('KEYS', `missd:{${VNI}}:mac:02:95:*`);
+  expect(keys.split('\n').length).toBeLessThanOrEqual(PORTS_LIMIT);
+  expect((await traffic.stop()).lost).toBe(0);
 });
 
 test('an address whose owner does not answer any more is handed over to the MAC that has it', async () => {
