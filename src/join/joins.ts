@@ -18,19 +18,17 @@ import {
   tap,
   timer,
 } from 'rxjs';
-import type { Clock } from '../base/clock.ts';
 import { reasonOf } from '../base/errors.ts';
-import { type Faults, attempt, inLane } from '../base/guarded-lane.ts';
-import type { FoldedLog, Logger } from '../base/log.ts';
-import type { Ip, Link, Vni } from '../base/vocabulary.ts';
-import { type Directory, DirectoryError } from '../directory/directory.ts';
+import { attempt, inLane } from '../base/guarded-lane.ts';
+import type { Ip, Vni } from '../base/vocabulary.ts';
+import { DirectoryError } from '../directory/directory.ts';
 import { type Network, bridgeName, deviceName } from '../directory/network.ts';
 import type { LinkEvent } from '../links/namespace-event.ts';
-import type { Site, Standing } from './establish.ts';
+import type { Site } from './establish.ts';
 import type { JoinState, JoinedNetwork } from './joined.ts';
+import { type JoinDeps, type Joining, UNSEEN, newJoining } from './joining.ts';
 import type { Left } from './leave.ts';
-import { BridgePorts } from './ports.ts';
-import { changeOf } from './record-change.ts';
+import { readRecord } from './network-record.ts';
 
 /** Between two looks when nothing is reported, ms. */
 const LOOK = 10_000;
@@ -42,51 +40,6 @@ const REPAIRS = 1_000;
 const WAIT = 5_000;
 /** After a failure, ms; doubled with each further one. */
 const RETRY = [1_000, 30_000] as const;
-
-/** Where the links of the host are known. */
-export interface JoinHost {
-  /** Changes of links and addresses in the served namespaces. */
-  readonly links$: Observable<LinkEvent>;
-  /** Links of a served namespace, by its path. */
-  linksOf(namespace: string): Iterable<Link>;
-  /** Whether the device is served. */
-  isServed(namespace: string, device: string): boolean;
-}
-
-export interface JoinDeps {
-  directory: Pick<Directory, 'network'>;
-  host: JoinHost;
-  log: Logger;
-  complaints: FoldedLog;
-  faults: Faults;
-  now: Clock;
-  /** Acquires this host's prefix of a routed network. */
-  prefixOf: (network: Network, vtep: Ip) => Promise<string>;
-  /** Gives back what the directory has of this host in a network that it leaves. */
-  release: (joined: JoinedNetwork) => Promise<void>;
-  /** Called after each look that found, or made, everything right: settings that the kernel reports no change of are looked at. */
-  stands: (joined: JoinedNetwork) => void;
-}
-
-interface Joining {
-  readonly name: string;
-  readonly ports: BridgePorts;
-  network: Network | undefined;
-  /** Whether the record is to be read again. */
-  recordDue: boolean;
-  /** Monotonic ms. */
-  readAt: number;
-  standing: Standing;
-  joined: JoinedNetwork | undefined;
-  /** Why it is not right now; absent when it is. */
-  trouble: { state: 'waiting' | 'failed'; reason: string } | undefined;
-  /** When it is looked at next, monotonic ms. */
-  due: number;
-  repairedAt: number;
-  failures: number;
-  /** The look under way. */
-  looking: Promise<void> | undefined;
-}
 
 export class Joins {
   readonly #joinings = new Map<string, Joining>();
@@ -106,13 +59,7 @@ export class Joins {
     this.#site = site;
     this.#namespace = namespace;
     this.#deps = deps;
-    for (const name of new Set(names))
-      this.#joinings.set(name, {
-        ...{ name, ports: new BridgePorts(bridgeName({ name }), deps.now), network: undefined },
-        ...{ recordDue: true, readAt: -Infinity, standing: {}, joined: undefined, looking: undefined },
-        ...{ due: deps.now(), repairedAt: -Infinity, failures: 0 },
-        trouble: { state: 'waiting', reason: 'not looked at yet' },
-      });
+    for (const name of new Set(names)) this.#joinings.set(name, newJoining(name, deps.now));
   }
 
   /** The networks that stand. */
@@ -123,7 +70,7 @@ export class Joins {
   states(): JoinState[] {
     return [...this.#joinings.values()].map(({ name, joined, trouble }) => {
       if (trouble !== undefined || joined === undefined)
-        return { network: name, ...(trouble ?? { state: 'waiting', reason: 'not looked at yet' }) };
+        return { network: name, ...(trouble ?? { state: 'waiting', reason: UNSEEN }) };
       const { network, ...rest } = joined;
       return { ...rest, network: name, state: 'joined', vni: network.vni, mode: network.mode };
     });
@@ -132,7 +79,7 @@ export class Joins {
   /** What `/readyz` waits for: networks that did not stand since the start. */
   missing(): string[] {
     return [...this.#joinings.values()].flatMap(({ name, joined, trouble }) => {
-      if (joined === undefined) return [`network ${name}: ${trouble?.reason ?? 'not looked at yet'}`];
+      if (joined === undefined) return [`network ${name}: ${trouble?.reason ?? UNSEEN}`];
       const { namespace, device } = joined;
       return this.#deps.host.isServed(namespace, device)
         ? []
@@ -287,38 +234,17 @@ export class Joins {
     return this.#deps.prefixOf(network, vtep);
   }
 
+  /** Now and then, and where it may have changed. @throws DirectoryError where it was never read */
   async #readRecord(joining: Joining): Promise<void> {
     const { name, network: before } = joining;
     const now = this.#deps.now();
     if (before !== undefined && !joining.recordDue && now - joining.readAt < LOOK) return;
-    const { directory, log, complaints } = this.#deps;
-    let found: Network | undefined;
-    try {
-      found = await directory.network(name);
-    } catch (error) {
-      // What is known goes on to be repaired.
-      if (before === undefined) throw error;
-      if (!(error instanceof DirectoryError))
-        complaints.warn(`network ${name}: its record is not used`, reasonOf(error));
-      return;
-    }
+    // Also where the directory does not answer: repairs do not wait for it, and its return is reported as a gap.
     joining.recordDue = false;
     joining.readAt = now;
-    if (found === undefined) {
-      if (before === undefined)
-        this.#wait(joining, 'there is no such network in the directory (missd network create)');
-      else complaints.warn(`network ${name}`, 'its record is gone; what stands is kept');
-      return;
-    }
-    if (before === undefined) {
-      joining.network = found;
-      return;
-    }
-    const { network, ignored } = changeOf(before, found);
-    if (ignored.length > 0)
-      complaints.warn(`network ${name}: another ${ignored.join(', ')}`, 'needs missd leave and a restart');
-    joining.network = network;
-    if (network !== before) log.info(`network ${name}: its record has changed`);
+    joining.network = await readRecord(name, before, this.#deps);
+    if (joining.network === undefined)
+      this.#wait(joining, 'there is no such network in the directory (missd network create)');
   }
 
   #wait(joining: Joining, reason: string): void {

@@ -116,6 +116,10 @@ test('traffic goes on after SIGTERM, and missd leave takes everything away', asy
       world.redis.socket,
     ],
   );
-  expect({ stdout, code }).toEqual({ stdout: 'network blue: vx-blue, br-blue removed\n', code: 0 });
+  expect(code).toBe(0);
+  // The rules may not have followed the bridge that was made again a moment before.
+  expect(stdout).toMatch(
+    /^network blue: vx-blue, br-blue(, rules for duplicate address detection)? removed\n$/,
+  );
   expect((await host1().show('link', 'show')).map((link) => link['ifname'])).not.toContain('vx-blue');
 });
