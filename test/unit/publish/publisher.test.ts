@@ -277,6 +277,22 @@ describe('a claim of another host', () => {
     expect([...(guests.get(MAC)?.ips.keys() ?? [])]).toEqual([IP6]);
   });
 
+  it('is refused without a question for 180 s after the MAC came from another host, and asked for after that', async () => {
+    deps.ownership.nextPublished = { outcome: 'moved', host: 'b', epoch: 4 };
+    guests.answering = false;
+    guests.see(MAC, ['20.0.0.8']);
+    await pass();
+    expect(calls('move')).toEqual([`move ${MAC} 4`]);
+    publisher.onMessage(claim);
+    await pass(179_000);
+    expect(deps.ownership.told.map(({ message }) => message.type)).toEqual(['refused']);
+    expect(guests.probed).toEqual([]);
+    await pass(2_000);
+    publisher.onMessage(claim);
+    await pass(301);
+    expect(deps.ownership.told.map(({ message }) => message.type)).toEqual(['refused', 'released']);
+  });
+
   it('is granted for an address that no guest here has', async () => {
     publisher.onMessage({ ...claim, ip: '20.0.0.77' });
     await pass();
