@@ -137,7 +137,7 @@ export const BLUEPRINTS: readonly Blueprint[] = [
   },
   {
     name: 'docker-push',
-    summary: 'entries of all endpoints in advance on every host, as Docker does',
+    summary: 'all entries in advance on every host, as Docker does',
     about:
       'Docker tells all hosts of all containers and writes their entries in advance. missd does so for a VNI ' +
       'with the strategy preload: no first packet waits, and the tables grow with the overlay.',

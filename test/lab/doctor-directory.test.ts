@@ -37,7 +37,7 @@ const SPOILT: [what: string, name: string, says: RegExp, ...command: string[]][]
   ],
   ['a VNI without braces', 'records/key', /without braces/, ...['SET', 'missd:100:ip:20.0.0.9', 'x']],
   ['a VNI that is none', 'records/key', /no VNI from 1/, ...['SET', 'missd:{x}:ip:20.0.0.9', 'x']],
-  ['a word that is none', 'records/key', /none of ip:/, ...['SET', 'missd:{100}:host:20.0.0.9', 'x']],
+  ['a word that is none', 'records/key', /none of ip:/, ...['SET', 'missd:{100}:endpoint:20.0.0.9', 'x']],
   [
     'an address in capitals',
     'records/key',

@@ -105,7 +105,7 @@ describe('records', () => {
     const { verdict } = await explain(pair);
     expect(verdict).toMatchObject({ works: false, cause: 'wrong_vtep' });
     expect(verdict.says).toContain(
-      `${host.vtep}, which answers, but takes no VXLAN packets; that of fd20::2 has`,
+      `${host.vtep}, which answers, but takes no VXLAN packets; the record of fd20::2 has the same MAC behind`,
     );
     expect(verdict.next).toBe(`missd endpoint set 100 ${IP} ${MAC} 10.99.0.2 --redis ${pair.redis.socket}`);
   });
