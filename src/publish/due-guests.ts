@@ -37,6 +37,8 @@ export class DueGuests {
   readonly #deps: DueGuestsDeps;
   readonly #random: () => number;
   readonly #due = new Map<Mac, boolean>();
+  /** Guests that are looked at now. */
+  readonly #looking = new Set<Mac>();
   /** When a guest is looked at again, monotonic ms. */
   readonly #again = new Map<Mac, number>();
   readonly #kick$ = new Subject<number>();
@@ -54,6 +56,10 @@ export class DueGuests {
       switchMap((delay) => timer(delay)),
       concatMap(() => from(this.#rounds())),
     );
+  }
+
+  has(mac: Mac): boolean {
+    return this.#due.has(mac) || this.#looking.has(mac);
   }
 
   add(mac: Mac, heard: boolean): void {
@@ -135,7 +141,9 @@ export class DueGuests {
 
   /** Never rejects. @returns whether the directory did not answer */
   async #look(mac: Mac, heard: boolean): Promise<boolean> {
+    this.#looking.add(mac);
     const failed = await this.failed(() => this.#round.look(mac, heard));
+    this.#looking.delete(mac);
     if (failed) this.#put(mac, heard);
     return failed;
   }

@@ -45,13 +45,18 @@ export class GuestMoves {
   readonly #guests: Guests;
   readonly #deps: GuestMovesDeps;
   readonly #outcomes: MoveOutcomes;
-  readonly #asked = new Set<Mac>();
+  /** Guests that are asked whether they are still here, each with a mark of its own. */
+  readonly #asked = new Map<Mac, symbol>();
 
   constructor(vni: Vni, guests: Guests, deps: GuestMovesDeps, outcomes: MoveOutcomes) {
     this.#vni = vni;
     this.#guests = guests;
     this.#deps = deps;
     this.#outcomes = outcomes;
+  }
+
+  isAsking(mac: Mac): boolean {
+    return this.#asked.has(mac);
   }
 
   /** @param how `here`: the guest was heard here. `back`: it was published here, and still answers. @throws DirectoryError */
@@ -63,6 +68,8 @@ export class GuestMoves {
     how: 'here' | 'back',
   ): Promise<void> {
     const { ownership, counters, log } = this.#deps;
+    // What it answers does not matter any more.
+    this.#asked.delete(mac);
     const result = await ownership.move(this.#vni, host, { mac, ips, kind: 'learned' }, from.epoch);
     if (result.outcome === 'ok') {
       counters.moves[how]++;
@@ -83,11 +90,12 @@ export class GuestMoves {
       this.#outcomes.later(mac);
       return;
     }
-    this.#asked.add(mac);
+    const mark = Symbol(mac);
+    this.#asked.set(mac, mark);
     void this.#outcomes
       .attempt(() => this.#askAndTake(host, mac, ips, by))
       .then((failed) => {
-        this.#asked.delete(mac);
+        if (this.#asked.get(mac) === mark) this.#asked.delete(mac);
         if (failed) this.#outcomes.later(mac);
       });
   }
@@ -95,9 +103,12 @@ export class GuestMoves {
   /** @throws DirectoryError */
   async #askAndTake(host: HostIdentity, mac: Mac, ips: readonly Ip[], by: Holder): Promise<void> {
     const { ownership, counters, log } = this.#deps;
+    const mark = this.#asked.get(mac);
     const theirs = (await ownership.owner(this.#vni, mac))?.ips ?? [];
     const asked = [...new Set([...ips, ...theirs])].slice(0, MOST_PROBED);
     const answers = await Promise.all(asked.map((ip) => this.#guests.probe(mac, ip)));
+    // It was heard meanwhile.
+    if (this.#asked.get(mac) !== mark) return;
     if (answers.includes(true)) await this.take(host, mac, ips, by, 'back');
     else if (this.#outcomes.gone(mac)) {
       counters.moves.away++;

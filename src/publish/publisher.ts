@@ -165,8 +165,9 @@ export class Publisher {
       this.#due.add(mac, news.type === 'seen' && news.announced);
   }
 
-  /** Whether a guest is published with all it has: the feed tells if that ends. */
+  /** Whether a guest is published with all it has, and nothing says that this has changed. */
   #isPublished(mac: Mac): boolean {
+    if (this.#due.has(mac) || this.#check.concerns(mac) || this.#moves.isAsking(mac)) return false;
     const states = this.published.get(mac);
     const guest = this.#guests.get(mac);
     if (states === undefined || guest === undefined) return false;

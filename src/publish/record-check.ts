@@ -22,6 +22,8 @@ export class RecordCheck {
   readonly #deps: RecordCheckDeps;
   readonly #differs: (mac: Mac) => void;
   #keys = new Map<string, RecordKey>();
+  /** MACs whose records may have changed, until they are read. */
+  #suspects = new Set<Mac>();
   readonly #due$ = new Subject<void>();
 
   /** @param differs receives the MACs whose records are to be written again */
@@ -45,10 +47,17 @@ export class RecordCheck {
     );
   }
 
+  /** Whether a record of the MAC may have changed. */
+  concerns(mac: Mac): boolean {
+    return this.#suspects.has(mac);
+  }
+
   heard(keys: readonly RecordKey[]): void {
     let any = false;
     for (const key of keys) {
-      if (key.vni !== this.#lease.vni || this.#usersOf(key).length === 0) continue;
+      const users = key.vni === this.#lease.vni ? this.#usersOf(key) : [];
+      if (users.length === 0) continue;
+      for (const mac of users) this.#suspects.add(mac);
       this.#keys.set(`${key.kind} ${key.address}`, key);
       any = true;
     }
@@ -72,6 +81,14 @@ export class RecordCheck {
   async #read(): Promise<void> {
     const keys = [...this.#keys.values()];
     this.#keys = new Map();
+    try {
+      await this.#compare(keys);
+    } finally {
+      this.#suspects = new Set([...this.#keys.values()].flatMap((key) => this.#usersOf(key)));
+    }
+  }
+
+  async #compare(keys: readonly RecordKey[]): Promise<void> {
     for (const some of chunks(keys)) {
       const values = await this.#deps.directory.read(some);
       const vtep = this.#lease.held?.vtep;

@@ -145,6 +145,28 @@ describe('a MAC that another host has', () => {
     expect(deps.counters.moves).toEqual({ here: 0, away: 0, back: 1 });
   });
 
+  it('moves back at once when it is heard again before it was given up', async () => {
+    guests.see(MAC, [IP]);
+    await pass();
+    calls();
+    for (const wait of [1, 301]) {
+      // It went; first the record is not read yet, then the guest is being asked.
+      changed(key('mac', MAC));
+      const answers: ((answered: boolean) => void)[] = [];
+      guests.probe = () => new Promise((resolve) => answers.push(resolve));
+      deps.ownership.nextPublished = moved;
+      await pass(wait);
+      if (wait > 300) deps.ownership.nextPublished = moved;
+      guests.see(MAC, []);
+      await pass();
+      expect(calls('move')).toEqual([`move ${MAC} 4`]);
+      for (const answer of answers) answer(false);
+      await pass(400);
+      expect(guests.get(MAC)).toBeDefined();
+      expect(publisher.published.has(MAC)).toBe(true);
+    }
+  });
+
   it('is given up when it went and its guest is silent, asked by the addresses that the other host knows too', async () => {
     guests.see(MAC, [IP]);
     await pass();
