@@ -104,12 +104,15 @@ export class GuestMoves {
   async #askAndTake(host: HostIdentity, mac: Mac, ips: readonly Ip[], by: Holder): Promise<void> {
     const { ownership, counters, log } = this.#deps;
     const mark = this.#asked.get(mac);
+    const before = this.#guests.get(mac)?.seenAt;
     const theirs = (await ownership.owner(this.#vni, mac))?.ips ?? [];
     const asked = [...new Set([...ips, ...theirs])].slice(0, MOST_PROBED);
     const answers = await Promise.all(asked.map((ip) => this.#guests.probe(mac, ip)));
     // It was heard meanwhile.
     if (this.#asked.get(mac) !== mark) return;
     if (answers.includes(true)) await this.take(host, mac, ips, by, 'back');
+    // It was heard, and its round has not come yet: a RARP comes once, and must not be forgotten.
+    else if (this.#guests.get(mac)?.seenAt !== before) this.#outcomes.later(mac);
     else if (this.#outcomes.gone(mac)) {
       counters.moves.away++;
       log.info(`VNI ${this.#vni}: guest ${mac} has moved to host ${by.host}`);

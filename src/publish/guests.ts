@@ -11,8 +11,8 @@ export type GuestNews =
 
 export interface Guests {
   readonly changes$: Observable<GuestNews>;
-  /** The guest as it is now. */
-  get(mac: Mac): { readonly ips: ReadonlyMap<Ip, unknown> } | undefined;
+  /** The guest as it is now, and when it was heard last, monotonic ms. */
+  get(mac: Mac): { readonly ips: ReadonlyMap<Ip, unknown>; readonly seenAt?: number } | undefined;
   known(): Iterable<{ readonly mac: Mac }>;
   /** Whether the guest answers for the address at its port; within 300 ms. Never rejects. */
   probe(mac: Mac, ip: Ip): Promise<boolean>;
