@@ -13,7 +13,8 @@ const together = [
   'test/lab/{explain-topologies,endpoint,recipes,top,printed-commands,docs,labs,package}.test.ts',
   'test/lab/{strategies,directory-recorded,directory-sources,prometheus,dockerfile,unit-file,log}.test.ts',
   'test/lab/{reload,reload-credentials,directory-topologies,service-manager}.test.ts',
-  'test/lab/{join-cases,join-routed}.test.ts',
+  'test/lab/{join,join-cases,join-routed,join-dad,network,prefixes,routed-prefixes}.test.ts',
+  'test/lab/{owned-records,record-ownership}.test.ts',
   'test/faults/lock.test.ts',
 ];
 /** Said by `npm run test:versions`: the unit tests on every supported version of Node, minutes of computing. */

@@ -354,7 +354,8 @@ describe('with a replica', () => {
         (await replica.cli('INFO', 'replication')).includes('master_link_status:up'),
       );
       const [h1, h2] = [await host('h1'), await host('h2')];
-      const cidr = await acquire(h1);
+      // The master sends no writes before the first REPLCONF ACK, which a replica sends once a second (replication.c).
+      const cidr = await until('h1 to acquire', () => acquire(h1).catch(() => undefined));
       expect(await replica.cli('HGET', PREFIXES, cidr)).toMatch(/^host h1 /);
       replica.freeze();
       await expect(acquire(h2)).rejects.toThrow(
