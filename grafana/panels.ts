@@ -29,5 +29,7 @@ export type PanelSpec = Common &
 
 export interface RowSpec {
   title: string;
+  /** Whether the lab of picture.ts has anything for it; true where it is not said. */
+  pictured?: boolean;
   panels: readonly PanelSpec[];
 }

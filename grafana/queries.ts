@@ -14,3 +14,5 @@ const quantile = (quota: number, histogram: string): string =>
 export const quantiles = (histogram: string, quotas: readonly number[]): Query[] =>
   quotas.map((quota) => ({ expr: quantile(quota, histogram), legend: `p${quota * 100}` }));
 export const one = (expr: string, legend = '{{instance}}'): Query[] => [{ expr, legend }];
+/** 0 where there is no such series, as on hosts that have joined no network. */
+export const orNone = (expr: string): string => `${expr} or on () vector(0)`;
