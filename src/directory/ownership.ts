@@ -70,6 +70,8 @@ export interface Owner {
   kind: GuestKind;
   /** Moves within the current window, and the host that had the MAC when the window began. */
   moves: number;
+  /** When the window began, ms since 1970 on the server's clock; 0 before the first move. */
+  since: number;
   first: string;
   /** Time on the server's clock until which nobody but `first` may take the MAC, ms since 1970; 0 for none. */
   frozen: number;

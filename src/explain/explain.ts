@@ -1,7 +1,7 @@
 /** Judges the facts: the findings of each stage in the order of a packet's path, and one verdict. */
 import { type CommandLine, blank, sh } from '../screen/shell.ts';
 import type { Vni } from '../base/vocabulary.ts';
-import type { Facts } from './facts.ts';
+import type { Facts, OwnerFacts } from './facts.ts';
 import { CAUSES, type Cause, type CauseName, type Finding } from './finding.ts';
 import { bridge } from './stages/bridge.ts';
 import { daemon } from './stages/daemon.ts';
@@ -10,6 +10,7 @@ import { forwarding } from './stages/forwarding.ts';
 import { guest } from './stages/guest.ts';
 import { history } from './stages/history.ts';
 import { neighbour } from './stages/neighbour.ts';
+import { owner } from './stages/owner.ts';
 import { records } from './stages/records.ts';
 import { underlay } from './stages/underlay.ts';
 import {
@@ -40,10 +41,12 @@ export interface Explanation {
   /** Path of the device's namespace; null for the namespace of this command. */
   namespace: string | null;
   findings: Finding[];
+  /** Who published the records, as read from the directory. */
+  owner?: OwnerFacts;
   verdict: Verdict;
 }
 
-const STAGES = [records, daemon, device, neighbour, forwarding, bridge, underlay, guest, history];
+const STAGES = [records, owner, daemon, device, neighbour, forwarding, bridge, underlay, guest, history];
 
 export function explain(facts: Facts): Explanation {
   const findings = STAGES.flatMap((stage) => stage(facts));
@@ -51,8 +54,13 @@ export function explain(facts: Facts): Explanation {
     vni,
     address,
     device: { link, path },
+    directory,
   } = facts;
-  return { vni, address, device: link.name, namespace: path, findings, verdict: verdict(facts, findings) };
+  return {
+    ...{ vni, address, device: link.name, namespace: path, findings },
+    ...(directory.owner !== undefined && { owner: directory.owner }),
+    verdict: verdict(facts, findings),
+  };
 }
 
 function verdict(facts: Facts, findings: readonly Finding[]): Verdict {

@@ -4,6 +4,7 @@
  */
 import type { VxlanLink } from '../model/vxlan-link.ts';
 import type { MalformedReason } from '../base/outcomes.ts';
+import type { GuestKind } from '../directory/ownership.ts';
 import type { Account } from '../observe/history/account.ts';
 import type { LinkDetails, Path } from '../inspect/iproute.ts';
 import type { NeighbourDetails } from '../inspect/neighbours.ts';
@@ -109,8 +110,37 @@ export interface DirectoryFacts {
   vteps: ReadonlyMap<Ip, number>;
   /** MACs in the `ip:` records of the address's family. */
   macs: ReadonlySet<Mac>;
+  /** Who published the records; absent in a VNI whose guests are not published. */
+  owner?: OwnerFacts;
   /** `users`, `vteps` and `macs` cover all records of the VNI; false if reading them took too long. */
   complete: boolean;
+}
+
+export interface OwnerFacts {
+  /** Name of the VNI's network. */
+  network: string;
+  mac: Mac;
+  /** The server does not permit to read the owner. */
+  refused?: boolean;
+  /** Absent if no host has published the MAC. */
+  companion?: CompanionFacts;
+}
+
+/** The companion of a MAC's records. Times in seconds. */
+export interface CompanionFacts {
+  host: string;
+  incarnation: string;
+  vtep: Ip;
+  kind: GuestKind;
+  epoch: number;
+  /** Within 180 s. */
+  moves: number;
+  /** The host that had the MAC before these moves, and for how much longer nobody else may take it; 0 if it may be taken. */
+  first: string;
+  frozen: number;
+  /** Until the lease of the host ends; absent if it has ended. */
+  lease?: number;
+  ips: readonly Ip[];
 }
 
 export interface DaemonFacts {

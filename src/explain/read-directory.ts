@@ -88,10 +88,12 @@ async function read(
   const mac = askedMac ?? macOf(chosen?.value ?? null) ?? macOf(ipRecord?.value ?? null);
   const macFound = mac === undefined ? undefined : await source.get({ vni, kind: 'mac', address: mac });
   const macRecord = judged('mac', macFound, parseMacRecord, context);
+  const owner = mac === undefined ? undefined : await source.owner(vni, mac);
   const others = await scanVni(source, vni, ip, mac, context);
   const records = [ipRecord, macRecord, ...leaseRecords].filter((one) => one !== undefined);
   const expected = expectedFrom(chosen, macRecord, askedMac, others.users, context);
-  return { directory: { ...directory, ...others, records }, ...(expected !== undefined && { expected }) };
+  const found = { ...directory, ...others, records, ...(owner !== undefined && { owner }) };
+  return { directory: found, ...(expected !== undefined && { expected }) };
 }
 
 function judged(

@@ -4,7 +4,9 @@ import type { RecordKey, StoredRecord } from '../directory/directory.ts';
 import { readDirectoryFile } from '../directory/file/records.ts';
 import { redisTarget } from '../directory/redis/url.ts';
 import { RedisWriter } from '../directory/redis/writer.ts';
-import type { Vni } from '../base/vocabulary.ts';
+import type { Mac, Vni } from '../base/vocabulary.ts';
+import type { OwnerFacts } from './facts.ts';
+import { readOwner } from './read-owner.ts';
 
 export interface Found {
   key: string;
@@ -16,6 +18,8 @@ export interface Found {
 export interface RecordSource {
   get(key: RecordKey): Promise<Found | undefined>;
   leases(vni: Vni): Promise<(Found & { cidr: string })[]>;
+  /** Who has published the records of a MAC; undefined if its VNI has no network that publishes. */
+  owner(vni: Vni, mac: Mac): Promise<OwnerFacts | undefined>;
   /** All `ip:` and `mac:` records of a VNI, in batches. */
   everything(vni: Vni): AsyncIterable<StoredRecord[]> | Iterable<StoredRecord[]>;
 }
@@ -54,6 +58,7 @@ function redisSource(redis: RedisWriter): RecordSource {
         return value == null ? [] : [{ cidr, key, value, ...(ttl !== undefined && { ttl }) }];
       });
     },
+    owner: (vni, mac) => readOwner(redis, vni, mac),
     everything: async function* (vni) {
       for await (const found of redis.scan(vni)) {
         const records = found.flatMap((raw) => {
@@ -81,6 +86,7 @@ function fileSource(file: string): RecordSource {
       const leases = contents.get(vni)?.leases.all() ?? [];
       return Promise.resolve(leases.map(({ cidr, value }) => ({ cidr, key: `subnet:${cidr}`, value })));
     },
+    owner: () => Promise.resolve(undefined),
     everything: (vni) => [
       [...(contents.get(vni)?.values ?? [])].map<StoredRecord>(([name, value]) => {
         const kind = name.startsWith('ip:') ? 'ip' : 'mac';

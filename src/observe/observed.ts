@@ -26,7 +26,10 @@ export interface Observed {
   readonly replication: Replication;
   readonly history: History;
   readonly joins: { states(): JoinState[]; readonly failures: number; readonly repairs: number };
-  readonly publishing: Pick<Publishing, 'counters' | 'networkCounters' | 'refusedAddresses' | 'states'>;
+  readonly publishing: Pick<
+    Publishing,
+    'account' | 'counters' | 'networkCounters' | 'refusedAddresses' | 'states'
+  >;
   readonly report: { refusedPeer(reason: HttpRefusal, example: string): void };
   directoryHealth(): DirectoryHealth;
 }

@@ -21,6 +21,9 @@ const AGAIN_REFUSED = 10_000;
 /** Claims remembered, and claims answered at once; any host, and any client of Redis, can send some. */
 const MOST_OPEN = 4_096;
 const MOST_ANSWERED = 64;
+/** Refused claims of others that are remembered, and for how long, ms. */
+const MOST_REFUSED = 256;
+const REFUSED_FOR = 180_000;
 
 export interface ClaimsDeps {
   ownership: Pick<Ownership, 'tell'>;
@@ -51,12 +54,25 @@ export interface OpenClaim {
   sentAt: number;
 }
 
+/** A claim that this host has refused, because its guest answers. */
+export interface RefusedClaim {
+  ip: Ip;
+  /** The MAC that has the address, on this host. */
+  owner: Mac;
+  /** The MAC that claims it, and its host. */
+  mac: Mac;
+  host: string;
+  /** Monotonic ms. */
+  at: number;
+}
+
 export class Claims {
   readonly #vni: Vni;
   readonly #id: string;
   readonly #claimed: Claimed;
   readonly #deps: ClaimsDeps;
   readonly #open = new Map<string, OpenClaim>();
+  readonly #refused = new Map<string, RefusedClaim>();
   #answering = 0;
 
   /** @param id of this host */
@@ -70,6 +86,12 @@ export class Claims {
   /** Claims that are not granted, for `explain` and the status. */
   open(): Iterable<OpenClaim> {
     return this.#open.values();
+  }
+
+  /** Claims that this host has refused within 180 s, the latest last. */
+  refused(): RefusedClaim[] {
+    const { now } = this.#deps;
+    return [...this.#refused.values()].filter(({ at }) => now() - at < REFUSED_FOR);
   }
 
   /** Claims an address for a guest of this host. @param heard whether the guest was heard just now. @throws DirectoryError */
@@ -117,13 +139,14 @@ export class Claims {
     const { counters, ownership, complaints } = this.#deps;
     counters.claims.received++;
     const keeps = await this.#claimed.answers(owner, ip);
-    if (keeps)
+    if (keeps) {
+      this.#noteRefused({ ip, owner, mac, host: from, at: this.#deps.now() });
       complaints.warn(
         `VNI ${this.#vni}: an address that a guest here has is claimed by another host`,
         `${ip} of ${owner} is claimed by ${mac} on host ${from}`,
         { apart: `${ip} ${from}` },
       );
-    else await this.#claimed.giveUp(owner, ip);
+    } else await this.#claimed.giveUp(owner, ip);
     const type = keeps ? 'refused' : 'released';
     const answer: OwnerMessage = { type, vni: this.#vni, from: this.#id, mac, ip, owner };
     if (from === this.#id) this.#answered(answer);
@@ -147,6 +170,14 @@ export class Claims {
       `${ip} of ${mac} is the address of ${owner} on host ${from}, which answers`,
       { apart: `${ip} ${mac}` },
     );
+  }
+
+  #noteRefused(claim: RefusedClaim): void {
+    const key = `${claim.mac} ${claim.ip} ${claim.host}`;
+    this.#refused.delete(key);
+    const [oldest] = this.#refused.keys();
+    if (oldest !== undefined && this.#refused.size >= MOST_REFUSED) this.#refused.delete(oldest);
+    this.#refused.set(key, claim);
   }
 
   #dropOldest(): void {

@@ -1,6 +1,12 @@
 /** The guests of a device by port and MAC, with the addresses that each was last heard with. Bounded per port. */
 import type { Ip, Mac } from '../base/vocabulary.ts';
 
+/**
+ * What a MAC or an address was last learned from: a frame of the guest (ARP, neighbour discovery, RARP), the bridge's FDB or the
+ * bridge's neighbour table.
+ */
+export type LearnedFrom = 'ARP' | 'ND' | 'RARP' | 'FDB' | 'neighbour table';
+
 export interface LocalGuest {
   readonly mac: Mac;
   /** ifindex of the bridge port that the guest is behind. */
@@ -8,6 +14,8 @@ export interface LocalGuest {
   /** When each address was last heard, monotonic ms. */
   readonly ips: Map<Ip, number>;
   seenAt: number;
+  /** Of each address, and (undefined) of the MAC by itself. */
+  readonly learnedFrom: Map<Ip | undefined, LearnedFrom>;
 }
 
 /** What left to make room: one address, or a MAC with all it had. */
@@ -51,19 +59,22 @@ export class GuestTable {
   }
 
   /** Notes a guest, with an address where it was heard with one. A guest that was behind another port moves. */
-  see(mac: Mac, port: number, ip: Ip | undefined, now: number): Seen {
+  see(mac: Mac, port: number, ip: Ip | undefined, now: number, learnedFrom?: LearnedFrom): Seen {
     const known = this.#guests.get(mac);
     const added = this.#isAdded(known, port, ip);
     const full = added && this.#count(port) >= this.#limit;
     if (full && now - (this.#replacedAt.get(port) ?? -Infinity) < REPLACEMENT) return { outcome: 'full' };
     const evicted = full ? this.#evict(port, mac) : undefined;
     if (full) this.#replacedAt.set(port, now);
-    const guest = this.#guests.get(mac) ?? { mac, port, ips: new Map<Ip, number>(), seenAt: now };
+    const guest: LocalGuest = this.#guests.get(mac) ?? {
+      ...{ mac, port, ips: new Map(), learnedFrom: new Map(), seenAt: now },
+    };
     const news = known === undefined || known.port !== port || (ip !== undefined && !known.ips.has(ip));
     if (guest.port !== port) this.#leave(guest);
     guest.port = port;
     guest.seenAt = now;
     if (ip !== undefined) guest.ips.set(ip, now);
+    if (learnedFrom !== undefined) guest.learnedFrom.set(ip, learnedFrom);
     this.#guests.set(mac, guest);
     const macs = this.#macsOf.get(port);
     if (macs === undefined) this.#macsOf.set(port, new Set([mac]));
@@ -77,6 +88,7 @@ export class GuestTable {
     if (guest === undefined) return;
     if (ip !== undefined) {
       guest.ips.delete(ip);
+      guest.learnedFrom.delete(ip);
       return;
     }
     this.#guests.delete(mac);

@@ -67,6 +67,11 @@ export class JoinedPublisher {
     return this.#serving?.guests;
   }
 
+  /** @param port ifindex */
+  portName(port: number): string {
+    return this.#serving?.device.namespace.portName(port) ?? String(port);
+  }
+
   get publisher(): Publisher | undefined {
     return this.#serving?.publisher;
   }

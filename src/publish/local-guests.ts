@@ -25,7 +25,7 @@ import type { ServedDevice } from '../model/device.ts';
 import { Discovery } from './discovery.ts';
 import { GuestProbes } from './guest-probes.ts';
 import { REFUSED, type Refused, isGuestMac, refuseIp } from './guest-rules.ts';
-import { GuestTable, type LocalGuest } from './guest-table.ts';
+import { GuestTable, type LearnedFrom, type LocalGuest } from './guest-table.ts';
 
 export type GuestChange =
   /** `ips`: addresses that are new, or were heard again. `announced`: by the guest or its hypervisor, not by the bridge alone. */
@@ -119,7 +119,7 @@ export class LocalGuests {
       if (!this.#isGuestPort(sender.port)) continue;
       this.#probes.heard(sender);
       const ip = this.#addressOf(sender);
-      if (ip === null || !this.#see(sender.mac, sender.port, ip)) continue;
+      if (ip === null || !this.#see(sender.mac, sender.port, ip, FROM[sender.kind])) continue;
       const all = seen.get(sender.mac);
       if (all?.port !== sender.port)
         seen.set(sender.mac, { port: sender.port, ips: ip === undefined ? [] : [ip] });
@@ -191,7 +191,7 @@ export class LocalGuests {
   #onRow({ ifindex: port, lladdr: mac, state }: FdbEntry): void {
     if (isPermanent({ state }) || !this.#isGuestPort(port)) return;
     const before = this.#table.get(mac)?.port;
-    if (before === port || !this.#see(mac, port, undefined)) return;
+    if (before === port || !this.#see(mac, port, undefined, 'FDB')) return;
     const ips = [...(this.#table.get(mac)?.ips.keys() ?? [])];
     this.#tell({ type: 'seen', mac, port, ips, announced: false });
   }
@@ -201,7 +201,7 @@ export class LocalGuests {
     const guest = mac === undefined ? undefined : this.#table.get(mac);
     if (guest === undefined || guest.ips.has(ip) || refuseIp(this.#device, this.#network, ip) !== undefined)
       return;
-    if (!this.#see(guest.mac, guest.port, ip)) return;
+    if (!this.#see(guest.mac, guest.port, ip, 'neighbour table')) return;
     this.#tell({ type: 'seen', mac: guest.mac, port: guest.port, ips: [ip], announced: false });
   }
 
@@ -221,10 +221,10 @@ export class LocalGuests {
   }
 
   /** @returns whether the guest has a place */
-  #see(mac: Mac, port: number, ip: Ip | undefined): boolean {
+  #see(mac: Mac, port: number, ip: Ip | undefined, learnedFrom: LearnedFrom): boolean {
     const before = this.#table.get(mac);
     if (before === undefined && !isGuestMac(this.#device, mac)) return false;
-    const seen = this.#table.see(mac, port, ip, this.#deps.now());
+    const seen = this.#table.see(mac, port, ip, this.#deps.now(), learnedFrom);
     if (seen.outcome === 'full') {
       this.#refuse('limit', port, mac, ip ?? 'no address');
       return false;
@@ -289,6 +289,8 @@ export class LocalGuests {
     this.#changes$.next(change);
   }
 }
+
+const FROM: Record<Sender['kind'], LearnedFrom> = { arp: 'ARP', nd: 'ND', dad: 'ND', rarp: 'RARP' };
 
 const COMPLAINTS: Record<Exclude<Refused, 'outside'>, string> = {
   gateway: 'claims the gateway',

@@ -26,10 +26,10 @@ export class PublishedGuests {
     return this.#users.get(ip) ?? [];
   }
 
-  /** Addresses published. */
-  get addresses(): number {
+  /** Number of addresses in a state; `ok`: published. */
+  count(wanted: AddressState): number {
     let sum = 0;
-    for (const ips of this.#guests.values()) for (const state of ips.values()) if (state === 'ok') sum++;
+    for (const ips of this.#guests.values()) for (const state of ips.values()) if (state === wanted) sum++;
     return sum;
   }
 

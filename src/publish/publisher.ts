@@ -49,6 +49,8 @@ export interface PublisherDeps extends ClaimsDeps {
 export class Publisher {
   readonly published = new PublishedGuests();
   readonly claims: Claims;
+  /** MACs of this host that moved too often, and the host that keeps them. */
+  readonly frozen = new Map<Mac, string>();
   readonly #lease: HostLease;
   readonly #guests: Guests;
   readonly #deps: PublisherDeps;
@@ -202,6 +204,7 @@ export class Publisher {
     if (host === undefined) return;
     const ips = this.#wanted(mac);
     if (ips === undefined) {
+      this.frozen.delete(mac);
       if (!this.published.has(mac)) return;
       counters.publications.withdrawn += await ownership.withdraw(vni, host, mac);
       this.#drop(mac);
@@ -209,6 +212,7 @@ export class Publisher {
     }
     const guest = { mac, ips, kind: 'learned' as const };
     const result = await ownership.publish(vni, host, guest, settled.soFar(length));
+    if (result.outcome !== 'frozen') this.frozen.delete(mac);
     if (result.outcome === 'ok') await this.#note(mac, ips, result, heard);
     else if (result.outcome === 'lease') this.#withoutLease();
     else if (result.outcome === 'frozen') this.#frozen(mac, result.host);
@@ -263,6 +267,7 @@ export class Publisher {
   #frozen(mac: Mac, host: string): void {
     const { counters, complaints } = this.#deps;
     counters.notPublished.frozen++;
+    this.frozen.set(mac, host);
     this.#due.later(mac, AGAIN);
     complaints.warn(
       `VNI ${this.#lease.vni}: a MAC that is here moved more than five times in 180 s and stays with its first host`,

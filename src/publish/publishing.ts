@@ -6,7 +6,7 @@ import { EMPTY, type Observable, Subject, map, merge, mergeMap } from 'rxjs';
 import type { Clock } from '../base/clock.ts';
 import { type Faults, attempt } from '../base/guarded-lane.ts';
 import type { FoldedLog, Logger } from '../base/log.ts';
-import type { Ip } from '../base/vocabulary.ts';
+import type { Ip, Vni } from '../base/vocabulary.ts';
 import type { Directory, DirectoryChange } from '../directory/directory.ts';
 import type { Network } from '../directory/network.ts';
 import type { Ownership } from '../directory/ownership.ts';
@@ -16,7 +16,8 @@ import type { ServedDevice } from '../model/device.ts';
 import { REFUSED, type Refused } from './guest-rules.ts';
 import { JoinedPublisher } from './joined-publisher.ts';
 import { NetworkCounters } from './network-counters.ts';
-import { PublishCounters } from './publish-counters.ts';
+import { type PublishAccount, publishAccount } from './publish-account.ts';
+import { type LeaseLoss, PublishCounters } from './publish-counters.ts';
 import { Settled } from './settled.ts';
 
 export interface PublishingDeps {
@@ -40,8 +41,12 @@ export interface PublishState {
   host: string;
   /** Seconds until the lease ends if it is not renewed; 0 while this host has none. */
   lease: number;
+  /** Why this host has none. */
+  loss?: LeaseLoss;
   guests: number;
   addresses: number;
+  /** Addresses that are not published: another MAC has them, or a record was written by hand. MACs that moved too often. */
+  refused: { duplicate: number; manual: number; frozen: number };
   /** Addresses that another MAC has. */
   claims: { ip: Ip; mac: string; owner: string; host: string; refused: boolean }[];
 }
@@ -123,12 +128,24 @@ export class Publishing {
   states(): PublishState[] {
     return [...this.#networks.values()].map(({ network, lease, publisher }) => ({
       ...{ network: network.name, vni: network.vni, host: lease.id, lease: lease.remaining / 1000 },
+      ...(lease.loss !== undefined && { loss: lease.loss }),
       guests: [...(publisher?.published.macs() ?? [])].length,
-      addresses: publisher?.published.addresses ?? 0,
+      addresses: publisher?.published.count('ok') ?? 0,
+      refused: {
+        duplicate: publisher?.published.count('duplicate') ?? 0,
+        manual: publisher?.published.count('manual') ?? 0,
+        frozen: publisher?.frozen.size ?? 0,
+      },
       claims: [...(publisher?.claims.open() ?? [])].map(({ ip, mac, owner, host, refused }) => ({
         ...{ ip, mac, owner, host, refused },
       })),
     }));
+  }
+
+  /** What this host knows of the guests with an address, IP or MAC; undefined where it has not joined a network of the VNI. */
+  account(vni: Vni, address: string): PublishAccount | undefined {
+    const network = [...this.#networks.values()].find((one) => one.network.vni === vni);
+    return network === undefined ? undefined : publishAccount(network, address, this.#deps.now());
   }
 
   /** Addresses of guests that do not count, of the devices that are served now. */

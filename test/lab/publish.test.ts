@@ -1,6 +1,7 @@
 /** Guests publish themselves: hosts that join a network, guests that are plugged in, and no record typed. */
 import { afterEach, expect, test } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Explanation } from '../../src/explain/explain.ts';
 import { until } from '../../src/lab/wait.ts';
 import { Traffic } from '../faults/traffic.ts';
 import { JoinLab, PlainGuest } from './joining.ts';
@@ -54,6 +55,23 @@ async function holds(blue: JoinLab, host: number, ip: string): Promise<boolean> 
   return (await blue.host(host).namespace.attempt(argv)).stdout.includes('extern_learn');
 }
 
+/** What `missd explain` says on a host. @param redis URL, by default the server's socket */
+async function explained(
+  blue: JoinLab,
+  host: number,
+  ip: string,
+  redis = blue.redis.socket,
+): Promise<Explanation & { owners: string[] }> {
+  const listen = ['--listen', new URL(blue.daemon(host).url).host];
+  const where = ['--netns', blue.host(host).namespace.name, '--redis', redis, ...listen];
+  const { stdout, stderr } = await blue.missd('explain', String(VNI), ip, ...where, '--json');
+  if (stdout === '') throw new Error(stderr);
+  const [explanation] = JSON.parse(stdout) as Explanation[];
+  if (explanation === undefined) throw new Error('nothing was explained');
+  const owners = explanation.findings.flatMap(({ stage, text }) => (stage === 'owner' ? [text] : []));
+  return { ...explanation, owners };
+}
+
 /** Two hosts with a guest each, published and reached. */
 async function pair(
   options: { redis?: string[] } = {},
@@ -79,6 +97,43 @@ async function staysPublished(blue: JoinLab, a: PlainGuest, b: PlainGuest, lease
 test('two hosts from nothing: guests that were plugged in reach each other, and no record was typed', async () => {
   const { a, b } = await pair();
   expect((await a.ping(b.ip)).received).toBe(1);
+});
+
+test('explain names the owner, and on its host what the guest was learned from; a record set by hand has none', async () => {
+  const { blue, a, b } = await pair();
+  await a.ping(b.ip);
+  const there = await explained(blue, 1, b.ip);
+  expect(there.owners).toEqual([
+    expect.stringMatching(/^host 10\.99\.0\.2, learned, epoch 1; its lease ends in [\d.]+ s unless renewed$/),
+  ]);
+  expect(there.owner?.companion).toMatchObject({ host: '10.99.0.2', kind: 'learned', ips: [b.ip] });
+  expect((await explained(blue, 2, b.ip)).owners[1]).toBe(
+    `${b.mac} on port p2 of this host has ${b.ip}, learned from ARP, published`,
+  );
+  const rights = '+ping +getrange +scan +sscan +pttl +client';
+  await blue.redis.cli('ACL', 'SETUSER', 'reader', 'on', 'nopass', '~missd:*', ...rights.split(' '));
+  const few = await explained(blue, 1, b.ip, `unix://reader:x@${blue.redis.socket}`);
+  expect(few.owners).toEqual(['not permitted: the Redis user may not read owners and leases']);
+  expect(few.verdict.works).toBe(true);
+  await blue.redis.cli('SET', `missd:{${VNI}}:ip:${b.ip}`, `02:99:00:00:00:77 10.99.0.2`);
+  expect((await explained(blue, 1, b.ip)).owners).toEqual([
+    `typed by hand: no host of network blue has published ${b.ip}`,
+  ]);
+});
+
+test('explain names an owner whose lease has ended, while its records remain', async () => {
+  const { blue, a, b } = await pair();
+  await a.ping(b.ip);
+  // Nobody reaps.
+  blue.daemon(1).program.signal('SIGSTOP');
+  await blue.daemon(2).kill();
+  await until(
+    'the lease to end',
+    async () => (await blue.redis.cli('EXISTS', `missd:{${VNI}}:host:10.99.0.2`)) === '0',
+  );
+  const { verdict } = await explained(blue, 1, b.ip);
+  blue.daemon(1).program.signal('SIGCONT');
+  expect(verdict).toMatchObject({ works: true, cause: 'owner_ended' });
 });
 
 test('a guest that is unplugged is withdrawn at once, everywhere', async () => {
@@ -217,6 +272,13 @@ test('an address that another guest has is refused while that one answers, and h
   expect(blue.daemon(2).log.join('\n')).toMatch(
     /20\.0\.0\.2 of 02:99:00:00:00:02 is claimed by 02:99:00:00:00:03 on host 10\.99\.0\.1/,
   );
+  for (const host of [1, 2]) {
+    const { verdict } = await explained(blue, host, TWO);
+    expect(verdict).toMatchObject({ cause: 'duplicate_address' });
+    expect(verdict.says).toContain(
+      `${TWO} is the address of two guests: ${b.mac} on host 10.99.0.2 keeps it, ${thief.mac} on host 10.99.0.1 is refused`,
+    );
+  }
   await b.namespace.ip(['address', 'del', '20.0.0.2/24', 'dev', 'eth0']);
   await until('the hand-over', async () => (await record(blue, TWO)) === value(thief, 1), {
     timeout: 20_000,

@@ -15,6 +15,7 @@ const companion = z.object({
   vtep: z.string(),
   kind: z.enum(['learned', 'attached']),
   moves: count,
+  since: count,
   first: z.string(),
   frozen: count,
 });

@@ -5,6 +5,7 @@ import { questionsOf } from '../../model/device-questions.ts';
 import type { ServedDevice } from '../../model/device.ts';
 import type { HeldFdbEntry, HeldNeighbour, Source } from '../../model/desired-tables.ts';
 import type { Ip, Mac, Vni } from '../../base/vocabulary.ts';
+import type { PublishAccount } from '../../publish/publish-account.ts';
 import { VERSION } from '../../base/version.ts';
 import type { EventKind } from './history.ts';
 import type { EventDetails } from './ring.ts';
@@ -24,6 +25,8 @@ export interface Account {
   audit: number;
   lifetime: number;
   devices: DeviceAccount[];
+  /** What this host knows of guests with the address, in a network that it has joined. */
+  publishing?: PublishAccount;
   events: EventAccount[];
   /** Events older than this many seconds may have been dropped; absent if none was. */
   eventsSince?: number;
@@ -76,6 +79,7 @@ export function accountOf(daemon: Observed, vni: Vni, address: string): Account 
   const devices = daemon.host.devices().filter((device) => device.vni === vni);
   const macs = devices.flatMap(({ tables }) => tables.knownMac(address) ?? []);
   const events = history.of(vni, address, macs);
+  const publishing = daemon.publishing.account(vni, address);
   return {
     version: VERSION,
     pid: process.pid,
@@ -89,6 +93,7 @@ export function accountOf(daemon: Observed, vni: Vni, address: string): Account 
     audit: options.audit,
     lifetime: options.lifetime,
     devices: devices.map((device) => deviceAccount(device, address, now)),
+    ...(publishing !== undefined && { publishing }),
     events: events.slice(-MOST_EVENTS).map(({ kind, at, vni: _, ...rest }) => ({
       kind,
       at: new Date(Date.now() - (now - at)).toISOString(),

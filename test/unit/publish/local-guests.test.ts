@@ -103,6 +103,20 @@ describe('a guest', () => {
     expect(taken()).toEqual([{ type: 'seen', mac: mac(1), port: GUEST, ips: [ip(1)], announced: true }]);
   });
 
+  it('is known with what each address was learned from', async () => {
+    world.kernel.putBridgeFdb(BRIDGE, GUEST, mac(1));
+    const row = { ifindex: BRIDGE, state: NUD_STALE, flags: 0, protocol: 0 };
+    world.kernel.putNeighbour({ ...row, ip: ip(3), lladdr: mac(1) });
+    await guests.start();
+    hear({ ip: ip(1) }, { ip: IP6, kind: 'nd' });
+    const from = (): Record<string, string> =>
+      Object.fromEntries([...(guests.get(mac(1))?.learnedFrom ?? [])].map(([of = 'MAC', by]) => [of, by]));
+    expect(from()).toEqual({ MAC: 'FDB', [ip(3)]: 'neighbour table', [ip(1)]: 'ARP', [IP6]: 'ND' });
+    guests.forget(mac(1), [ip(3)]);
+    hear({ kind: 'rarp' });
+    expect(from()).toEqual({ MAC: 'RARP', [ip(1)]: 'ARP', [IP6]: 'ND' });
+  });
+
   it('is known by its MAC alone from RARP, and from a bridge that learned it', () => {
     hear({ kind: 'rarp' });
     learned(2);

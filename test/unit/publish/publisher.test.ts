@@ -175,7 +175,7 @@ describe('a MAC that another host has', () => {
     deps.ownership.nextPublished = moved;
     deps.ownership.theirs = {
       ...{ host: 'b', incarnation: 'bb', epoch: 4, vtep: '10.99.0.2', kind: 'learned', moves: 1 },
-      ...{ first: 'a', frozen: 0, ips: [IP, IP6] },
+      ...{ first: 'a', since: 0, frozen: 0, ips: [IP, IP6] },
     };
     changed(key('ip', IP));
     await pass(301);
@@ -196,10 +196,12 @@ describe('a MAC that another host has', () => {
     await pass();
     expect(calls()).toEqual([`publish ${OTHER} ${IP6}`]);
     expect(deps.counters.notPublished.frozen).toBe(1);
+    expect([...publisher.frozen]).toEqual([[OTHER, 'b']]);
     await pass(5_000);
     publisher.tick();
     await pass();
     expect(calls()).toEqual([`publish ${OTHER} ${IP6}`]);
+    expect([...publisher.frozen]).toEqual([]);
   });
 });
 
@@ -290,6 +292,20 @@ describe('a claim of another host', () => {
     expect(deps.ownership.told[0]?.message).toEqual({ ...claim, type: 'refused', from: 'a' });
   });
 
+  it('that was refused is remembered for 180 s, once, and one that was granted is not', async () => {
+    for (let n = 0; n < 2; n++) {
+      publisher.onMessage(claim);
+      await pass();
+    }
+    expect(publisher.claims.refused()).toMatchObject([{ ip: IP, owner: MAC, mac: OTHER, host: 'b' }]);
+    await pass(181_000);
+    expect(publisher.claims.refused()).toEqual([]);
+    guests.answering = false;
+    publisher.onMessage(claim);
+    await pass();
+    expect(publisher.claims.refused()).toEqual([]);
+  });
+
   it('is granted when it does not, and the address alone withdrawn', async () => {
     guests.answering = false;
     publisher.onMessage(claim);
@@ -357,14 +373,14 @@ describe('a record that others change', () => {
       await pass(301);
     }
     expect(deps.counters.notPublished.manual).toBe(1);
-    expect(publisher.published.addresses).toBe(0);
+    expect(publisher.published.count('ok')).toBe(0);
     calls();
     deps.ownership.results.clear();
     records.delete(`ip ${IP}`);
     changed(key('ip', IP));
     await pass(301);
     expect(calls()).toEqual([`publish ${MAC} ${IP}`]);
-    expect(publisher.published.addresses).toBe(1);
+    expect(publisher.published.count('ok')).toBe(1);
   });
 
   it.each(['gap', 'flushed'] as const)(
