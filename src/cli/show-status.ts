@@ -40,6 +40,15 @@ const NETWORKS: Column[] = [
   { title: 'STATE', prose: true },
 ];
 
+const PUBLISHING: Column[] = [
+  { title: 'PUBLISHED IN', least: 7 },
+  { title: 'AS HOST', least: 8 },
+  { title: 'LEASE', right: true },
+  { title: 'GUESTS', right: true },
+  { title: 'ADDRESSES', right: true },
+  { title: 'REFUSED', prose: true },
+];
+
 const UNSERVED: Column[] = [
   { title: 'NOT SERVED', least: 10 },
   { title: 'NAMESPACE', least: 9 },
@@ -75,6 +84,15 @@ export function showStatus(status: Status, width: number, palette: Palette): str
       table(
         NETWORKS,
         status.networks.map((one) => networkRow(one, palette)),
+        width === Infinity ? width : Math.min(width, READABLE),
+        palette,
+      ),
+    );
+  if (status.publishing.length > 0)
+    blocks.push(
+      table(
+        PUBLISHING,
+        status.publishing.map((one) => publishRow(one, palette)),
         width === Infinity ? width : Math.min(width, READABLE),
         palette,
       ),
@@ -194,6 +212,16 @@ function networkRow(one: Status['networks'][number], palette: Palette): (string 
     return [network, '-', '-', '-', '-', '-', [`${state}: ${one.reason}`, palette.yellow]];
   const { device, bridge, vtep, mtu, prefix = '-' } = one;
   return [network, device, bridge, vtep, String(mtu), prefix, [state, palette.green]];
+}
+
+function publishRow(one: Status['publishing'][number], palette: Palette): (string | [string, Paint])[] {
+  const { network, host, lease, loss, guests, addresses, refused } = one;
+  const left: string | [string, Paint] = loss === undefined ? duration(lease) : [loss, palette.red];
+  const some = counts(refused);
+  return [
+    ...[network, host, left, count(guests), count(addresses)],
+    some === '-' ? some : [some, palette.yellow],
+  ];
 }
 
 function percentiles({ bounds, counts: observed }: Distribution): string {

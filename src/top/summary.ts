@@ -25,6 +25,7 @@ export function summary(frame: Frame, every: number, width: number, palette: Pal
     labelled('entries', entries(frame, palette)),
     labelled('troubles', troubles(frame, palette)),
   ];
+  if (frame.status.publishing.length > 0) lines.push(labelled('publishing', publishing(frame, palette)));
   const [first, ...more] = frame.status.unserved;
   if (first !== undefined) {
     const others = more.length === 0 ? '' : ` (${more.length} more: missd status)`;
@@ -105,6 +106,22 @@ function entries({ status }: Frame, { yellow }: Palette): Cell[] {
     `in flight ${count(inFlight)}`,
     ...(audits.length === 0 ? [] : [audited(Math.max(...audits))]),
     `evicted ${count(sum(status.evictions))}`,
+  ];
+}
+
+function publishing({ status: { publishing: networks } }: Frame, { yellow, red }: Palette): Cell[] {
+  const total = (of: (one: (typeof networks)[number]) => number): number =>
+    networks.reduce((before, one) => before + of(one), 0);
+  const without = networks.filter(({ loss }) => loss !== undefined);
+  const refused = total((one) => sum(one.refused));
+  return [
+    ...without
+      .slice(0, 1)
+      .map(({ network, loss = '' }): Cell => [harmless(`${network}: lease ${loss}`), red]),
+    `${count(total(({ guests }) => guests))} guests`,
+    `${count(total(({ addresses }) => addresses))} addresses`,
+    ...(refused === 0 ? [] : [[`refused ${count(refused)}`, yellow] satisfies Cell]),
+    `networks ${networks.length}`,
   ];
 }
 

@@ -106,6 +106,10 @@ export const worst = (): Status =>
         absent: 65_536,
       }),
     ),
+    publishing: Array.from({ length: 3 }, () => ({
+      ...{ network: HOSTILE, vni: 16_777_215, host: HOSTILE, lease: 0, loss: 'displaced' as const },
+      ...{ guests: 1e6, addresses: 1e7, claims: [], refused: { duplicate: 1e6, manual: 1e6, frozen: 1e6 } },
+    })),
     unserved: Array.from({ length: 3 }, () => ({ name: HOSTILE, namespace: HOSTILE, reason: HOSTILE })),
     misses: { l2: 1e9, l3: 1e12 },
     ignored: { duplicate: 1e12, in_flight: 1e12, negative: 1e12, link_local: 1e12, unserved: 1e12 },

@@ -156,3 +156,36 @@ test('a silent daemon is shown with its last known state, until it answers again
   const back = view(later, { time: TIME, at: 61_000, status: busy(5) }, undefined);
   expect(render(back, 1, { width: 80, height: 24 }, PLAIN)[0]).toContain('missd 0.1.0');
 });
+
+const published = (rest: Partial<Status['publishing'][number]> = {}): Status['publishing'][number] => ({
+  ...{ network: 'blue', vni: 100, host: '10.99.0.1', lease: 23, guests: 3, addresses: 4, claims: [] },
+  refused: { duplicate: 0, manual: 0, frozen: 0 },
+  ...rest,
+});
+
+describe('what a host publishes', () => {
+  test('status shows for each network, with what is refused and why there is no lease', () => {
+    const red = {
+      network: 'red',
+      loss: 'displaced',
+      refused: { duplicate: 1, manual: 2, frozen: 0 },
+    } as const;
+    const text = showStatus(statusLike({ publishing: [published(), published(red)] }), 100, PLAIN);
+    const rows = text.split('\n').map((line) => line.trim().split(/ {2,}/));
+    expect(rows).toContainEqual(['PUBLISHED IN', 'AS HOST', 'LEASE', 'GUESTS', 'ADDRESSES', 'REFUSED']);
+    expect(rows).toContainEqual(['blue', '10.99.0.1', '23 s', '3', '4', '-']);
+    expect(rows).toContainEqual(['red', '10.99.0.1', 'displaced', '3', '4', 'duplicate 1, manual 2']);
+    expect(showStatus(statusLike(), 100, PLAIN)).not.toContain('PUBLISHED IN');
+  });
+
+  test('top sums up in one line', () => {
+    const size = { width: 100, height: 24 };
+    const line = (...publishing: Status['publishing']): string | undefined =>
+      render(looks(statusLike({ publishing })), 1, size, PLAIN).find((one) => one.startsWith('publishing'));
+    expect(line()).toBeUndefined();
+    expect(line(published(), published({ refused: { duplicate: 1, manual: 0, frozen: 1 } }))).toMatch(
+      /^publishing +6 guests +8 addresses +refused 2 +networks 2$/,
+    );
+    expect(line(published({ loss: 'cloned' }))).toMatch(/^publishing +blue: lease cloned /);
+  });
+});
