@@ -3,9 +3,10 @@ import { lastValueFrom } from 'rxjs';
 import type { HostPort } from '../config/parse.ts';
 import { askStatus, statusUrl, whySilent } from '../observe/http/ask.ts';
 import type { Status } from '../observe/http/status.ts';
-import { sh } from '../screen/shell.ts';
+import { blank, sh } from '../screen/shell.ts';
 import { VERSION } from '../base/version.ts';
 import { type Finding, of } from './finding.ts';
+import type { LeaseLoss } from '../publish/publish-counters.ts';
 import type { Subject } from './scene.ts';
 
 const say = of('daemon');
@@ -39,6 +40,16 @@ export const serves = ({ status }: DaemonFacts, { place, link }: Subject): boole
       name === link.name && ifindex === link.ifindex && namespace === place.name,
   ) === true;
 
+/** What the daemon publishes; a daemon of an earlier version does not say. */
+export const publishingOf = ({ status }: DaemonFacts): Status['publishing'] =>
+  (status as Partial<Status> | undefined)?.publishing ?? [];
+
+const LOSSES: Record<Exclude<LeaseLoss, 'lapsed'>, string> = {
+  displaced: 'another process with this id and VTEP has its lease',
+  refused: 'a host with this id and another VTEP has its lease',
+  cloned: 'a copy of the process renews its lease',
+};
+
 /** @param subjects devices that the daemon should serve */
 export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): Finding[] {
   const { where, status, reason = '', refused } = facts;
@@ -71,6 +82,16 @@ export function judgeDaemon(facts: DaemonFacts, subjects: readonly Subject[]): F
         'The daemon was not restarted after the upgrade.',
       ),
     );
+  for (const { network, host, loss } of publishingOf(facts))
+    if (loss !== undefined && loss !== 'lapsed')
+      findings.push(
+        say.broken(
+          'host-lease',
+          `host ${host} publishes nothing in network ${network}: ${LOSSES[loss]}`,
+          'Its guests get no records until the other process has ended its lease, or this daemon has another id.',
+          sh`missd run --join ${network} --host-id ${blank('ID')}`,
+        ),
+      );
   for (const subject of subjects)
     if (!serves(facts, subject))
       findings.push(

@@ -9,6 +9,7 @@ import type { Vni } from '../base/vocabulary.ts';
 import { judgeClock } from './clock.ts';
 import { judgeRedis } from './directory.ts';
 import { type Finding, type Group, of } from './finding.ts';
+import { judgeHosts, readHosts } from './hosts.ts';
 import { judgeContradictions } from './owners.ts';
 import { type Recorded, fileRecorded, scanRecorded } from './recorded.ts';
 import { type Judged, judgeRecords } from './records.ts';
@@ -17,12 +18,16 @@ import type { Scene, Subject } from './scene.ts';
 
 export type Look = (group: Group, act: () => Finding[] | Promise<Finding[]>) => Promise<void>;
 
-/** @returns the valid records */
+/**
+ * @param joined VNIs of the networks that the daemon of this host has joined
+ * @returns the valid records
+ */
 export async function examineDirectory(
   scene: Scene,
   devices: readonly Subject[],
   look: Look,
   given: readonly string[],
+  joined: readonly Vni[] = [],
 ): Promise<Judged[]> {
   const { options } = scene;
   let judged: Judged[] = [];
@@ -76,6 +81,11 @@ export async function examineDirectory(
           findings.push(...judged.flatMap(judgeContradictions));
           return found.findings;
         });
+        const vnis = new Set([...joined, ...devices.map(({ link }) => link.vxlan.vni)]);
+        for (const one of vnis)
+          await look('records', async () =>
+            judgeHosts(await readHosts(writer, one), joined.includes(one), target),
+          );
       });
     } catch (error) {
       findings.push(...judgeRedis(target, reasonOf(error).replace(/^Redis: /, ''), options.keyPrefix));

@@ -9,7 +9,7 @@ import { printed } from '../inspect/inside.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { setSysctl, sh } from '../screen/shell.ts';
 import type { Ip } from '../base/vocabulary.ts';
-import { type DaemonFacts, askDaemon, judgeDaemon, serves } from './daemon.ts';
+import { type DaemonFacts, askDaemon, judgeDaemon, publishingOf, serves } from './daemon.ts';
 import { deviceFacts, judgeAbsence, judgeDevice, judgeTwins } from './devices.ts';
 import { examineDirectory } from './directories.ts';
 import { type Finding, type Group, GROUPS, of } from './finding.ts';
@@ -56,7 +56,8 @@ export async function examine(
       look('ports', () => devices.flatMap((one) => judgePort(one, serves(daemon, one)))),
       look('daemon', () => judgeDaemon(daemon, devices)),
     ]);
-    const records = await examineDirectory(scene, devices, look, given);
+    const joined = publishingOf(daemon).map(({ vni }) => vni);
+    const records = await examineDirectory(scene, devices, look, given, joined);
     const own = ownVteps(scene);
     await look('owners', () => examineOwners(devices, records, own));
     await look('underlay', () => examineTunnels(scene, devices, records, own));
