@@ -111,7 +111,8 @@ void BuildRequest(const Probe& p, std::vector<uint8_t>* out) {
 void BuildSolicitation(const Probe& p, std::vector<uint8_t>* out) {
   NeighbourFrame frame = Neighbour(p.lladdr, p.from);
   // Never from ::, which would be duplicate address detection, and the guest would give up its address.
-  std::memcpy(&frame.ip.ip6_src, LinkLocal(p.from).data(), 16);
+  const auto source = LinkLocal(p.from);
+  std::memcpy(&frame.ip.ip6_src, source.data(), 16);
   std::memcpy(&frame.ip.ip6_dst, p.ip.bytes.data(), 16);
   frame.icmp.icmp6_type = ND_NEIGHBOR_SOLICIT;
   std::memcpy(frame.target, p.ip.bytes.data(), 16);

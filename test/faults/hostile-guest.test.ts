@@ -56,6 +56,15 @@ async function addressesOf(mac: string): Promise<number> {
   return values.split('\n').filter((value) => value.startsWith(mac)).length;
 }
 
+test('that claims the address of another is refused while the owner answers, and both hosts say so', async () => {
+  const traffic = await Traffic.start(lab.lab, asking.namespace, VICTIM.ip);
+  await hostile.send(gratuitous(HOSTILE.mac, VICTIM.ip), 100, 0.02);
+  await said(2, VICTIM.ip, VICTIM.mac, HOSTILE.mac, vteps[2] ?? '');
+  await said(3, VICTIM.ip, VICTIM.mac, HOSTILE.mac, vteps[1] ?? '');
+  expect((await traffic.stop()).lost).toBe(0);
+  expect(await record(VICTIM.ip)).toBe(`${VICTIM.mac} ${vteps[1] ?? ''}`);
+});
+
 test('that forges MAC and IP together interrupts five times at most, and never after that', async () => {
   const attack = hostile.send(gratuitous(VICTIM.mac, VICTIM.ip), 150, 0.1);
   const during = await Traffic.start(lab.lab, asking.namespace, VICTIM.ip);
@@ -68,15 +77,6 @@ test('that forges MAC and IP together interrupts five times at most, and never a
   await recorded(VICTIM.ip, VICTIM.mac, 2);
   await attack;
   await recorded(VICTIM.ip, VICTIM.mac, 2);
-});
-
-test('that claims the address of another is refused while the owner answers, and both hosts say so', async () => {
-  const traffic = await Traffic.start(lab.lab, asking.namespace, VICTIM.ip);
-  await hostile.send(gratuitous(HOSTILE.mac, VICTIM.ip), 100, 0.02);
-  await said(2, VICTIM.ip, VICTIM.mac, HOSTILE.mac, vteps[2] ?? '');
-  await said(3, VICTIM.ip, VICTIM.mac, HOSTILE.mac, vteps[1] ?? '');
-  expect((await traffic.stop()).lost).toBe(0);
-  expect(await record(VICTIM.ip)).toBe(`${VICTIM.mac} ${vteps[1] ?? ''}`);
 });
 
 test('that claims the gateway is named, and the gateway has no record', async () => {

@@ -131,7 +131,7 @@ test('the rights that the documentation gives to a host that publishes are enoug
       ...rights.filter((right) => right !== without && right !== 'on' && !right.startsWith('>')),
     );
   await grant();
-  expect(await life(url)).toBe('done');
+  expect(await life(url, 20_000)).toBe('done');
   const superfluous: string[] = [];
   for (const command of commands) {
     await server.cli('FLUSHALL');
@@ -144,9 +144,9 @@ test('the rights that the documentation gives to a host that publishes are enoug
   expect(superfluous.filter((command) => !others.includes(command))).toEqual([]);
 }, 120_000);
 
-/** Everything that a host does in its life. */
-async function life(url: string): Promise<string> {
-  const directory = await opened(url, 1_500);
+/** Everything that a host does in its life. @param patience how long the directory may take to answer, ms */
+async function life(url: string, patience = 1_500): Promise<string> {
+  const directory = await opened(url, patience);
   const own = directory.ownership;
   const again = { ...HOST, id: 'b', incarnation: 'bbbbbbbbbbbb', vtep: '10.99.0.2' };
   await own.renew(100, HOST, 1, 60_000, true);
@@ -171,7 +171,7 @@ async function life(url: string): Promise<string> {
   own.listen([{ vni: 100, id: 'x' }]);
   own.listen([{ vni: 100, id: 'a' }]);
   const claim: OwnerMessage = { type: 'claim', vni: 100, from: 'b', mac: OTHER, ip: IP, owner: MAC };
-  const heard = first(own.messages$, ({ type }) => type === 'claim', 3_000).then(() => 'done', String);
+  const heard = first(own.messages$, ({ type }) => type === 'claim', 2 * patience).then(() => 'done', String);
   await own.tell('a', claim);
   return heard;
 }

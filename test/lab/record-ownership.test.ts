@@ -315,6 +315,43 @@ describe.each([
       expect(await own.owner(VNI, MAC)).toMatchObject({ moves: 1, first: 'a', frozen: 0 });
     });
 
+    it('counts the moves of a MAC that was withdrawn meanwhile, for 180 s', async () => {
+      await take(A);
+      await take(B);
+      await own.publish(VNI, A, guest(), false);
+      for (const [host, epoch] of [
+        [B, 1],
+        [A, 2],
+      ] as const)
+        await own.move(VNI, host, guest(), epoch);
+      await own.withdraw(VNI, A, MAC);
+      expect(await own.owner(VNI, MAC)).toBeUndefined();
+      expect(await mac()).toBe('');
+      const left = Number(await cli('PTTL', key(`owner:${MAC}`)));
+      expect(left).toBeGreaterThan(170_000);
+      expect(left).toBeLessThanOrEqual(180_000);
+      // Another host's is one more move, with an epoch that none of the earlier ones had.
+      expect(await own.publish(VNI, B, guest(), false)).toMatchObject({ outcome: 'ok', epoch: 4 });
+      expect(await own.owner(VNI, MAC)).toMatchObject({ host: 'b', moves: 3, first: 'a' });
+      expect(await cli('TTL', key(`owner:${MAC}`))).toBe('-1');
+      // One that never moved leaves nothing.
+      await own.publish(VNI, B, guest('02:00:00:00:00:77', ['20.0.0.77']), false);
+      await own.withdraw(VNI, B, '02:00:00:00:00:77');
+      expect(await cli('EXISTS', key('owner:02:00:00:00:00:77'))).toBe('0');
+    });
+
+    it('keeps a MAC that was withdrawn while it was frozen for its first owner', async () => {
+      await take(A);
+      await take(B);
+      await own.publish(VNI, A, guest(), false);
+      await own.move(VNI, B, guest(), 1);
+      const now = Number((await cli('TIME')).split('\n')[0]) * 1000;
+      await cli('HSET', key(`owner:${MAC}`), 'frozen', String(now + 100_000));
+      await own.withdraw(VNI, B, MAC);
+      expect(await own.publish(VNI, B, guest(), false)).toEqual({ outcome: 'frozen', host: 'a', epoch: 2 });
+      expect(await own.publish(VNI, A, guest(), false)).toMatchObject({ outcome: 'ok', epoch: 3 });
+    });
+
     it('refuses the sixth move to a host that is not the first', async () => {
       await take(A);
       await take(B);

@@ -117,8 +117,10 @@ async function newcomers(dice: Dice, done: () => boolean): Promise<number> {
     const guest = dice.pick(guests);
     const { vni, host } = guest.segment;
     const ip = `22.${asked >> 8}.${asked & 255}.1`;
-    await redis.commands([`SET "${ipKey(vni, ip)}" "02:42:16:00:00:01 10.99.0.9" EX 30`]);
+    // A redis-cli whose connection is cut loses its command and ends with 0.
+    const record = `SET "${ipKey(vni, ip)}" "02:42:16:00:00:01 10.99.0.9" NX EX 30`;
     const held = async (): Promise<boolean> => {
+      await redis.commands([record]);
       await arpBurst(guest, ip);
       return (await guest.segment.neighbours()).some((row) => row.ip === ip);
     };

@@ -59,12 +59,16 @@ local function without_addresses(key)
 end
 
 local own = companion(KEYS[2])
-if own.host and own.host ~= id then
+-- Without a host: what withdraw.lua has left of a MAC that moved.
+if own.epoch and own.host ~= id then
   local time = redis.call('TIME')
   local frozen = tonumber(own.frozen) > time[1] * 1000 + math.floor(time[2] / 1000)
-  local word = frozen and kind == 'learned' and own.first ~= id and 'frozen' or 'moved'
-  return { word, own.host, tonumber(own.epoch) }
+  if frozen and kind == 'learned' and own.first ~= id then
+    return { 'frozen', own.host or own.first, tonumber(own.epoch) }
+  end
+  if own.host then return { 'moved', own.host, tonumber(own.epoch) } end
 end
+local epoch = tonumber(own.epoch or 0) + (own.host and 0 or 1)
 
 local changed = 0
 local set = {}
@@ -135,7 +139,10 @@ if own.host or published then
   end
   set.host, set.incarnation, set.vtep, set.kind = id, incarnation, vtep, kind
   if not own.host then
-    set.epoch, set.moves, set.since, set.first, set.frozen = '1', '0', '0', id, '0'
+    set.epoch = string.format('%d', epoch)
+    set.since, set.first, set.frozen = own.since or '0', own.first or id, own.frozen or '0'
+    set.moves = string.format('%d', tonumber(own.moves or 0) + (set.first == id and 0 or 1))
+    if own.epoch then redis.call('PERSIST', KEYS[2]) end
   end
   for field, value in pairs(set) do
     if own[field] ~= value then redis.call('HSET', KEYS[2], field, value) end
@@ -146,6 +153,6 @@ if own.host or published then
   redis.call('SADD', KEYS[3], mac)
 end
 
-local reply = { 'ok', changed, manual, tonumber(own.epoch or 1) }
+local reply = { 'ok', changed, manual, epoch }
 for _, result in ipairs(results) do reply[#reply + 1] = result end
 return reply

@@ -11,11 +11,14 @@
     ARGV[2]  incarnation
     ARGV[3]  MAC
     ARGV[4…] addresses; none for all
-  Removes the `ip:` records that the companion names; they are in the same slot. The `mac:` record goes with the last one.
+  Removes the `ip:` records that the companion names; they are in the same slot. The `mac:` record goes with the last one,
+  and so does the companion. Of a MAC that has moved, epoch, moves, since, first and frozen stay for 180 s.
 
   Output
     number of records that were removed; 0 as well where the host has no lease, or another host has the MAC
 ]]
+local WINDOW = 180000
+
 local id, incarnation, mac = ARGV[1], ARGV[2], ARGV[3]
 local lease = redis.call('GET', KEYS[1])
 if string.match(lease or '', '^%x+') ~= incarnation then return 0 end
@@ -46,7 +49,13 @@ for field, _ in pairs(own) do
 end
 if touched and left == 0 then
   if own.mac and redis.pcall('GET', KEYS[4]) == own.vtep then removed = removed + redis.call('DEL', KEYS[4]) end
-  redis.call('DEL', KEYS[2])
+  -- The moves of a MAC still count when it is published again: a guest that forges it would otherwise begin at none.
+  if tonumber(own.moves or 0) > 0 then
+    redis.call('HDEL', KEYS[2], 'host', 'incarnation', 'vtep', 'kind', 'mac')
+    redis.call('PEXPIRE', KEYS[2], WINDOW)
+  else
+    redis.call('DEL', KEYS[2])
+  end
   redis.call('SREM', KEYS[3], mac)
 end
 return removed
