@@ -1,5 +1,5 @@
 /** Guests publish themselves: hosts that join a network, guests that are plugged in, and no record typed. */
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Explanation } from '../../src/explain/explain.ts';
 import { until } from '../../src/lab/wait.ts';
@@ -35,6 +35,9 @@ const plug = (blue: JoinLab, host: number, n: number, ip = `20.0.0.${n}`): Promi
 const record = (blue: JoinLab, ip: string): Promise<string> =>
   blue.redis.cli('GET', `missd:{${VNI}}:ip:${ip}`).catch(() => '');
 const value = (guest: PlainGuest, host: number): string => `${guest.mac} 10.99.0.${host}`;
+// Until a guest has its records most of a minute may pass.
+vi.setConfig({ testTimeout: 120_000 });
+
 const published = (blue: JoinLab, guest: PlainGuest, host: number, timeout = 10_000): Promise<boolean> =>
   until(
     `${guest.ip} to be published by host ${host}`,
@@ -79,8 +82,9 @@ async function pair(
   const blue = await open(2, options);
   const a = await plug(blue, 1, 1);
   const b = await plug(blue, 2, 2);
-  await published(blue, a, 1);
-  await published(blue, b, 2);
+  // A Linux guest does not announce its IPv4 address: missd asks for it, up to five times within 45 s.
+  await published(blue, a, 1, 50_000);
+  await published(blue, b, 2, 50_000);
   return { blue, a, b };
 }
 
