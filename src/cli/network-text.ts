@@ -18,34 +18,20 @@ export function networkText({ network, hosts, prefixes }: ShownNetwork, width: n
 }
 
 function facts(network: Network): string[] {
-  const {
-    name,
-    vni,
-    mode,
-    subnet,
-    subnet6,
-    leaseLength,
-    port,
-    mtu,
-    gateway,
-    publish,
-    lease,
-    portsLimit,
-    anycast,
-  } = network;
+  const { subnet, subnet6, anycast } = network;
   const lines: [string, string | number | undefined][] = [
-    ['network', name],
-    ['VNI', vni],
-    ['mode', mode],
+    ['network', network.name],
+    ['VNI', network.vni],
+    ['mode', network.mode],
     ['subnet', subnet6 === undefined ? subnet : `${subnet} and ${subnet6}`],
-    ['prefix of a host', mode === 'routed' ? `/${leaseLength}` : undefined],
-    ['UDP port', port],
-    ['MTU', mtu],
-    ['gateway', gateway],
+    ['prefix of a host', network.mode === 'routed' ? `/${network.leaseLength}` : undefined],
+    ['UDP port', network.port],
+    ['MTU', network.mtu],
+    ['gateway', network.gateway],
     ['anycast', anycast.length === 0 ? undefined : anycast.join(', ')],
-    ['publish', publish],
-    ['lease', `${lease} s`],
-    ['ports limit', portsLimit],
+    ['publish', network.publish],
+    ['lease', `${network.lease} s`],
+    ['ports limit', network.portsLimit],
   ];
   return lines.flatMap(([title, value]) =>
     value === undefined ? [] : [`${title.padEnd(18)}${harmless(String(value))}`],

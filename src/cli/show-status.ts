@@ -7,7 +7,7 @@ import { harmless } from '../screen/columns.ts';
 import { count, megabytes } from '../screen/number.ts';
 import type { Palette } from '../screen/palette.ts';
 import { duration } from '../screen/span.ts';
-import { type Column, type Paint, table } from '../screen/table.ts';
+import { type Cell, type Column, type Paint, table } from '../screen/table.ts';
 import { wrapped } from '../screen/wrap.ts';
 
 /** Prose in longer lines is hard to read. */
@@ -69,67 +69,49 @@ const UNKNOWN: Column[] = [
 /** @param width characters in a line, Infinity for any */
 export function showStatus(status: Status, width: number, palette: Palette): string {
   const blocks = [summary(status, width, palette)];
+  const add = (columns: Column[], rows: Cell[][], limit = width): void => {
+    if (rows.length > 0) blocks.push(table(columns, rows, limit, palette));
+  };
+  const readable = width === Infinity ? width : Math.min(width, READABLE);
   if (status.devices.length === 0) blocks.push([palette.yellow('no VXLAN device is served')]);
-  else
-    blocks.push(
-      table(
-        DEVICES,
-        status.devices.map((one) => deviceRow(one, palette)),
-        width,
-        palette,
-      ),
-    );
-  if (status.networks.length > 0)
-    blocks.push(
-      table(
-        NETWORKS,
-        status.networks.map((one) => networkRow(one, palette)),
-        width === Infinity ? width : Math.min(width, READABLE),
-        palette,
-      ),
-    );
-  if (status.publishing.length > 0)
-    blocks.push(
-      table(
-        PUBLISHING,
-        status.publishing.map((one) => publishRow(one, palette)),
-        width === Infinity ? width : Math.min(width, READABLE),
-        palette,
-      ),
-    );
-  if (status.unserved.length > 0)
-    blocks.push(
-      table(
-        UNSERVED,
-        status.unserved.map(({ name, namespace, vni, reason }) => [
-          name,
-          namespace,
-          vni === undefined ? '' : String(vni),
-          [reason, palette.yellow],
-        ]),
-        width === Infinity ? width : Math.min(width, READABLE),
-        palette,
-      ),
-    );
-  if (status.unknown.length > 0)
-    blocks.push(
-      table(
-        UNKNOWN,
-        status.unknown
-          .slice(0, MOST_UNKNOWN)
-          .map(({ address, vni, firstSeconds, asked, lastSeconds, port, namespace }) => [
-            address,
-            String(vni),
-            duration(firstSeconds),
-            count(asked),
-            `${duration(lastSeconds)} ago`,
-            port ?? '-',
-            namespace,
-          ]),
-        width,
-        palette,
-      ),
-    );
+  add(
+    DEVICES,
+    status.devices.map((one) => deviceRow(one, palette)),
+  );
+  add(
+    NETWORKS,
+    status.networks.map((one) => networkRow(one, palette)),
+    readable,
+  );
+  add(
+    PUBLISHING,
+    status.publishing.map((one) => publishRow(one, palette)),
+    readable,
+  );
+  add(
+    UNSERVED,
+    status.unserved.map(({ name, namespace, vni, reason }) => [
+      name,
+      namespace,
+      vni === undefined ? '' : String(vni),
+      [reason, palette.yellow],
+    ]),
+    readable,
+  );
+  add(
+    UNKNOWN,
+    status.unknown
+      .slice(0, MOST_UNKNOWN)
+      .map(({ address, vni, firstSeconds, asked, lastSeconds, port, namespace }) => [
+        address,
+        String(vni),
+        duration(firstSeconds),
+        count(asked),
+        `${duration(lastSeconds)} ago`,
+        port ?? '-',
+        namespace,
+      ]),
+  );
   return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
@@ -191,7 +173,7 @@ function few(of: readonly string[]): string[] {
   return of.length <= MOST_NAMED ? [...of] : [...of.slice(0, MOST_NAMED), `${of.length - MOST_NAMED} more`];
 }
 
-function deviceRow(one: DeviceStatus, palette: Palette): (string | [string, Paint])[] {
+function deviceRow(one: DeviceStatus, palette: Palette): Cell[] {
   const { name, namespace, vni, neighbours, fdb, routes, absent, local } = one;
   return [
     name,
@@ -206,7 +188,7 @@ function deviceRow(one: DeviceStatus, palette: Palette): (string | [string, Pain
   ];
 }
 
-function networkRow(one: Status['networks'][number], palette: Palette): (string | [string, Paint])[] {
+function networkRow(one: Status['networks'][number], palette: Palette): Cell[] {
   const { network, state } = one;
   if (state !== 'joined')
     return [network, '-', '-', '-', '-', '-', [`${state}: ${one.reason}`, palette.yellow]];
@@ -214,7 +196,7 @@ function networkRow(one: Status['networks'][number], palette: Palette): (string 
   return [network, device, bridge, vtep, String(mtu), prefix, [state, palette.green]];
 }
 
-function publishRow(one: Status['publishing'][number], palette: Palette): (string | [string, Paint])[] {
+function publishRow(one: Status['publishing'][number], palette: Palette): Cell[] {
   const { network, host, lease, loss, guests, addresses, refused } = one;
   const left: string | [string, Paint] = loss === undefined ? duration(lease) : [loss, palette.red];
   const some = counts(refused);

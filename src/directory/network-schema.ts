@@ -61,41 +61,9 @@ export function parseNetwork(value: string, vni: Vni): Network {
   return network;
 }
 
-/** Fields in the order of `Network`, so that equal networks have equal text. */
-export function renderNetwork(network: Network): string {
-  const {
-    name,
-    vni,
-    mode,
-    subnet,
-    subnet6,
-    leaseLength,
-    port,
-    mtu,
-    gateway,
-    publish,
-    lease,
-    portsLimit,
-    anycast,
-  } = network;
-  return JSON.stringify({
-    ...{
-      name,
-      vni,
-      mode,
-      subnet,
-      subnet6,
-      leaseLength,
-      port,
-      mtu,
-      gateway,
-      publish,
-      lease,
-      portsLimit,
-      anycast,
-    },
-  });
-}
+/** Fields in one order, so that equal networks have equal text. */
+export const renderNetwork = (network: Network): string =>
+  JSON.stringify(network, ['name', ...Object.keys(fields)]);
 
 function parsed(plain: unknown, what: string): Network {
   const result = recordSchema.safeParse(plain);
