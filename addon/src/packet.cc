@@ -13,6 +13,13 @@ namespace missd {
 namespace {
 
 constexpr size_t kFramesPerSend = 256;
+/** Above this many ports it takes longer to walk the filter than to receive the frame. */
+constexpr size_t kFilteredPorts = 1024;
+
+int Attach(int fd, std::vector<sock_filter> code) {
+  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
+  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
+}
 
 sockaddr_ll AddressOf(const OutgoingFrame& frame) {
   sockaddr_ll address{};
@@ -46,6 +53,35 @@ void BindPacket(int fd, int protocol) {
   if (bind(fd, reinterpret_cast<sockaddr*>(&everywhere), sizeof(everywhere)) != 0) {
     throw KernelError("bind packet socket", errno);
   }
+}
+
+/**
+ * net.core.optmem_max bounds a socket's filters, of which the one in force and the one that replaces it count
+ * together (net/core/filter.c, __sk_attach_prog): 20480 bytes, as older kernels have it, are 400 ports and
+ * 400 ports. The filter for all ports is small, so it makes room for the other, and stays where there is no
+ * room.
+ */
+int FilterPorts(int fd, std::vector<sock_filter> head, uint32_t bytes, const std::vector<uint32_t>& ports) {
+  std::vector<sock_filter> all = head;
+  all.push_back(BPF_STMT(BPF_RET | BPF_K, bytes));
+  if (ports.size() > kFilteredPorts)
+    head = all;
+  else {
+    head.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_IFINDEX)));
+    for (uint32_t port : ports) {
+      head.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, port, 0, 1));
+      head.push_back(BPF_STMT(BPF_RET | BPF_K, bytes));
+    }
+    head.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  }
+  int error = Attach(fd, head);
+  if (error != ENOMEM) return error;
+  if (Attach(fd, all) == 0) {
+    Attach(fd, head);
+    return 0;
+  }
+  setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, nullptr, 0);
+  return Attach(fd, all);
 }
 
 size_t SendFrames(int fd, const std::vector<OutgoingFrame>& frames) {

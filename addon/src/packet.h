@@ -2,6 +2,7 @@
 #ifndef MISSD_PACKET_H_
 #define MISSD_PACKET_H_
 
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
@@ -21,6 +22,14 @@ uint64_t MillisecondsNow();
 Fd OpenPacket();
 /** Binds to every interface of the namespace. @throws KernelError */
 void BindPacket(int fd, int protocol);
+
+/**
+ * Passes the first `bytes` of frames that enter by one of `ports`, and by any port where there are too many
+ * or where the kernel has no room for the list: the port of a frame is checked again when the frame is read.
+ * @param head decides by the frame alone: it drops the frame, or ends by falling through
+ * @return 0 or an errno
+ */
+int FilterPorts(int fd, std::vector<sock_filter> head, uint32_t bytes, const std::vector<uint32_t>& ports);
 
 /** A frame and the port it leaves by. */
 struct OutgoingFrame {

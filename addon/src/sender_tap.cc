@@ -22,17 +22,13 @@ constexpr size_t kFramesPerReceive = 64;
 constexpr size_t kFramesPerDrain = 1024;
 /** Some 2,500 frames, for all guests of a host sending at once. */
 constexpr int kBufferBytes = 2 << 20;
-/** As in tap.cc: above this many ports it takes longer to walk the filter than to receive the frame. */
-constexpr size_t kFilteredPorts = 1024;
 constexpr time_t kMutedSeconds = 1;
 
-/** Passes untagged ARP, RARP and neighbour discovery (without extension headers) from `ports`, or from all
- * ports. */
-std::vector<sock_filter> FilterFor(const std::vector<uint32_t>& ports, bool all) {
-  constexpr auto kAncillary = [](int what) { return static_cast<uint32_t>(SKF_AD_OFF + what); };
-  std::vector<sock_filter> code = {
+/** Passes untagged ARP, RARP and neighbour discovery (without extension headers). */
+std::vector<sock_filter> SenderFilter() {
+  return {
       // The kernel removes the VLAN tag from the frame before the filter runs.
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kAncillary(SKF_AD_VLAN_TAG_PRESENT)),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 9),
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 8, 0),
@@ -44,19 +40,7 @@ std::vector<sock_filter> FilterFor(const std::vector<uint32_t>& ports, bool all)
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_SOLICIT, 2, 0),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_ADVERT, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, 0),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kAncillary(SKF_AD_IFINDEX)),
   };
-  for (size_t i = 0; !all && i < ports.size(); i++) {
-    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1));
-    code.push_back(BPF_STMT(BPF_RET | BPF_K, kSightingBytes));
-  }
-  code.push_back(BPF_STMT(BPF_RET | BPF_K, all ? static_cast<uint32_t>(kSightingBytes) : 0));
-  return code;
-}
-
-int Attach(int fd, std::vector<sock_filter> code) {
-  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
 }
 
 }  // namespace
@@ -75,11 +59,7 @@ int SenderTap::Filter() {
   std::vector<uint32_t> heard;
   for (uint32_t port : ports_)
     if (muted_.count(port) == 0) heard.push_back(port);
-  bool all = heard.size() > kFilteredPorts;
-  int error = Attach(socket_.get(), FilterFor(heard, all));
-  // net.core.optmem_max bounds the filter in force and the new one together, see tap.cc.
-  if (error == ENOMEM) error = Attach(socket_.get(), FilterFor({}, true));
-  return error;
+  return FilterPorts(socket_.get(), SenderFilter(), kSightingBytes, heard);
 }
 
 void SenderTap::Watch(const std::vector<uint32_t>& ports) {

@@ -31,96 +31,47 @@ constexpr size_t kFramesPerChange = 1 << 18;
 /** Some 10,000 heads of frames: under a flood more are sent than can be read, and any share of them names it.
  */
 constexpr int kFrameBufferBytes = 8 << 20;
-/** Above this many ports the kernel's filter would be walked longer than the frame takes to receive. */
-constexpr size_t kFilteredPorts = 1024;
 
 /**
- * Lets pass untagged ARP requests and neighbour solicitations directly in IPv6 that enter by one of `ports`,
- * or by any where `all`. Returns 0 or an errno.
+ * Lets pass untagged ARP requests, and neighbour solicitations directly in IPv6, that enter by one of
+ * `ports`.
+ * @throws KernelError
  */
-int AttachFilter(int fd, const std::vector<uint32_t>& ports, bool all) {
-  constexpr auto kAncillary = [](int what) { return static_cast<uint32_t>(SKF_AD_OFF + what); };
-  std::vector<sock_filter> code = {
+void FilterQuestions(int fd, const std::vector<uint32_t>& ports) {
+  std::vector<sock_filter> head = {
       // The kernel has taken the VLAN tag out of the frame by now.
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kAncillary(SKF_AD_VLAN_TAG_PRESENT)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 10),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 9),
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 12),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_ARP, 0, 2),
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 20),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPOP_REQUEST, 5, 6),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 5),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARPOP_REQUEST, 6, 5),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ETH_P_IPV6, 0, 4),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 20),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 3),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, IPPROTO_ICMPV6, 0, 2),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 54),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_SOLICIT, 0, 1),
-      BPF_STMT(BPF_JMP | BPF_JA, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ND_NEIGHBOR_SOLICIT, 1, 0),
       BPF_STMT(BPF_RET | BPF_K, 0),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kAncillary(SKF_AD_IFINDEX)),
   };
-  for (size_t i = 0; !all && i < ports.size(); i++) {
-    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1));
-    code.push_back(BPF_STMT(BPF_RET | BPF_K, kQuestionBytes));
-  }
-  code.push_back(BPF_STMT(BPF_RET | BPF_K, all ? static_cast<uint32_t>(kQuestionBytes) : 0));
-  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
-}
-
-/**
- * net.core.optmem_max bounds a socket's filters, of which the one in force and the one that replaces it count
- * together (net/core/filter.c, __sk_attach_prog): 20480 bytes, as older kernels have it, are 400 ports and
- * 400 ports. The filter for all ports is small, so it makes room for the other, and stays where there is no
- * room; whose frames are wanted is looked at again when they are read.
- * @throws KernelError
- */
-void FilterPorts(int fd, const std::vector<uint32_t>& ports) {
-  bool all = ports.size() > kFilteredPorts;
-  int error = AttachFilter(fd, ports, all);
-  if (error == ENOMEM && !all) {
-    error = AttachFilter(fd, {}, true);
-    if (error == 0 && AttachFilter(fd, ports, false) == 0) return;
-  }
-  if (error == ENOMEM) {
-    // What passes unfiltered for a moment is looked at when it is read.
-    setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, nullptr, 0);
-    error = AttachFilter(fd, {}, true);
-  }
+  int error = FilterPorts(fd, std::move(head), kQuestionBytes, ports);
   if (error != 0) throw KernelError("attach packet filter", error);
 }
 
-/** Unicast frames entering by one of `ports`, or by any, their Ethernet heads alone. Returns 0 or an errno.
- */
-int AttachFrameFilter(int fd, const std::vector<uint32_t>& ports, bool all) {
-  constexpr uint32_t kIfindex = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_IFINDEX);
-  std::vector<sock_filter> code = {
+/** Lets pass the Ethernet heads of unicast frames that enter by one of `ports`. @throws KernelError */
+void FilterFrames(int fd, const std::vector<uint32_t>& ports) {
+  std::vector<sock_filter> head = {
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, 0),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIfindex),
   };
-  for (size_t i = 0; !all && i < ports.size(); i++) {
-    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ports[i], 0, 1));
-    code.push_back(BPF_STMT(BPF_RET | BPF_K, ETH_HLEN));
-  }
-  code.push_back(BPF_STMT(BPF_RET | BPF_K, all ? static_cast<uint32_t>(ETH_HLEN) : 0));
-  sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) == 0 ? 0 : errno;
-}
-
-/** As FilterPorts, where there is no room for a list of ports. @throws KernelError */
-void FilterFrames(int fd, const std::vector<uint32_t>& ports) {
-  int error = AttachFrameFilter(fd, ports, ports.size() > kFilteredPorts);
-  if (error == ENOMEM) {
-    setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, nullptr, 0);
-    error = AttachFrameFilter(fd, {}, true);
-  }
+  int error = FilterPorts(fd, std::move(head), ETH_HLEN, ports);
   if (error != 0) throw KernelError("attach frame filter", error);
 }
 
 }  // namespace
 
 Tap::Tap(int receive_buffer) : listen_(OpenPacket()), send_(OpenPacket()), frames_(OpenPacket()) {
-  FilterPorts(listen_.get(), {});
+  FilterQuestions(listen_.get(), {});
   SetReceiveBuffer(listen_.get(), receive_buffer);
   int on = 1;
   if (setsockopt(listen_.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) != 0) {
@@ -191,7 +142,7 @@ void Tap::SetPorts(const std::vector<std::pair<uint32_t, uint32_t>>& ports) {
   for (const auto& [port, vxlan] : ports) distinct.push_back(port);
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
-  FilterPorts(listen_.get(), distinct);
+  FilterQuestions(listen_.get(), distinct);
   bool passed_over = std::any_of(ports_.begin(), ports_.end(), [&](const auto& before) {
     return !std::binary_search(distinct.begin(), distinct.end(), before.first);
   });
