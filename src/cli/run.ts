@@ -85,7 +85,7 @@ async function run(options: RunOptions, again: () => RunOptions): Promise<void> 
     options.stateDir,
     {
       flush: (request) => daemon.flushServed(request),
-      leave: (request) => daemon.leave(request),
+      leave: (request) => daemon.networks.leave(request),
     },
     (reason) => {
       log.warn(`missd flush and missd leave cannot ask this daemon: ${reason}`);

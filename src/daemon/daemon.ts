@@ -13,29 +13,23 @@ import type { Directory, DirectoryChange, DirectoryHealth, DirectoryState } from
 import { Preload } from '../proactive/preload.ts';
 import { Replication } from '../replication/replication.ts';
 import { BroadcastLimits } from '../nft/broadcast-limits.ts';
-import { DadSilence } from '../nft/dad-silence.ts';
 import { TopAddresses } from '../observe/top-addresses/top-addresses.ts';
 import { vtepAllowance } from '../directory/vtep-allow.ts';
 import { reasonOf } from '../base/errors.ts';
-import type { FlushRequest, LeaveRequest } from './control-server.ts';
+import type { FlushRequest } from './control-server.ts';
+import { Networks } from './networks.ts';
 import { attempt, attemptLater, revived } from '../base/guarded-lane.ts';
 import { type Concerned, dispatch } from './event-dispatch.ts';
 import type { Kernel } from '../kernel/kernel.ts';
 import { FoldedLog, type Logger } from '../base/log.ts';
 import { Counters } from '../model/counters.ts';
 import { Reconciler } from '../reconcile/reconciler.ts';
-import type { JoinedNetwork } from '../join/joined.ts';
-import { Joins } from '../join/joins.ts';
-import { Publishing } from '../publish/publishing.ts';
-import { inodeOf, siteOf } from '../join/site.ts';
 import type { OpenJournal } from '../reconcile/takeover.ts';
 import { Admission } from '../resolver/admission.ts';
 import { Throttle } from '../nft/throttle.ts';
 import { type PipelineDeps, resolveMisses } from '../resolver/pipeline.ts';
 import { FullTables } from '../links/full-tables.ts';
 import { Host } from '../links/host.ts';
-import { prepareTopology } from '../links/prepare.ts';
-import type { ServedDevice } from '../model/device.ts';
 import { Readiness } from '../observe/readiness.ts';
 import { Report } from './report.ts';
 import { HeapTrim } from './heap-trim.ts';
@@ -64,8 +58,7 @@ export class Daemon {
   readonly reconciler: Reconciler;
   readonly preload: Preload;
   readonly replication: Replication;
-  readonly joins: Joins;
-  readonly publishing: Publishing;
+  readonly networks: Networks;
   readonly topAddresses = new TopAddresses(() => this.host.devices(), monotonic);
   readonly report: Report;
   readonly history = new History(monotonic);
@@ -74,7 +67,6 @@ export class Daemon {
   readonly #log: Logger;
   readonly #complaints: FoldedLog;
   readonly #fullTables: FullTables;
-  readonly #dadSilence: DadSilence;
   readonly #heapTrim = new HeapTrim(monotonic);
   readonly #deps: PipelineDeps;
   /** Everything that writes; it ends before the sockets close. */
@@ -99,9 +91,16 @@ export class Daemon {
     this.#complaints = new FoldedLog(log, monotonic);
     this.report = new Report(this.counters, this.#complaints, this.history);
     this.host = new Host(options, kernel, log, this.report);
-    this.publishing = this.#openPublishing();
-    this.joins = this.#openJoins();
-    this.readiness = new Readiness(this.host, this.joins);
+    const complaints = this.#complaints;
+    this.networks = new Networks({
+      options,
+      directory,
+      host: this.host,
+      log,
+      complaints,
+      faults: this.report,
+    });
+    this.readiness = new Readiness(this.host, this.networks.joins);
     this.admission = new Admission(this.counters, options.lookupRate);
     this.admission.onDrop = (device, address) => {
       this.history.dropped(device, address);
@@ -120,7 +119,6 @@ export class Daemon {
       () => this.options.join.length > 0,
     );
     this.#fullTables = new FullTables(this.host.anyKernel, this.report);
-    this.#dadSilence = new DadSilence(log, monotonic);
     this.#deps = this.#dependencies();
     this.reconciler = new Reconciler(
       this.#deps,
@@ -156,7 +154,7 @@ export class Daemon {
     const events$ = this.host.events$().pipe(
       map((event) => {
         this.#attempt('events', () => dispatch(event, concerned));
-        this.#attempt('publish', () => this.publishing.onEvent(event));
+        this.networks.onEvent(event);
       }),
       revived('events', this.report),
     );
@@ -233,17 +231,15 @@ export class Daemon {
       reconciler.work$().pipe(revived('rechecks', report)),
       preload.work$().pipe(revived('proactive', report)),
       replication.work$().pipe(revived('replication', report)),
-      this.publishing.work$(this.joins.joined$).pipe(revived('publish', report)),
-      this.joins.work$().pipe(revived('join', report)),
+      this.networks.work$(),
       this.#every(SECOND, [
         ['rechecks', () => reconciler.tick()],
         ['misses', () => this.admission.tick()],
         ['throttle', () => this.throttle.tick()],
         ['housekeeping', () => this.#fullTables.tick()],
-        ['guests', () => this.#silenceDad()],
         ['proactive', () => preload.tick()],
         ['top_addresses', () => topAddresses.tick()],
-        ['publish', () => this.publishing.tick()],
+        ['publish', () => this.networks.tick()],
       ]),
       this.#every(this.options.wait === true ? CLAIM : SECOND, [['devices', () => this.#claim(concerned)]]),
       this.#audit$.pipe(
@@ -275,10 +271,6 @@ export class Daemon {
     attempt(lane, work, this.report);
   }
 
-  #silenceDad(): void {
-    void this.#dadSilence.keep(this.host.devices().filter(({ learning }) => learning));
-  }
-
   #claim(concerned: Concerned): void {
     for (const event of this.host.claim()) this.#attempt('events', () => dispatch(event, concerned));
   }
@@ -286,7 +278,7 @@ export class Daemon {
   #heedChange(change: DirectoryChange): void {
     const { history, reconciler, preload, topAddresses, host } = this;
     if (change.type === 'network') {
-      this.#attempt('join', () => this.joins.recordChanged(change.vni));
+      this.networks.onChange(change);
       return;
     }
     const parts: readonly (readonly [LaneName, () => void])[] = [
@@ -294,11 +286,9 @@ export class Daemon {
       ['changes', () => reconciler.onChange(change)],
       ['proactive', () => preload.onChange(change)],
       ['top_addresses', () => topAddresses.changed(change)],
-      ['publish', () => this.publishing.onChange(change)],
     ];
     for (const [lane, part] of parts) this.#attempt(lane, part);
-    if (change.type === 'gap' || change.type === 'flushed')
-      this.#attempt('join', () => this.joins.recordChanged());
+    this.networks.onChange(change);
     if (change.type === 'gap') this.#attempt('audit', () => reconciler.audit(host.devices()));
   }
 
@@ -307,11 +297,6 @@ export class Daemon {
     this.#working.unsubscribe();
     for (const device of this.host.devices())
       await attemptLater('stop', () => removeEverything(device, this.#log), this.report);
-  }
-
-  /** Leaves a network of `--join`; undefined where it is none. @throws Error where the kernel refuses */
-  async leave({ namespace, network }: LeaveRequest): ReturnType<Joins['leave']> {
-    return inodeOf(siteOf(this.options).site.underlay) === namespace ? this.joins.leave(network) : undefined;
   }
 
   /** Flushes the devices of a request while the daemon goes on: the next miss writes an entry again. */
@@ -332,36 +317,6 @@ export class Daemon {
 
   directoryHealth(): DirectoryHealth {
     return this.#directory.health();
-  }
-
-  #openJoins(): Joins {
-    const { site, namespace } = siteOf(this.options);
-    return new Joins(this.options.join, site, namespace, {
-      ...{ directory: this.#directory, host: this.host, log: this.#log, complaints: this.#complaints },
-      ...{ faults: this.report, now: monotonic },
-      prefixOf: (network, vtep) => this.publishing.prefixOf(network, vtep),
-      release: (joined) => this.publishing.release(joined),
-      stands: (joined) => {
-        const device = this.#deviceOf(joined);
-        if (device !== undefined) prepareTopology(device, this.#log);
-      },
-    });
-  }
-
-  readonly #deviceOf = ({ namespace, device }: JoinedNetwork): ServedDevice | undefined =>
-    [...(this.host.namespaces.get(namespace)?.devices.values() ?? [])].find(
-      ({ link }) => link.name === device,
-    );
-
-  #openPublishing(): Publishing {
-    return new Publishing({
-      ...{ directory: this.#directory, hostId: this.options.hostId, log: this.#log },
-      ...{ complaints: this.#complaints, faults: this.report, now: monotonic },
-      prefixLost: (network) => {
-        this.joins.prefixLost(network);
-      },
-      deviceOf: this.#deviceOf,
-    });
   }
 
   #dependencies(): PipelineDeps {
@@ -429,6 +384,6 @@ export class Daemon {
     this.readiness.onState(state);
     this.#attempt('directory', () => this.report.directory(state, before));
     this.#attempt('rechecks', () => this.reconciler.directory(state.up));
-    this.#attempt('publish', () => this.publishing.onState(state.up));
+    this.networks.onState(state.up);
   }
 }

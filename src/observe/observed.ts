@@ -25,11 +25,13 @@ export interface Observed {
   readonly reconciler: Reconciler;
   readonly replication: Replication;
   readonly history: History;
-  readonly joins: { states(): JoinState[]; readonly failures: number; readonly repairs: number };
-  readonly publishing: Pick<
-    Publishing,
-    'account' | 'counters' | 'networkCounters' | 'refusedAddresses' | 'states'
-  >;
+  readonly networks: {
+    readonly joins: { states(): JoinState[]; readonly failures: number; readonly repairs: number };
+    readonly publishing: Pick<
+      Publishing,
+      'account' | 'counters' | 'networkCounters' | 'refusedAddresses' | 'states'
+    >;
+  };
   readonly report: { refusedPeer(reason: HttpRefusal, example: string): void };
   directoryHealth(): DirectoryHealth;
 }

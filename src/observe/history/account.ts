@@ -79,7 +79,7 @@ export function accountOf(daemon: Observed, vni: Vni, address: string): Account 
   const devices = daemon.host.devices().filter((device) => device.vni === vni);
   const macs = devices.flatMap(({ tables }) => tables.knownMac(address) ?? []);
   const events = history.of(vni, address, macs);
-  const publishing = daemon.publishing.account(vni, address);
+  const publishing = daemon.networks.publishing.account(vni, address);
   return {
     version: VERSION,
     pid: process.pid,

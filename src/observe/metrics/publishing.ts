@@ -6,7 +6,7 @@ import type { Sample } from './read-metric.ts';
 const of = (label: string, counts: Readonly<Record<string, number>>): Sample[] =>
   Object.entries(counts).map(([value, count]) => [{ [label]: value }, count]);
 
-export function publishPublishing(to: Metrics, { publishing }: Observed): void {
+export function publishPublishing(to: Metrics, { networks: { publishing } }: Observed): void {
   const { counters, networkCounters } = publishing;
   to.gauge('missd_published_guests', 'Guests whose records this host has published', () =>
     publishing.states().map(({ network, guests }) => [{ network }, guests]),

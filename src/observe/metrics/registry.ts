@@ -181,7 +181,7 @@ function publishDirectory(to: Metrics, daemon: Observed): void {
   );
 }
 
-function publishNetworks(to: Metrics, { joins }: Observed): void {
+function publishNetworks(to: Metrics, { networks: { joins } }: Observed): void {
   to.gauge('missd_network_joined', 'Whether a joined network is set up on this host', () =>
     joins.states().map(({ network, state }) => [{ network }, state === 'joined' ? 1 : 0]),
   );
